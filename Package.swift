@@ -1,0 +1,82 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Sources/README.md tells what each room is for, and which room may import which.
+
+let house: [SwiftSetting] =
+  [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+  ] + (Context.environment["FERRY_WARNINGS"] == "errors" ? [.treatAllWarnings(as: .error)] : [])
+let driver = house + [.strictMemorySafety()]
+
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+
+func room(_ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource] = []) -> Target {
+  .target(name: name, dependencies: dependencies, path: "Sources/\(name)", resources: resources, swiftSettings: house)
+}
+func driverRoom(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .target(name: name, dependencies: dependencies, path: "Sources/Drivers/\(name)", swiftSettings: driver)
+}
+func library(_ name: String, pkgConfig: String, apt: String) -> Target {
+  .systemLibrary(name: name, path: "Sources/Drivers/\(name)", pkgConfig: pkgConfig, providers: [.apt([apt])])
+}
+func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
+  .testTarget(
+    name: name, dependencies: dependencies, path: "Tests/\(name)", resources: resources, swiftSettings: house)
+}
+
+let package = Package(
+  name: "ferry",
+  products: [
+    .executable(name: "ferry", targets: ["ferry"]),
+    .executable(name: "vendorsim", targets: ["vendorsim"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+    .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
+  ],
+  targets: [
+    // The flow, from values to stages.
+    room("JSON"),
+    room("Orders", ["JSON"]),
+    room("Mapping", ["JSON", "Orders"]),
+    room("Pipeline", ["JSON", "Orders", "Mapping", logging, metrics, lifecycle]),
+
+    // The doors.
+    room("OKKI", ["JSON", "Orders", "Pipeline", "Curl"]),
+    room("K3", ["JSON", "Orders", "Pipeline", "Curl"]),
+    room("Queue", ["JSON", "Orders", "Pipeline", "AMQP", "Curl"]),
+    room("Ledger", ["JSON", "Orders", "Pipeline", "PostgreSQL"]),
+    room("Telemetry", [logging, metrics]),
+    room("Console", ["Telemetry", logging, lifecycle, hummingbird]),
+
+    // The drivers: one C library each, on threads of their own.
+    driverRoom("DriverThread", []),
+    library("CRabbitMQ", pkgConfig: "librabbitmq", apt: "librabbitmq-dev"),
+    driverRoom("AMQP", ["CRabbitMQ", "DriverThread"]),
+    library("CPostgreSQL", pkgConfig: "libpq", apt: "libpq-dev"),
+    driverRoom("PostgreSQL", ["CPostgreSQL", "DriverThread"]),
+    library("CCurl", pkgConfig: "libcurl", apt: "libcurl4-openssl-dev"),
+    driverRoom("Curl", ["CCurl", "DriverThread"]),
+
+    // The programs.
+    .executableTarget(
+      name: "ferry",
+      dependencies: [
+        "JSON", "Orders", "Mapping", "Pipeline", "OKKI", "K3", "Queue", "Ledger", "Telemetry", "Console",
+        arguments, logging, metrics, lifecycle,
+      ], path: "Sources/ferry", swiftSettings: house),
+    .executableTarget(
+      name: "vendorsim", dependencies: ["JSON", arguments, logging, lifecycle, hummingbird],
+      path: "Sources/vendorsim", swiftSettings: house),
+  ]
+)
