@@ -57,7 +57,7 @@ let package = Package(
     room("K3", ["JSON", "Orders", "Pipeline", "Curl"]),
     room("Queue", ["JSON", "Orders", "Pipeline", "AMQP", "Curl"]),
     room("Ledger", ["JSON", "Orders", "Pipeline", "PostgreSQL"]),
-    room("Telemetry", [logging, metrics]),
+    room("Telemetry", ["JSON", logging, coreMetrics]),
     room("Console", ["Telemetry", logging, lifecycle, hummingbird]),
 
     // The drivers: one C library each, on threads of their own.
