@@ -79,5 +79,10 @@ let package = Package(
     .executableTarget(
       name: "vendorsim", dependencies: ["JSON", arguments, logging, lifecycle, hummingbird],
       path: "Sources/vendorsim", swiftSettings: house),
+    // Measures parts by themselves; not shipped.
+    .executableTarget(
+      name: "ferrybench", dependencies: ["JSON"], path: "Sources/ferrybench", swiftSettings: house),
+
+    tests("JSONTests", ["JSON"]),
   ]
 )
