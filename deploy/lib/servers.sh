@@ -11,6 +11,7 @@ CHECKOUT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
 PROGRAM=${0##*/}
 RUN=                     # this run's folder
 LEAVE_RUNNING=no         # "yes" once a run is to outlive its script
+KEEP_LOGS_IN=            # where a failed run leaves its logs; empty: nowhere
 KEEP_PROCESSES=no        # "yes": children get no parent-death signal, so that they can outlive the script
 TAKEN_PORTS=' '          # ports this script has given out
 PACKAGES_FOR_BUILDING=(pkg-config librabbitmq-dev libpq-dev libcurl4-openssl-dev)
@@ -134,7 +135,7 @@ install_missing() {
 }
 
 need_swift() {
-  command -v swift >/dev/null || die "swift is not in PATH; a Swift 6.3 toolchain is needed: https://www.swift.org/install"
+  command -v swift >/dev/null || die "swift is not in PATH; a Swift 6.3 toolchain is needed (swift.org/install)"
 }
 
 # --- Runs and their processes ----------------------------------------------------------------------------------------
@@ -194,9 +195,12 @@ run_end() {
   trap '' HUP INT TERM
   trap - EXIT
   if [[ $LEAVE_RUNNING == yes ]]; then exit "$status"; fi
-  ((status < 129)) || say "Interrupted: stopping what was started."
+  if ((status >= 129 && status <= 143)); then
+    [[ ! -t 1 ]] || printf "\n"
+    say "Interrupted: stopping what was started."
+  fi
   if [[ -n $RUN && -d $RUN ]]; then
-    if ((status != 0)) && [[ -n ${KEEP_LOGS_IN:-} ]]; then
+    if ((status != 0)) && [[ -n $KEEP_LOGS_IN ]]; then
       rm -rf "$KEEP_LOGS_IN"
       cp -r "$RUN/logs" "$KEEP_LOGS_IN" 2>/dev/null && say "Logs: $KEEP_LOGS_IN" >&2
     fi
