@@ -229,19 +229,21 @@ remove_run() {
 stop_pid() {
   local pid=$1 born=$2 signal=$3 deadline
   alive "$pid" "$born" || return 0
-  kill -s "$signal" -- "$pid" 2>/dev/null || true
+  kill -s "$signal" -- "$pid" || true
   now_cs
   deadline=$((NOW_CS + $4 * 100))
   while alive "$pid" "$born"; do
     now_cs
     if ((NOW_CS > deadline)); then
-      kill -s KILL -- "-$pid" 2>/dev/null || kill -s KILL -- "$pid" 2>/dev/null || true
+      kill -s KILL -- "-$pid" || kill -s KILL -- "$pid" || true
       break
     fi
     sleep 0.05
   done
-  kill -s KILL -- "-$pid" 2>/dev/null || true
-}
+  kill -s KILL -- "-$pid" || true
+  # Takes note of its end quietly; bash would tell of each child that was killed.
+  wait "$pid" || true
+} 2>/dev/null
 
 # spawn NAME SIGNAL SECONDS COMMAND...: starts a process in a session of its own: Ctrl-C reaches the script only, which
 # then stops all in order. Its pid is in SPAWNED. The caller redirects output. SIGNAL asks it to stop, and after SECONDS
