@@ -161,6 +161,7 @@ alive() {
 run_begin() {
   mkdir -p "$CHECKOUT/.build/$1"
   sweep_abandoned "$CHECKOUT/.build/$1"
+  find "$CHECKOUT/.build/$1" -maxdepth 1 -name 'logs-*' -mtime +7 -exec rm -rf {} +
   RUN=$(mktemp -d "$CHECKOUT/.build/$1/run-XXXXXX")
   # PostgreSQL's own user must be able to pass through.
   ((EUID != 0)) || chmod 711 "$RUN"
@@ -196,8 +197,9 @@ run_end() {
   trap - EXIT
   if [[ $LEAVE_RUNNING == yes ]]; then exit "$status"; fi
   if ((status >= 129 && status <= 143)); then
-    [[ ! -t 1 ]] || printf "\n"
-    say "Interrupted: stopping what was started."
+    KEEP_LOGS_IN=
+    [[ ! -t 1 ]] || printf '\n'
+    say 'Interrupted: stopping what was started.'
   fi
   if [[ -n $RUN && -d $RUN ]]; then
     if ((status != 0)) && [[ -n $KEEP_LOGS_IN ]]; then
@@ -212,7 +214,13 @@ run_end() {
 # remove_run FOLDER: stops a run's processes, the youngest first, and removes its data.
 remove_run() {
   local run=$1 pid born signal grace name folder lines=() i
-  [[ -f $run/processes ]] && mapfile -t lines <"$run/processes"
+  [[ ! -f $run/processes ]] || mapfile -t lines <"$run/processes"
+  # All but the servers are asked at once, so that their times to end do not add up.
+  for ((i = ${#lines[@]} - 1; i >= 0; i--)); do
+    read -r pid born signal grace name <<<"${lines[i]}"
+    [[ ! $name =~ ^(epmd|rabbitmq|postgres)$ ]] || continue
+    ! alive "$pid" "$born" || kill -s "$signal" -- "$pid" 2>/dev/null || true
+  done
   for ((i = ${#lines[@]} - 1; i >= 0; i--)); do
     read -r pid born signal grace name <<<"${lines[i]}"
     stop_pid "$pid" "$born" "$signal" "$grace"
@@ -291,7 +299,7 @@ free_port() {
 }
 
 # port_clash LOG...: did a server end because its port was taken in the meantime?
-port_clash() { grep -qiE 'eaddrinuse|address already in use|already running' "$@" 2>/dev/null; }
+port_clash() { grep -qiE 'eaddrinuse|address already in use|port_already_used' "$@" 2>/dev/null; }
 
 # --- RabbitMQ --------------------------------------------------------------------------------------------------------
 
@@ -312,12 +320,13 @@ await_rabbitmq() {
       RABBITMQ_MANAGEMENT_URL="http://$RABBITMQ_USER:$RABBITMQ_PASSWORD@127.0.0.1:$RABBITMQ_MANAGEMENT_PORT"
       return 0
     fi
+    # epmd ends without a word when its port is taken; the broker tells why.
+    if ((attempt == 5)) || { alive "$EPMD_PID" "$EPMD_BORN" && ! port_clash "$RUN/logs/rabbitmq.log"; }; then
+      show_tail "$RUN/logs/rabbitmq.log" 30
+      die 'RabbitMQ did not become ready (waited at most 90 s)'
+    fi
     stop_pid "$RABBITMQ_PID" "$RABBITMQ_BORN" KILL 5
     stop_pid "$EPMD_PID" "$EPMD_BORN" KILL 5
-    if ((attempt == 5)) || ! port_clash "$RUN/logs/rabbitmq.log" "$RUN/logs/epmd.log"; then
-      show_tail "$RUN/logs/rabbitmq.log" 30
-      die "RabbitMQ did not become ready (waited at most 90 s)"
-    fi
     rm -rf "$RUN/rabbitmq"
     launch_rabbitmq
   done
