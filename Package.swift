@@ -13,6 +13,7 @@ let driver = house + [.strictMemorySafety()]
 
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
+let coreMetrics = Target.Dependency.product(name: "CoreMetrics", package: "swift-metrics")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
@@ -49,7 +50,7 @@ let package = Package(
     room("JSON"),
     room("Orders", ["JSON"]),
     room("Mapping", ["JSON", "Orders"]),
-    room("Pipeline", ["JSON", "Orders", "Mapping", logging, metrics, lifecycle]),
+    room("Pipeline", ["JSON", "Orders", "Mapping", logging, metrics, coreMetrics, lifecycle]),
 
     // The doors.
     room("OKKI", ["JSON", "Orders", "Pipeline", "Curl"]),
