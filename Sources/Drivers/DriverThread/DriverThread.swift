@@ -8,7 +8,7 @@ import Synchronization
 /// Drivers run blocking C calls on such threads, never on Swift's shared pool: a blocked pool thread would stop
 /// every task of the process.
 public final class DriverThread: Sendable {
-  private final class Start: Sendable {
+  fileprivate final class Start: Sendable {
     let name: String
     let body: @Sendable () -> Void
     init(name: String, body: @escaping @Sendable () -> Void) {
@@ -25,22 +25,7 @@ public final class DriverThread: Sendable {
   ///   - name: shown by debuggers and `ps -T`; the kernel keeps its first 15 bytes.
   ///   - body: runs once on the new thread; the thread ends when it returns.
   public init(name: String, body: @escaping @Sendable () -> Void) {
-    let start = Start(name: name, body: body)
-    var created = pthread_t()
-    // SAFETY: the retained Start is taken over exactly once by the thread's first line; attributes are the default.
-    let code = unsafe pthread_create(
-      &created, nil,
-      { raw in
-        // SAFETY: raw is the pointer made by passRetained below, taken over exactly once.
-        guard let raw = unsafe raw else { return nil }
-        let start = unsafe Unmanaged<Start>.fromOpaque(raw).takeRetainedValue()
-        _ = unsafe pthread_setname_np(pthread_self(), String(start.name.prefix(15)))
-        start.body()
-        return nil
-      }, Unmanaged.passRetained(start).toOpaque())
-    // pthread_create fails only when the process is out of threads or memory; there is nothing to go on with.
-    precondition(code == 0, "no thread could be started: errno \(code)")
-    self.handle = created
+    self.handle = started(Start(name: name, body: body))
   }
 
   /// Waits until the body has returned. Blocks the caller: call it from a driver's own shutdown path, not from a task.
@@ -49,6 +34,34 @@ public final class DriverThread: Sendable {
       defer { done = true }
       return !done
     }
-    if first { _ = unsafe pthread_join(handle, nil) }
+    if first { _ = pthread_join(handle, nil) }
   }
+}
+
+private func started(_ start: DriverThread.Start) -> pthread_t {
+  var handle = pthread_t()
+  // SAFETY: the retained Start is taken over exactly once, by the thread's first line; attributes are the default.
+  let code = unsafe pthread_create(&handle, nil, threadMain, Unmanaged.passRetained(start).toOpaque())
+  // pthread_create fails only when the process is out of threads or memory; there is nothing to go on with.
+  precondition(code == 0, "no thread could be started: errno \(code)")
+  return handle
+}
+
+private func threadMain(_ raw: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+  // SAFETY: raw is the pointer made by passRetained above, taken over exactly once.
+  guard let raw = unsafe raw else { return nil }
+  let start = unsafe Unmanaged<DriverThread.Start>.fromOpaque(raw).takeRetainedValue()
+  nameThisThread(start.name)
+  start.body()
+  return nil
+}
+
+/// Writes the name where the kernel keeps it: pthread_setname_np and prctl are out of Swift's reach on Linux (a GNU
+/// extension and a variadic function). A name that cannot be set is no reason to stop.
+private func nameThisThread(_ name: String) {
+  // SAFETY: both calls read memory that lives across them: a literal, and an array within its own closure.
+  let file = unsafe open("/proc/thread-self/comm", O_WRONLY)
+  guard file >= 0 else { return }
+  defer { close(file) }
+  _ = unsafe Array(name.utf8.prefix(15)).withUnsafeBytes { unsafe write(file, $0.baseAddress, $0.count) }
 }
