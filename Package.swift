@@ -15,6 +15,7 @@ let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
 let coreMetrics = Target.Dependency.product(name: "CoreMetrics", package: "swift-metrics")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let signals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 
@@ -74,7 +75,7 @@ let package = Package(
       name: "ferry",
       dependencies: [
         "JSON", "Orders", "Mapping", "Pipeline", "OKKI", "K3", "Queue", "Ledger", "Telemetry", "Console",
-        arguments, logging, metrics, lifecycle,
+        arguments, logging, coreMetrics, lifecycle, signals,
       ], path: "Sources/ferry", swiftSettings: house),
     .executableTarget(
       name: "vendorsim", dependencies: ["JSON", arguments, logging, lifecycle, hummingbird],

@@ -4,6 +4,7 @@ import CoreMetrics
 import Foundation
 import Logging
 import Pipeline
+import UnixSignals
 import ServiceLifecycle
 import Telemetry
 
@@ -26,8 +27,9 @@ enum Startup {
     let registry = MetricsRegistry()
     MetricsSystem.bootstrap(registry)
     let isJSON = settings.text(.logFormat) == "json"
-    LoggingSystem.bootstrap { label in
-      isJSON ? JSONLogHandler(label: label) : StreamLogHandler.standardError(label: label)
+    LoggingSystem.bootstrap { label -> any LogHandler in
+      if isJSON { return JSONLogHandler(label: label) }
+      return StreamLogHandler.standardError(label: label)
     }
     var logger = Logger(label: "ferry")
     logger.logLevel = Logger.Level(rawValue: settings.text(.logLevel)) ?? .info

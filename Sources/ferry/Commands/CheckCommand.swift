@@ -1,4 +1,5 @@
 import ArgumentParser
+import Pipeline
 
 struct CheckCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
