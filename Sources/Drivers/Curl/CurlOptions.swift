@@ -1,0 +1,47 @@
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// How a `CurlClient` works.
+public struct CurlOptions: Sendable {
+  /// Requests in flight at once, and connections kept open; 1 ... 1024.
+  public var maxConnections = 16
+  /// Bound for name resolution, TCP connect and TLS handshake together.
+  public var connectTimeoutMilliseconds = 5_000
+  /// The largest body accepted, counted after decompression.
+  public var maxResponseBytes = 16 << 20
+  /// A connection idle for longer is not used again. Keep it below the server's own keep-alive time.
+  public var idleConnectionSeconds = 20
+  /// A connection older than this is not used for another request.
+  public var maxConnectionLifetimeSeconds = 300
+  /// A PEM bundle of the trusted authorities; nil: the system's.
+  public var certificateAuthorityFile: String?
+  /// Whether `http://` URLs are accepted.
+  public var allowsPlainHTTP = false
+  /// The `User-Agent` sent.
+  public var userAgent = "ferry"
+  /// A request during which no byte moves for this long ends with `.timeout`, also while the server is still
+  /// working on its answer; 0 switches it off.
+  public var lowSpeedSeconds = 20
+
+  /// The defaults.
+  public init() {}
+
+  func check() throws(HTTPFailure) {
+    func refuse(_ what: String) -> HTTPFailure { HTTPFailure(kind: .invalid, description: what) }
+    guard 1...1024 ~= maxConnections else { throw refuse("maxConnections must be 1 to 1024") }
+    guard 1...3_600_000 ~= connectTimeoutMilliseconds else {
+      throw refuse("connectTimeoutMilliseconds must be 1 to 3600000")
+    }
+    guard 0...(1 << 30) ~= maxResponseBytes else { throw refuse("maxResponseBytes must be 0 to 1 GiB") }
+    guard 1...86_400 ~= idleConnectionSeconds, 1...86_400 ~= maxConnectionLifetimeSeconds else {
+      throw refuse("idleConnectionSeconds and maxConnectionLifetimeSeconds must be 1 to 86400")
+    }
+    guard 0...3_600 ~= lowSpeedSeconds else { throw refuse("lowSpeedSeconds must be 0 to 3600") }
+    guard isHeaderValue(userAgent) else { throw refuse("userAgent holds a control character") }
+    // SAFETY: the path is a C string for the length of the call.
+    if let file = certificateAuthorityFile, unsafe access(file, R_OK) != 0 {
+      throw refuse("certificateAuthorityFile cannot be read")
+    }
+  }
+}

@@ -1,0 +1,84 @@
+internal import CPostgreSQL
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// Where to connect, and what must never appear in an error.
+struct ConnectionTarget: Sendable {
+  let options: PostgresOptions
+  /// Why no connection can ever be made with these options.
+  let defect: PostgresFailure?
+  private let password: String?
+
+  init(_ options: PostgresOptions) {
+    self.options = options
+    if let defect = options.defect {
+      self.defect = .invalid(defect)
+      password = nil
+      return
+    }
+    var problem: UnsafeMutablePointer<CChar>?
+    // SAFETY: libpq's list ends with an entry without a keyword; it is freed below, the strings are copied before.
+    guard let list = unsafe PQconninfoParse(options.url, &problem) else {
+      // libpq's own text quotes the URL, password included.
+      unsafe PQfreemem(problem)
+      defect = .invalid("the URL cannot be read")
+      password = nil
+      return
+    }
+    var password: String?
+    var entry = unsafe list
+    while let keyword = unsafe entry.pointee.keyword {
+      if unsafe strcmp(keyword, "password") == 0, let value = unsafe entry.pointee.val {
+        password = unsafe String(cString: value)
+      }
+      unsafe entry += 1
+    }
+    unsafe PQconninfoFree(list)
+    self.password = password
+    defect = nil
+  }
+
+  /// The parameters for PQconnectStartParams, in order: what stands behind `dbname` wins over the URL.
+  var parameters: [(keyword: String, value: String)] {
+    [
+      ("keepalives", "1"), ("keepalives_idle", "10"), ("keepalives_interval", "5"), ("keepalives_count", "3"),
+      ("tcp_user_timeout", "20000"), ("dbname", options.url), ("application_name", options.applicationName),
+      ("client_encoding", "UTF8"),
+    ]
+  }
+
+  /// What is set on every new connection.
+  var settings: [(name: String, value: String)] {
+    [
+      ("statement_timeout", "\(options.statementTimeoutMilliseconds)"),
+      ("lock_timeout", "\(options.lockTimeoutMilliseconds)"),
+      ("idle_in_transaction_session_timeout", "\(options.callTimeoutMilliseconds)"),
+      ("TimeZone", "UTC"), ("DateStyle", "ISO"), ("bytea_output", "hex"),
+    ] + (options.searchPath.map { [("search_path", $0)] } ?? [])
+  }
+
+  /// What libpq says about a failed attempt. A server's own refusal is found by its SQLSTATE, which verbose texts hold.
+  func failure(connecting text: String) -> PostgresFailure {
+    let lines = text.split(separator: "\n")
+    for line in lines {
+      // "connection to server at ... failed: FATAL:  28P01: password authentication failed for user ..."
+      let parts = line.split(separator: ":  ", maxSplits: 1)
+      guard parts.count == 2 else { continue }
+      let state = parts[1].prefix(5)
+      let isState = state.utf8.count == 5 && state.utf8.allSatisfy { 48...57 ~= $0 || 65...90 ~= $0 }
+      guard isState, parts[1].dropFirst(5).hasPrefix(": ") else { continue }
+      return .refused(sqlState: String(state), message: shown(String(parts[1].dropFirst(7))))
+    }
+    return .unreachable(shown(lines.joined(separator: " ")))
+  }
+
+  /// The text on one line, bounded, without the password.
+  func shown(_ text: String) -> String {
+    var text = text
+    if let password, !password.isEmpty { text = text.split(separator: password).joined(separator: "***") }
+    let scalars = text.unicodeScalars.prefix(500).map { $0.value < 32 || $0.value == 127 ? " " : $0 }
+    return String(String.UnicodeScalarView(scalars))
+  }
+}

@@ -1,0 +1,60 @@
+internal import CPostgreSQL
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// An eventfd: wakes a thread out of `poll`.
+final class WakeEvent: Sendable {
+  let descriptor: Int32
+
+  init() {
+    descriptor = ferry_eventfd()
+    // eventfd fails only when the process is out of descriptors or memory; a thread that cannot be woken is no use.
+    precondition(descriptor >= 0, "no eventfd could be made: errno \(errno)")
+  }
+
+  deinit { close(descriptor) }
+
+  /// Wakes the thread, or its next `poll`.
+  func signal() {
+    var one: UInt64 = 1
+    // SAFETY: eight bytes are read from a local variable.
+    _ = unsafe write(descriptor, &one, 8)
+  }
+
+  /// Takes back all signals.
+  func drain() {
+    var count: UInt64 = 0
+    // SAFETY: eight bytes are written to a local variable; the descriptor does not block.
+    _ = unsafe read(descriptor, &count, 8)
+  }
+}
+
+/// Waits until a socket is ready, the event is signalled or an instant has come.
+/// - Parameters:
+///   - socket: negative for none.
+///   - deadline: nil for none.
+/// - Returns: whether the socket is ready (or broken, which the next call on it shows), and whether the event was
+///   signalled; the event is drained.
+func waitFor(
+  socket: Int32, events: Int32, wake: WakeEvent, until deadline: ContinuousClock.Instant?
+) -> (isReady: Bool, isWoken: Bool) {
+  var descriptors = [
+    pollfd(fd: wake.descriptor, events: Int16(POLLIN), revents: 0),
+    pollfd(fd: socket, events: Int16(truncatingIfNeeded: events), revents: 0),
+  ]
+  var milliseconds: Int32 = -1
+  if let deadline {
+    let (seconds, attoseconds) = max(.zero, deadline - ContinuousClock.now).components
+    // Rounded up, so that the instant has passed after the wait.
+    let exact = seconds * 1000 + attoseconds / 1_000_000_000_000_000
+    milliseconds = exact == 0 && attoseconds == 0 ? 0 : Int32(clamping: exact + 1)
+  }
+  // SAFETY: the array holds two entries; poll skips a negative descriptor. EINTR counts as "not ready".
+  let count = unsafe poll(&descriptors, 2, milliseconds)
+  guard count > 0 else { return (false, false) }
+  let isWoken = descriptors[0].revents != 0
+  if isWoken { wake.drain() }
+  return (descriptors[1].revents != 0, isWoken)
+}

@@ -1,0 +1,241 @@
+/// A JSON text and where its values stand in it.
+///
+/// The text is kept as it came: numbers are read from their digits, never through a binary float, keys keep their order,
+/// and any value can be handed on byte for byte (`JSONValue.rawBytes`). Parsing is strict RFC 8259 with limits.
+public final class JSONDocument: Sendable {
+  let bytes: [UInt8]
+  let nodes: [JSONNode]
+
+  /// Scans a text.
+  /// - Throws: `JSONError` with kind and byte offset; a document is either wholly good or refused.
+  public init(_ bytes: [UInt8], limits: JSONLimits = JSONLimits()) throws(JSONError) {
+    self.bytes = bytes
+    let scanned = bytes.withUnsafeBufferPointer { buffer -> Result<[JSONNode], JSONError> in
+      do throws(JSONError) { return .success(try JSONScanner.scan(buffer, limits: limits)) } catch {
+        return .failure(error)
+      }
+    }
+    self.nodes = try scanned.get()
+  }
+
+  /// The outermost value.
+  public var root: JSONValue { JSONValue(document: self, index: 0) }
+
+  /// Size of the text in bytes.
+  public var byteCount: Int { bytes.count }
+}
+
+/// One value of a document: a view, cheap to copy, that keeps its document alive.
+public struct JSONValue: Sendable {
+  /// The seven of RFC 8259, with `true` and `false` as one.
+  public enum Kind: String, Sendable {
+    /// `null`
+    case null
+    /// `true` or `false`
+    case bool
+    /// a number, kept as its text
+    case number
+    /// a string
+    case string
+    /// an array
+    case array
+    /// an object
+    case object
+  }
+
+  let document: JSONDocument
+  let index: Int
+
+  private var node: JSONNode { document.nodes[index] }
+
+  /// What it is.
+  public var kind: Kind { node.kind }
+  /// Whether it is `null`.
+  public var isNull: Bool { node.kind == .null }
+
+  /// Elements of an array or members of an object; 0 for anything else.
+  public var count: Int { Int(node.count) }
+
+  /// The bytes of the value exactly as they stand in the document, without surrounding space.
+  public var rawBytes: ArraySlice<UInt8> { document.bytes[Int(node.start)..<Int(node.end)] }
+
+  /// The content of a string, unescaped; nil for any other kind.
+  public var string: String? {
+    let node = node
+    guard node.kind == .string else { return nil }
+    let content = document.bytes[Int(node.start) + 1..<Int(node.end) - 1]
+    return node.isEscaped ? unescaped(content) : String(decoding: content, as: UTF8.self)
+  }
+
+  /// The digits of a number exactly as sent (`1.50` stays `1.50`); nil for any other kind.
+  public var numberText: String? {
+    let node = node
+    guard node.kind == .number else { return nil }
+    return String(decoding: document.bytes[Int(node.start)..<Int(node.end)], as: UTF8.self)
+  }
+
+  /// A string's content or a number's text: vendors send ids as either (vendor-apis.md B.11).
+  public var text: String? { node.kind == .number ? numberText : string }
+
+  /// `true` or `false`; nil for any other kind.
+  public var bool: Bool? { node.kind == .bool ? document.bytes[Int(node.start)] == UInt8(ascii: "t") : nil }
+
+  /// An integer number in Int64's range; nil for fractions, exponents, strings and anything larger.
+  public var int64: Int64? {
+    let node = node
+    guard node.kind == .number else { return nil }
+    return exactInt64(document.bytes[Int(node.start)..<Int(node.end)])
+  }
+
+  /// The number's exact value; nil for other kinds and for more than 38 digits.
+  public var decimal: ExactDecimal? {
+    let node = node
+    guard node.kind == .number else { return nil }
+    return document.bytes.withUnsafeBufferPointer {
+      ExactDecimal(utf8: UnsafeBufferPointer(rebasing: $0[Int(node.start)..<Int(node.end)]))
+    }
+  }
+
+  /// The value of a member; nil when this is no object or has no such key. Of a repeated key the last one counts.
+  public subscript(_ key: String) -> JSONValue? {
+    let node = node
+    guard node.kind == .object else { return nil }
+    var key = key
+    return key.withUTF8 { wanted in
+      var found: JSONValue?
+      var at = index + 1
+      let end = Int(node.next)
+      document.nodes.withUnsafeBufferPointer { nodes in
+        document.bytes.withUnsafeBufferPointer { bytes in
+          while at < end {
+            if isKey(nodes[at], wanted, in: bytes) { found = JSONValue(document: document, index: at + 1) }
+            at = Int(nodes[at + 1].next)
+          }
+        }
+      }
+      return found
+    }
+  }
+
+  /// The element at a position from 0; nil when this is no array or is shorter.
+  public subscript(_ position: Int) -> JSONValue? {
+    guard node.kind == .array, position >= 0, position < count else { return nil }
+    var at = index + 1
+    for _ in 0..<position { at = Int(document.nodes[at].next) }
+    return JSONValue(document: document, index: at)
+  }
+
+  /// The elements of an array in order; empty for any other kind.
+  public var elements: JSONElements { JSONElements(self) }
+
+  /// The members of an object in the order of the text, repeated keys included; empty for any other kind.
+  public var members: JSONMembers { JSONMembers(self) }
+
+  private func isKey(
+    _ node: JSONNode, _ wanted: UnsafeBufferPointer<UInt8>, in bytes: UnsafeBufferPointer<UInt8>
+  ) -> Bool {
+    let start = Int(node.start) + 1
+    let size = Int(node.end) - 1 - start
+    if node.isEscaped {
+      return unescaped(document.bytes[start..<start + size]).utf8.elementsEqual(wanted)
+    }
+    guard size == wanted.count else { return false }
+    for offset in 0..<size where bytes[start + offset] != wanted[offset] { return false }
+    return true
+  }
+}
+
+/// The elements of an array.
+public struct JSONElements: Sequence, IteratorProtocol, Sendable {
+  private let document: JSONDocument
+  private var at: Int
+  private let end: Int
+
+  init(_ value: JSONValue) {
+    document = value.document
+    at = value.index + 1
+    end = value.kind == .array ? Int(value.document.nodes[value.index].next) : at
+  }
+
+  /// The next element.
+  public mutating func next() -> JSONValue? {
+    guard at < end else { return nil }
+    defer { at = Int(document.nodes[at].next) }
+    return JSONValue(document: document, index: at)
+  }
+}
+
+/// The members of an object.
+public struct JSONMembers: Sequence, IteratorProtocol, Sendable {
+  private let document: JSONDocument
+  private var at: Int
+  private let end: Int
+
+  init(_ value: JSONValue) {
+    document = value.document
+    at = value.index + 1
+    end = value.kind == .object ? Int(value.document.nodes[value.index].next) : at
+  }
+
+  /// The next member.
+  public mutating func next() -> (key: String, value: JSONValue)? {
+    guard at < end, let key = JSONValue(document: document, index: at).string else { return nil }
+    defer { at = Int(document.nodes[at + 1].next) }
+    return (key, JSONValue(document: document, index: at + 1))
+  }
+}
+
+/// Unescapes the content of a string that the scanner has accepted.
+func unescaped(_ content: ArraySlice<UInt8>) -> String {
+  var result: [UInt8] = []
+  result.reserveCapacity(content.count)
+  var units: [UInt16] = []
+  var at = content.startIndex
+  while at < content.endIndex {
+    let byte = content[at]
+    if byte != UInt8(ascii: "\\") {
+      result.append(byte)
+      at += 1
+      continue
+    }
+    let escape = content[at + 1]
+    at += 2
+    switch escape {
+    case UInt8(ascii: "n"): result.append(0x0A)
+    case UInt8(ascii: "t"): result.append(0x09)
+    case UInt8(ascii: "r"): result.append(0x0D)
+    case UInt8(ascii: "b"): result.append(0x08)
+    case UInt8(ascii: "f"): result.append(0x0C)
+    case UInt8(ascii: "u"):
+      let unit = content[at..<at + 4].reduce(UInt16(0)) { $0 << 4 | UInt16(hexDigit($1) ?? 0) }
+      at += 4
+      units.append(unit)
+      // The first half of a pair waits for its second, which the scanner has seen to be there.
+      if unit & 0xFC00 != 0xD800 {
+        result.append(contentsOf: String(decoding: units, as: UTF16.self).utf8)
+        units.removeAll(keepingCapacity: true)
+      }
+    default: result.append(escape)
+    }
+  }
+  return String(decoding: result, as: UTF8.self)
+}
+
+private func exactInt64(_ digits: ArraySlice<UInt8>) -> Int64? {
+  var digits = digits
+  let isNegative = digits.first == UInt8(ascii: "-")
+  if isNegative { digits.removeFirst() }
+  guard !digits.isEmpty else { return nil }
+  var value: Int64 = 0
+  for byte in digits {
+    let digit = Int64(byte) - 0x30
+    guard (0...9).contains(digit) else { return nil }
+    let (scaled, tooLarge) = value.multipliedReportingOverflow(by: 10)
+    // Counted downwards, since Int64.min has no positive counterpart.
+    let (next, tooLargeToo) = scaled.subtractingReportingOverflow(digit)
+    if tooLarge || tooLargeToo { return nil }
+    value = next
+  }
+  if isNegative { return value }
+  return value == .min ? nil : -value
+}

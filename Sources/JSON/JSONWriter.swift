@@ -1,0 +1,180 @@
+/// Writes compact JSON text.
+///
+/// The caller is responsible for calling begin/end in pairs and `key` before each member's value; the writer puts the
+/// commas. Numbers are written from their text, so what was read as `1.50` leaves as `1.50`.
+public struct JSONWriter: Sendable {
+  /// The text so far, UTF-8.
+  public private(set) var bytes: [UInt8] = []
+  private var needsComma = false
+
+  /// An empty text.
+  /// - Parameter capacity: bytes to set aside at once.
+  public init(reserving capacity: Int = 256) { bytes.reserveCapacity(capacity) }
+
+  /// `{`
+  public mutating func beginObject() { open(UInt8(ascii: "{")) }
+  /// `}`
+  public mutating func endObject() { close(UInt8(ascii: "}")) }
+  /// `[`
+  public mutating func beginArray() { open(UInt8(ascii: "[")) }
+  /// `]`
+  public mutating func endArray() { close(UInt8(ascii: "]")) }
+
+  /// A member's key; its value must follow.
+  public mutating func key(_ key: String) {
+    comma()
+    quoted(key)
+    bytes.append(UInt8(ascii: ":"))
+    needsComma = false
+  }
+
+  /// A string.
+  public mutating func string(_ value: String) {
+    comma()
+    quoted(value)
+  }
+
+  /// A number, in plain notation.
+  public mutating func number(_ value: ExactDecimal) {
+    comma()
+    value.withText { bytes.append(contentsOf: $0) }
+  }
+
+  /// A number whose text is known to be JSON's grammar.
+  public mutating func number(text: String) {
+    comma()
+    bytes.append(contentsOf: text.utf8)
+  }
+
+  /// An integer.
+  public mutating func integer(_ value: Int64) {
+    comma()
+    bytes.append(contentsOf: String(value).utf8)
+  }
+
+  /// `true` or `false`.
+  public mutating func bool(_ value: Bool) {
+    comma()
+    bytes.append(contentsOf: value ? "true".utf8 : "false".utf8)
+  }
+
+  /// `null`.
+  public mutating func null() {
+    comma()
+    bytes.append(contentsOf: "null".utf8)
+  }
+
+  /// A value that is JSON already.
+  public mutating func raw(_ value: some Collection<UInt8>) {
+    comma()
+    bytes.append(contentsOf: value)
+  }
+
+  private mutating func comma() {
+    if needsComma { bytes.append(UInt8(ascii: ",")) }
+    needsComma = true
+  }
+
+  private mutating func open(_ bracket: UInt8) {
+    comma()
+    bytes.append(bracket)
+    needsComma = false
+  }
+
+  private mutating func close(_ bracket: UInt8) {
+    bytes.append(bracket)
+    needsComma = true
+  }
+
+  private mutating func quoted(_ value: String) {
+    var value = value
+    bytes.append(UInt8(ascii: "\""))
+    value.withUTF8 { utf8 in
+      if utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x22 && $0 != 0x5C }) {
+        bytes.append(contentsOf: utf8)
+        return
+      }
+      for byte in utf8 { escaped(byte) }
+    }
+    bytes.append(UInt8(ascii: "\""))
+  }
+
+  private mutating func escaped(_ byte: UInt8) {
+    switch byte {
+    case 0x22, 0x5C: bytes.append(contentsOf: [UInt8(ascii: "\\"), byte])
+    case 0x0A: bytes.append(contentsOf: "\\n".utf8)
+    case 0x0D: bytes.append(contentsOf: "\\r".utf8)
+    case 0x09: bytes.append(contentsOf: "\\t".utf8)
+    case 0..<0x20:
+      let digits = Array("0123456789abcdef".utf8)
+      bytes.append(contentsOf: "\\u00".utf8)
+      bytes.append(digits[Int(byte >> 4)])
+      bytes.append(digits[Int(byte & 15)])
+    default: bytes.append(byte)
+    }
+  }
+}
+
+/// A JSON value that was made rather than read.
+public indirect enum JSONTree: Sendable, Equatable {
+  /// `null`
+  case null
+  /// `true` or `false`
+  case bool(Bool)
+  /// a number by its value
+  case number(ExactDecimal)
+  /// a string
+  case string(String)
+  /// an array
+  case array([JSONTree])
+  /// an object, keys in writing order
+  case object([JSONMember])
+
+  /// Copies a value out of its document.
+  public init(_ value: JSONValue) {
+    switch value.kind {
+    case .null: self = .null
+    case .bool: self = .bool(value.bool ?? false)
+    // A number that no ExactDecimal holds keeps its digits as text.
+    case .number: self = value.decimal.map(JSONTree.number) ?? .string(value.numberText ?? "")
+    case .string: self = .string(value.string ?? "")
+    case .array: self = .array(value.elements.map(JSONTree.init))
+    case .object: self = .object(value.members.map { JSONMember($0.key, JSONTree($0.value)) })
+    }
+  }
+
+  /// Writes the value.
+  public func write(to writer: inout JSONWriter) {
+    switch self {
+    case .null: writer.null()
+    case .bool(let value): writer.bool(value)
+    case .number(let value): writer.number(value)
+    case .string(let value): writer.string(value)
+    case .array(let elements):
+      writer.beginArray()
+      for element in elements { element.write(to: &writer) }
+      writer.endArray()
+    case .object(let members):
+      writer.beginObject()
+      for member in members {
+        writer.key(member.key)
+        member.value.write(to: &writer)
+      }
+      writer.endObject()
+    }
+  }
+}
+
+/// One member of an object.
+public struct JSONMember: Sendable, Equatable {
+  /// Its key.
+  public var key: String
+  /// Its value.
+  public var value: JSONTree
+
+  /// A member.
+  public init(_ key: String, _ value: JSONTree) {
+    self.key = key
+    self.value = value
+  }
+}

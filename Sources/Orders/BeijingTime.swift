@@ -1,0 +1,134 @@
+/// A second on OKKI's clock: its texts are Beijing time (UTC+8, no daylight saving) without an offset
+/// (vendor-apis.md B.1).
+public struct BeijingTime: Hashable, Comparable, Sendable, CustomStringConvertible {
+  /// Seconds since 1970-01-01 00:00:00 UTC.
+  public let epochSeconds: Int64
+
+  private static let offset: Int64 = 8 * 3600
+
+  /// A second by its distance to 1970-01-01 00:00:00 UTC.
+  public init(epochSeconds: Int64) { self.epochSeconds = epochSeconds }
+
+  /// Reads `yyyy-MM-dd HH:mm:ss` or `yyyy-MM-dd` (midnight). Nil for anything else, for days that no calendar has and
+  /// for years outside 1970...9999.
+  public init?(_ text: some StringProtocol) {
+    let parts = text.utf8.split(whereSeparator: { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "T") })
+    guard parts.count == 1 || parts.count == 2, parts[0].count == 10, let day = parts.first,
+      let date = Self.numbers(day, separator: UInt8(ascii: "-"), sizes: [4, 2, 2])
+    else { return nil }
+    let (year, month, dayOfMonth) = (date[0], date[1], date[2])
+    guard (1970...9999).contains(year), (1...12).contains(month),
+      (1...Self.days(in: month, of: year)).contains(dayOfMonth)
+    else { return nil }
+    var seconds: Int64 = 0
+    if parts.count == 2 {
+      guard let time = Self.numbers(parts[1], separator: UInt8(ascii: ":"), sizes: [2, 2, 2]), time[0] < 24,
+        time[1] < 60, time[2] < 60
+      else { return nil }
+      seconds = time[0] * 3600 + time[1] * 60 + time[2]
+    }
+    let days = Self.daysSinceEpoch(year: year, month: month, day: dayOfMonth)
+    epochSeconds = days * 86400 + seconds - Self.offset
+  }
+
+  private static func numbers(_ text: Substring.UTF8View.SubSequence, separator: UInt8, sizes: [Int]) -> [Int64]? {
+    numbers(bytes: Array(text), separator: separator, sizes: sizes)
+  }
+
+  private static func numbers(_ text: some Collection<UInt8>, separator: UInt8, sizes: [Int]) -> [Int64]? {
+    numbers(bytes: Array(text), separator: separator, sizes: sizes)
+  }
+
+  private static func numbers(bytes: [UInt8], separator: UInt8, sizes: [Int]) -> [Int64]? {
+    let parts = bytes.split(separator: separator, omittingEmptySubsequences: false)
+    guard parts.count == sizes.count else { return nil }
+    var result: [Int64] = []
+    for (part, size) in zip(parts, sizes) {
+      guard part.count == size, part.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+      result.append(part.reduce(0) { $0 * 10 + Int64($1 - 0x30) })
+    }
+    return result
+  }
+
+  private static func isLeap(_ year: Int64) -> Bool { year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) }
+
+  private static func days(in month: Int64, of year: Int64) -> Int64 {
+    switch month {
+    case 2: isLeap(year) ? 29 : 28
+    case 4, 6, 9, 11: 30
+    default: 31
+    }
+  }
+
+  /// Days since 1970-01-01 in the Gregorian calendar. The year is taken to begin in March, so that the leap day ends it.
+  private static func daysSinceEpoch(year: Int64, month: Int64, day: Int64) -> Int64 {
+    let marchYear = month > 2 ? year : year - 1
+    let era = marchYear / 400
+    let yearOfEra = marchYear - era * 400
+    let dayOfYear = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1
+    let dayOfEra = yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear
+    return era * 146_097 + dayOfEra - 719_468
+  }
+
+  private static func calendarDay(_ daysSinceEpoch: Int64) -> (year: Int64, month: Int64, day: Int64) {
+    let shifted = daysSinceEpoch + 719_468
+    let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
+    let dayOfEra = shifted - era * 146_097
+    let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
+    let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
+    let monthFromMarch = (5 * dayOfYear + 2) / 153
+    let day = dayOfYear - (153 * monthFromMarch + 2) / 5 + 1
+    let month = monthFromMarch < 10 ? monthFromMarch + 3 : monthFromMarch - 9
+    return (yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, day)
+  }
+
+  /// `yyyy-MM-dd HH:mm:ss`, as OKKI's query parameters take it.
+  public var description: String {
+    let local = epochSeconds + Self.offset
+    let second = local - Self.floorDivide(local, 86400) * 86400
+    return "\(date) \(Self.two(second / 3600)):\(Self.two(second / 60 % 60)):\(Self.two(second % 60))"
+  }
+
+  /// `yyyy-MM-dd`.
+  public var date: String {
+    let (year, month, day) = Self.calendarDay(Self.floorDivide(epochSeconds + Self.offset, 86400))
+    let digits = String(year)
+    return String(repeating: "0", count: max(0, 4 - digits.count)) + digits + "-" + Self.two(month) + "-" + Self.two(day)
+  }
+
+  private static func floorDivide(_ value: Int64, _ by: Int64) -> Int64 {
+    value >= 0 ? value / by : -((-value + by - 1) / by)
+  }
+
+  private static func two(_ value: Int64) -> String { value < 10 ? "0\(value)" : String(value) }
+
+  /// The time so many seconds later, or earlier when negative.
+  public func advanced(bySeconds seconds: Int64) -> BeijingTime { BeijingTime(epochSeconds: epochSeconds + seconds) }
+
+  /// Ordered in time.
+  public static func < (left: BeijingTime, right: BeijingTime) -> Bool { left.epochSeconds < right.epochSeconds }
+}
+
+/// A closed window of seconds, both ends included, as OKKI's list filters (vendor-apis.md B.5.1).
+public struct TimeWindow: Hashable, Sendable {
+  /// First second.
+  public let from: BeijingTime
+  /// Last second, not before `from`.
+  public let to: BeijingTime
+
+  /// A window; nil when it would end before it begins.
+  public init?(from: BeijingTime, to: BeijingTime) {
+    guard from <= to else { return nil }
+    self.from = from
+    self.to = to
+  }
+
+  /// The two halves, without a second in common; nil for a window of one second.
+  public var halves: (TimeWindow, TimeWindow)? {
+    let middle = from.advanced(bySeconds: (to.epochSeconds - from.epochSeconds) / 2)
+    guard let early = TimeWindow(from: from, to: middle),
+      let late = TimeWindow(from: middle.advanced(bySeconds: 1), to: to)
+    else { return nil }
+    return (early, late)
+  }
+}

@@ -1,0 +1,27 @@
+/// A question to a collection: the field of the record whose fields have these values (all as text).
+public struct LookupKey: Hashable, Sendable {
+  /// The collection's name.
+  public let collection: String
+  /// Fields and their values, as the strategy writes them.
+  public let conditions: [Condition]
+
+  /// One field that must have a value; numbers and strings compare by their text.
+  public struct Condition: Hashable, Sendable {
+    /// The record's field.
+    public let field: String
+    /// Its value, as text.
+    public let value: String
+
+    /// A condition.
+    public init(field: String, value: String) {
+      self.field = field
+      self.value = value
+    }
+  }
+
+  /// A question.
+  public init(collection: String, conditions: [Condition]) {
+    self.collection = collection
+    self.conditions = conditions
+  }
+}

@@ -1,0 +1,66 @@
+public import Orders
+
+/// A bill with the number that the ledger gave it.
+public struct KeyedBill: Sendable {
+  /// The bill as mapped.
+  public let bill: Bill
+  /// The external key: what goes into `FBillNo`, and what K/3 is asked for in doubt.
+  public let key: String
+  /// A Save must not start after this; it is then answered `.nothingWritten`.
+  public let notAfter: ContinuousClock.Instant
+
+  /// A bill and its key.
+  public init(_ bill: Bill, key: String, notAfter: ContinuousClock.Instant) {
+    self.bill = bill
+    self.key = key
+    self.notAfter = notAfter
+  }
+}
+
+/// What K/3 keeps of a bill that was written.
+public struct WrittenBill: Sendable, Equatable {
+  /// Its number (`FBillNo`).
+  public let number: String
+  /// K/3's internal id (`FInterID`), where it was told.
+  public let internalID: Int64?
+
+  /// A written bill.
+  public init(number: String, internalID: Int64?) {
+    self.number = number
+    self.internalID = internalID
+  }
+}
+
+/// What came of a Save (vendor-apis.md A.4, "Classification").
+public enum SaveAnswer: Sendable, Equatable {
+  /// Written.
+  case written(WrittenBill)
+  /// Refused for good: the bill as it is will never pass. Nothing was written.
+  case rejected(Reason, answer: String)
+  /// Provably nothing was written, and it may pass later.
+  case nothingWritten(Reason)
+  /// Provably nothing was written, and nothing else would be either: K/3 is away or does not let us in.
+  case outage(Reason)
+  /// Nobody knows. Must be resolved by a look-up before anything is repeated.
+  case uncertain(Reason)
+}
+
+/// What K/3 holds under a key.
+public enum LookUpAnswer: Sendable, Equatable {
+  /// Our bill: customer, lines and amounts agree with what was (to be) sent.
+  case same(WrittenBill)
+  /// A bill that is not ours.
+  case different(Reason)
+  /// No bill.
+  case absent
+  /// K/3 could not be asked.
+  case unavailable(Reason)
+}
+
+/// The ERP, as the load stage needs it. Keeps its own bound on requests under way.
+public protocol BillDestination: Sendable {
+  /// Saves bills, each in a request of its own that is sent at most once. One answer per bill, in order.
+  func save(_ bills: [KeyedBill]) async -> [SaveAnswer]
+  /// Asks what is held under each bill's key. One answer per bill, in order.
+  func lookUp(_ bills: [KeyedBill]) async -> [LookUpAnswer]
+}

@@ -1,0 +1,49 @@
+/// A message that the broker has lent to this worker.
+public struct Delivery: Sendable {
+  /// Identifies the delivery to its inbox; worthless to any other.
+  public struct Receipt: Sendable, Hashable {
+    /// The inbox's connection, counted from 1; a receipt of an earlier connection is ignored.
+    public let session: UInt64
+    /// The broker's delivery tag.
+    public let tag: UInt64
+
+    /// A receipt.
+    public init(session: UInt64, tag: UInt64) {
+      self.session = session
+      self.tag = tag
+    }
+  }
+
+  /// Its receipt.
+  public let receipt: Receipt
+  /// The message, or why it cannot be read.
+  public let envelope: Result<Envelope, Reason>
+  /// The body as it came, for burying what cannot be read.
+  public let body: [UInt8]
+
+  /// A delivery.
+  public init(receipt: Receipt, envelope: Result<Envelope, Reason>, body: [UInt8]) {
+    self.receipt = receipt
+    self.envelope = envelope
+    self.body = body
+  }
+}
+
+/// One stage's queue, read side.
+///
+/// An inbox reconnects by itself; what it lent over a lost connection comes again, and its old receipts are ignored.
+/// Nothing is settled but by `acknowledge`.
+public protocol Inbox: Sendable {
+  /// Waits for messages and takes those that are there.
+  /// - Parameter max: at most so many, at least 1.
+  /// - Returns: at least one delivery; an empty list once `stop()` was called or the task was cancelled.
+  func next(max: Int) async -> [Delivery]
+  /// Settles deliveries whose successors are confirmed. Never blocks.
+  func acknowledge(_ receipts: [Delivery.Receipt])
+  /// Takes no more: `next` returns empty from now on. What was lent and not acknowledged goes back on `close()`.
+  func stop() async
+  /// Sends the acknowledgements that are due and gives everything else back.
+  func close() async
+  /// Whether it is connected and consuming.
+  var isReady: Bool { get }
+}

@@ -1,0 +1,65 @@
+public import Orders
+
+/// Why the CRM did not give what was asked; each case says what to do.
+public enum SourceFailure: Error, Sendable, Equatable {
+  /// Away or broken for now: try again later.
+  case transient(String)
+  /// Slow down, for so many seconds when the vendor said so.
+  case throttled(afterSeconds: Int?)
+  /// The credentials or rights are wrong: a person must act.
+  case unauthorized(String)
+  /// The vendor has no such thing (any more), or will not show it.
+  case absent
+  /// An answer that cannot be understood; trying again may help.
+  case malformed(String)
+}
+
+/// One page of the order list.
+public struct OrderPage: Sendable {
+  /// Orders in the whole window, all pages.
+  public let total: Int
+  /// The orders of this page.
+  public let headlines: [OrderHeadline]
+  /// The vendor's clock when it answered.
+  public let now: BeijingTime
+
+  /// A page.
+  public init(total: Int, headlines: [OrderHeadline], now: BeijingTime) {
+    self.total = total
+    self.headlines = headlines
+    self.now = now
+  }
+}
+
+/// One page of the customer list.
+public struct CustomerPage: Sendable {
+  /// Customers in the whole list.
+  public let total: Int
+  /// The records of this page, as the vendor wrote them.
+  public let records: [CollectionRecord]
+  /// The vendor's clock when it answered.
+  public let now: BeijingTime
+
+  /// A page.
+  public init(total: Int, records: [CollectionRecord], now: BeijingTime) {
+    self.total = total
+    self.records = records
+    self.now = now
+  }
+}
+
+/// The CRM, as the poller needs it. Keeps the installation's rate limit itself.
+public protocol OrderSource: Sendable {
+  /// One page of the orders whose `update_time` lies in the window.
+  /// - Parameters:
+  ///   - index: page number from 1.
+  ///   - size: orders a page, 1...500.
+  func orders(updatedIn window: TimeWindow, page index: Int, size: Int) async throws(SourceFailure) -> OrderPage
+  /// The details of orders, one result each in the same order; several requests are under way at a time.
+  func details(of ids: [OrderID]) async -> [Result<SourceOrder, SourceFailure>]
+  /// One page of the customers changed in the window, of all customers without one.
+  func customers(updatedIn window: TimeWindow?, page index: Int, size: Int) async throws(SourceFailure)
+    -> CustomerPage
+  /// The vendor's clock.
+  func now() async throws(SourceFailure) -> BeijingTime
+}

@@ -1,0 +1,56 @@
+/// Where a message goes.
+public enum Destination: Sendable, Hashable {
+  /// A queue of the flow.
+  case queue(QueueName)
+  /// The delay queue of a stage that holds messages at least so many seconds: the shortest rung not below it, else
+  /// the longest.
+  case retry(StageName, afterSeconds: Int)
+  /// The dead queue of a stage.
+  case dead(StageName)
+}
+
+/// A message to be published.
+public struct Parcel: Sendable {
+  /// What is published.
+  public enum Content: Sendable {
+    /// A message of the flow.
+    case envelope(Envelope)
+    /// A message that could not be read, as it came.
+    case unreadable([UInt8])
+  }
+
+  /// Where it goes.
+  public let destination: Destination
+  /// What is published.
+  public let content: Content
+  /// With a dead letter: why it is parked.
+  public let burial: Outcome.Burial?
+
+  /// A parcel.
+  public init(to destination: Destination, _ content: Content, burial: Outcome.Burial? = nil) {
+    self.destination = destination
+    self.content = content
+    self.burial = burial
+  }
+}
+
+/// What the broker said to one parcel.
+public enum PublishResult: Sendable, Equatable {
+  /// It is safe: persistent, routed, confirmed.
+  case confirmed
+  /// It may or may not have arrived; publishing it again can duplicate it and loses nothing.
+  case unknown(String)
+  /// It was refused or not sent.
+  case refused(String)
+}
+
+/// The write side of all queues.
+public protocol Outbox: Sendable {
+  /// Publishes a batch, persistent and mandatory, and waits for all its confirms.
+  /// - Returns: one result per parcel, in order. Never hangs: a broker that does not answer gives `.unknown`.
+  func publish(_ parcels: [Parcel]) async -> [PublishResult]
+  /// Closes the connection.
+  func close() async
+  /// Whether it is connected and may publish.
+  var isReady: Bool { get }
+}

@@ -1,0 +1,72 @@
+public import Orders
+
+/// A content of an order, to be numbered.
+public struct FetchedRevision: Sendable, Equatable {
+  /// The order.
+  public let orderID: OrderID
+  /// OKKI's `update_time` of the content.
+  public let updateTime: BeijingTime
+  /// Fingerprint of the content.
+  public let contentHash: Int64
+
+  /// A content of an order.
+  public init(orderID: OrderID, updateTime: BeijingTime, contentHash: Int64) {
+    self.orderID = orderID
+    self.updateTime = updateTime
+    self.contentHash = contentHash
+  }
+}
+
+/// What the ledger says of a content.
+public enum RevisionAnswer: Sendable, Equatable {
+  /// To be published under this number; not recorded as published yet.
+  case publish(number: Int64)
+  /// This very content is published, or a newer one is.
+  case published
+}
+
+/// A revision that the broker has confirmed.
+public struct PublishedRevision: Sendable, Equatable {
+  /// The order.
+  public let orderID: OrderID
+  /// Its number.
+  public let number: Int64
+  /// Fetched within the very second of its `update_time`: it may change once more in that second, so it is fetched
+  /// again next time.
+  public let mayStillChange: Bool
+
+  /// A confirmed revision.
+  public init(orderID: OrderID, number: Int64, mayStillChange: Bool) {
+    self.orderID = orderID
+    self.number = number
+    self.mayStillChange = mayStillChange
+  }
+}
+
+/// A stream that is polled, each with a watermark of its own.
+public enum PollStream: String, Sendable, CaseIterable {
+  /// Orders by `update_time`.
+  case orders
+  /// Customers by `update_time`.
+  case customers
+}
+
+/// The poller's memory (nothing-lost-nothing-twice.md §1).
+public protocol PollLedger: Sendable {
+  /// Every order with `update_time` up to the watermark has been published and confirmed; nil before the first cycle.
+  func watermark(of stream: PollStream) async throws(LedgerFailure) -> BeijingTime?
+  /// Moves a watermark by compare-and-set.
+  /// - Returns: false when it is not `old` any more: another poller is at work.
+  func advance(_ stream: PollStream, from old: BeijingTime?, to new: BeijingTime) async throws(LedgerFailure) -> Bool
+  /// Which of these have not been published with that `update_time`, or must be fetched again. In the same order.
+  func unpublished(among headlines: [OrderHeadline]) async throws(LedgerFailure) -> [OrderHeadline]
+  /// Numbers contents, growing per order; committed when it returns. The same content gets the same number until it is
+  /// recorded as published. One answer each, in order; an order may occur once in a batch.
+  func number(_ revisions: [FetchedRevision]) async throws(LedgerFailure) -> [RevisionAnswer]
+  /// Records what the broker confirmed.
+  func record(_ published: [PublishedRevision]) async throws(LedgerFailure)
+  /// Becomes or stays the one poller of the installation. False while another process is.
+  func lead() async -> Bool
+  /// Steps down.
+  func resign() async
+}

@@ -1,0 +1,101 @@
+public import Orders
+
+/// Why the ledger did not answer.
+public enum LedgerFailure: Error, Sendable, Equatable {
+  /// PostgreSQL is away, or the outcome of the statement is unknown: every statement may be repeated.
+  case unavailable(String)
+  /// The ledger itself is wrong: schema missing or too old. A person must act.
+  case broken(String)
+}
+
+/// A worker's wish to write an order's bill.
+public struct ClaimRequest: Sendable, Equatable {
+  /// The order.
+  public let orderID: OrderID
+  /// The revision to be written.
+  public let revision: Int64
+  /// The number that the mapping gave the bill; the external key is derived from it at the first claim.
+  public let billNumber: String
+  /// Fingerprint of the bill's body.
+  public let payloadHash: Int64
+
+  /// A claim.
+  public init(orderID: OrderID, revision: Int64, billNumber: String, payloadHash: Int64) {
+    self.orderID = orderID
+    self.revision = revision
+    self.billNumber = billNumber
+    self.payloadHash = payloadHash
+  }
+}
+
+/// What the ledger answers to a claim (nothing-lost-nothing-twice.md §3).
+public enum ClaimAnswer: Sendable, Equatable {
+  /// Ours: Save under this key, before the lease ends.
+  case new(Claim)
+  /// Ours, but an earlier attempt's outcome is unknown: ask K/3 first.
+  case inDoubt(Claim)
+  /// Another worker holds it for so many seconds more.
+  case busy(forSeconds: Int)
+  /// An outcome in doubt must not be looked up yet, for so many seconds more.
+  case tooEarly(forSeconds: Int)
+  /// This revision is written.
+  case duplicate
+  /// A newer revision is written or being written.
+  case stale
+  /// An older revision is written: the order changed afterwards.
+  case changedAfterWritten
+}
+
+/// A claim that was granted.
+public struct Claim: Sendable, Equatable {
+  /// The external key, fixed for the order at its first claim.
+  public let key: String
+  /// Fencing token: settles count only with it.
+  public let token: Int64
+
+  /// A claim.
+  public init(key: String, token: Int64) {
+    self.key = key
+    self.token = token
+  }
+}
+
+/// What became of a claim.
+public struct Settlement: Sendable, Equatable {
+  /// The states that a claim can end in.
+  public enum Result: Sendable, Equatable {
+    /// Written in K/3.
+    case written(WrittenBill)
+    /// Provably nothing was written: the next claim is `new`.
+    case clean
+    /// Unknown: the next claim is `inDoubt`, not before so many seconds have passed.
+    case inDoubt(lookUpAfterSeconds: Int)
+    /// Parked with its reason; provably nothing was written.
+    case parked(ReasonCode)
+  }
+
+  /// The order.
+  public let orderID: OrderID
+  /// The claim's token.
+  public let token: Int64
+  /// What became of it.
+  public let result: Result
+
+  /// A settlement.
+  public init(orderID: OrderID, token: Int64, result: Result) {
+    self.orderID = orderID
+    self.token = token
+    self.result = result
+  }
+}
+
+/// The loader's memory: one row per order, many rows a statement.
+public protocol SyncLedger: Sendable {
+  /// Claims orders; committed when it returns. One answer per request, in order; two requests for one order in a batch
+  /// are answered as if they came one after the other.
+  /// - Parameter leaseSeconds: how long nobody else may take them.
+  func claim(_ requests: [ClaimRequest], leaseSeconds: Int) async throws(LedgerFailure) -> [ClaimAnswer]
+  /// Records outcomes; committed when it returns. One flag per settlement, in order: false when the claim's token is
+  /// not the row's any more (the lease ended and another worker took over).
+  func settle(_ settlements: [Settlement]) async throws(LedgerFailure) -> [Bool]
+}

@@ -1,0 +1,70 @@
+/// Why something could not go on: the closed list that logs, metrics, headers, console and runbook share.
+public enum ReasonCode: String, Sendable, CaseIterable {
+  // Messages
+  /// A message in the queue that is not Ferry's, or whose body cannot be read.
+  case undecodable
+  /// The broker gave a message up after too many deliveries.
+  case deliveryLimit = "delivery_limit"
+  // Mapping
+  /// The order's JSON lacks what every order has, or is malformed.
+  case orderMalformed = "order_malformed"
+  /// The order's customer is not in the customer collection, or has no number.
+  case customerUnmapped = "customer_unmapped"
+  /// A lookup other than the customer's found nothing.
+  case lookupFailed = "lookup_failed"
+  /// A line has no material number.
+  case materialMissing = "material_missing"
+  /// A field that the bill must have came out empty.
+  case fieldMissing = "field_missing"
+  /// A formula divides by zero, such as a line with count 0.
+  case divisionByZero = "division_by_zero"
+  /// A value does not fit its field: not a number, not a date, too long.
+  case valueInvalid = "value_invalid"
+  /// A static mapping table has no entry for the value.
+  case valueUnmapped = "value_unmapped"
+  /// The order's amount differs from the sum of its lines.
+  case amountMismatch = "amount_mismatch"
+  /// No strategy takes the order.
+  case noStrategy = "no_strategy"
+  // K/3
+  /// K/3 refused the bill for a reason in its data.
+  case k3Rejected = "k3_rejected"
+  /// K/3 refused for a reason that passes by itself (busy, licence).
+  case k3Busy = "k3_busy"
+  /// K/3 does not let us in: authority code, rights.
+  case k3Unauthorized = "k3_unauthorized"
+  /// K/3 cannot be reached or answers with server errors.
+  case k3Unavailable = "k3_unavailable"
+  /// Whether the bill was written is unknown; K/3 is asked before anything is repeated.
+  case inDoubt = "in_doubt"
+  /// K/3 holds another bill under the number that this order would have.
+  case conflict
+  /// The order changed in OKKI after its bill was written.
+  case changedAfterWritten = "changed_after_written"
+  // Infrastructure
+  /// Another worker holds the order.
+  case leaseBusy = "lease_busy"
+  /// PostgreSQL cannot be reached.
+  case ledgerUnavailable = "ledger_unavailable"
+  /// The setup is wrong; no order can pass until it is mended.
+  case configuration
+}
+
+/// A reason code with its sentence for people.
+///
+/// The sentence names order, field and kind of value; it never carries customers' data beyond that.
+public struct Reason: Error, Sendable, Equatable, CustomStringConvertible {
+  /// The code.
+  public let code: ReasonCode
+  /// One sentence.
+  public let sentence: String
+
+  /// A reason.
+  public init(_ code: ReasonCode, _ sentence: String) {
+    self.code = code
+    self.sentence = sentence
+  }
+
+  /// `code: sentence`
+  public var description: String { "\(code.rawValue): \(sentence)" }
+}
