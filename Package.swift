@@ -90,5 +90,6 @@ let package = Package(
       name: "ferrybench", dependencies: ["JSON"], path: "Sources/ferrybench", swiftSettings: house),
 
     tests("JSONTests", ["JSON"]),
+    tests("AMQPTests", ["AMQP", "DriverThread"]),
   ]
 )
