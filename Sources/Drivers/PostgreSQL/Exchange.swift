@@ -5,8 +5,8 @@ extension Connection {
   private enum Step {
     case prepare(sql: String, name: String)
     case query
-    case begin
-    case commit
+    /// BEGIN or COMMIT.
+    case bracket
   }
 
   /// Runs statements in one round trip. Without a transaction there is exactly one; inside one, all take effect or none.
@@ -33,9 +33,9 @@ extension Connection {
     var steps: [Step] = []
     steps.reserveCapacity(statements.count * 2 + 2)
     do {
-      if inTransaction { try send(PostgresStatement("begin"), .begin, keepsPrepared, &steps) }
+      if inTransaction { try send(PostgresStatement("begin"), .bracket, keepsPrepared, &steps) }
       for statement in statements { try send(statement, .query, keepsPrepared, &steps) }
-      if inTransaction { try send(PostgresStatement("commit"), .commit, keepsPrepared, &steps) }
+      if inTransaction { try send(PostgresStatement("commit"), .bracket, keepsPrepared, &steps) }
     } catch .invalid(let text) {
       // Part of the pipeline is on its way already: nothing can take that back but the end of the connection, before
       // the sync that would make it count.
@@ -106,10 +106,16 @@ extension Connection {
     var refusal: PostgresFailure?
     var at = 0
     while true {
-      guard let result = try nextResult(by: deadline) else {
+      let next: ResultBox?
+      do {
+        next = try nextResult(by: deadline)
+      } catch {
+        throw refusal == nil ? error : lostAfter(refusal)
+      }
+      guard let result = next else {
         at += 1
-        // More ends than commands: libpq has nothing more to give.
-        guard at <= steps.count, !isBroken else { throw lostAfter(refusal) }
+        // One end for each command, and one for an error of the commit itself; at more libpq has nothing left to give.
+        guard at <= steps.count + 1, !isBroken else { throw lostAfter(refusal) }
         continue
       }
       switch result.status {
@@ -121,9 +127,7 @@ extension Connection {
         switch steps[at] {
         case .prepare(let sql, let name): prepared[sql] = name
         case .query: rows.append(PostgresRows(result))
-        case .begin: break
-        case .commit:
-          if result.tag != "COMMIT" { refusal = .invalid("a statement ended the transaction itself") }
+        case .bracket: break
         }
       case PGRES_PIPELINE_ABORTED: break
       case PGRES_FATAL_ERROR:
