@@ -1,0 +1,143 @@
+import Synchronization
+
+/// What comes out of the connection's thread: deliveries, waiting for whoever asks for them.
+final class DeliveryInbox: Sendable {
+  typealias Outcome = Result<[AMQPDelivery], AMQPFailure>
+
+  private enum Phase {
+    case idle, consuming
+    /// The consumer was cancelled on request.
+    case drained
+    /// The broker ended the consumer.
+    case cancelled(queue: String)
+    case failed(AMQPFailure)
+  }
+
+  private struct Waiter {
+    let id: UInt64
+    let max: Int
+    let continuation: CheckedContinuation<Outcome, Never>
+  }
+
+  private struct State {
+    var phase = Phase.idle
+    /// Bounded by the prefetch: the broker sends no more until some are acknowledged.
+    var arrived: [AMQPDelivery] = []
+    var head = 0
+    var waiters: [Waiter] = []
+    var nextID: UInt64 = 0
+  }
+
+  private let state = Mutex(State())
+
+  // MARK: For the reader
+
+  func next(max: Int) async throws(AMQPFailure) -> [AMQPDelivery] {
+    let id = state.withLock { state in
+      state.nextID += 1
+      return state.nextID
+    }
+    let outcome: Outcome = await withTaskCancellationHandler {
+      await withCheckedContinuation { continuation in
+        let ready: Outcome? = state.withLock { state in
+          // The flag is set before the handler runs, so a handler that found no waiter is seen here.
+          if Task.isCancelled { return .success([]) }
+          if let ready = Self.ready(&state, max: max) { return ready }
+          state.waiters.append(Waiter(id: id, max: max, continuation: continuation))
+          return nil
+        }
+        if let ready { continuation.resume(returning: ready) }
+      }
+    } onCancel: {
+      let waiter: Waiter? = state.withLock { state in
+        state.waiters.firstIndex { $0.id == id }.map { state.waiters.remove(at: $0) }
+      }
+      waiter?.continuation.resume(returning: .success([]))
+    }
+    return try outcome.get()
+  }
+
+  // MARK: For the connection's thread
+
+  func begin() {
+    state.withLock { $0.phase = .consuming }
+  }
+
+  func deliver(_ deliveries: [AMQPDelivery]) {
+    if deliveries.isEmpty { return }
+    change { state in
+      if state.head == state.arrived.count {
+        state.arrived = deliveries
+        state.head = 0
+      } else {
+        state.arrived.append(contentsOf: deliveries)
+      }
+    }
+  }
+
+  /// The consumer was cancelled on request; what is here stays.
+  func drain() {
+    change { state in
+      if case .consuming = state.phase { state.phase = .drained }
+    }
+  }
+
+  /// The broker ended the consumer; what is here stays.
+  func cancel(queue: String) {
+    change { $0.phase = .cancelled(queue: queue) }
+  }
+
+  /// The connection is over. What is here will be delivered again to someone, so it is dropped.
+  func fail(_ failure: AMQPFailure) {
+    change { state in
+      state.phase = .failed(failure)
+      state.arrived = []
+      state.head = 0
+    }
+  }
+
+  /// Changes the state and answers every waiter that can be answered then.
+  private func change(_ body: (inout State) -> Void) {
+    let answers: [(Waiter, Outcome)] = state.withLock { state in
+      body(&state)
+      var answers: [(Waiter, Outcome)] = []
+      while let waiter = state.waiters.first, let ready = Self.ready(&state, max: waiter.max) {
+        state.waiters.removeFirst()
+        answers.append((waiter, ready))
+      }
+      return answers
+    }
+    for (waiter, outcome) in answers { waiter.continuation.resume(returning: outcome) }
+  }
+
+  /// What a reader gets now; nil when it must wait.
+  private static func ready(_ state: inout State, max: Int) -> Outcome? {
+    if case .failed(let failure) = state.phase { return .failure(failure) }
+    if state.head < state.arrived.count { return .success(take(&state, max: max)) }
+    return switch state.phase {
+    case .idle: .failure(.invalid("nothing is consumed on this connection"))
+    case .consuming: nil
+    case .drained: .success([])
+    case .cancelled(let queue): .failure(.consumerCancelled(queue: queue))
+    case .failed(let failure): .failure(failure)
+    }
+  }
+
+  private static func take(_ state: inout State, max: Int) -> [AMQPDelivery] {
+    let count = min(max, state.arrived.count - state.head)
+    if state.head == 0, count == state.arrived.count {
+      defer { state.arrived = [] }
+      return state.arrived
+    }
+    let taken = Array(state.arrived[state.head..<state.head + count])
+    state.head += count
+    if state.head == state.arrived.count {
+      state.arrived = []
+      state.head = 0
+    } else if state.head * 2 >= state.arrived.count {
+      state.arrived.removeFirst(state.head)
+      state.head = 0
+    }
+    return taken
+  }
+}
