@@ -90,5 +90,11 @@ let package = Package(
       name: "ferrybench", dependencies: ["JSON"], path: "Sources/ferrybench", swiftSettings: house),
 
     tests("JSONTests", ["JSON"]),
+    // Doubles, contract suites and servers for tests.
+    .target(
+      name: "PipelineTesting", dependencies: ["JSON", "Orders", "Pipeline", "DriverThread"],
+      path: "Tests/PipelineTesting", swiftSettings: house),
+    tests("OKKITests", ["OKKI", "JSON", "Orders", "Pipeline", "Curl", "PipelineTesting", "VendorStage"]),
+    tests("K3Tests", ["K3", "JSON", "Orders", "Pipeline", "Curl", "PipelineTesting", "VendorStage"]),
   ]
 )
