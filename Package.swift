@@ -91,5 +91,11 @@ let package = Package(
 
     tests("JSONTests", ["JSON"]),
     tests("AMQPTests", ["AMQP", "DriverThread"]),
+    // Doubles, contract suites and servers for tests.
+    .target(
+      name: "PipelineTesting", dependencies: ["JSON", "Orders", "Pipeline", "DriverThread"],
+      path: "Tests/PipelineTesting", swiftSettings: house),
+    tests("OKKITests", ["OKKI", "JSON", "Orders", "Pipeline", "Curl", "PipelineTesting", "VendorStage"]),
+    tests("K3Tests", ["K3", "JSON", "Orders", "Pipeline", "Curl", "PipelineTesting", "VendorStage"]),
   ]
 )
