@@ -13,9 +13,12 @@ let driver = house + [.strictMemorySafety()]
 
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
+let coreMetrics = Target.Dependency.product(name: "CoreMetrics", package: "swift-metrics")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let signals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let nio = ["NIOCore", "NIOHTTP1", "NIOPosix"].map { Target.Dependency.product(name: $0, package: "swift-nio") }
 
 func room(_ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource] = []) -> Target {
   .target(name: name, dependencies: dependencies, path: "Sources/\(name)", resources: resources, swiftSettings: house)
@@ -40,6 +43,7 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
     .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
@@ -49,14 +53,14 @@ let package = Package(
     room("JSON"),
     room("Orders", ["JSON"]),
     room("Mapping", ["JSON", "Orders"]),
-    room("Pipeline", ["JSON", "Orders", "Mapping", logging, metrics, lifecycle]),
+    room("Pipeline", ["JSON", "Orders", "Mapping", logging, metrics, coreMetrics, lifecycle]),
 
     // The doors.
     room("OKKI", ["JSON", "Orders", "Pipeline", "Curl"]),
     room("K3", ["JSON", "Orders", "Pipeline", "Curl"]),
     room("Queue", ["JSON", "Orders", "Pipeline", "AMQP", "Curl"]),
     room("Ledger", ["JSON", "Orders", "Pipeline", "PostgreSQL"]),
-    room("Telemetry", [logging, metrics]),
+    room("Telemetry", ["JSON", logging, coreMetrics]),
     room("Console", ["Telemetry", logging, lifecycle, hummingbird]),
 
     // The drivers: one C library each, on threads of their own.
@@ -73,10 +77,18 @@ let package = Package(
       name: "ferry",
       dependencies: [
         "JSON", "Orders", "Mapping", "Pipeline", "OKKI", "K3", "Queue", "Ledger", "Telemetry", "Console",
-        arguments, logging, metrics, lifecycle,
+        arguments, logging, coreMetrics, lifecycle, signals,
       ], path: "Sources/ferry", swiftSettings: house),
+    .target(
+      name: "VendorStage", dependencies: ["JSON"] + nio, path: "Sources/vendorsim/Stage", swiftSettings: house),
     .executableTarget(
-      name: "vendorsim", dependencies: ["JSON", arguments, logging, lifecycle, hummingbird],
-      path: "Sources/vendorsim", swiftSettings: house),
+      name: "vendorsim", dependencies: ["VendorStage", arguments, logging, lifecycle, signals],
+      path: "Sources/vendorsim/Program", swiftSettings: house),
+    tests("VendorSimTests", ["VendorStage", "JSON"]),
+    // Measures parts by themselves; not shipped.
+    .executableTarget(
+      name: "ferrybench", dependencies: ["JSON"], path: "Sources/ferrybench", swiftSettings: house),
+
+    tests("JSONTests", ["JSON"]),
   ]
 )

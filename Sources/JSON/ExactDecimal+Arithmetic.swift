@@ -1,89 +1,97 @@
 extension ExactDecimal {
   /// Sum, exact.
-  /// - Throws: `ArithmeticError.overflow` beyond 38 digits.
+  /// - Throws: `ArithmeticError.overflow` when a side or the sum needs more than 38 digits at the finer of both scales,
+  ///   zeros at the end of the decimals not counted.
   public func adding(_ other: ExactDecimal) throws(ArithmeticError) -> ExactDecimal {
+    if let sum = sum(with: other) { return sum }
+    guard let sum = normalized.sum(with: other.normalized) else { throw .overflow }
+    return sum
+  }
+
+  private func sum(with other: ExactDecimal) -> ExactDecimal? {
     let scale = max(scale, other.scale)
-    if let left = Self.shifted(coefficient, by: scale - self.scale),
+    guard let left = Self.shifted(coefficient, by: scale - self.scale),
       let right = Self.shifted(other.coefficient, by: scale - other.scale)
-    {
-      return try Self.checked(left + right, scale: scale)
-    }
-    let short = normalized
-    let otherShort = other.normalized
-    guard short.scale < self.scale || otherShort.scale < other.scale else { throw .overflow }
-    return try short.adding(otherShort)
+    else { return nil }
+    // Two of 38 digits can be more than an Int128 holds.
+    let (sum, overflow) = left.addingReportingOverflow(right)
+    return overflow ? nil : Self.checked(sum, scale: scale)
   }
 
   /// Difference, exact.
-  /// - Throws: `ArithmeticError.overflow` beyond 38 digits.
+  /// - Throws: `ArithmeticError.overflow`, as `adding`.
   public func subtracting(_ other: ExactDecimal) throws(ArithmeticError) -> ExactDecimal {
     try adding(other.negated())
   }
 
   /// Product, exact.
-  /// - Throws: `ArithmeticError.overflow` beyond 38 digits.
+  /// - Throws: `ArithmeticError.overflow` when it needs more than 38 digits or 64 decimals, the zeros at the end of both
+  ///   factors' decimals not counted.
   public func multiplied(by other: ExactDecimal) throws(ArithmeticError) -> ExactDecimal {
+    if let product = product(with: other) { return product }
+    guard let product = normalized.product(with: other.normalized) else { throw .overflow }
+    return product
+  }
+
+  private func product(with other: ExactDecimal) -> ExactDecimal? {
     let (product, overflow) = coefficient.multipliedReportingOverflow(by: other.coefficient)
-    if !overflow, scale + other.scale <= Self.maxScale { return try Self.checked(product, scale: scale + other.scale) }
-    let short = normalized
-    let otherShort = other.normalized
-    guard short.scale < scale || otherShort.scale < other.scale else { throw .overflow }
-    return try short.multiplied(by: otherShort)
+    guard !overflow, scale + other.scale <= Self.maxScale else { return nil }
+    return Self.checked(product, scale: scale + other.scale)
+  }
+
+  private static func checked(_ coefficient: Int128, scale: Int) -> ExactDecimal? {
+    guard coefficient <= limit, coefficient >= -limit else { return nil }
+    return ExactDecimal(coefficient: coefficient, scale: scale)
   }
 
   /// Quotient: exact where it ends within `digits` decimals, else cut off there. The zeros at its end are dropped.
   ///
   /// Cut, not rounded, so that the one rounding that follows (a field's own) is not done twice.
-  /// - Parameter digits: decimals kept, 0...30. Where the whole part is so large that they do not all fit into 38
-  ///   digits, fewer are kept.
+  /// - Parameter digits: decimals kept, 0...64. Where the whole part is so large that they do not all fit into 38
+  ///   digits, as many are kept as do.
   /// - Throws: `.divisionByZero`; `.overflow` when the whole part has more than 38 digits.
   public func divided(by other: ExactDecimal, digits: Int = 24) throws(ArithmeticError) -> ExactDecimal {
     guard other.coefficient != 0 else { throw .divisionByZero }
-    // a/10^s ÷ b/10^t = (a × 10^(t−s)) / b: bring the difference of scales into numerator or denominator first.
-    var numerator = coefficient
-    var denominator = other.coefficient
+    guard coefficient != 0 else { return .zero }
+    let numerator = coefficient.magnitude
+    let denominator = other.coefficient.magnitude
+    // a/10^s ÷ b/10^t = (a × 10^(t−s)) / b; its whole part has this many digits or one more.
     let shift = other.scale - scale
-    if shift > 0 {
-      guard let shifted = Self.shifted(numerator, by: shift) else {
-        return try dividedShort(by: other, digits: digits)
+    let whole = Self.digitCount(numerator) - Self.digitCount(denominator) + shift
+    var kept = min(max(digits, 0), Self.maxScale, 38 - whole)
+    while kept >= 0 {
+      if let magnitude = Self.quotient(numerator, timesTenTo: shift + kept, by: denominator) {
+        let isNegative = (coefficient < 0) != (other.coefficient < 0)
+        return ExactDecimal(coefficient: isNegative ? -magnitude : magnitude, scale: kept).normalized
       }
-      numerator = shifted
-    } else if shift < 0 {
-      guard let shifted = Self.shifted(denominator, by: -shift) else {
-        return try dividedShort(by: other, digits: digits)
+      kept -= 1
+    }
+    throw .overflow
+  }
+
+  /// numerator × 10^exponent ÷ denominator without its fraction; nil when that has more than 38 digits.
+  private static func quotient(
+    _ numerator: UInt128, timesTenTo exponent: Int, by denominator: UInt128
+  ) -> Int128? {
+    let quotient: UInt128
+    if exponent < 0 {
+      // A denominator that grows beyond 38 digits is larger than any numerator.
+      guard exponent >= -38 else { return 0 }
+      let (divisor, overflow) = denominator.multipliedReportingOverflow(by: powersOfTen[-exponent].magnitude)
+      quotient = overflow ? 0 : numerator / divisor
+    } else {
+      let near = min(exponent, 38 - digitCount(numerator))
+      let scaled = numerator * powersOfTen[near].magnitude
+      if near == exponent {
+        quotient = scaled / denominator
+      } else {
+        // At most 38: the caller asks for no more decimals than a quotient of 38 or 39 digits has.
+        let (high, low) = scaled.multipliedFullWidth(by: powersOfTen[exponent - near].magnitude)
+        guard high < denominator else { return nil }
+        quotient = denominator.dividingFullWidth((high, low)).quotient
       }
-      denominator = shifted
     }
-    return Self.quotient(numerator, denominator, digits: digits)
-  }
-
-  private func dividedShort(by other: ExactDecimal, digits: Int) throws(ArithmeticError) -> ExactDecimal {
-    let short = normalized
-    let otherShort = other.normalized
-    guard short.scale < scale || otherShort.scale < other.scale else { throw .overflow }
-    return try short.divided(by: otherShort, digits: digits)
-  }
-
-  private static func quotient(_ numerator: Int128, _ denominator: Int128, digits: Int) -> ExactDecimal {
-    var (result, rest) = numerator.quotientAndRemainder(dividingBy: denominator)
-    var scale = 0
-    while rest != 0, scale < digits {
-      // As many digits at once as the remainder (smaller than the denominator) leaves room for.
-      let room = min(38 - digitCount(denominator), 38 - digitCount(result), digits - scale)
-      guard room > 0 else { break }
-      let (next, left) = (rest * powersOfTen[room]).quotientAndRemainder(dividingBy: denominator)
-      result = result * powersOfTen[room] + next
-      rest = left
-      scale += room
-    }
-    return ExactDecimal(coefficient: result, scale: scale).normalized
-  }
-
-  private static func digitCount(_ value: Int128) -> Int {
-    let magnitude = value < 0 ? -value : value
-    var count = 0
-    while count < 38, powersOfTen[count] <= magnitude { count += 1 }
-    return max(count, 1)
+    return quotient <= limit.magnitude ? Int128(quotient) : nil
   }
 
   /// The value with its sign turned.
@@ -102,11 +110,6 @@ extension ExactDecimal {
     let magnitude = rest < 0 ? -rest : rest
     if magnitude >= unit - magnitude { kept += coefficient < 0 ? -1 : 1 }
     return ExactDecimal(coefficient: kept, scale: max(scale, 0))
-  }
-
-  private static func checked(_ coefficient: Int128, scale: Int) throws(ArithmeticError) -> ExactDecimal {
-    guard coefficient <= limit, coefficient >= -limit else { throw .overflow }
-    return ExactDecimal(coefficient: coefficient, scale: scale)
   }
 }
 
@@ -130,8 +133,8 @@ extension ExactDecimal: Hashable, Comparable {
     if left.scale == right.scale { return left.coefficient < right.coefficient }
     if left.coefficient.signum() != right.coefficient.signum() { return left.coefficient < right.coefficient }
     if left.coefficient == 0 { return false }
-    let leftSize = digitCount(left.coefficient) - left.scale
-    let rightSize = digitCount(right.coefficient) - right.scale
+    let leftSize = digitCount(left.coefficient.magnitude) - left.scale
+    let rightSize = digitCount(right.coefficient.magnitude) - right.scale
     let isNegative = left.coefficient < 0
     if leftSize != rightSize { return (leftSize < rightSize) != isNegative }
     // Of equal size, so aligning them stays within 38 digits of the longer one.

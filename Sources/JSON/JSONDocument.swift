@@ -91,7 +91,9 @@ public struct JSONValue: Sendable {
   public var decimal: ExactDecimal? {
     let node = node
     guard node.kind == .number else { return nil }
-    return ExactDecimal(utf8: document.bytes[Int(node.start)..<Int(node.end)])
+    return document.bytes.withUnsafeBufferPointer {
+      ExactDecimal(utf8: UnsafeBufferPointer(rebasing: $0[Int(node.start)..<Int(node.end)]))
+    }
   }
 
   /// The value of a member; nil when this is no object or has no such key. Of a repeated key the last one counts.

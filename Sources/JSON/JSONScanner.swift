@@ -53,7 +53,7 @@ struct JSONScanner {
 
   /// Reads one value. For a container only its opening (and, for an object, its first key); true when one was opened.
   private mutating func value() throws(JSONError) -> Bool {
-    guard position < length else { throw failure(.unexpectedEnd) }
+    guard position < length else { throw ended() }
     switch base[position] {
     case UInt8(ascii: "\""): try string()
     case UInt8(ascii: "{"): return try openContainer(.object, closing: UInt8(ascii: "}"))
@@ -62,6 +62,8 @@ struct JSONScanner {
     case UInt8(ascii: "t"): try word("true", .bool)
     case UInt8(ascii: "f"): try word("false", .bool)
     case UInt8(ascii: "n"): try word("null", .null)
+    // `+1`, `.5`, `NaN`, `Infinity`: numbers elsewhere.
+    case UInt8(ascii: "+"), UInt8(ascii: "."), UInt8(ascii: "N"), UInt8(ascii: "I"): throw failure(.badNumber)
     default: throw failure(.unexpectedByte)
     }
     return false
@@ -73,7 +75,7 @@ struct JSONScanner {
     try append(JSONNode(start: UInt32(position), end: 0, next: 0, kind: kind))
     position += 1
     skipSpace()
-    guard position < length else { throw failure(.unexpectedEnd) }
+    guard position < length else { throw ended() }
     if base[position] == closing {
       position += 1
       finish(index)
@@ -89,7 +91,7 @@ struct JSONScanner {
     while let container = open.last {
       nodes[container].count += 1
       skipSpace()
-      guard position < length else { throw failure(.unexpectedEnd) }
+      guard position < length else { throw ended() }
       let byte = base[position]
       let isObject = nodes[container].kind == .object
       if byte == UInt8(ascii: ",") {
@@ -113,17 +115,19 @@ struct JSONScanner {
   }
 
   private mutating func key() throws(JSONError) {
-    guard position < length else { throw failure(.unexpectedEnd) }
+    guard position < length else { throw ended() }
     guard base[position] == UInt8(ascii: "\"") else { throw failure(.unexpectedByte) }
     try string()
     skipSpace()
-    guard position < length else { throw failure(.unexpectedEnd) }
+    guard position < length else { throw ended() }
     guard base[position] == UInt8(ascii: ":") else { throw failure(.unexpectedByte) }
     position += 1
   }
 
   private mutating func append(_ node: JSONNode) throws(JSONError) {
-    guard nodes.count < limits.maxValues else { throw failure(.tooManyValues) }
+    guard nodes.count < limits.maxValues else {
+      throw JSONError(kind: .tooManyValues, offset: Int(node.start))
+    }
     nodes.append(node)
   }
 
@@ -136,12 +140,11 @@ struct JSONScanner {
   private mutating func word(_ word: StaticString, _ kind: JSONValue.Kind) throws(JSONError) {
     let start = position
     let size = word.utf8CodeUnitCount
-    guard position + size <= length else { throw failure(.unexpectedEnd) }
-    for index in 0..<size where base[position + index] != word.utf8Start[index] {
-      position += index
-      throw failure(.unexpectedByte)
+    for index in 0..<size {
+      guard position < length else { throw ended() }
+      guard base[position] == word.utf8Start[index] else { throw failure(.unexpectedByte) }
+      position += 1
     }
-    position += size
     try scalar(kind, from: start)
   }
 
@@ -155,6 +158,7 @@ struct JSONScanner {
   }
 
   private func failure(_ kind: JSONError.Kind) -> JSONError { JSONError(kind: kind, offset: position) }
+  private func ended() -> JSONError { JSONError(kind: .unexpectedEnd, offset: length) }
 }
 
 // MARK: - Numbers
@@ -163,7 +167,7 @@ extension JSONScanner {
   private mutating func number() throws(JSONError) {
     let start = position
     if base[position] == UInt8(ascii: "-") { position += 1 }
-    guard position < length else { throw failure(.unexpectedEnd) }
+    guard position < length else { throw ended() }
     if base[position] == UInt8(ascii: "0") {
       position += 1
     } else {
@@ -186,7 +190,7 @@ extension JSONScanner {
   private mutating func digits() throws(JSONError) {
     let start = position
     while position < length, base[position] &- UInt8(ascii: "0") < 10 { position += 1 }
-    guard position > start else { throw failure(position == length ? .unexpectedEnd : .badNumber) }
+    guard position > start else { throw position == length ? ended() : failure(.badNumber) }
   }
 
   private func isWordByte(_ byte: UInt8) -> Bool {
@@ -204,7 +208,7 @@ extension JSONScanner {
     var isEscaped = false
     while true {
       skipPlain()
-      guard position < length else { throw failure(.unexpectedEnd) }
+      guard position < length else { throw ended() }
       let byte = base[position]
       if byte == UInt8(ascii: "\"") { break }
       if byte == UInt8(ascii: "\\") {
@@ -216,8 +220,10 @@ extension JSONScanner {
         try multibyte()
       }
     }
+    guard position - start - 1 <= limits.maxStringBytes else {
+      throw JSONError(kind: .stringTooLong, offset: start)
+    }
     position += 1
-    guard position - start - 2 <= limits.maxStringBytes else { throw failure(.stringTooLong) }
     try scalar(.string, from: start, isEscaped: isEscaped)
   }
 
@@ -246,7 +252,7 @@ extension JSONScanner {
   }
 
   private mutating func escape() throws(JSONError) {
-    guard position + 1 < length else { throw failure(.unexpectedEnd) }
+    guard position + 1 < length else { throw ended() }
     switch base[position + 1] {
     case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"), UInt8(ascii: "b"), UInt8(ascii: "f"),
       UInt8(ascii: "n"), UInt8(ascii: "r"), UInt8(ascii: "t"):
@@ -255,8 +261,10 @@ extension JSONScanner {
       let unit = try hexUnit(at: position + 2)
       switch unit {
       case 0xD800..<0xDC00:
-        guard position + 7 < length, base[position + 6] == UInt8(ascii: "\\"), base[position + 7] == UInt8(ascii: "u"),
-          case 0xDC00..<0xE000 = try hexUnit(at: position + 8)
+        guard position + 6 < length else { throw ended() }
+        guard base[position + 6] == UInt8(ascii: "\\") else { throw failure(.loneSurrogate) }
+        guard position + 7 < length else { throw ended() }
+        guard base[position + 7] == UInt8(ascii: "u"), case 0xDC00..<0xE000 = try hexUnit(at: position + 8)
         else { throw failure(.loneSurrogate) }
         position += 12
       case 0xDC00..<0xE000: throw failure(.loneSurrogate)
@@ -267,9 +275,9 @@ extension JSONScanner {
   }
 
   private func hexUnit(at offset: Int) throws(JSONError) -> UInt16 {
-    guard offset + 4 <= length else { throw failure(.unexpectedEnd) }
     var unit: UInt16 = 0
     for index in offset..<offset + 4 {
+      guard index < length else { throw ended() }
       guard let digit = hexDigit(base[index]) else { throw failure(.badEscape) }
       unit = unit << 4 | UInt16(digit)
     }
@@ -300,9 +308,13 @@ extension JSONScanner {
       highest = 0x8F
     default: throw failure(.badUTF8)
     }
-    guard position + size <= length else { throw failure(.unexpectedEnd) }
-    guard base[position + 1] >= lowest, base[position + 1] <= highest else { throw failure(.badUTF8) }
-    for index in 2..<max(size, 2) where base[position + index] & 0xC0 != 0x80 { throw failure(.badUTF8) }
+    for offset in 1..<size {
+      guard position + offset < length else { throw ended() }
+      let next = base[position + offset]
+      guard next >= lowest, next <= highest else { throw failure(.badUTF8) }
+      lowest = 0x80
+      highest = 0xBF
+    }
     position += size
   }
 }

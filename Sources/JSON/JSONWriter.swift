@@ -37,7 +37,7 @@ public struct JSONWriter: Sendable {
   /// A number, in plain notation.
   public mutating func number(_ value: ExactDecimal) {
     comma()
-    bytes.append(contentsOf: value.description.utf8)
+    value.withText { bytes.append(contentsOf: $0) }
   }
 
   /// A number whose text is known to be JSON's grammar.

@@ -21,6 +21,7 @@ internal import CCurl
   private var listedHeaders: [HTTPHeader]?
   private var received: [UInt8] = []
   private var headerBytes = 0
+  private var headersEnded = false
   private var isTooLarge = false
   private var sentBytes = 0
   private var starts = 0
@@ -115,6 +116,7 @@ internal import CCurl
     sentBytes = 0
     starts = 0
     headerBytes = 0
+    headersEnded = false
     isTooLarge = false
     unsafe errorText.pointee = 0
     guard listHeaders(request) else { return CURLE_OUT_OF_MEMORY }
@@ -178,6 +180,9 @@ internal import CCurl
     guard code == CURLE_OK else {
       let reason = failed(code)
       return mayHaveBeenSent ? .uncertain(reason) : .notSent(reason)
+    }
+    guard headersEnded else {
+      return .uncertain(failure(request, .dropped, "the answer ended within its headers"))
     }
     var status = 0
     var type: UnsafeMutablePointer<CChar>?
@@ -247,8 +252,15 @@ internal import CCurl
     return true
   }
 
-  fileprivate func countHeader(_ bytes: Int) -> Bool {
-    headerBytes += bytes
+  fileprivate func takeHeader(_ line: UnsafeRawBufferPointer) -> Bool {
+    // libcurl takes an answer that ends in the middle of its headers for a good one; so their end is looked for here.
+    // Informational answers come before the real one, each with its own end.
+    if unsafe line.starts(with: "HTTP/".utf8) {
+      headersEnded = false
+    } else if unsafe line.first == 13 || line.first == 10 {
+      headersEnded = true
+    }
+    headerBytes += line.count
     if headerBytes > CurlTransfer.maxHeaderBytes { isTooLarge = true }
     return !isTooLarge
   }
@@ -287,9 +299,10 @@ private let receiveBody: curl_write_callback = { bytes, size, count, me in
   return unsafe transfer.take(UnsafeRawBufferPointer(start: bytes, count: size * count)) ? size * count : 0
 }
 
-private let receiveHeader: curl_write_callback = { _, size, count, me in
+private let receiveHeader: curl_write_callback = { bytes, size, count, me in
   // SAFETY: see above.
-  unsafe transfer(me)?.countHeader(size * count) == true ? size * count : 0
+  guard let bytes = unsafe bytes, let transfer = unsafe transfer(me) else { return 0 }
+  return unsafe transfer.takeHeader(UnsafeRawBufferPointer(start: bytes, count: size * count)) ? size * count : 0
 }
 
 private let giveBody: curl_read_callback = { room, size, count, me in

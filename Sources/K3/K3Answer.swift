@@ -1,0 +1,108 @@
+internal import Curl
+internal import JSON
+
+/// K/3's envelope (vendor-apis.md A.4): HTTP 200 also for refusals; the outcome is in `StatusCode`.
+struct K3Answer {
+  /// `StatusCode`, sent as number or text.
+  let status: Int64
+  /// `Message`; empty when there is none.
+  let message: String
+  /// `Data`.
+  let data: JSONValue?
+
+  /// Whether K/3 says that it went well. Rows inside may say otherwise.
+  var isGood: Bool { status == 200 }
+
+  /// What K/3 says against the call: the message and, where it has one, the reason inside `Data` (A.4).
+  var refusal: String {
+    var texts = [message]
+    if let text = data?.string { texts.append(text) }
+    if let data { texts += Self.rows(of: data).compactMap { $0.member("FMessage")?.string } }
+    let told = texts.filter { !$0.isEmpty }
+    return told.isEmpty ? "StatusCode \(status)" : told.joined(separator: " | ")
+  }
+
+  /// A row of `Data` that says that it failed, possibly one level deeper. K/3 writes `false` as truth value or text; a
+  /// number is a bill's state (`FStatus` 0: unaudited), not a failure.
+  var hasFailedRow: Bool {
+    guard let data else { return false }
+    return Self.rows(of: data).contains { row in
+      guard let status = row.member("FStatus") else { return false }
+      return status.bool == false || status.string?.lowercased() == "false"
+    }
+  }
+
+  /// The rows of `Data`: itself or its elements, and the object in their own `Data`.
+  private static func rows(of data: JSONValue) -> [JSONValue] {
+    let outer = data.kind == .array ? data.elements.prefix(100).map { $0 } : [data]
+    return outer.flatMap { row in
+      guard let inner = row.member("Data") else { return [row] }
+      return inner.kind == .array ? [row] + inner.elements.prefix(100) : [row, inner]
+    }
+  }
+
+  /// The number and id of a bill just saved: `Data.BillNo`, as an object, an array's element or one level deeper.
+  var savedBill: (number: String, internalID: Int64?)? {
+    guard let data else { return nil }
+    for row in Self.rows(of: data) {
+      guard let number = row.member("BillNo")?.text, !number.isEmpty else { continue }
+      return (number, row.member("BillInterID")?.text.flatMap { Int64($0) })
+    }
+    return nil
+  }
+}
+
+/// What can be made of an HTTP outcome.
+enum K3Reply {
+  /// K/3's own answer, good or bad.
+  case answer(K3Answer)
+  /// Provably nothing of the request reached K/3.
+  case notSent(HTTPFailure)
+  /// Something else: what was sent may have had its effect. The sentence holds no data.
+  case unclear(String)
+
+  /// Reads an outcome.
+  init(_ outcome: HTTPOutcome, limits: JSONLimits) {
+    switch outcome {
+    case .notSent(let failure): self = .notSent(failure)
+    case .uncertain(let failure): self = .unclear(failure.description)
+    case .response(let response): self = Self.read(response, limits)
+    }
+  }
+
+  private static func read(_ response: HTTPResponse, _ limits: JSONLimits) -> K3Reply {
+    // A server error may have struck after the work was done, whatever its text says.
+    guard response.status < 500 else { return .unclear("K/3 answered HTTP \(response.status)") }
+    let root: JSONValue
+    do throws(JSONError) { root = try JSONDocument(response.body, limits: limits).root } catch {
+      return .unclear("K/3's answer (HTTP \(response.status)) is \(error.description)")
+    }
+    guard let status = root.member("StatusCode")?.text.flatMap({ Int64($0) }) else {
+      return .unclear("K/3's answer (HTTP \(response.status)) has no StatusCode")
+    }
+    let answer = K3Answer(status: status, message: root.member("Message")?.text ?? "", data: root.member("Data"))
+    guard (200..<300).contains(response.status) || !answer.isGood else {
+      return .unclear("K/3 answered HTTP \(response.status) with StatusCode 200")
+    }
+    return .answer(answer)
+  }
+}
+
+extension JSONValue {
+  /// The member with this name, in whatever case: K/3's names differ by case between versions and sites (A.2). The
+  /// exact spelling wins.
+  func member(_ name: String) -> JSONValue? {
+    if let exact = self[name] { return exact }
+    guard kind == .object else { return nil }
+    var found: JSONValue?
+    for (key, value) in members where Self.isSame(key, name) { found = value }
+    return found
+  }
+
+  private static func isSame(_ key: String, _ name: String) -> Bool {
+    guard key.utf8.count == name.utf8.count else { return false }
+    return zip(key.utf8, name.utf8).allSatisfy { left, right in
+      left == right || (left ^ right == 0x20 && UInt8(ascii: "a")...UInt8(ascii: "z") ~= left | 0x20)
+    }
+  }
+}

@@ -1,0 +1,38 @@
+internal import JSON
+
+/// The body of a Save (vendor-apis.md A.5.2): `{"Data":{"Page1":[{header}],"Page2":[{line},…]}}`.
+struct K3BillBody {
+  private let document: JSONDocument
+  private let bytes: [UInt8]
+  /// The header.
+  let header: JSONValue
+  /// The lines.
+  let lines: [JSONValue]
+
+  /// Reads a body; nil when it is not one.
+  init?(_ bytes: [UInt8]) {
+    guard let document = try? JSONDocument(bytes), let data = document.root.member("Data"),
+      let page = data.member("Page1"), page.kind == .array, page.count == 1, let header = page[0],
+      header.kind == .object
+    else { return nil }
+    self.document = document
+    self.bytes = bytes
+    self.header = header
+    lines = data.member("Page2").map { Array($0.elements) } ?? []
+  }
+
+  /// The body with this bill number, everything else byte for byte as it was.
+  func numbered(_ number: String) -> [UInt8] {
+    var writer = JSONWriter(reserving: number.utf8.count + 16)
+    if let old = header.member("FBillNo") {
+      writer.string(number)
+      let place = old.rawBytes.indices
+      return bytes[..<place.lowerBound] + writer.bytes + bytes[place.upperBound...]
+    }
+    let afterBrace = header.rawBytes.startIndex + 1
+    writer.key("FBillNo")
+    writer.string(number)
+    let comma = header.count > 0 ? "," : ""
+    return bytes[..<afterBrace] + writer.bytes + Array(comma.utf8) + bytes[afterBrace...]
+  }
+}

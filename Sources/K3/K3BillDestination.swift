@@ -1,0 +1,131 @@
+internal import Curl
+internal import JSON
+internal import Orders
+public import Pipeline
+
+/// K/3 WISE as the load stage sees it (vendor-apis.md part A).
+public final class K3BillDestination: BillDestination {
+  let client: K3Client
+
+  /// Connects nothing yet.
+  /// - Throws: `SetupProblem` when an option is out of its range or the CA file cannot be read.
+  public convenience init(_ options: K3Options) throws(SetupProblem) {
+    try self.init(options, clock: ContinuousClock())
+  }
+
+  init<C: Clock & Sendable>(_ options: K3Options, clock: C) throws(SetupProblem) where C.Duration == Duration {
+    client = try K3Client(options, clock: clock)
+  }
+
+  /// Ends the connections; Saves under way may finish first, within their timeout.
+  public func close() async { await client.close() }
+
+  /// Whether a bill may have this number: what `lookUp` could not ask K/3 for is never saved.
+  public static func isUsableKey(_ key: String) -> Bool { K3Filter.isUsable(key) }
+
+  /// Posts each bill to `{object}/Save`, at most once (A.5.2), and classifies the answers (A.4).
+  public func save(_ bills: [KeyedBill]) async -> [SaveAnswer] {
+    var answers = [SaveAnswer?](repeating: nil, count: bills.count)
+    var calls: [K3Client.Call] = []
+    var indices: [Int] = []
+    calls.reserveCapacity(bills.count)
+    indices.reserveCapacity(bills.count)
+    for (index, bill) in bills.enumerated() {
+      do throws(Reason) {
+        let body = try Self.body(of: bill)
+        calls.append(
+          K3Client.Call(bill.bill.object + "/Save", body, notAfter: bill.notAfter, repeatable: false))
+        indices.append(index)
+      } catch {
+        answers[index] = .rejected(error, answer: "")
+      }
+    }
+    do throws(K3Outage) {
+      let replies = try await client.post(calls)
+      for (index, reply) in zip(indices, replies) { answers[index] = answer(reply, key: bills[index].key) }
+    } catch {
+      for index in indices { answers[index] = .outage(error.reason) }
+    }
+    return answers.map { $0 ?? .uncertain(Reason(.inDoubt, "no answer was noted")) }
+  }
+
+  /// The body to be sent, with the claim's key as its number.
+  static func body(of bill: KeyedBill) throws(Reason) -> [UInt8] {
+    guard isObject(bill.bill.object) else {
+      throw Reason(.configuration, "the strategy's target object is not a name that K/3 can have")
+    }
+    guard isUsableKey(bill.key) else {
+      throw Reason(
+        .valueInvalid, "FBillNo: the bill's number is empty, too long or holds characters that K/3 cannot look up")
+    }
+    if bill.bill.number == bill.key { return bill.bill.body }
+    guard let body = K3BillBody(bill.bill.body) else {
+      throw Reason(.configuration, "the bill's body is not Data with one header in Page1")
+    }
+    return body.numbered(bill.key)
+  }
+
+  private static func isObject(_ name: String) -> Bool {
+    1...64 ~= name.utf8.count
+      && name.utf8.allSatisfy { byte in
+        byte &- UInt8(ascii: "0") < 10 || (byte | 0x20) &- UInt8(ascii: "a") < 26 || byte == UInt8(ascii: "_")
+      }
+  }
+
+  // MARK: Classification
+
+  /// What came of one Save.
+  private func answer(_ reply: K3Reply, key: String) -> SaveAnswer {
+    switch reply {
+    case .notSent(let failure): notSent(failure)
+    case .unclear(let sentence): .uncertain(Reason(.inDoubt, sentence))
+    case .answer(let answer): answer.isGood ? accepted(answer, key) : refused(answer)
+    }
+  }
+
+  private func notSent(_ failure: HTTPFailure) -> SaveAnswer {
+    switch failure.kind {
+    case .expired: .nothingWritten(Reason(.k3Busy, "the Save waited too long for a free connection"))
+    case .cancelled, .shutdown: .nothingWritten(Reason(.k3Unavailable, "the Save was not sent: Ferry is shutting down"))
+    case .invalid: .outage(Reason(.configuration, failure.description))
+    case .connect, .resolve, .tls, .timeout, .dropped, .tooLarge:
+      .outage(Reason(.k3Unavailable, failure.description))
+    }
+  }
+
+  private func accepted(_ answer: K3Answer, _ key: String) -> SaveAnswer {
+    let bill = answer.savedBill ?? numberInMessage(answer, key).map { ($0, nil) }
+    switch (bill, answer.hasFailedRow) {
+    case (let bill?, false): return .written(WrittenBill(number: bill.number, internalID: bill.internalID))
+    case (nil, true): return refused(answer)
+    case (_?, true): return .uncertain(Reason(.inDoubt, "K/3 answered with a bill number and a failed row"))
+    case (nil, false): return .uncertain(Reason(.inDoubt, "K/3 answered StatusCode 200 without a bill number"))
+    }
+  }
+
+  /// The legacy dialect has the number where others have a word of success (A.5.2): it is our key, or looks like what a
+  /// numbering rule makes.
+  private func numberInMessage(_ answer: K3Answer, _ key: String) -> String? {
+    let message = answer.message
+    if message == key { return message }
+    guard 1...80 ~= message.utf8.count, !client.options.messages.generic.contains(message.lowercased()) else {
+      return nil
+    }
+    let isNumber = message.utf8.allSatisfy { byte in
+      byte &- UInt8(ascii: "0") < 10 || (byte | 0x20) &- UInt8(ascii: "a") < 26 || "-_./#".utf8.contains(byte)
+    }
+    return isNumber && message.utf8.contains { $0 &- UInt8(ascii: "0") < 10 } ? message : nil
+  }
+
+  private func refused(_ answer: K3Answer) -> SaveAnswer {
+    let told = client.shown(answer.refusal)
+    let sentence = "K/3 refused the bill: \(K3Messages.withoutValues(told))"
+    switch client.options.messages.kind(of: answer.refusal, isFresh: true) {
+    case .token, .unauthorized: return .outage(Reason(.k3Unauthorized, sentence))
+    case .busy: return .nothingWritten(Reason(.k3Busy, sentence))
+    // Whose bill has the number? A look-up tells: ours, if an earlier Save's answer was lost (A.14).
+    case .duplicate: return .uncertain(Reason(.inDoubt, sentence))
+    case .other: return .rejected(Reason(.k3Rejected, sentence), answer: told)
+    }
+  }
+}

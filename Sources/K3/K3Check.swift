@@ -1,0 +1,67 @@
+internal import Curl
+internal import JSON
+public import Pipeline
+
+extension K3BillDestination {
+  /// Looks for everything that would keep bills from being written: reach, authority code, rights to the objects, a
+  /// list that cannot be filtered. Writes nothing.
+  /// - Parameter objects: the objects that the strategies write.
+  /// - Returns: every problem found, each with its remedy; empty when all is well.
+  public func check(objects: [String] = ["SO"]) async -> [SetupProblem] {
+    do throws(K3Outage) { _ = try await client.token() } catch { return [problem(error.reason)] }
+    var problems: [SetupProblem] = []
+    for object in objects {
+      if let found = await checkTemplate(object) { problems.append(found) }
+      if let found = await checkList(object) { problems.append(found) }
+    }
+    return problems
+  }
+
+  private func checkTemplate(_ object: String) async -> SetupProblem? {
+    do throws(K3Outage) {
+      return problem(try await client.get("\(object)/GetTemplate"), "\(object)/GetTemplate")
+    } catch { return problem(error.reason) }
+  }
+
+  /// Asks for a number that no bill has: the answer must be an empty list.
+  private func checkList(_ object: String) async -> SetupProblem? {
+    let key = "ferry-check-\(UInt64.random(in: 0...UInt64.max))"
+    let name = "\(object)/GetList"
+    guard let filter = K3Filter.equals("FBillNo", key) else { return nil }
+    do throws(K3Outage) {
+      let reply = try await client.post([K3Client.Call(name, K3Question.list(filter: filter))])[0]
+      if let found = problem(reply, name) { return found }
+      guard case .answer(let answer) = reply, K3Listed.answer(answer, key: key) != .absent else { return nil }
+      return SetupProblem(
+        "K/3 does not answer \(name) with an empty list for a number that no bill has.",
+        remedy: "Ask the site whether its API filters by FBillNo: without it, no Save in doubt can be resolved.")
+    } catch { return problem(error.reason) }
+  }
+
+  private func problem(_ reply: K3Reply, _ name: String) -> SetupProblem? {
+    switch reply {
+    case .notSent(let failure): return problem(Reason(.k3Unavailable, failure.description))
+    case .unclear(let sentence):
+      return SetupProblem(
+        "K/3 does not answer \(name) properly: \(sentence).",
+        remedy: "Check that the site's patch level has this object, on {URL}/K3API/Default.aspx.")
+    case .answer(let answer) where answer.isGood: return nil
+    case .answer(let answer):
+      return SetupProblem(
+        "K/3 refuses \(name): \(client.shown(answer.refusal)).",
+        remedy: "Tick the object and its actions in EBDI → API授权管理 for this authority code.")
+    }
+  }
+
+  private func problem(_ reason: Reason) -> SetupProblem {
+    switch reason.code {
+    case .k3Unauthorized:
+      SetupProblem(
+        "\(reason.sentence).", remedy: "Compare the authority code with EBDI 企业联盟平台, and switch its encryption off.")
+    default:
+      SetupProblem(
+        "K/3 cannot be reached: \(reason.sentence).",
+        remedy: "Check the URL, the network, and that http:// is allowed where the site has no TLS.")
+    }
+  }
+}

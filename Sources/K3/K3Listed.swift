@@ -1,0 +1,52 @@
+internal import JSON
+internal import Pipeline
+
+/// Reads a `GetList` answer to the question for one bill number (vendor-apis.md A.6).
+enum K3Listed {
+  /// What the answer says; nil when there is one bill, whose details must be compared.
+  ///
+  /// Containers and counts are named `DATA`/`ROWCOUNT` or `Data`/`RowCount`. Only a plain "no rows" counts as absent:
+  /// an answer that contradicts itself or the question is no answer, for what follows absence is another Save.
+  static func answer(_ answer: K3Answer, key: String) -> LookUpAnswer? {
+    guard let data = answer.data, data.kind == .object else { return unavailable("holds no page") }
+    guard let count = data.member("RowCount")?.text.flatMap({ Int($0) }), count >= 0 else {
+      return unavailable("has no row count")
+    }
+    guard isEcho(data.member("PageSize"), K3Question.pageSize), isEcho(data.member("PageIndex"), 1) else {
+      return unavailable("is of another page than was asked for")
+    }
+    let page = data.member("Data")
+    guard page == nil || page?.isNull == true || page?.kind == .array else { return unavailable("holds no rows") }
+    let rows = page.map { Array($0.elements) } ?? []
+    if count == 0, rows.isEmpty { return .absent }
+    guard let row = rows.first else { return unavailable("counts \(count) rows and shows none") }
+    guard rows.count == 1, count == 1 else {
+      return .different(
+        Reason(.conflict, "FBillNo: K/3 holds \(max(count, rows.count)) bills under the order's number"))
+    }
+    // A site that does not let us see the number shows the row without it.
+    guard let number = row.member("FBillNo")?.text, number != key else { return nil }
+    if number.lowercased().trimmed == key.lowercased().trimmed {
+      return .different(Reason(.conflict, "FBillNo: K/3 holds a bill whose number differs by case or spaces only"))
+    }
+    return unavailable("shows a bill that was not asked for")
+  }
+
+  private static func isEcho(_ value: JSONValue?, _ asked: Int) -> Bool {
+    guard let value, !value.isNull else { return true }
+    return value.text.flatMap { ExactDecimal($0) } == ExactDecimal(Int64(asked))
+  }
+
+  private static func unavailable(_ what: String) -> LookUpAnswer {
+    .unavailable(Reason(.k3Unavailable, "K/3's list \(what)"))
+  }
+}
+
+extension String {
+  /// Without spaces at its end, which SQL comparisons ignore.
+  fileprivate var trimmed: Substring {
+    var text = Substring(self)
+    while text.last == " " { text = text.dropLast() }
+    return text
+  }
+}

@@ -1,0 +1,104 @@
+internal import Curl
+internal import JSON
+internal import Orders
+public import Pipeline
+
+extension K3BillDestination {
+  /// Asks `SO/GetList` for each key and compares what it finds by `SO/GetDetail` with what was (to be) sent
+  /// (vendor-apis.md A.5.5, A.6).
+  public func lookUp(_ bills: [KeyedBill]) async -> [LookUpAnswer] {
+    var answers = [LookUpAnswer?](repeating: nil, count: bills.count)
+    var asked: [Int] = []
+    var calls: [K3Client.Call] = []
+    for (index, bill) in bills.enumerated() {
+      guard let filter = K3Filter.equals("FBillNo", bill.key), (try? Self.body(of: bill)) != nil else {
+        // Such a bill is never saved, so whatever stands under its number is not ours.
+        answers[index] = .different(Reason(.valueInvalid, "FBillNo: K/3 cannot be asked for the bill's number"))
+        continue
+      }
+      asked.append(index)
+      calls.append(K3Client.Call(bill.bill.object + "/GetList", K3Question.list(filter: filter)))
+    }
+    for (index, reply) in zip(asked, await replies(calls)) {
+      switch reply {
+      case .failure(let reason): answers[index] = .unavailable(reason)
+      case .success(let answer): answers[index] = K3Listed.answer(answer, key: bills[index].key)
+      }
+    }
+    await compare(bills, &answers)
+    return answers.map { $0 ?? .unavailable(Reason(.k3Unavailable, "K/3 gave no answer")) }
+  }
+
+  /// Fills in the answers of those bills that are there: they have none yet.
+  private func compare(_ bills: [KeyedBill], _ answers: inout [LookUpAnswer?]) async {
+    let there = answers.indices.filter { answers[$0] == nil }
+    let calls = there.map {
+      K3Client.Call(bills[$0].bill.object + "/GetDetail", K3Question.detail(number: bills[$0].key))
+    }
+    for (index, reply) in zip(there, await replies(calls)) {
+      switch reply {
+      case .failure(let reason): answers[index] = .unavailable(reason)
+      case .success(let answer): answers[index] = K3Comparison.compare(bills[index], with: answer)
+      }
+    }
+  }
+
+  /// K/3's good answers; anything else is a reason why it could not be asked.
+  private func replies(_ calls: [K3Client.Call]) async -> [Result<K3Answer, Reason>] {
+    guard !calls.isEmpty else { return [] }
+    do throws(K3Outage) { return try await client.post(calls).map(good) } catch {
+      return calls.map { _ in .failure(error.reason) }
+    }
+  }
+
+  private func good(_ reply: K3Reply) -> Result<K3Answer, Reason> {
+    switch reply {
+    case .notSent(let failure): return .failure(Reason(.k3Unavailable, failure.description))
+    case .unclear(let sentence): return .failure(Reason(.k3Unavailable, sentence))
+    case .answer(let answer) where answer.isGood: return .success(answer)
+    case .answer(let answer):
+      let told = K3Messages.withoutValues(client.shown(answer.refusal))
+      let isLockedOut = client.options.messages.kind(of: answer.refusal, isFresh: true) == .unauthorized
+      return .failure(Reason(isLockedOut ? .k3Unauthorized : .k3Unavailable, "K/3 refused the look-up: \(told)"))
+    }
+  }
+}
+
+/// The bodies of the two reading requests.
+enum K3Question {
+  static let pageSize = 10
+
+  /// `GetList` of headers, one row a bill (`SelectPage` 1).
+  static func list(filter: String) -> [UInt8] {
+    var writer = JSONWriter()
+    writer.beginObject()
+    writer.key("Data")
+    writer.beginObject()
+    let fields = [
+      ("Top", "\(pageSize)"), ("PageSize", "\(pageSize)"), ("PageIndex", "1"), ("SelectPage", "1"),
+      ("Fields", "FBillNo"), ("Filter", filter), ("OrderBy", ""),
+    ]
+    for (key, value) in fields {
+      writer.key(key)
+      writer.string(value)
+    }
+    writer.endObject()
+    writer.endObject()
+    return writer.bytes
+  }
+
+  /// `GetDetail` of one bill.
+  static func detail(number: String) -> [UInt8] {
+    var writer = JSONWriter()
+    writer.beginObject()
+    writer.key("Data")
+    writer.beginObject()
+    writer.key("FBillNo")
+    writer.string(number)
+    writer.endObject()
+    writer.key("GetProperty")
+    writer.bool(false)
+    writer.endObject()
+    return writer.bytes
+  }
+}

@@ -1,0 +1,59 @@
+/// How K/3's refusals are told apart.
+///
+/// Public material knows hardly any of K/3's texts (vendor-apis.md A.14), and sites differ: so the kind of a refusal is
+/// found by words in its message, and the words are options. Case does not count. Values that K/3 quotes in brackets
+/// (`客户[…]不存在`) are not looked at: they are the bill's own data.
+public struct K3Messages: Sendable {
+  /// The token may have expired: get a new one, and ask once more.
+  public var token = ["token", "令牌", "授权"]
+  /// We are not let in, also with a fresh token.
+  public var unauthorized = ["token", "令牌", "授权"]
+  /// A message with one of these is about a field of the bill, whatever other words it has.
+  public var aboutField = ["字段"]
+  /// Passes by itself.
+  public var busy = ["系统繁忙", "稍后再试", "正在使用", "超时", "死锁", "deadlock", "timeout"]
+  /// A bill with this number is there already: all words of one entry must occur.
+  public var duplicate = [["编号", "已存在"], ["单据号", "已存在"], ["编号", "重复"], ["单据号", "重复"]]
+  /// Words that stand where the legacy dialect has the bill's number (A.5.2).
+  public var generic = ["successful", "success", "succeed", "ok", "faild", "failed"]
+
+  /// The words above.
+  public init() {}
+
+  /// The kinds of refusal.
+  enum Kind { case token, unauthorized, busy, duplicate, other }
+
+  /// What a refusal is about.
+  /// - Parameter isFresh: the token was got for this very call, so it cannot have expired.
+  func kind(of message: String, isFresh: Bool) -> Kind {
+    let words = Self.withoutValues(message).lowercased()
+    func has(_ list: [String]) -> Bool { list.contains { words.contains($0.lowercased()) } }
+    if !has(aboutField) {
+      if !isFresh, has(token) { return .token }
+      if has(unauthorized) { return .unauthorized }
+    }
+    if duplicate.contains(where: { $0.allSatisfy { words.contains($0.lowercased()) } }) { return .duplicate }
+    return has(busy) ? .busy : .other
+  }
+
+  /// The message without what stands between brackets: `客户[…]不存在`. Groups refusals, and shows none of the bill's
+  /// data. A bracket that is not closed hides the rest.
+  static func withoutValues(_ message: String) -> String {
+    var result = ""
+    var depth = 0
+    for character in message {
+      switch character {
+      case "[", "【", "［":
+        if depth == 0 { result.append("[…") }
+        depth += 1
+      case "]", "】", "］":
+        if depth > 0 {
+          depth -= 1
+          if depth == 0 { result.append("]") }
+        }
+      default: if depth == 0 { result.append(character) }
+      }
+    }
+    return result
+  }
+}

@@ -1,0 +1,55 @@
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Darwin)
+  internal import Darwin
+#endif
+internal import Orders
+public import Pipeline
+
+extension OKKIOrderSource {
+  /// Looks for everything that would keep orders from being read: reach, credentials, rights to orders and customers,
+  /// clocks that differ.
+  /// - Parameter largestSkewSeconds: how far the two clocks may be apart.
+  /// - Returns: every problem found, each with its remedy; empty when all is well.
+  public func check(largestSkewSeconds: Int64 = 60) async -> [SetupProblem] {
+    var problems: [SetupProblem] = []
+    do throws(SourceFailure) {
+      let skew = try await now().epochSeconds - Int64(time(nil))
+      if abs(skew) > largestSkewSeconds {
+        problems.append(
+          SetupProblem(
+            "OKKI's clock is \(abs(skew)) seconds \(skew > 0 ? "ahead of" : "behind") this machine's.",
+            remedy: "Set this machine's clock by NTP; polling itself goes by OKKI's clock and stays right."))
+      }
+    } catch {
+      problems.append(problem(error, with: "orders", scope: "invoices"))
+    }
+    do throws(SourceFailure) { _ = try await customers(updatedIn: nil, page: 1, size: 1) } catch {
+      let found = problem(error, with: "customers", scope: "company")
+      // What stops both is told once.
+      if problems.last?.remedy != found.remedy { problems.append(found) }
+    }
+    return problems
+  }
+
+  private func problem(_ failure: SourceFailure, with what: String, scope: String) -> SetupProblem {
+    switch failure {
+    case .unauthorized(let sentence) where sentence.contains("scope"):
+      SetupProblem(
+        "OKKI does not let us read \(what): \(sentence).", remedy: "Let OKKI's administrator grant the scope \(scope).")
+    case .unauthorized(let sentence):
+      SetupProblem(
+        "OKKI does not let us in: \(sentence).",
+        remedy: "Compare client id and secret with 企业管理 → 外部对接 → API对接.")
+    case .transient(let sentence):
+      SetupProblem(
+        "OKKI cannot be reached: \(sentence).", remedy: "Check the URL, the network and the certificate authorities.")
+    case .throttled:
+      SetupProblem("OKKI says that we ask too often.", remedy: "Wait a minute, then lower the rate.")
+    case .malformed(let sentence):
+      SetupProblem("OKKI's answer cannot be read: \(sentence).", remedy: "Check that the URL is OKKI's API.")
+    case .absent:
+      SetupProblem("OKKI has no list of \(what).", remedy: "Check that the URL is OKKI's API.")
+    }
+  }
+}

@@ -1,0 +1,91 @@
+internal import JSON
+internal import Orders
+internal import Pipeline
+
+/// Takes orders and customers out of answers. Types are dirty: ids come as number or string, counts as number or text,
+/// dates with or without a time (vendor-apis.md B.11).
+enum OKKIRecords {
+  /// A page of `order/list` (B.5.2).
+  static func orderPage(
+    _ answer: OKKIAnswer, window: TimeWindow, page: Int, size: Int
+  ) throws(SourceFailure) -> OrderPage {
+    let (total, rows, now) = try list(answer, totals: ["count"], page: page, size: size)
+    var headlines: [OrderHeadline] = []
+    headlines.reserveCapacity(rows.count)
+    for row in rows {
+      guard let id = row["order_id"]?.text.flatMap({ OrderID($0) }) else {
+        throw .malformed("row \(headlines.count + 1) of OKKI's order list has no order_id")
+      }
+      // Without a readable time the order counts as changed at the window's end: it is fetched once more than needed
+      // rather than never.
+      let time = row["update_time"]?.string.flatMap { BeijingTime($0) } ?? window.to
+      headlines.append(OrderHeadline(id: id, updateTime: time))
+    }
+    return OrderPage(total: total, headlines: headlines, now: now)
+  }
+
+  /// A page of `company/list` (B.8).
+  static func customerPage(_ answer: OKKIAnswer, page: Int, size: Int) throws(SourceFailure) -> CustomerPage {
+    let (total, rows, now) = try list(answer, totals: ["totalItem", "count"], page: page, size: size)
+    var records: [CollectionRecord] = []
+    records.reserveCapacity(rows.count)
+    for row in rows {
+      guard let id = row["company_id"]?.text, !id.isEmpty else {
+        throw .malformed("row \(records.count + 1) of OKKI's customer list has no company_id")
+      }
+      records.append(CollectionRecord(id: id, content: Array(row.rawBytes)))
+    }
+    return CustomerPage(total: total, records: records, now: now)
+  }
+
+  /// The order in an answer of `order/info` (B.6).
+  static func order(_ answer: OKKIAnswer, id: OrderID) throws(SourceFailure) -> SourceOrder {
+    guard let data = answer.data, data.kind == .object else {
+      throw .malformed("OKKI's answer for order \(id) holds \(answer.data?.kind.rawValue ?? "nothing"), not an object")
+    }
+    guard let shown = data["order_id"]?.text.flatMap({ OrderID($0) }), shown == id else {
+      throw .malformed("OKKI's answer for order \(id) is not of that order")
+    }
+    guard let time = data["update_time"]?.string.flatMap({ BeijingTime($0) }) else {
+      throw .malformed("order \(id) has no readable update_time")
+    }
+    return SourceOrder(
+      id: id, number: data["order_no"]?.text ?? "", updateTime: time, content: Array(data.rawBytes))
+  }
+
+  /// The vendor's clock in an answer.
+  static func now(_ answer: OKKIAnswer) throws(SourceFailure) -> BeijingTime {
+    guard let now = answer.now else { throw .malformed("OKKI's answer does not tell its time") }
+    return now
+  }
+
+  /// Total, rows and clock of a list.
+  ///
+  /// An answer that is not plainly a list is malformed, not empty: an empty page moves the watermark on. The one
+  /// exception is `[]`, PHP's way of writing an object without members.
+  private static func list(
+    _ answer: OKKIAnswer, totals: [String], page: Int, size: Int
+  ) throws(SourceFailure) -> (total: Int, rows: [JSONValue], now: BeijingTime) {
+    let now = try self.now(answer)
+    guard let data = answer.data, data.kind == .object || (data.kind == .array && data.count == 0) else {
+      throw .malformed("OKKI's list answer holds \(answer.data?.kind.rawValue ?? "nothing"), not a list")
+    }
+    if data.kind == .array { return (0, [], now) }
+    guard let total = totals.lazy.compactMap({ data[$0]?.text.flatMap { Int($0) } }).first, total >= 0 else {
+      throw .malformed("OKKI's list answer has no count")
+    }
+    let list = data["list"]
+    guard list == nil || list?.isNull == true || list?.kind == .array else {
+      throw .malformed("OKKI's list answer has a list that is no array")
+    }
+    let rows = list.map { Array($0.elements) } ?? []
+    // A page shorter than it must be is a page size that the vendor has cut down silently (B.5.1 [B-5]), or rows that
+    // it kept back: going on would skip orders.
+    let before = (page - 1).multipliedReportingOverflow(by: size)
+    let expected = before.overflow ? 0 : min(size, total - before.partialValue)
+    guard rows.count >= expected else {
+      throw .malformed("page \(page) of OKKI's list holds \(rows.count) rows where its count wants \(expected)")
+    }
+    return (total, rows, now)
+  }
+}

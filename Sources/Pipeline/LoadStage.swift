@@ -1,0 +1,185 @@
+import Orders
+
+/// How the load stage waits and holds.
+public struct LoadTimes: Sendable {
+  /// How long a claim keeps other workers away, in seconds. Longer than `saveSeconds` and `marginSeconds` together.
+  public var leaseSeconds: Int
+  /// A Save's timeout, in seconds.
+  public var saveSeconds: Int
+  /// Kept free at the end of a lease, for settling.
+  public var marginSeconds: Int
+  /// After this K/3 must show a bill that it has written, in seconds; no look-up before.
+  public var visibleSeconds: Int
+
+  /// Times in seconds.
+  public init(leaseSeconds: Int, saveSeconds: Int, marginSeconds: Int, visibleSeconds: Int) {
+    self.leaseSeconds = leaseSeconds
+    self.saveSeconds = saveSeconds
+    self.marginSeconds = marginSeconds
+    self.visibleSeconds = visibleSeconds
+  }
+}
+
+/// Writes bills to K/3, each once: reads `bills`.
+///
+/// The order of steps is the protocol (nothing-lost-nothing-twice.md §3): claim, committed → ask K/3 where an earlier
+/// attempt is in doubt → Save → settle, committed → only then the worker acknowledges.
+public struct LoadStage: Stage {
+  private let ledger: any SyncLedger
+  private let destination: any BillDestination
+  private let times: LoadTimes
+  private let clock: PipelineClock
+
+  /// A stage over a ledger and an ERP.
+  public init(ledger: any SyncLedger, destination: any BillDestination, times: LoadTimes, clock: PipelineClock) {
+    self.ledger = ledger
+    self.destination = destination
+    self.times = times
+    self.clock = clock
+  }
+
+  /// `load`
+  public var name: StageName { .load }
+
+  /// One message's way through the steps.
+  fileprivate struct Work {
+    let index: Int
+    let envelope: Envelope
+    let bill: Bill
+    var claim = Claim(key: "", token: 0)
+  }
+
+  /// What a step decided: the outcome, and what the ledger is told first.
+  private struct Decision {
+    let work: Work
+    let outcome: Outcome
+    let settlement: Settlement.Result
+  }
+
+  /// One outcome per bill.
+  public func handle(_ batch: [Envelope]) async -> [Outcome] {
+    var outcomes = batch.map { _ in Outcome.dead(Outcome.Burial(Reason(.undecodable, "the message is not a bill"))) }
+    let work = batch.enumerated().compactMap { index, envelope -> Work? in
+      guard case .bill(let bill, _) = envelope.content else { return nil }
+      return Work(index: index, envelope: envelope, bill: bill)
+    }
+    let notAfter = clock.now().advanced(
+      by: .seconds(times.leaseSeconds - times.saveSeconds - times.marginSeconds))
+    let answers: [ClaimAnswer]
+    do throws(LedgerFailure) {
+      answers = try await ledger.claim(work.map(request), leaseSeconds: times.leaseSeconds)
+    } catch {
+      for item in work { outcomes[item.index] = .outage(Reason(error)) }
+      return outcomes
+    }
+
+    var toSave: [Work] = []
+    var toLookUp: [Work] = []
+    for (item, answer) in zip(work, answers) {
+      switch answer {
+      case .new(let claim): toSave.append(item.with(claim))
+      case .inDoubt(let claim): toLookUp.append(item.with(claim))
+      default: outcomes[item.index] = unclaimed(answer, item)
+      }
+    }
+    var decisions: [Decision] = []
+    if !toLookUp.isEmpty {
+      let found = await destination.lookUp(toLookUp.map { $0.keyed(notAfter) })
+      for (item, answer) in zip(toLookUp, found) {
+        if case .absent = answer { toSave.append(item) } else { decisions.append(resolved(item, answer)) }
+      }
+    }
+    if !toSave.isEmpty {
+      let saved = await destination.save(toSave.map { $0.keyed(notAfter) })
+      for (item, answer) in zip(toSave, saved) { decisions.append(decided(item, answer)) }
+    }
+    await settle(decisions, into: &outcomes)
+    return outcomes
+  }
+
+  private func request(_ work: Work) -> ClaimRequest {
+    ClaimRequest(
+      orderID: work.envelope.orderID, revision: work.envelope.revision, billNumber: work.bill.number,
+      payloadHash: fingerprint(work.bill.body))
+  }
+
+  /// The outcome of a claim that was not granted.
+  private func unclaimed(_ answer: ClaimAnswer, _ work: Work) -> Outcome {
+    let order = work.envelope.orderID
+    return switch answer {
+    case .busy(let seconds):
+      .later(Reason(.leaseBusy, "order \(order) is held by another worker"), afterSeconds: seconds)
+    case .tooEarly(let seconds):
+      .later(Reason(.inDoubt, "order \(order) is in doubt; K/3 is asked later"), afterSeconds: seconds)
+    case .duplicate: .done(.duplicate)
+    case .stale: .done(.stale)
+    case .changedAfterWritten:
+      .dead(
+        Outcome.Burial(Reason(.changedAfterWritten, "order \(order) changed in OKKI after its bill was written")))
+    case .new, .inDoubt: .dead(Outcome.Burial(Reason(.configuration, "a granted claim was not used")))
+    }
+  }
+
+  private func resolved(_ work: Work, _ answer: LookUpAnswer) -> Decision {
+    switch answer {
+    case .same(let bill): Decision(work: work, outcome: .done(.resolved), settlement: .written(bill))
+    case .different(let reason):
+      Decision(work: work, outcome: .dead(Outcome.Burial(reason)), settlement: .parked(reason.code))
+    case .unavailable(let reason):
+      Decision(
+        work: work, outcome: .outage(reason), settlement: .inDoubt(lookUpAfterSeconds: times.visibleSeconds))
+    case .absent:
+      Decision(
+        work: work, outcome: .later(Reason(.inDoubt, "order \(work.envelope.orderID) is not in K/3"), afterSeconds: 1),
+        settlement: .clean)
+    }
+  }
+
+  private func decided(_ work: Work, _ answer: SaveAnswer) -> Decision {
+    switch answer {
+    case .written(let bill): Decision(work: work, outcome: .done(.written), settlement: .written(bill))
+    case .rejected(let reason, let answer):
+      Decision(
+        work: work, outcome: .dead(Outcome.Burial(reason, vendorAnswer: answer)), settlement: .parked(reason.code))
+    case .nothingWritten(let reason): Decision(work: work, outcome: .retry(reason), settlement: .clean)
+    case .outage(let reason): Decision(work: work, outcome: .outage(reason), settlement: .clean)
+    case .uncertain(let reason):
+      Decision(
+        work: work, outcome: .later(reason, afterSeconds: times.visibleSeconds),
+        settlement: .inDoubt(lookUpAfterSeconds: times.visibleSeconds))
+    }
+  }
+
+  private func settle(_ decisions: [Decision], into outcomes: inout [Outcome]) async {
+    if decisions.isEmpty { return }
+    let settlements = decisions.map {
+      Settlement(orderID: $0.work.envelope.orderID, token: $0.work.claim.token, result: $0.settlement)
+    }
+    do throws(LedgerFailure) {
+      for (decision, held) in zip(decisions, try await ledger.settle(settlements)) {
+        // Without the claim the outcome is somebody else's to find out; this message comes again and learns it.
+        outcomes[decision.work.index] =
+          held
+          ? decision.outcome
+          : .later(
+            Reason(.leaseBusy, "order \(decision.work.envelope.orderID) was taken over by another worker"),
+            afterSeconds: times.visibleSeconds)
+      }
+    } catch {
+      // The rows stay claimed; when their leases end they are in doubt, and K/3 is asked.
+      for decision in decisions { outcomes[decision.work.index] = .outage(Reason(error)) }
+    }
+  }
+}
+
+extension LoadStage.Work {
+  fileprivate func with(_ claim: Claim) -> Self {
+    var next = self
+    next.claim = claim
+    return next
+  }
+
+  fileprivate func keyed(_ notAfter: ContinuousClock.Instant) -> KeyedBill {
+    KeyedBill(bill, key: claim.key, notAfter: notAfter)
+  }
+}

@@ -1,0 +1,55 @@
+import Metrics
+import Synchronization
+
+/// The counters of the flow. Label sets are closed: stages, outcomes and reason codes, never ids.
+final class PipelineMetrics: Sendable {
+  private let outcomes = Mutex<[Key: Counter]>([:])
+  private let deadLetters = Mutex<[Key: Counter]>([:])
+  private let transformed = Counter(label: "ferry_transformed_total")
+  private let loaded = Counter(label: "ferry_loaded_total")
+
+  private struct Key: Hashable {
+    let stage: StageName
+    let outcome: String
+    let reason: ReasonCode?
+  }
+
+  func count(_ outcome: Outcome, at stage: StageName) {
+    let key = Key(stage: stage, outcome: outcome.label, reason: outcome.reason?.code)
+    outcomes.withLock { counters in
+      if let counter = counters[key] { return counter }
+      let counter = Counter(
+        label: "ferry_outcomes_total",
+        dimensions: [("stage", stage.rawValue), ("outcome", key.outcome), ("reason", key.reason?.rawValue ?? "")])
+      counters[key] = counter
+      return counter
+    }.increment()
+    switch outcome {
+    case .forward: transformed.increment()
+    case .done(.written), .done(.resolved): loaded.increment()
+    default: break
+    }
+  }
+
+  func countDeadLetter(_ reason: ReasonCode, at stage: StageName) {
+    let key = Key(stage: stage, outcome: "dead", reason: reason)
+    deadLetters.withLock { counters in
+      if let counter = counters[key] { return counter }
+      let counter = Counter(
+        label: "ferry_dead_letters_total", dimensions: [("stage", stage.rawValue), ("reason", reason.rawValue)])
+      counters[key] = counter
+      return counter
+    }.increment()
+  }
+}
+
+extension Outcome {
+  /// The reason that the outcome carries, if any.
+  var reason: Reason? {
+    switch self {
+    case .forward, .done: nil
+    case .retry(let reason), .later(let reason, _), .outage(let reason): reason
+    case .dead(let burial): burial.reason
+    }
+  }
+}

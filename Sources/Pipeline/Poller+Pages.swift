@@ -1,0 +1,128 @@
+import CoreMetrics
+import Logging
+import Orders
+import ServiceLifecycle
+
+extension Poller {
+  /// Reads a slice's pages from the last to the first and publishes what is new.
+  ///
+  /// Pages are recomputed for every request, newest first: an order that is updated meanwhile leaves the window, and the
+  /// ones behind it move forward, towards the pages that are still to be read (vendor-apis.md B.5.2).
+  func publishPages(of slice: TimeWindow, total: Int) async throws(PollInterruption) {
+    let pages = (total + plan.pageSize - 1) / plan.pageSize
+    // One page is fetched while the one before it is being published.
+    let outcome = await withTaskGroup(of: PollInterruption?.self) { group -> PollInterruption? in
+      var interruption: PollInterruption?
+      var isPublishing = false
+      for index in stride(from: pages, through: 1, by: -1) {
+        if Task.isShuttingDownGracefully || Task.isCancelled { interruption = .stopped }
+        if interruption != nil { break }
+        do throws(PollInterruption) {
+          let fetched = try await fetch(index, of: slice)
+          if isPublishing, let failed = await group.next() ?? nil { throw failed }
+          group.addTask {
+            do throws(PollInterruption) {
+              try await self.publish(fetched)
+              return nil
+            } catch { return error }
+          }
+          isPublishing = true
+        } catch { interruption = error }
+      }
+      for await failed in group { interruption = interruption ?? failed }
+      return interruption
+    }
+    if let outcome { throw outcome }
+  }
+
+  /// A revision on its way to the queue.
+  struct Fetched: Sendable {
+    var envelope: Envelope
+    let revision: FetchedRevision
+    let mayStillChange: Bool
+    /// Why the order cannot be carried at all; it is parked with its headline alone.
+    let broken: Reason?
+  }
+
+  private func fetch(_ index: Int, of slice: TimeWindow) async throws(PollInterruption) -> [Fetched] {
+    let page = try await page(index, of: slice, size: plan.pageSize)
+    let new = try await fromLedger { () async throws(LedgerFailure) in
+      try await ledger.unpublished(among: page.headlines)
+    }
+    if new.isEmpty { return [] }
+    let details = await source.details(of: new.map(\.id))
+    var fetched: [Fetched] = []
+    fetched.reserveCapacity(new.count)
+    for (headline, detail) in zip(new, details) {
+      switch detail {
+      case .success(let order): fetched.append(self.fetched(order, at: page.now))
+      case .failure(.absent):
+        // Deleted between list and info: the removed stream's business.
+        logger.log(.info, "An order disappeared between list and details", [.order: headline.id])
+      case .failure(.malformed(let why)): fetched.append(broken(headline, why))
+      case .failure(let failure): throw .source(failure)
+      }
+    }
+    return fetched
+  }
+
+  private func fetched(_ order: SourceOrder, at now: BeijingTime) -> Fetched {
+    Fetched(
+      envelope: Envelope(
+        orderID: order.id, orderNumber: order.number, revision: 0, updateTime: order.updateTime,
+        firstSeen: clock.epochMilliseconds(), content: .order(order.content)),
+      revision: FetchedRevision(
+        orderID: order.id, updateTime: order.updateTime, contentHash: fingerprint(order.content)),
+      mayStillChange: order.updateTime >= now, broken: nil)
+  }
+
+  /// An order whose details cannot be read: it must neither be lost nor hold up the others for ever.
+  private func broken(_ headline: OrderHeadline, _ why: String) -> Fetched {
+    Fetched(
+      envelope: Envelope(
+        orderID: headline.id, orderNumber: "", revision: 0, updateTime: headline.updateTime,
+        firstSeen: clock.epochMilliseconds(), content: .order([])),
+      revision: FetchedRevision(
+        orderID: headline.id, updateTime: headline.updateTime, contentHash: fingerprint(why.utf8)),
+      mayStillChange: false,
+      broken: Reason(.orderMalformed, "order \(headline.id): OKKI's answer cannot be read: \(why)"))
+  }
+
+  /// Numbers, publishes with confirms, then records. A crash in between publishes again and skips nothing.
+  private func publish(_ fetched: [Fetched]) async throws(PollInterruption) {
+    if fetched.isEmpty { return }
+    let answers = try await fromLedger { () async throws(LedgerFailure) in
+      try await ledger.number(fetched.map(\.revision))
+    }
+    var parcels: [Parcel] = []
+    var revisions: [PublishedRevision] = []
+    for (item, answer) in zip(fetched, answers) {
+      guard case .publish(let number) = answer else { continue }
+      var envelope = item.envelope
+      envelope.revision = number
+      if let broken = item.broken {
+        envelope.lastReason = broken
+        parcels.append(Parcel(to: .dead(.transform), .envelope(envelope), burial: Outcome.Burial(broken)))
+      } else {
+        parcels.append(Parcel(to: .queue(.orders), .envelope(envelope)))
+      }
+      revisions.append(
+        PublishedRevision(orderID: envelope.orderID, number: number, mayStillChange: item.mayStillChange))
+    }
+    if parcels.isEmpty { return }
+    var confirmed: [PublishedRevision] = []
+    var failure: String?
+    for (revision, result) in zip(revisions, await outbox.publish(parcels)) {
+      switch result {
+      case .confirmed: confirmed.append(revision)
+      case .unknown(let why), .refused(let why): failure = why
+      }
+    }
+    let done = confirmed
+    if !done.isEmpty {
+      try await fromLedger { () async throws(LedgerFailure) in try await ledger.record(done) }
+      polled.increment(by: done.count)
+    }
+    if let failure { throw .broker(failure) }
+  }
+}

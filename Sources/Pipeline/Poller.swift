@@ -1,0 +1,217 @@
+public import Logging
+import Metrics
+public import Orders
+public import ServiceLifecycle
+
+/// How the poller reads.
+public struct PollPlan: Sendable {
+  /// Seconds between the ends of cycles.
+  public var intervalSeconds: Int
+  /// Every window starts so many seconds before the watermark.
+  public var overlapSeconds: Int
+  /// Every window ends so many seconds before the vendor's now.
+  public var lagSeconds: Int
+  /// Where the first window starts.
+  public var since: BeijingTime
+  /// Orders a page, 1...500 (vendor-apis.md B-5).
+  public var pageSize: Int
+  /// A window with more orders is halved.
+  public var sliceSize: Int
+  /// How often a slice is read again when its count changed meanwhile.
+  public var maxPasses: Int
+
+  /// A plan from `since` on with the defaults of nothing-lost-nothing-twice.md §1.
+  public init(since: BeijingTime) {
+    intervalSeconds = 60
+    overlapSeconds = 120
+    lagSeconds = 5
+    self.since = since
+    pageSize = 100
+    sliceSize = 2_000
+    maxPasses = 5
+  }
+}
+
+/// Why a cycle ended early. What it had published stays published; the watermark has not passed anything unpublished.
+public enum PollInterruption: Error, Sendable, Equatable {
+  /// The CRM.
+  case source(SourceFailure)
+  /// The ledger.
+  case ledger(LedgerFailure)
+  /// The broker did not confirm.
+  case broker(String)
+  /// A slice kept changing while it was read.
+  case drift
+  /// Another poller moved the watermark.
+  case overtaken
+  /// Shutdown.
+  case stopped
+}
+
+/// Reads OKKI and publishes new revisions of orders (nothing-lost-nothing-twice.md §1).
+///
+/// Closed windows by the vendor's clock, overlap, bisected slices, pages from the last to the first, publish with
+/// confirm, then the watermark.
+public final class Poller: Service {
+  /// The collection that `company/list` fills; strategies look customers up in it.
+  public static let customersCollection = "customers"
+
+  let source: any OrderSource
+  let ledger: any PollLedger
+  let collections: any Collections
+  let outbox: any Outbox
+  let plan: PollPlan
+  let clock: PipelineClock
+  let logger: Logger
+  let polled = Counter(label: "ferry_polled_total")
+  private let cycles = Counter(label: "ferry_poll_cycles_total")
+  private let failures = Counter(label: "ferry_poll_failures_total")
+  private let drifts = Counter(label: "ferry_page_drift_total")
+  private let watermarkGauge = Gauge(label: "ferry_watermark_epoch_seconds")
+
+  /// A poller.
+  public init(
+    source: any OrderSource, ledger: any PollLedger, collections: any Collections, outbox: any Outbox, plan: PollPlan,
+    clock: PipelineClock, logger: Logger
+  ) {
+    self.source = source
+    self.ledger = ledger
+    self.collections = collections
+    self.outbox = outbox
+    self.plan = plan
+    self.clock = clock
+    self.logger = logger
+  }
+
+  /// Cycles until graceful shutdown. A failed cycle is tried again after a growing pause.
+  public func run() async {
+    var pause = Duration.seconds(1)
+    while !Task.isCancelled, !Task.isShuttingDownGracefully {
+      var wait = Duration.seconds(plan.intervalSeconds)
+      if await ledger.lead() {
+        do throws(PollInterruption) {
+          try await cycle()
+          pause = .seconds(1)
+        } catch {
+          if error == .stopped { break }
+          failures.increment()
+          logger.log(.warning, "The poll cycle ended early", [.failure: String(describing: error)])
+          wait = pause
+          pause = min(pause * 2, .seconds(60))
+        }
+      }
+      await cancelWhenGracefulShutdown { [clock, wait] in await clock.sleep(wait) }
+    }
+    await ledger.resign()
+    await outbox.close()
+  }
+
+  /// One cycle over customers and orders.
+  public func cycle() async throws(PollInterruption) {
+    let now = try await fromSource { () async throws(SourceFailure) in try await source.now() }
+    let end = now.advanced(bySeconds: -Int64(plan.lagSeconds))
+    try await readCustomers(until: end)
+    try await readOrders(until: end)
+    cycles.increment()
+  }
+
+  private func readOrders(until end: BeijingTime) async throws(PollInterruption) {
+    var watermark = try await fromLedger { () async throws(LedgerFailure) in
+      try await ledger.watermark(of: .orders)
+    }
+    let start = watermark?.advanced(bySeconds: -Int64(plan.overlapSeconds)) ?? plan.since
+    guard let window = TimeWindow(from: start, to: end) else { return }
+    // Slices in order of time, so that the watermark can follow each of them.
+    var pending = [window]
+    while let slice = pending.popLast() {
+      if Task.isShuttingDownGracefully || Task.isCancelled { throw .stopped }
+      let total = try await count(of: slice)
+      if total > plan.sliceSize, let (early, late) = slice.halves {
+        pending.append(late)
+        pending.append(early)
+        continue
+      }
+      try await read(slice, total: total)
+      if let watermark, slice.to <= watermark { continue }
+      let old = watermark
+      let moved = try await fromLedger { () async throws(LedgerFailure) in
+        try await ledger.advance(.orders, from: old, to: slice.to)
+      }
+      guard moved else { throw .overtaken }
+      watermark = slice.to
+      watermarkGauge.record(slice.to.epochSeconds)
+    }
+  }
+
+  private func count(of slice: TimeWindow) async throws(PollInterruption) -> Int {
+    try await page(1, of: slice, size: 1).total
+  }
+
+  func page(_ index: Int, of slice: TimeWindow, size: Int) async throws(PollInterruption) -> OrderPage {
+    try await fromSource { () async throws(SourceFailure) in
+      try await source.orders(updatedIn: slice, page: index, size: size)
+    }
+  }
+
+  /// Reads a slice until its count is the same before and after.
+  private func read(_ slice: TimeWindow, total: Int) async throws(PollInterruption) {
+    var total = total
+    for pass in 1...max(plan.maxPasses, 1) {
+      if total == 0 { return }
+      try await publishPages(of: slice, total: total)
+      let after = try await count(of: slice)
+      if after == total { return }
+      drifts.increment()
+      logger.log(
+        .info, "Pages moved while they were read; the slice is read again",
+        [.windowFrom: slice.from, .windowTo: slice.to, .attempt: pass])
+      total = after
+    }
+    throw .drift
+  }
+
+  private func readCustomers(until end: BeijingTime) async throws(PollInterruption) {
+    let watermark = try await fromLedger { () async throws(LedgerFailure) in
+      try await ledger.watermark(of: .customers)
+    }
+    var window: TimeWindow?
+    if let watermark {
+      window = TimeWindow(from: watermark.advanced(bySeconds: -Int64(plan.overlapSeconds)), to: end)
+      if window == nil { return }
+    }
+    var index = 1
+    var seen = 0
+    while true {
+      let asked = window
+      let number = index
+      let page = try await fromSource { () async throws(SourceFailure) in
+        try await source.customers(updatedIn: asked, page: number, size: 500)
+      }
+      if !page.records.isEmpty {
+        try await fromLedger { () async throws(LedgerFailure) in
+          try await collections.store(page.records, in: Poller.customersCollection)
+        }
+      }
+      seen += page.records.count
+      if page.records.isEmpty || seen >= page.total { break }
+      index += 1
+    }
+    if let watermark, end <= watermark { return }
+    let moved = try await fromLedger { () async throws(LedgerFailure) in
+      try await ledger.advance(.customers, from: watermark, to: end)
+    }
+    guard moved else { throw .overtaken }
+  }
+
+  func fromSource<Answer: Sendable>(
+    _ ask: () async throws(SourceFailure) -> Answer
+  ) async throws(PollInterruption) -> Answer {
+    do throws(SourceFailure) { return try await ask() } catch { throw .source(error) }
+  }
+
+  func fromLedger<Answer: Sendable>(
+    _ ask: () async throws(LedgerFailure) -> Answer
+  ) async throws(PollInterruption) -> Answer {
+    do throws(LedgerFailure) { return try await ask() } catch { throw .ledger(error) }
+  }
+}

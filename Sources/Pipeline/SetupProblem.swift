@@ -1,0 +1,16 @@
+/// Something in the setup that stops orders from passing, with what a person can do about it.
+public struct SetupProblem: Error, Sendable, Equatable, CustomStringConvertible {
+  /// What is wrong: one sentence, without secrets.
+  public let sentence: String
+  /// What to do: one sentence.
+  public let remedy: String
+
+  /// A problem and its remedy.
+  public init(_ sentence: String, remedy: String) {
+    self.sentence = sentence
+    self.remedy = remedy
+  }
+
+  /// Sentence and remedy.
+  public var description: String { "\(sentence) \(remedy)" }
+}

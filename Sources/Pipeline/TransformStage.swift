@@ -1,0 +1,81 @@
+public import JSON
+public import Mapping
+import Orders
+
+/// Turns orders into bills: reads `orders`, writes `bills`.
+public struct TransformStage: Stage {
+  private let strategy: String
+  private let mapper: Mapper
+  private let collections: any Collections
+  private let limits: JSONLimits
+
+  /// A stage that maps by one strategy.
+  public init(strategy: Strategy, collections: any Collections, limits: JSONLimits = JSONLimits()) {
+    self.strategy = strategy.name
+    self.mapper = Mapper(strategy)
+    self.collections = collections
+    self.limits = limits
+  }
+
+  /// `transform`
+  public var name: StageName { .transform }
+
+  /// Parses all orders, asks for all records at once, then maps.
+  public func handle(_ batch: [Envelope]) async -> [Outcome] {
+    let parsed = batch.map(parse)
+    var keys: Set<LookupKey> = []
+    for case .success(let document) in parsed { keys.formUnion(mapper.lookups(of: document.root)) }
+    let table: LookupTable
+    do throws(LedgerFailure) {
+      table = try await answers(to: Array(keys))
+    } catch {
+      return batch.map { _ in .outage(Reason(error)) }
+    }
+    return zip(batch, parsed).map { envelope, order in outcome(envelope, order, table) }
+  }
+
+  private func parse(_ envelope: Envelope) -> Result<JSONDocument, Reason> {
+    guard case .order(let content) = envelope.content else {
+      return .failure(Reason(.undecodable, "the message is not an order"))
+    }
+    do throws(JSONError) {
+      return .success(try JSONDocument(content, limits: limits))
+    } catch {
+      return .failure(Reason(.orderMalformed, "order \(envelope.orderID): \(error)"))
+    }
+  }
+
+  private func answers(to keys: [LookupKey]) async throws(LedgerFailure) -> LookupTable {
+    if keys.isEmpty { return LookupTable() }
+    var records: [LookupKey: JSONDocument] = [:]
+    for (key, record) in zip(keys, try await collections.find(keys)) { records[key] = record }
+    return LookupTable(records)
+  }
+
+  private func outcome(_ envelope: Envelope, _ order: Result<JSONDocument, Reason>, _ table: LookupTable) -> Outcome {
+    switch order {
+    case .failure(let reason): return .dead(Outcome.Burial(reason))
+    case .success(let document):
+      do throws(MappingFailures) {
+        let bill = try mapper.map(document.root, lookups: table)
+        return .forward(envelope.carrying(.bill(bill, strategy: strategy)))
+      } catch {
+        return .dead(Outcome.Burial(Reason(error, of: envelope)))
+      }
+    }
+  }
+}
+
+extension Reason {
+  init(_ failures: MappingFailures, of envelope: Envelope) {
+    let code = failures.failures.first.flatMap { ReasonCode(rawValue: $0.code.rawValue) } ?? .orderMalformed
+    self.init(code, "order \(envelope.orderID): \(failures)")
+  }
+
+  init(_ failure: LedgerFailure) {
+    switch failure {
+    case .unavailable(let why): self.init(.ledgerUnavailable, "PostgreSQL is away: \(why)")
+    case .broken(let why): self.init(.configuration, "the ledger cannot be used: \(why)")
+    }
+  }
+}

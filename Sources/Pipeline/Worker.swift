@@ -1,0 +1,197 @@
+public import Logging
+import Metrics
+import Orders
+public import ServiceLifecycle
+import Synchronization
+
+/// How a worker takes messages.
+public struct WorkerShape: Sendable {
+  /// Most messages in one batch.
+  public var batchSize: Int
+  /// Batches under way at a time, so that one slow answer does not idle the rest.
+  public var concurrentBatches: Int
+
+  /// A shape; both at least 1.
+  public init(batchSize: Int, concurrentBatches: Int) {
+    self.batchSize = batchSize
+    self.concurrentBatches = concurrentBatches
+  }
+}
+
+/// Takes batches from an inbox, lets a stage decide, and settles: the only place that does.
+///
+/// Settling is: publish the successor, get the broker's confirm, then acknowledge. Nothing is ever requeued as an answer
+/// to a failure, and a message is never acknowledged before its successor is safe.
+public final class Worker: Service {
+  private let stage: any Stage
+  private let inbox: any Inbox
+  private let outbox: any Outbox
+  private let policy: RetryPolicy
+  private let shape: WorkerShape
+  private let clock: PipelineClock
+  private let logger: Logger
+  private let metrics = PipelineMetrics()
+  private let pause = OutagePause()
+
+  /// A worker for one stage.
+  public init(
+    stage: any Stage, inbox: any Inbox, outbox: any Outbox, policy: RetryPolicy, shape: WorkerShape,
+    clock: PipelineClock, logger: Logger
+  ) {
+    self.stage = stage
+    self.inbox = inbox
+    self.outbox = outbox
+    self.policy = policy
+    self.shape = shape
+    self.clock = clock
+    self.logger = logger
+  }
+
+  /// Works until graceful shutdown: then takes no more, finishes what it holds and gives the rest back.
+  public func run() async {
+    await withGracefulShutdownHandler {
+      await consume()
+    } onGracefulShutdown: { [inbox] in
+      Task { await inbox.stop() }
+    }
+    await inbox.close()
+    await outbox.close()
+  }
+
+  private func consume() async {
+    await withTaskGroup(of: Void.self) { group in
+      var running = 0
+      while true {
+        if running == shape.concurrentBatches {
+          await group.next()
+          running -= 1
+        }
+        await waitOutOutage()
+        let batch = await inbox.next(max: shape.batchSize)
+        if batch.isEmpty { break }
+        group.addTask { await self.process(batch) }
+        running += 1
+      }
+    }
+  }
+
+  private func waitOutOutage() async {
+    guard let wait = pause.current else { return }
+    logger.log(.warning, "Pausing: a partner is away", [.stage: stage.name.rawValue, .seconds: wait.components.seconds])
+    await cancelWhenGracefulShutdown { [clock] in await clock.sleep(wait) }
+  }
+
+  private func process(_ batch: [Delivery]) async {
+    var envelopes: [Envelope] = []
+    envelopes.reserveCapacity(batch.count)
+    for delivery in batch {
+      if case .success(let envelope) = delivery.envelope { envelopes.append(envelope) }
+    }
+    let outcomes = envelopes.isEmpty ? [] : await stage.handle(envelopes)
+    if outcomes.count != envelopes.count {
+      // A stage that breaks its contract must not have messages settled by guess: they are given back at the end.
+      logger.log(.critical, "A stage gave the wrong number of outcomes", [.stage: stage.name.rawValue])
+      return
+    }
+    pause.note(outcomes)
+    await settle(batch, outcomes)
+  }
+
+  /// The one switch that turns outcomes into publishes and acknowledgements.
+  private func settle(_ batch: [Delivery], _ outcomes: [Outcome]) async {
+    var finished: [Delivery.Receipt] = []
+    var receipts: [Delivery.Receipt] = []
+    var parcels: [Parcel] = []
+    var outcomeIndex = 0
+    for delivery in batch {
+      switch delivery.envelope {
+      case .failure(let reason):
+        receipts.append(delivery.receipt)
+        parcels.append(
+          Parcel(to: .dead(stage.name), .unreadable(delivery.body), burial: Outcome.Burial(reason)))
+        metrics.count(.dead(Outcome.Burial(reason)), at: stage.name)
+        report(reason, of: nil)
+      case .success(let envelope):
+        let outcome = outcomes[outcomeIndex]
+        outcomeIndex += 1
+        metrics.count(outcome, at: stage.name)
+        switch policy.resolve(outcome, of: envelope) {
+        case .finish:
+          finished.append(delivery.receipt)
+          continue
+        case .forward(let next): parcels.append(Parcel(to: .queue(.bills), .envelope(next)))
+        case .delay(let again, let seconds):
+          parcels.append(Parcel(to: .retry(stage.name, afterSeconds: seconds), .envelope(again)))
+        case .bury(let last, let burial):
+          parcels.append(Parcel(to: .dead(stage.name), .envelope(last), burial: burial))
+          report(burial.reason, of: envelope)
+        }
+        receipts.append(delivery.receipt)
+      }
+    }
+    if !finished.isEmpty { inbox.acknowledge(finished) }
+    if !parcels.isEmpty { await publish(parcels, thenAcknowledge: receipts) }
+  }
+
+  /// Publishes until every parcel is confirmed, acknowledging each round's. Ends early only when the task is cancelled;
+  /// what is unacknowledged then is delivered again.
+  private func publish(_ parcels: [Parcel], thenAcknowledge receipts: [Delivery.Receipt]) async {
+    var left = Array(zip(parcels, receipts))
+    var wait = Duration.milliseconds(250)
+    while true {
+      let results = await outbox.publish(left.map(\.0))
+      var confirmed: [Delivery.Receipt] = []
+      var unconfirmed: [(Parcel, Delivery.Receipt)] = []
+      var failure = ""
+      for (entry, result) in zip(left, results) {
+        switch result {
+        case .confirmed:
+          confirmed.append(entry.1)
+          if let burial = entry.0.burial { metrics.countDeadLetter(burial.reason.code, at: stage.name) }
+        case .unknown(let why), .refused(let why):
+          unconfirmed.append(entry)
+          failure = why
+        }
+      }
+      if !confirmed.isEmpty { inbox.acknowledge(confirmed) }
+      if unconfirmed.isEmpty || Task.isCancelled { return }
+      logger.log(.warning, "Publishing again", [.count: unconfirmed.count, .failure: failure])
+      await clock.sleep(wait)
+      wait = min(wait * 2, .seconds(15))
+      left = unconfirmed
+    }
+  }
+
+  private func report(_ reason: Reason, of envelope: Envelope?) {
+    logger.log(
+      .warning, "Parked",
+      [
+        .stage: stage.name.rawValue, .order: envelope?.orderID.description ?? "unknown",
+        .revision: envelope?.revision ?? 0, .attempt: envelope?.attempt ?? 0, .reason: reason.code.rawValue,
+        .sentence: reason.sentence,
+      ])
+  }
+}
+
+/// Holds a worker back while a partner is away: 1 s, doubling to 30 s; the next batch is the probe.
+final class OutagePause: Sendable {
+  private let wait = Mutex<Duration?>(nil)
+
+  /// How long to wait before the next batch; nil when all is well.
+  var current: Duration? { wait.withLock { $0 } }
+
+  func note(_ outcomes: [Outcome]) {
+    guard !outcomes.isEmpty else { return }
+    let isOutage = outcomes.contains { outcome in
+      if case .outage = outcome { return true }
+      return false
+    }
+    wait.withLock { wait in
+      guard isOutage else {
+        wait = nil
+        return
+      }
+      wait = min((wait ?? .milliseconds(500)) * 2, .seconds(30))
+    }
+  }
+}

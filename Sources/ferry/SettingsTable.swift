@@ -1,0 +1,179 @@
+/// The roles that need settings.
+enum Role: String, CaseIterable, Sendable {
+  case migrate, poll, transform, load
+
+  static let all: Set<Role> = Set(Role.allCases)
+}
+
+/// Every setting there is: one table for reading, checking, `ferry settings` and the README.
+enum SettingName: String, CaseIterable, Sendable {
+  case okkiURL = "FERRY_OKKI_URL"
+  case okkiClientID = "FERRY_OKKI_CLIENT_ID"
+  case okkiClientSecret = "FERRY_OKKI_CLIENT_SECRET"
+  case okkiRate = "FERRY_OKKI_RATE_PER_SECOND"
+  case okkiConcurrency = "FERRY_OKKI_CONCURRENCY"
+  case k3URL = "FERRY_K3_URL"
+  case k3AuthorityCode = "FERRY_K3_AUTHORITY_CODE"
+  case k3Concurrency = "FERRY_K3_CONCURRENCY"
+  case k3SaveTimeout = "FERRY_K3_SAVE_TIMEOUT_SECONDS"
+  case k3Visible = "FERRY_K3_VISIBLE_SECONDS"
+  case leaseSeconds = "FERRY_LEASE_SECONDS"
+  case rabbitURL = "FERRY_RABBITMQ_URL"
+  case rabbitManagementURL = "FERRY_RABBITMQ_MANAGEMENT_URL"
+  case queuePrefix = "FERRY_QUEUE_PREFIX"
+  case prefetch = "FERRY_PREFETCH"
+  case retrySeconds = "FERRY_RETRY_SECONDS"
+  case maxAttempts = "FERRY_MAX_ATTEMPTS"
+  case postgresURL = "FERRY_POSTGRES_URL"
+  case postgresSchema = "FERRY_POSTGRES_SCHEMA"
+  case strategies = "FERRY_STRATEGIES"
+  case pollInterval = "FERRY_POLL_INTERVAL_SECONDS"
+  case pollOverlap = "FERRY_POLL_OVERLAP_SECONDS"
+  case pollLag = "FERRY_POLL_LAG_SECONDS"
+  case pollSince = "FERRY_POLL_SINCE"
+  case pollPageSize = "FERRY_POLL_PAGE_SIZE"
+  case certificateAuthorities = "FERRY_CA_FILE"
+  case adminHost = "FERRY_ADMIN_HOST"
+  case adminPort = "FERRY_ADMIN_PORT"
+  case shutdownSeconds = "FERRY_SHUTDOWN_SECONDS"
+  case logLevel = "FERRY_LOG_LEVEL"
+  case logFormat = "FERRY_LOG_FORMAT"
+}
+
+/// What a setting may hold.
+enum SettingKind: Sendable {
+  case url(schemes: [String])
+  case text(maxLength: Int)
+  /// Letters, digits, `_ . -`, so that it can be part of a queue's or schema's name.
+  case name(maxLength: Int)
+  case whole(ClosedRange<Int>)
+  case wholeList(ClosedRange<Int>, maxCount: Int)
+  case choice([String])
+  case time
+  case path
+
+  /// The range as people read it.
+  var range: String {
+    switch self {
+    case .url(let schemes): schemes.map { "\($0)://…" }.joined(separator: " or ")
+    case .text(let max): "up to \(max) characters"
+    case .name(let max): "letters, digits, _ . -, up to \(max)"
+    case .whole(let range): "\(range.lowerBound)–\(range.upperBound)"
+    case .wholeList(let range, let max): "rising, \(range.lowerBound)–\(range.upperBound), at most \(max)"
+    case .choice(let choices): choices.joined(separator: ", ")
+    case .time: "yyyy-MM-dd HH:mm:ss, Beijing time"
+    case .path: "a path"
+    }
+  }
+}
+
+/// One row of the table.
+struct SettingRow: Sendable {
+  let name: SettingName
+  let kind: SettingKind
+  /// Taken when it is not set; nil with roles in `requiredBy` means that those need it.
+  var standard: String?
+  var requiredBy: Set<Role> = []
+  var isSecret = false
+  let meaning: String
+}
+
+extension SettingRow {
+  /// The table, in the order in which it is printed.
+  static let table: [SettingRow] = vendors + broker + ledger + polling + process
+
+  private static let vendors: [SettingRow] = [
+    SettingRow(
+      name: .okkiURL, kind: .url(schemes: ["https", "http"]), requiredBy: [.poll],
+      meaning: "OKKI's address; the vendor's is https://api-sandbox.xiaoman.cn, which is production"),
+    SettingRow(
+      name: .okkiClientID, kind: .text(maxLength: 200), requiredBy: [.poll],
+      meaning: "client_id from OKKI 企业管理 → 外部对接 → API对接"),
+    SettingRow(
+      name: .okkiClientSecret, kind: .text(maxLength: 1000), requiredBy: [.poll], isSecret: true,
+      meaning: "client_secret from the same page"),
+    SettingRow(
+      name: .okkiRate, kind: .whole(1...1_000_000), standard: "5",
+      meaning: "requests a second to OKKI, all together; the vendor publishes no limit"),
+    SettingRow(
+      name: .okkiConcurrency, kind: .whole(1...128), standard: "16", meaning: "requests to OKKI under way at a time"),
+    SettingRow(
+      name: .k3URL, kind: .url(schemes: ["https", "http"]), requiredBy: [.load],
+      meaning: "K/3's address up to and without /K3API"),
+    SettingRow(
+      name: .k3AuthorityCode, kind: .text(maxLength: 200), requiredBy: [.load], isSecret: true,
+      meaning: "authorisation code (授权码) from K/3's EBDI 企业联盟平台"),
+    SettingRow(
+      name: .k3Concurrency, kind: .whole(1...256), standard: "2", meaning: "Saves under way at a time, per loader"),
+    SettingRow(
+      name: .k3SaveTimeout, kind: .whole(1...600), standard: "60", meaning: "seconds until a Save counts as in doubt"),
+    SettingRow(
+      name: .k3Visible, kind: .whole(1...3600), standard: "60",
+      meaning: "seconds after which K/3 must show a bill that it has written; look-ups wait so long"),
+  ]
+
+  private static let broker: [SettingRow] = [
+    SettingRow(
+      name: .rabbitURL, kind: .url(schemes: ["amqp", "amqps"]), requiredBy: Role.all, isSecret: true,
+      meaning: "RabbitMQ with user, password and vhost"),
+    SettingRow(
+      name: .rabbitManagementURL, kind: .url(schemes: ["http", "https"]), requiredBy: [.migrate], isSecret: true,
+      meaning: "RabbitMQ's management API with user and password, for policies and their verification"),
+    SettingRow(
+      name: .queuePrefix, kind: .name(maxLength: 40), standard: "", meaning: "put before every queue's name"),
+    SettingRow(
+      name: .prefetch, kind: .whole(1...2000), standard: "512",
+      meaning: "messages that the broker lends to one worker at a time"),
+    SettingRow(
+      name: .retrySeconds, kind: .wholeList(1...86400, maxCount: 8), standard: "10,60,600,3600",
+      meaning: "delays of the retry ladder in seconds; a delay queue each, so change it with ferry migrate"),
+    SettingRow(
+      name: .maxAttempts, kind: .whole(1...100), standard: "8", meaning: "attempts before a message is parked"),
+  ]
+
+  private static let ledger: [SettingRow] = [
+    SettingRow(
+      name: .postgresURL, kind: .url(schemes: ["postgresql", "postgres"]), requiredBy: Role.all, isSecret: true,
+      meaning: "PostgreSQL with user, password and database"),
+    SettingRow(
+      name: .postgresSchema, kind: .name(maxLength: 40), standard: "ferry", meaning: "schema of Ferry's tables"),
+    SettingRow(
+      name: .leaseSeconds, kind: .whole(10...3600), standard: "120",
+      meaning: "seconds that a claimed order is kept from other loaders; more than the Save timeout"),
+    SettingRow(
+      name: .strategies, kind: .path, requiredBy: [.transform],
+      meaning: "folder with one folder per strategy, each with source.json and target.json"),
+  ]
+
+  private static let polling: [SettingRow] = [
+    SettingRow(
+      name: .pollSince, kind: .time, requiredBy: [.poll], meaning: "first watermark; used until there is one"),
+    SettingRow(
+      name: .pollInterval, kind: .whole(1...86400), standard: "60", meaning: "seconds between two polls"),
+    SettingRow(
+      name: .pollOverlap, kind: .whole(0...86400), standard: "120",
+      meaning: "seconds that every window starts before the watermark"),
+    SettingRow(
+      name: .pollLag, kind: .whole(0...3600), standard: "5",
+      meaning: "seconds that every window ends before OKKI's now"),
+    SettingRow(
+      name: .pollPageSize, kind: .whole(1...500), standard: "100", meaning: "orders a list page"),
+  ]
+
+  private static let process: [SettingRow] = [
+    SettingRow(
+      name: .certificateAuthorities, kind: .path, standard: "/etc/ssl/certs/ca-certificates.crt",
+      meaning: "certificate authorities that TLS trusts"),
+    SettingRow(
+      name: .adminHost, kind: .text(maxLength: 255), standard: "127.0.0.1",
+      meaning: "address on which health and metrics are served"),
+    SettingRow(name: .adminPort, kind: .whole(0...65535), standard: "9464", meaning: "its port; 0 takes any"),
+    SettingRow(
+      name: .shutdownSeconds, kind: .whole(1...600), standard: "25",
+      meaning: "seconds in which a stopping process finishes what it holds"),
+    SettingRow(
+      name: .logLevel, kind: .choice(["trace", "debug", "info", "notice", "warning", "error", "critical"]),
+      standard: "info", meaning: "least level that is logged"),
+    SettingRow(name: .logFormat, kind: .choice(["text", "json"]), standard: "text", meaning: "lines or JSON lines"),
+  ]
+}

@@ -1,0 +1,43 @@
+import Foundation
+
+/// Runs one piece of work over and over and prints how fast it went.
+struct Measure {
+  /// Rounds that count; one more before them warms up.
+  let rounds: Int
+  /// Seconds one round takes, roughly.
+  let seconds: Double
+
+  /// Prints megabytes and documents a second of `work`, which handles one document of `bytes` bytes a call: the slowest,
+  /// the middle and the fastest round.
+  func run(_ name: String, bytes: Int, _ work: (Int) -> Int) {
+    var sink = 0
+    var perRound = 1
+    // The warm-up finds out how many calls make a round.
+    while true {
+      let taken = time { for index in 0..<perRound { sink &+= work(index) } }
+      if taken >= seconds { break }
+      perRound = max(perRound * 2, taken > 0 ? Int(Double(perRound) * min(seconds / taken * 1.1, 64)) : 0)
+    }
+    let rates = (0..<rounds).map { _ in
+      Double(perRound) / time { for index in 0..<perRound { sink &+= work(index) } }
+    }.sorted()
+    let megabytes = rates.map { $0 * Double(bytes) / 1_000_000 }
+    print(
+      line(name) + " MB/s " + spread(megabytes, "%8.1f") + "   documents/s " + spread(rates, "%9.0f")
+        + (sink == .min ? " " : ""))
+  }
+
+  private func time(_ body: () -> Void) -> Double {
+    let took = ContinuousClock().measure(body)
+    return Double(took.components.seconds) + Double(took.components.attoseconds) / 1e18
+  }
+
+  private func spread(_ sorted: [Double], _ format: String) -> String {
+    [sorted[0], sorted[sorted.count / 2], sorted[sorted.count - 1]]
+      .map { String(format: format, $0) }.joined(separator: " ")
+  }
+
+  private func line(_ name: String) -> String {
+    name + String(repeating: " ", count: max(44 - name.count, 0))
+  }
+}
