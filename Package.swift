@@ -89,6 +89,12 @@ let package = Package(
     .executableTarget(
       name: "ferrybench", dependencies: ["JSON"], path: "Sources/ferrybench", swiftSettings: house),
 
+    // Doubles of the ports and the contracts that doubles and adapters keep.
+    .target(
+      name: "PipelineTesting", dependencies: ["JSON", "Orders", "Pipeline"], path: "Tests/PipelineTesting",
+      swiftSettings: house),
     tests("JSONTests", ["JSON"]),
+    tests("LedgerTests", ["Ledger", "Orders", "Pipeline", "PipelineTesting", "PostgreSQL"]),
+    tests("QueueTests", ["Queue", "AMQP", "Curl", "JSON", "Orders", "Pipeline", "PipelineTesting"]),
   ]
 )
