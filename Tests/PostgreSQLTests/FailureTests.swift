@@ -34,7 +34,7 @@ extension PostgreSQLTests {
         let reason = await failure {
           if asTransaction { _ = try await client.transaction([again]) } else { _ = try await client.run(again) }
         }
-        #expect(reason?.sqlState == "23505", "\(String(describing: reason))")
+        #expect(reason?.sqlState == "23505")
         #expect(try await client.number("select count(*) from t") == 1)
       }
     }

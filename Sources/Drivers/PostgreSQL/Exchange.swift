@@ -15,7 +15,7 @@ extension Connection {
   ) throws(PostgresFailure) -> [PostgresRows] {
     do {
       return try exchange(statements, inTransaction: inTransaction, keepsPrepared: true, by: deadline)
-    } catch .refused(let state, _) where state == "26000" || state == "0A000" {
+    } catch .refused(let state, _) where (state == "26000" || state == "0A000") && isIdle {
       // The server forgot a prepared statement, or a table changed under it: prepare anew, once. All was rolled back.
       let forgotten = prepared.values
       prepared = [:]
@@ -47,14 +47,16 @@ extension Connection {
       return try results(of: steps, by: deadline)
     } catch {
       if case .lost = error { throw error }
-      if !isBroken, !isIdle, inTransaction { try rollBack(by: deadline) }
+      if !isBroken, !isIdle, inTransaction { rollBack(by: deadline) }
       throw error
     }
   }
 
-  /// Ends a transaction that a failed statement left open.
-  func rollBack(by deadline: ContinuousClock.Instant) throws(PostgresFailure) {
-    _ = try exchange([PostgresStatement("rollback")], inTransaction: false, keepsPrepared: false, by: deadline)
+  /// Ends a transaction that a statement left open; if need be, with the connection.
+  func rollBack(by deadline: ContinuousClock.Instant) {
+    let rollback = [PostgresStatement("rollback")]
+    let rows = try? exchange(rollback, inTransaction: false, keepsPrepared: false, by: deadline)
+    if rows == nil || !isIdle { isBrokenOff = true }
   }
 
   // MARK: Sending
@@ -172,7 +174,7 @@ extension Connection {
     if isBroken { throw lostAfter(refusal) }
     guard unsafe PQenterPipelineMode(pointer) == 1 else { throw lost() }
     if !isIdle {
-      try rollBack(by: deadline)
+      rollBack(by: deadline)
       refusal = refusal ?? .invalid("the script left a transaction open")
     }
     if let refusal { throw refusal }
