@@ -13,7 +13,8 @@ public struct BillDestinationContract {
     /// The quantity of the bill's one line.
     public var quantity = 10
 
-    init(_ number: String) { self.number = number }
+    /// A bill with this number.
+    public init(number: String) { self.number = number }
   }
 
   /// The destination under test.
@@ -47,7 +48,7 @@ public struct BillDestinationContract {
   }
 
   private func savedOnceAndFound() async throws {
-    let one = keyed(Sample(prefix + "once"))
+    let one = keyed(Sample(number: prefix + "once"))
     #expect(await destination.lookUp([one]) == [.absent])
     let saved = await destination.save([one])
     guard case .written(let written) = saved.first else {
@@ -65,7 +66,7 @@ public struct BillDestinationContract {
   }
 
   private func manyKeepTheirOrder() async throws {
-    let bills = (1...30).map { keyed(Sample("\(prefix)many-\($0)")) }
+    let bills = (1...30).map { keyed(Sample(number: "\(prefix)many-\($0)")) }
     let numbers = await destination.save(bills).map { answer -> String? in
       guard case .written(let bill) = answer else { return nil }
       return bill.number
@@ -79,7 +80,7 @@ public struct BillDestinationContract {
   }
 
   private func otherBillIsAConflict() async throws {
-    var sample = Sample(prefix + "other")
+    var sample = Sample(number: prefix + "other")
     _ = await destination.save([keyed(sample)])
     sample.quantity += 1
     guard case .different(let reason) = await destination.lookUp([keyed(sample)]).first else {
@@ -90,18 +91,18 @@ public struct BillDestinationContract {
   }
 
   private func keyReplacesNumber() async throws {
-    let one = keyed(Sample(prefix + "mapped"), key: prefix + "key's own")
+    let one = keyed(Sample(number: prefix + "mapped"), key: prefix + "key's own")
     guard case .written(let written) = await destination.save([one]).first else {
       Issue.record("a bill whose key differs from its number must be written")
       return
     }
     #expect(written.number == one.key)
     #expect(await destination.lookUp([one]) == [.same(written)])
-    #expect(await destination.lookUp([keyed(Sample(prefix + "mapped"))]) == [.absent])
+    #expect(await destination.lookUp([keyed(Sample(number: prefix + "mapped"))]) == [.absent])
   }
 
   private func tooLateWritesNothing() async throws {
-    let late = keyed(Sample(prefix + "late"), in: .seconds(-1))
+    let late = keyed(Sample(number: prefix + "late"), in: .seconds(-1))
     guard case .nothingWritten = await destination.save([late]).first else {
       Issue.record("a Save must not start after notAfter")
       return
@@ -110,9 +111,9 @@ public struct BillDestinationContract {
   }
 
   private func refusedWritesNothing() async throws {
-    var sample = Sample(prefix + "refused")
+    var sample = Sample(number: prefix + "refused")
     sample.hasKnownCustomer = false
-    let answers = await destination.save([keyed(Sample(prefix + "beside")), keyed(sample)])
+    let answers = await destination.save([keyed(Sample(number: prefix + "beside")), keyed(sample)])
     guard answers.count == 2, case .written = answers[0], case .rejected(let reason, _) = answers[1] else {
       Issue.record("an unknown customer must be rejected, its neighbour not: \(answers)")
       return
