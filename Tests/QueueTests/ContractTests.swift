@@ -10,7 +10,7 @@ import Testing
 struct ContractTests {
   @Test("on RabbitMQ", arguments: inboxOutboxContract)
   func rabbit(_ sentence: ContractCase<InboxOutboxSubject>) async throws {
-    try await withTopology { broker in
+    try await withTopology { broker async throws in
       let outbox = RabbitOutbox(broker.settings, topology: broker.topology)
       try await sentence.check(
         InboxOutboxSubject(
