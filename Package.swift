@@ -84,5 +84,7 @@ let package = Package(
       name: "ferrybench", dependencies: ["JSON"], path: "Sources/ferrybench", swiftSettings: house),
 
     tests("JSONTests", ["JSON"]),
+    tests("OrdersTests", ["Orders"]),
+    tests("MappingTests", ["JSON", "Orders", "Mapping"]),
   ]
 )

@@ -1,5 +1,3 @@
-public import JSON
-
 /// What a list page says of an order: enough to know whether its details must be fetched (vendor-apis.md B.5.2).
 public struct OrderHeadline: Hashable, Sendable {
   /// The order.
