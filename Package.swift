@@ -100,5 +100,7 @@ let package = Package(
     tests("K3Tests", ["K3", "JSON", "Orders", "Pipeline", "Curl", "PipelineTesting", "VendorStage"]),
     tests("LedgerTests", ["Ledger", "Orders", "Pipeline", "PipelineTesting", "PostgreSQL"]),
     tests("QueueTests", ["Queue", "AMQP", "Curl", "JSON", "Orders", "Pipeline", "PipelineTesting"]),
+    tests("OrdersTests", ["Orders"]),
+    tests("MappingTests", ["JSON", "Orders", "Mapping"]),
   ]
 )
