@@ -24,7 +24,7 @@ final class K3Site: Site {
   var settings = K3Settings()
   var profile: FaultProfile
   var tokens = K3Tokens()
-  var master = MasterData()
+  var master = MasterData.initial
   let header = FieldTable.header()
   let lines = FieldTable.lines()
   let figures: FigureFields
@@ -73,7 +73,8 @@ final class K3Site: Site {
       return finished(endpoint, key: "", reply)
     }
     var call = Call(endpoint: endpoint, object: String(object), action: String(action), request: request)
-    return finished(endpoint, key: call.key, respond(&call))
+    let reply = respond(&call)
+    return finished(endpoint, key: call.key, reply)
   }
 
   /// One call of an action, with the key that its faults are drawn by.
