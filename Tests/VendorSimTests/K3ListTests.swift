@@ -52,7 +52,7 @@ struct K3ListTests {
       ("FBillNo in ('SO-1','SO-5')", ["SO-1", "SO-5"]),
       ("FBillNo not in ('SO-1','SO-5') and FStatus=0", ["SO-2", "SO-3", "SO-4"]),
       ("FExplanation is null and FBillNo <> 'SO-1'", ["SO-2", "SO-4", "SO-5"]), ("FExplanation is not null", ["SO-3"]),
-      ("FExplanation = 'it''s'", ["SO-3"]), ("FExplanation <> 'x'", ["SO-3"]),
+      ("FExplanation = 'it''s'", ["SO-3"]), ("FExplanation <> 'x'", ["SO-3"]), ("not FExplanation = 'x'", ["SO-3"]),
       ("(FBillNo='SO-1' or FBillNo='SO-2') and FCustID='C00002'", ["SO-2"]),
       ("FBillNo='SO-1' or FBillNo='SO-2' and FCustID='C00003'", ["SO-1"]), ("FBillNo='SO-9'", []),
       ("FBillNo != 'SO-1' AND Fdate >= '2024-01-14'", ["SO-4", "SO-5"]),
