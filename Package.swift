@@ -104,8 +104,6 @@ let package = Package(
     tests("QueueTests", ["Queue", "AMQP", "Curl", "JSON", "Orders", "Pipeline", "PipelineTesting"]),
     tests("OrdersTests", ["Orders"]),
     tests("MappingTests", ["JSON", "Orders", "Mapping"]),
-    tests("CurlTests", ["Curl", "CCurl", "DriverThread"]),
-    tests("PostgreSQLTests", ["PostgreSQL", "DriverThread"]),
     tests("FerryTests", ["ferry", "Orders"]),
     tests("EndToEndTests", ["PipelineTesting"]),
   ]
