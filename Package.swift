@@ -89,7 +89,22 @@ let package = Package(
     .executableTarget(
       name: "ferrybench", dependencies: ["JSON"], path: "Sources/ferrybench", swiftSettings: house),
 
+    // Doubles of the ports and the contracts that doubles and adapters keep.
+    .target(
+      name: "PipelineTesting", dependencies: ["JSON", "Orders", "Pipeline", "DriverThread"],
+      path: "Tests/PipelineTesting", swiftSettings: house),
     tests("JSONTests", ["JSON"]),
     tests("AMQPTests", ["AMQP", "DriverThread"]),
+    tests("PipelineTests", ["Pipeline", "JSON", "Orders", "Mapping", "PipelineTesting", logging, lifecycle]),
+    tests("OKKITests", ["OKKI", "JSON", "Orders", "Pipeline", "Curl", "PipelineTesting", "VendorStage"]),
+    tests("K3Tests", ["K3", "JSON", "Orders", "Pipeline", "Curl", "PipelineTesting", "VendorStage"]),
+    tests("LedgerTests", ["Ledger", "Orders", "Pipeline", "PipelineTesting", "PostgreSQL"]),
+    tests("QueueTests", ["Queue", "AMQP", "Curl", "JSON", "Orders", "Pipeline", "PipelineTesting"]),
+    tests("OrdersTests", ["Orders"]),
+    tests("MappingTests", ["JSON", "Orders", "Mapping"]),
+    tests("CurlTests", ["Curl", "CCurl", "DriverThread"]),
+    tests("PostgreSQLTests", ["PostgreSQL", "DriverThread"]),
+    tests("FerryTests", ["ferry", "Orders"]),
+    tests("EndToEndTests", ["PipelineTesting"]),
   ]
 )

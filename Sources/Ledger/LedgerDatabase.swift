@@ -26,7 +26,7 @@ public final class LedgerDatabase: Sendable {
   /// - Throws: `.broken` when an option is out of its range.
   public init(_ options: LedgerOptions) throws(LedgerFailure) {
     guard Self.isSchemaName(options.schema) else {
-      throw .broken("the schema's name must be lower-case letters, digits and _, at most 63, not beginning with a digit")
+      throw .broken("the schema's name must be 1 to 63 of a-z 0-9 _, not beginning with a digit")
     }
     guard (1...16).contains(options.connections) else {
       throw .broken("the ledger takes 1 to 16 connections, not \(options.connections)")

@@ -117,7 +117,9 @@ final class ManagementAPI: Sendable {
         throw QueueFailure(
           "the broker's management refuses the user (\(response.status)): it needs the tag `policymaker` or "
             + "`administrator`")
-      default: throw QueueFailure("the broker's management answered \(method.rawValue) /api/\(path) with \(response.status)")
+      default:
+        throw QueueFailure(
+          "the broker's management answered \(method.rawValue) /api/\(path) with \(response.status)")
       }
     }
   }

@@ -123,6 +123,8 @@ public final class RabbitAdministration: Sendable {
       return value
     } catch {
       await session.drop(live, error)
+      // A person waits for each call: no pause before the next one.
+      session.worked()
       throw QueueFailure(error.description)
     }
   }

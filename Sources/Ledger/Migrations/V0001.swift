@@ -27,7 +27,7 @@ let v0001 = Migration(
       claims integer NOT NULL DEFAULT 1,
       first_claimed timestamptz NOT NULL DEFAULT clock_timestamp(),
       changed timestamptz NOT NULL DEFAULT clock_timestamp()
-    ) WITH (fillfactor = 60)
+    ) WITH (fillfactor = 45)
     """,
     "COMMENT ON COLUMN order_ledger.doubt IS 'an earlier attempt''s outcome is unknown: K/3 is asked before a Save'",
     // K/3's collation does not tell upper from lower case, so numbers that differ in nothing else are one number.
@@ -43,7 +43,7 @@ let v0001 = Migration(
       content_hash bigint NOT NULL,
       published boolean NOT NULL,
       refetch boolean NOT NULL
-    ) WITH (fillfactor = 60)
+    ) WITH (fillfactor = 45)
     """,
     """
     CREATE TABLE poll_watermarks (
