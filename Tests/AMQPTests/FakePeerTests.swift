@@ -241,37 +241,37 @@ import Testing
     peer.stop()
   }
 
-  @Test("close waits for the confirm of what was sent, and sends no more")
+  @Test("close waits for the confirms of what was sent, and sends no more")
   func closeWaits() async throws {
     let sent = Probe(false)
-    let closing = Probe(false)
-    let peer = try FakePeer(heartbeat: 1) { session in
+    let peer = try FakePeer { session in
       try session.selectConfirms()
-      try session.publishes(1)
+      try session.publishes(256)
       sent.change { $0 = true }
-      closing.block { $0 }
-      // The client is idle and waits, or it would not send heartbeats.
-      for _ in 0..<2 {
-        guard try session.next().isHeartbeat else { return }
-        try session.heartbeat()
-      }
-      try session.send([60, 80], Bytes().longlong(1).byte(0))
+      // The next thing heard is a question asked while closing, not the close.
+      guard try session.next().method == [50, 30] else { return }
+      try session.send([50, 31], Bytes().long(7))
+      try session.send([60, 80], Bytes().longlong(256).byte(1))
       try session.until([20, 40])
       try session.send([20, 41])
       try session.until([10, 50])
       try session.send([10, 51], channel: 0)
     }
-    let connection = try await AMQPConnection.open(fakeOptions(peer) { $0.heartbeatSeconds = 1 })
-    let pending = Task { await connection.publish([message("1", to: "q")], timeoutSeconds: 60) }
-    await sent.until { $0 }
-    async let closed: Void = connection.close()
-    closing.change { $0 = true }
-    #expect(await pending.value == [.confirmed])
-    await closed
-    guard case .notSent = await connection.publish([message("2", to: "q")], timeoutSeconds: 60)[0] else {
-      Issue.record("a closed connection took a message")
-      return
+    let connection = try await AMQPConnection.open(fakeOptions(peer))
+    let pending = Task {
+      await connection.publish((0..<256).map { message("\($0)", to: "q") }, timeoutSeconds: 60)
     }
+    await sent.until { $0 }
+    // There is no room for this one, so it is answered when the close is under way.
+    let behind = Task { await connection.publish([message("behind", to: "q")], timeoutSeconds: 60) }
+    async let closed: Void = connection.close()
+    #expect(await behind.value == [.notSent("the connection is being closed")])
+    #expect(try await connection.purgeQueue("q") == 7)
+    #expect(await pending.value == Array(repeating: .confirmed, count: 256))
+    await closed
+    #expect(
+      await connection.publish([message("late", to: "q")], timeoutSeconds: 60) == [.notSent("the connection is closed")]
+    )
     peer.stop()
   }
 

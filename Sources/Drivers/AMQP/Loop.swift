@@ -99,7 +99,8 @@ final class Loop {
   /// One turn. Returns the reason when the connection has ended as it should.
   private func turn() throws(AMQPFailure) -> AMQPFailure? {
     let mail = shared.mailbox.take(
-      stall: .seconds(shared.options.stallTimeoutSeconds), publishDeadline: publisher.nextDeadline)
+      stall: .seconds(shared.options.stallTimeoutSeconds), publishDeadline: publisher.nextDeadline,
+      unsent: publisher.unsent)
     if mail.isAbandoned { return .closed }
     try absorb(mail)
     try sendCalls()
@@ -186,7 +187,9 @@ final class Loop {
     for deadline in [publisher.nextDeadline, running?.deadline, calls.first?.deadline, closeBy] {
       if let deadline { limit = min(limit, deadline) }
     }
-    let mayRest = shared.mailbox.rest() && !wire.hasBuffered && !acks.hasWork
+    // What waited for the broker to let go (connection.unblocked was read last) is for the next turn.
+    let isFreed = !isBlocked && running == nil && (!calls.isEmpty || confirms == .off && publisher.wantsToSend)
+    let mayRest = shared.mailbox.rest() && !wire.hasBuffered && !isFreed
     // Rounded up, or a deadline less than a millisecond away would be awaited in a busy loop.
     let wait = mayRest ? max(0, (limit - now) / .milliseconds(1)) : 0
     polled[0] = pollfd(

@@ -24,7 +24,7 @@ struct Mail: Sendable {
 
 /// What goes into the connection's thread: mail, and the alarm clock for a thread that is stuck in a write.
 final class Mailbox: Sendable {
-  /// Most messages and calls that may wait here between two turns of the thread.
+  /// Most messages that may wait to be sent, here and with the thread together.
   static let limit = 65_536
 
   private struct State {
@@ -113,7 +113,8 @@ final class Mailbox: Sendable {
   }
 
   /// Takes the mail and starts the alarm clock of this turn.
-  func take(stall: Duration, publishDeadline: ContinuousClock.Instant?) -> Mail {
+  /// - Parameter unsent: messages that the thread took earlier and has not sent yet.
+  func take(stall: Duration, publishDeadline: ContinuousClock.Instant?, unsent: Int) -> Mail {
     let now = ContinuousClock.now
     return state.withLock { state in
       let floor = now + .seconds(1)
@@ -121,9 +122,9 @@ final class Mailbox: Sendable {
       let limit = [earliest, publishDeadline].compactMap(\.self).min().map { min($0, now + stall) } ?? now + stall
       state.stuckNoSooner = floor
       state.stuckAt = max(floor, limit)
+      state.waitingMessages = state.mail.publishes.reduce(unsent) { $0 + $1.messages.count }
       if state.isEmpty { return Mail() }
       state.isEmpty = true
-      state.waitingMessages = 0
       let mail = state.mail
       state.mail = Mail()
       return mail

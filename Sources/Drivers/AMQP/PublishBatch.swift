@@ -34,6 +34,8 @@ final class PublishBatch {
 
   var isFinished: Bool { continuation == nil }
   var isSent: Bool { next >= messages.count }
+  /// Messages not sent yet, with those among them that cannot be.
+  var unsent: Int { max(0, messages.count - next) }
 
   /// Moves on behind the message just sent and returns its index.
   func advance() -> Int {

@@ -20,6 +20,8 @@ struct Publisher {
   private var sent = Fifo<Entry>()
   private var base: UInt64 = 1
   private(set) var unconfirmed = 0
+  /// Messages that wait to be sent.
+  private(set) var unsent = 0
   /// Not yet finished, and perhaps some that are.
   private var live: [PublishBatch] = []
   private var liveLimit = 64
@@ -32,6 +34,7 @@ struct Publisher {
     let batch = PublishBatch(request)
     if batch.isFinished { return }
     waiting.append(batch)
+    unsent += batch.unsent
     live.append(batch)
     nextDeadline = nextDeadline.map { min($0, batch.deadline) } ?? batch.deadline
     if live.count > liveLimit {
@@ -50,8 +53,10 @@ struct Publisher {
   /// The message of ``nextMessage()`` goes out now and has the channel's next publish tag.
   mutating func markSent() {
     guard let batch = waiting.first else { return }
+    let before = batch.unsent
     sent.append(Entry(batch: batch, index: batch.advance()))
     unconfirmed += 1
+    unsent -= before - batch.unsent
     if batch.isSent { _ = waiting.popFirst() }
   }
 
@@ -105,11 +110,13 @@ struct Publisher {
     }
     live.removeAll { $0.isFinished }
     nextDeadline = live.map(\.deadline).min()
+    unsent = (0..<waiting.count).reduce(0) { $0 + waiting[$1].unsent }
   }
 
   /// Answers what was not sent; what was sent keeps waiting for its confirm.
   mutating func withdraw(_ reason: String) {
     while let batch = waiting.popFirst() { batch.withdraw(reason) }
+    unsent = 0
   }
 
   /// Answers everything: the connection is over.
@@ -119,6 +126,7 @@ struct Publisher {
     waiting = Fifo()
     sent = Fifo()
     unconfirmed = 0
+    unsent = 0
     nextDeadline = nil
   }
 
