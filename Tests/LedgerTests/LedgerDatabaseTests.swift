@@ -6,7 +6,7 @@ import Testing
 
 @testable import Ledger
 
-@Suite("The ledger's database")
+@Suite("The ledger's database", .timeLimit(.minutes(3)))
 struct LedgerDatabaseTests {
   private func claim(_ order: Int64) -> ClaimRequest {
     ClaimRequest(orderID: OrderID(rawValue: order), revision: 1, billNumber: "SO\(order)", payloadHash: 1)

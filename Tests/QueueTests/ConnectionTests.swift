@@ -6,7 +6,7 @@ import Testing
 
 @testable import Queue
 
-@Suite("Queues over connections that break")
+@Suite("Queues over connections that break", .timeLimit(.minutes(3)))
 struct ConnectionTests {
   private func order(_ id: Int64) -> Envelope {
     Envelope(
