@@ -69,8 +69,10 @@ let package = Package(
     driverRoom("AMQP", ["CRabbitMQ", "DriverThread"]),
     library("CPostgreSQL", pkgConfig: "libpq", apt: "libpq-dev"),
     driverRoom("PostgreSQL", ["CPostgreSQL", "DriverThread"]),
+    tests("PostgreSQLTests", ["PostgreSQL", "DriverThread"]),
     library("CCurl", pkgConfig: "libcurl", apt: "libcurl4-openssl-dev"),
     driverRoom("Curl", ["CCurl", "DriverThread"]),
+    tests("CurlTests", ["Curl", "CCurl", "DriverThread"]),
 
     // The programs.
     .executableTarget(
@@ -91,10 +93,18 @@ let package = Package(
 
     // Doubles of the ports and the contracts that doubles and adapters keep.
     .target(
-      name: "PipelineTesting", dependencies: ["JSON", "Orders", "Pipeline"], path: "Tests/PipelineTesting",
-      swiftSettings: house),
+      name: "PipelineTesting", dependencies: ["JSON", "Orders", "Pipeline", "DriverThread"],
+      path: "Tests/PipelineTesting", swiftSettings: house),
     tests("JSONTests", ["JSON"]),
+    tests("AMQPTests", ["AMQP", "DriverThread"]),
+    tests("PipelineTests", ["Pipeline", "JSON", "Orders", "Mapping", "PipelineTesting", logging, lifecycle]),
+    tests("OKKITests", ["OKKI", "JSON", "Orders", "Pipeline", "Curl", "PipelineTesting", "VendorStage"]),
+    tests("K3Tests", ["K3", "JSON", "Orders", "Pipeline", "Curl", "PipelineTesting", "VendorStage"]),
     tests("LedgerTests", ["Ledger", "Orders", "Pipeline", "PipelineTesting", "PostgreSQL"]),
     tests("QueueTests", ["Queue", "AMQP", "Curl", "JSON", "Orders", "Pipeline", "PipelineTesting"]),
+    tests("OrdersTests", ["Orders"]),
+    tests("MappingTests", ["JSON", "Orders", "Mapping"]),
+    tests("FerryTests", ["ferry", "Orders"]),
+    tests("EndToEndTests", ["PipelineTesting"]),
   ]
 )

@@ -24,7 +24,7 @@ public struct MappingFailure: Error, Sendable, Equatable, CustomStringConvertibl
 
   /// What kind.
   public let code: Code
-  /// The field of the bill, such as `Page2[3].FAuxTaxPrice`.
+  /// The field of the bill, such as `Page2[3].FAuxTaxPrice`; empty where the whole order is meant.
   public let target: String
   /// One sentence that names the source field and the kind of value found, never the value.
   public let sentence: String
@@ -38,33 +38,4 @@ public struct MappingFailure: Error, Sendable, Equatable, CustomStringConvertibl
 
   /// `target: sentence`
   public var description: String { target.isEmpty ? sentence : "\(target): \(sentence)" }
-}
-
-/// What is wrong with a strategy's files; found when they are read, not when an order comes.
-public struct StrategyProblem: Error, Sendable, Equatable, CustomStringConvertible {
-  /// The file, `source.json` or `target.json`.
-  public let file: String
-  /// The place in the file, such as `request.Page2.FAuxQty`.
-  public let path: String
-  /// What is wrong and what would be right.
-  public let sentence: String
-
-  /// A problem.
-  public init(file: String, path: String, _ sentence: String) {
-    self.file = file
-    self.path = path
-    self.sentence = sentence
-  }
-
-  /// `file: path: sentence`
-  public var description: String { path.isEmpty ? "\(file): \(sentence)" : "\(file): \(path): \(sentence)" }
-}
-
-/// All problems of a strategy at once.
-public struct StrategyProblems: Error, Sendable, CustomStringConvertible {
-  /// At least one.
-  public let problems: [StrategyProblem]
-
-  /// A line each.
-  public var description: String { problems.map(\.description).joined(separator: "\n") }
 }

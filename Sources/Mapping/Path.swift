@@ -1,5 +1,4 @@
 import JSON
-import Orders
 
 /// A dotted path as strategies write it: `company.serial_id`, `product_list.product_no`, `6936878031302`.
 struct Path: Hashable, Sendable {
@@ -9,6 +8,8 @@ struct Path: Hashable, Sendable {
     segments = text.split(whereSeparator: { $0 == "." }).map { String($0) }
   }
 
+  init(segments: [String]) { self.segments = segments }
+
   var text: String { segments.joined(separator: ".") }
 }
 
@@ -16,8 +17,16 @@ struct Path: Hashable, Sendable {
 struct Scope: Sendable {
   /// A row of a list.
   struct Row: Sendable {
-    let list: String
+    let list: Path
     let value: JSONValue
+
+    /// What of a path leads on from this row: after the list's whole path, or after its last name. Nil for a path that
+    /// does not go through the list.
+    func remainder(of path: Path) -> ArraySlice<String>? {
+      let (path, list) = (path.segments, list.segments)
+      if path.count > list.count, path.starts(with: list) { return path.dropFirst(list.count) }
+      return path.count > 1 && path.first == list.last ? path.dropFirst() : nil
+    }
   }
 
   let head: JSONValue
@@ -26,15 +35,21 @@ struct Scope: Sendable {
   /// Innermost last.
   var rows: [Row] = []
 
+  func inside(_ row: JSONValue, of list: Path) -> Scope {
+    var inner = self
+    inner.rows.append(Row(list: list, value: row))
+    return inner
+  }
+
   /// `{{L.f}}` inside list L reads the current row, anything else the order (mapping-language.md §5.2). A path that
   /// leads nowhere reads nothing.
   func value(at path: Path) throws(ValueError) -> Value {
-    guard let first = path.segments.first else { return .nothing }
     if path.segments.count > 1 {
-      for row in rows.reversed() where row.list == first {
-        return try value(in: row.value, path.segments.dropFirst(), prefix: first, path: path)
+      for row in rows.reversed() {
+        guard let rest = row.remainder(of: path) else { continue }
+        return try value(in: row.value, rest, prefix: row.list.segments.last, path: path)
       }
-    } else if let made = made[first] {
+    } else if let first = path.segments.first, let made = made[first] {
       return made
     }
     return try value(in: head, path.segments[...], prefix: nil, path: path)
@@ -44,11 +59,13 @@ struct Scope: Sendable {
     in root: JSONValue, _ segments: ArraySlice<String>, prefix: String?, path: Path
   ) throws(ValueError) -> Value {
     var value = root
-    for (position, segment) in segments.enumerated() {
+    var prefix = prefix
+    for segment in segments {
       // Outside its array a path into a list reads the first element.
       if value.kind == .array, let first = value[0] { value = first }
-      guard let member = member(segment, of: value, prefix: position == 0 ? prefix : nil) else { return .nothing }
+      guard let member = member(segment, of: value, prefix: prefix) else { return .nothing }
       value = member
+      prefix = nil
     }
     return try Value(value, path: path)
   }
@@ -65,9 +82,11 @@ struct Scope: Sendable {
   func rows(of list: Path) -> [JSONValue] {
     var value = head
     var segments = list.segments[...]
-    if let first = segments.first, segments.count > 1, let row = rows.last(where: { $0.list == first }) {
+    for row in rows.reversed() {
+      guard let rest = row.remainder(of: list) else { continue }
       value = row.value
-      segments = segments.dropFirst()
+      segments = rest
+      break
     }
     for segment in segments {
       guard let member = value[segment] else { return [] }

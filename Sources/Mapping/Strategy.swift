@@ -22,14 +22,6 @@ public struct Strategy: Sendable {
     let name: String
   }
 
-  /// The order's own amount must be the sum of its lines' (vendor-apis.md C.2).
-  struct AmountRule: Sendable {
-    let order: Path
-    let lines: Path
-    let line: String
-    let tolerance: ExactDecimal
-  }
-
   /// Compiles a strategy.
   /// - Parameters:
   ///   - name: its folder's name.
@@ -37,79 +29,76 @@ public struct Strategy: Sendable {
   ///   - target: text of `target.json`, at most 1 MiB.
   /// - Throws: `StrategyProblems` with every problem of both files.
   public init(name: String, source: [UInt8], target: [UInt8]) throws(StrategyProblems) {
-    var problems: [StrategyProblem] = []
-    let sourceRoot = Self.root(source, file: "source.json", &problems)
-    let targetRoot = Self.root(target, file: "target.json", &problems)
-    var reader = DescriptorReader(file: "target.json")
+    var sourceProblems = ProblemList(file: "source.json", text: source)
+    var targetProblems = ProblemList(file: "target.json", text: target)
+    let sourceRoot = Self.root(source, &sourceProblems)
+    let targetRoot = Self.root(target, &targetProblems)
 
     self.name = name
-    object = targetRoot.map { Self.object($0, &problems) } ?? ""
-    fields = targetRoot.flatMap { $0["request"] }.map { reader.descriptors($0, at: "request") } ?? []
-    if let targetRoot, targetRoot["request"] == nil {
-      problems.append(StrategyProblem(file: "target.json", path: "", "has no «request»"))
-    }
-    madeFields = sourceRoot.map { Self.madeFields($0, &problems) } ?? []
-    let own = targetRoot?["ferry"]
-    keyPath = Path(own?["key"]?.string ?? "Page1.FBillNo")
-    amounts = own?["amounts"].flatMap { Self.amountRule($0, &problems) }
-    problems += reader.problems
+    madeFields = sourceRoot.map { Self.madeFields($0, &sourceProblems) } ?? []
+    if let sourceRoot { Self.refuse(["condition", "beatFlat", "operation"], in: sourceRoot, &sourceProblems) }
+
+    object = targetRoot.map { Self.object($0, &targetProblems) } ?? ""
+    let own = targetRoot.flatMap { TargetRules($0, &targetProblems) }
+    keyPath = own?.key ?? TargetRules.usualKey
+    amounts = own?.amounts
+    if let targetRoot { Self.refuse(["operation", "groupCalculate"], in: targetRoot, &targetProblems) }
+    var reader = DescriptorReader(targetProblems)
+    fields = targetRoot?["request"].map { reader.descriptors($0, at: "request") } ?? []
+
+    let problems = sourceProblems.problems + reader.problems.problems
     if !problems.isEmpty { throw StrategyProblems(problems: problems) }
   }
 
-  private static func root(_ text: [UInt8], file: String, _ problems: inout [StrategyProblem]) -> JSONValue? {
+  private static func root(_ text: [UInt8], _ problems: inout ProblemList) -> JSONValue? {
     var limits = JSONLimits()
     limits.maxBytes = 1 << 20
     do throws(JSONError) {
       let root = try JSONDocument(text, limits: limits).root
       if root.kind == .object { return root }
-      problems.append(StrategyProblem(file: file, path: "", "must hold a JSON object"))
+      problems.report("must hold a JSON object", at: "", offset: nil)
     } catch {
-      let before = text.prefix(error.offset)
-      let line = before.count(where: { $0 == 0x0A }) + 1
-      let column = before.count - (before.lastIndex(of: 0x0A).map { $0 + 1 } ?? 0) + 1
-      problems.append(
-        StrategyProblem(file: file, path: "line \(line), column \(column)", "is not JSON: \(error.kind.rawValue)"))
+      problems.report("is not JSON: \(error.kind.rawValue)", at: "", offset: error.offset)
     }
     return nil
   }
 
-  private static func object(_ target: JSONValue, _ problems: inout [StrategyProblem]) -> String {
+  /// Keys of the platform that change which orders become which bills: to pass over them would send wrong bills.
+  private static func refuse(_ keys: [String], in root: JSONValue, _ problems: inout ProblemList) {
+    for key in keys {
+      guard let value = root[key], !value.isNull, value["method"]?.string != "none" else { continue }
+      let isEmpty = (value.kind == .array || value.kind == .object) && value.count == 0
+      if !isEmpty { problems.report("is not supported", at: key, value) }
+    }
+  }
+
+  private static func object(_ target: JSONValue, _ problems: inout ProblemList) -> String {
     let parts = (target["api"]?.string ?? "").split(separator: "/")
     let isName = parts.first?.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_") } ?? false
     guard parts.count == 2, parts[1] == "Save", isName else {
-      problems.append(StrategyProblem(file: "target.json", path: "api", "must be written /OBJECT/Save, such as /SO/Save"))
+      problems.report("must be written /OBJECT/Save, such as /SO/Save", at: "api", target["api"])
       return ""
     }
     return String(parts[0])
   }
 
-  private static func madeFields(_ source: JSONValue, _ problems: inout [StrategyProblem]) -> [MadeField] {
+  private static func madeFields(_ source: JSONValue, _ problems: inout ProblemList) -> [MadeField] {
     guard let rules = source["formatResponse"], !rules.isNull else { return [] }
+    if rules.kind != .array { problems.report("must be a list", at: "formatResponse", rules) }
     var result: [MadeField] = []
     for (position, rule) in rules.elements.enumerated() {
       let path = "formatResponse[\(position)]"
-      guard let old = rule["old"]?.string, let new = rule["new"]?.string, !old.isEmpty, !new.isEmpty else {
-        problems.append(StrategyProblem(file: "source.json", path: path, "needs «old» and «new»"))
+      let old = Path(rule["old"]?.string ?? "")
+      guard let new = rule["new"]?.string, !old.segments.isEmpty, !new.isEmpty else {
+        problems.report("needs «old» and «new»", at: path, rule)
         continue
       }
       guard rule["format"]?.string == "string" else {
-        problems.append(StrategyProblem(file: "source.json", path: path, "only the format «string» is supported"))
+        problems.report("only the format «string» is supported", at: path, rule)
         continue
       }
-      result.append(MadeField(from: Path(old), name: new))
+      result.append(MadeField(from: old, name: new))
     }
     return result
-  }
-
-  private static func amountRule(_ rule: JSONValue, _ problems: inout [StrategyProblem]) -> AmountRule? {
-    guard let order = rule["order"]?.string, let lines = rule["lines"]?.string, let line = rule["line"]?.string,
-      let tolerance = rule["tolerance"]?.text.flatMap({ ExactDecimal($0) }), !tolerance.isNegative
-    else {
-      problems.append(
-        StrategyProblem(
-          file: "target.json", path: "ferry.amounts", "needs «order», «lines», «line» and a «tolerance» of 0 or more"))
-      return nil
-    }
-    return AmountRule(order: Path(order), lines: Path(lines), line: line, tolerance: tolerance)
   }
 }

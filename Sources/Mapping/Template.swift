@@ -31,11 +31,13 @@ struct Template: Sendable, Equatable {
     return nil
   }
 
-  var isPlain: Bool {
-    parts.allSatisfy { part in
-      if case .text = part { return true }
-      return false
+  /// The fields that it reads, each once, in order.
+  var paths: [Path] {
+    var paths: [Path] = []
+    for case .placeholder(let placeholder) in parts where !paths.contains(placeholder.path) {
+      paths.append(placeholder.path)
     }
+    return paths
   }
 
   /// Why a placeholder cannot be read.
@@ -68,26 +70,21 @@ struct Template: Sendable, Equatable {
       throw Malformed(sentence: "a placeholder is not closed")
     }
     let content = afterOpening[..<closing]
-    var rest = afterOpening[closing...]
-    // No more than were opened: `{{{a}}` closes with two, and what follows two may be text.
-    var left = min(opened.count, 2)
-    while left > 0, rest.first == "}" {
-      rest = rest.dropFirst()
-      left -= 1
-    }
+    // All that follow: `{{{a}}`, `{{a}}}` and `{{{a}}}` are one placeholder with a brace too many.
+    let rest = afterOpening[closing...].drop(while: { $0 == "}" })
     let pieces = content.split(separator: "|", omittingEmptySubsequences: false)
-    let name = pieces.first.map(trimmed) ?? ""
-    guard !name.isEmpty else { throw Malformed(sentence: "a placeholder is empty") }
+    let path = Path(pieces.first.map(trimmed) ?? "")
+    guard !path.segments.isEmpty else { throw Malformed(sentence: "a placeholder is empty") }
     var filter: Filter?
     for piece in pieces.dropFirst() {
       let filterName = trimmed(piece)
       if filterName.isEmpty { continue }
       guard let known = Filter(rawValue: filterName.lowercased()) else {
-        throw Malformed(sentence: "the filter «\(filterName)» is unknown; known are date and datetime")
+        throw Malformed(sentence: "the filter «\(excerpt(filterName))» is unknown; known are date and datetime")
       }
       filter = known
     }
-    return (Placeholder(path: Path(name), filter: filter), rest)
+    return (Placeholder(path: path, filter: filter), rest)
   }
 
   /// A single placeholder keeps its value's kind; anything else becomes text.
@@ -109,16 +106,19 @@ struct Template: Sendable, Equatable {
 }
 
 extension Template.Placeholder {
+  /// Seconds since 1970 have ten digits from 2001 to 2286. Fewer or more (`20240115`, milliseconds) are no second that
+  /// an order could mean, and a wrong date is worse than none.
+  private static let epochSeconds: ClosedRange<Int64> = 1_000_000_000...9_999_999_999
+
   func value(in scope: Scope) throws(ValueError) -> Value {
     let value = try scope.value(at: path)
     guard let filter, !value.isEmpty else { return value }
-    let time: BeijingTime? =
-      switch value {
-      case .text(let text): BeijingTime(text)
-      case .number(let number): number.wholeNumber.map(BeijingTime.init(epochSeconds:))
-      default: nil
-      }
-    guard let time else { throw .notADate(path.text, kind: value.kind) }
+    var time: BeijingTime?
+    if case .text(let text) = value { time = BeijingTime(text) }
+    if time == nil, let seconds = value.number?.wholeNumber, Self.epochSeconds.contains(seconds) {
+      time = BeijingTime(epochSeconds: seconds)
+    }
+    guard let time else { throw .unfit(path.text, wanted: "a date", kind: value.kind) }
     return .text(filter == .date ? time.date : time.description)
   }
 }
@@ -128,4 +128,10 @@ func trimmed(_ text: some StringProtocol) -> String {
   while let first = slice.first, first.isWhitespace { slice = slice.dropFirst() }
   while let last = slice.last, last.isWhitespace { slice = slice.dropLast() }
   return String(slice)
+}
+
+/// The beginning of a strategy's text, short enough for a message.
+func excerpt(_ text: some StringProtocol) -> String {
+  let start = text.prefix(60)
+  return start.endIndex == text.endIndex ? String(start) : "\(start)…"
 }

@@ -1,5 +1,4 @@
 import JSON
-import Orders
 
 /// A value on its way from the order to the bill.
 enum Value: Sendable {
@@ -34,6 +33,12 @@ enum Value: Sendable {
     }
   }
 
+  /// Empty, or a text of nothing but spaces: no number of a customer or material, however it is looked at.
+  var isBlank: Bool {
+    if case .text(let text) = self { return text.allSatisfy(\.isWhitespace) }
+    return isEmpty
+  }
+
   /// The text that stands for the value inside other text; empty for nothing and for structures.
   var text: String {
     switch self {
@@ -44,13 +49,23 @@ enum Value: Sendable {
     }
   }
 
+  /// The number it is, or that its text is; nil for anything else.
+  var number: ExactDecimal? {
+    switch self {
+    case .number(let number): number
+    case .text(let text): ExactDecimal(trimmed(text))
+    case .bool(let flag): flag ? .one : .zero
+    case .nothing, .structure: nil
+    }
+  }
+
   /// What it is, for messages that must not carry the value itself.
   var kind: String {
     switch self {
     case .nothing: "nothing"
     case .bool: "a boolean"
     case .number: "a number"
-    case .text(let text): text.isEmpty ? "an empty text" : "a text"
+    case .text(let text): text.isEmpty ? "an empty text" : "a text of \(text.count) characters"
     case .structure(let value): value.kind == .array ? "a list" : "an object"
     }
   }
@@ -58,30 +73,31 @@ enum Value: Sendable {
 
 /// Why a form has no value; the mapper adds where.
 enum ValueError: Error, Equatable {
-  case tooManyDigits(String)
-  case notANumber(String, kind: String)
+  /// Nothing where a value is needed: MySQL's NULL, which `IFNULL` and `COALESCE` step over.
+  case nothing(String)
+  /// An empty text where a number is needed.
   case empty(String)
+  case tooManyDigits(String)
+  case unfit(String, wanted: String, kind: String)
   case divisionByZero(String)
-  case overflow
-  case notADate(String, kind: String)
+  case overflow(String)
 
   /// A sentence without values.
   var sentence: String {
     switch self {
-    case .tooManyDigits(let path): "\(path) has more than 38 digits"
-    case .notANumber(let path, let kind): "\(path) should be a number but is \(kind)"
-    case .empty(let path): "\(path) is empty"
-    case .divisionByZero(let path): "\(path) is 0 and is divided by"
-    case .overflow: "the result has more than 38 digits"
-    case .notADate(let path, let kind): "\(path) should be a date but is \(kind)"
+    case .nothing(let source), .empty(let source): "\(source) is empty"
+    case .tooManyDigits(let source): "\(source) has more than 38 digits"
+    case .unfit(let source, let wanted, let kind): "\(source) should be \(wanted) but is \(kind)"
+    case .divisionByZero(let source): "\(source) is 0 and is divided by"
+    case .overflow(let source): "the result of \(source) has more than 38 digits"
     }
   }
 
   var code: MappingFailure.Code {
     switch self {
     case .divisionByZero: .divisionByZero
-    case .empty: .fieldMissing
-    case .tooManyDigits, .notANumber, .overflow, .notADate: .valueInvalid
+    case .nothing, .empty: .fieldMissing
+    case .tooManyDigits, .unfit, .overflow: .valueInvalid
     }
   }
 }

@@ -9,13 +9,15 @@ public struct BeijingTime: Hashable, Comparable, Sendable, CustomStringConvertib
   /// A second by its distance to 1970-01-01 00:00:00 UTC.
   public init(epochSeconds: Int64) { self.epochSeconds = epochSeconds }
 
-  /// Reads `yyyy-MM-dd HH:mm:ss` or `yyyy-MM-dd` (midnight). Nil for anything else, for days that no calendar has and
-  /// for years outside 1970...9999.
+  /// Reads `yyyy-MM-dd HH:mm:ss` (also with `T` between) or `yyyy-MM-dd` (midnight). Nil for anything else, also for
+  /// spaces around it, for days that no calendar has and for years outside 1970...9999.
   public init?(_ text: some StringProtocol) {
-    let parts = text.utf8.split(whereSeparator: { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "T") })
-    guard parts.count == 1 || parts.count == 2, parts[0].count == 10, let day = parts.first,
-      let date = Self.numbers(day, separator: UInt8(ascii: "-"), sizes: [4, 2, 2])
-    else { return nil }
+    let parts = text.utf8.split(
+      maxSplits: 1, omittingEmptySubsequences: false,
+      whereSeparator: { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "T") })
+    guard let day = parts.first, let date = Self.numbers(day, separator: UInt8(ascii: "-"), sizes: [4, 2, 2]) else {
+      return nil
+    }
     let (year, month, dayOfMonth) = (date[0], date[1], date[2])
     guard (1970...9999).contains(year), (1...12).contains(month),
       (1...Self.days(in: month, of: year)).contains(dayOfMonth)
@@ -31,16 +33,9 @@ public struct BeijingTime: Hashable, Comparable, Sendable, CustomStringConvertib
     epochSeconds = days * 86400 + seconds - Self.offset
   }
 
-  private static func numbers(_ text: Substring.UTF8View.SubSequence, separator: UInt8, sizes: [Int]) -> [Int64]? {
-    numbers(bytes: Array(text), separator: separator, sizes: sizes)
-  }
-
+  /// Digits between separators, each group of just its size.
   private static func numbers(_ text: some Collection<UInt8>, separator: UInt8, sizes: [Int]) -> [Int64]? {
-    numbers(bytes: Array(text), separator: separator, sizes: sizes)
-  }
-
-  private static func numbers(bytes: [UInt8], separator: UInt8, sizes: [Int]) -> [Int64]? {
-    let parts = bytes.split(separator: separator, omittingEmptySubsequences: false)
+    let parts = text.split(separator: separator, omittingEmptySubsequences: false)
     guard parts.count == sizes.count else { return nil }
     var result: [Int64] = []
     for (part, size) in zip(parts, sizes) {
@@ -84,20 +79,24 @@ public struct BeijingTime: Hashable, Comparable, Sendable, CustomStringConvertib
 
   /// `yyyy-MM-dd HH:mm:ss`, as OKKI's query parameters take it.
   public var description: String {
-    let local = epochSeconds + Self.offset
-    let second = local - Self.floorDivide(local, 86400) * 86400
+    let second = local.second
     return "\(date) \(Self.two(second / 3600)):\(Self.two(second / 60 % 60)):\(Self.two(second % 60))"
   }
 
   /// `yyyy-MM-dd`.
   public var date: String {
-    let (year, month, day) = Self.calendarDay(Self.floorDivide(epochSeconds + Self.offset, 86400))
+    let (year, month, day) = Self.calendarDay(local.day)
     let digits = String(year)
     return String(repeating: "0", count: max(0, 4 - digits.count)) + digits + "-" + Self.two(month) + "-" + Self.two(day)
   }
 
-  private static func floorDivide(_ value: Int64, _ by: Int64) -> Int64 {
-    value >= 0 ? value / by : -((-value + by - 1) / by)
+  /// The day since 1970-01-01 and the second of that day in Beijing. Divides before it adds: no number of seconds
+  /// overflows.
+  private var local: (day: Int64, second: Int64) {
+    var (day, second) = epochSeconds.quotientAndRemainder(dividingBy: 86400)
+    second += Self.offset
+    if second < 0 { day -= 1 } else if second >= 86400 { day += 1 }
+    return (day, second < 0 ? second + 86400 : second % 86400)
   }
 
   private static func two(_ value: Int64) -> String { value < 10 ? "0\(value)" : String(value) }

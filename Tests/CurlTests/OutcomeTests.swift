@@ -39,7 +39,7 @@ struct OutcomeTests {
       if request.path == "/slow" { gate.pass() }
       return .ok()
     }) { server, client in
-      let outcome = await client.perform(HTTPRequest(.post, server.url + "/slow", timeoutMilliseconds: 100))
+      let outcome = await client.perform(HTTPRequest(.post, server.url + "/slow", timeoutMilliseconds: 1_000))
       #expect(outcome.uncertain?.kind == .timeout)
       #expect(await client.perform(HTTPRequest(.get, server.url + "/next")).text == "ok")
       #expect(server.connections == 2)
@@ -134,7 +134,8 @@ struct OutcomeTests {
     let client = try plainClient { $0.connectTimeoutMilliseconds = 500 }
     let secrets = "who:canary1@127.0.0.1:\(closedPort())/a/b?token=canary2&x=canary3#canary4"
     let odd = "127.0.0.1:\(closedPort())?canary5"
-    for url in ["http://" + secrets, "https://" + secrets, "http://" + odd, "ftp://" + secrets, "canary6"] {
+    let slash = "http://who:canary/canary@127.0.0.1:\(closedPort())/"
+    for url in [slash, "http://" + secrets, "https://" + secrets, "http://" + odd, "ftp://" + secrets, "canary6"] {
       let outcome = await client.perform(HTTPRequest(.get, url))
       let failure = try #require(outcome.notSent)
       #expect(!"\(failure)".contains("canary"), "\(failure)")

@@ -5,7 +5,8 @@ internal import CCurl
 #endif
 
 /// One easy handle with its buffers, used for one request after another. Lives on the driver thread only.
-// SAFETY of @safe: the pointers are made in init, freed in deinit and used only as the calls below say.
+// SAFETY of @safe, and of every call with `easy`: the handle and errorText are made in init, freed in deinit and used by
+// the driver thread only; what else a call needs is said beside it.
 @safe final class CurlTransfer {
   /// A body larger than this is handed over instead of copied, and its buffer not kept.
   private static let keptCapacity = 256 << 10
@@ -72,11 +73,13 @@ internal import CCurl
     unsafe ferry_curl_set_string(easy, option, value) == CURLE_OK
   }
 
-  /// The options that are the same for every request.
+  /// The options that are the same for every request. QUICK_EXIT: a request that ends while its name is still being
+  /// resolved must not hold up the thread, and with it all others, until the resolver answers.
   private func setUp(_ options: CurlOptions) -> Bool {
     let protocols = options.allowsPlainHTTP ? "http,https" : "https"
     let ok =
-      set(CURLOPT_NOSIGNAL, 1) && set(CURLOPT_PROTOCOLS_STR, protocols) && set(CURLOPT_FOLLOWLOCATION, 0)
+      set(CURLOPT_NOSIGNAL, 1) && set(CURLOPT_QUICK_EXIT, 1) && set(CURLOPT_PROTOCOLS_STR, protocols)
+      && set(CURLOPT_FOLLOWLOCATION, 0)
       && set(CURLOPT_REDIR_PROTOCOLS_STR, protocols) && set(CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1)
       && set(CURLOPT_HTTP09_ALLOWED, 0) && set(CURLOPT_NETRC, Int(CURL_NETRC_IGNORED.rawValue))
       && set(CURLOPT_PROXY, "") && set(CURLOPT_NOPROXY, "*") && set(CURLOPT_ACCEPT_ENCODING, "gzip")

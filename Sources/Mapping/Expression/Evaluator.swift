@@ -39,61 +39,47 @@ struct Evaluator {
     case .text(let template): return .text(try template.text(in: scope))
     case .placeholder(let placeholder): return try placeholder.value(in: scope)
     case .negate(let operand): return .number(try number(operand).negated())
-    case .binary(let symbol, let left, let right): return .number(try binary(symbol, left, right))
+    case .chain(let first, let steps):
+      var result = try number(first)
+      for step in steps { result = try apply(step, to: result) }
+      return .number(result)
     case .call(let function, let arguments): return try call(function, arguments)
     }
   }
 
-  private func binary(
-    _ symbol: Expression.Operator, _ left: Expression, _ right: Expression
-  ) throws(ValueError) -> ExactDecimal {
-    let a = try number(left)
-    let b = try number(right)
+  private func apply(_ step: Expression.Step, to left: ExactDecimal) throws(ValueError) -> ExactDecimal {
+    let right = try number(step.operand)
     do throws(ArithmeticError) {
-      switch symbol {
-      case .add: return try a.adding(b)
-      case .subtract: return try a.subtracting(b)
-      case .multiply: return try a.multiplied(by: b)
-      case .divide: return try a.divided(by: b, digits: Self.divisionDigits)
+      switch step.symbol {
+      case .add: return try left.adding(right)
+      case .subtract: return try left.subtracting(right)
+      case .multiply: return try left.multiplied(by: right)
+      case .divide: return try left.divided(by: right, digits: Self.divisionDigits)
       case .modulo:
-        let whole = try a.divided(by: b, digits: 0)
-        return try a.subtracting(try whole.multiplied(by: b))
+        let whole = try left.divided(by: right, digits: 0)
+        return try left.subtracting(try whole.multiplied(by: right))
       }
     } catch {
-      throw error == .divisionByZero ? .divisionByZero(describe(right)) : .overflow
+      throw error == .divisionByZero ? .divisionByZero(describe(step.operand)) : .overflow(describe(step.operand))
     }
   }
 
   /// A number, or a text that is one. Nothing and the empty text are errors: a price must not silently become 0.
   private func number(_ expression: Expression) throws(ValueError) -> ExactDecimal {
     let value = try value(expression)
+    if let number = value.number { return number }
     switch value {
-    case .number(let number): return number
-    case .bool(let flag): return flag ? .one : .zero
-    case .text(let text):
-      if text.isEmpty { throw .empty(describe(expression)) }
-      guard let number = ExactDecimal(trimmed(text)) else {
-        throw .notANumber(describe(expression), kind: value.kind)
-      }
-      return number
-    case .nothing: throw .empty(describe(expression))
-    case .structure: throw .notANumber(describe(expression), kind: value.kind)
+    case .nothing: throw .nothing(describe(expression))
+    case .text(""): throw .empty(describe(expression))
+    default: throw .unfit(describe(expression), wanted: "a number", kind: value.kind)
     }
   }
 
   private func call(_ function: Function, _ arguments: [Expression]) throws(ValueError) -> Value {
     switch function {
-    case .round:
-      let decimals = arguments.count > 1 ? try number(arguments[1]).wholeNumber ?? 0 : 0
-      return .number(try number(arguments[0]).rounded(scale: Int(min(max(decimals, 0), 38))))
+    case .round: return .number(try rounded(arguments))
     case .abs: return .number(try number(arguments[0]).magnitude)
-    case .ifNull, .coalesce:
-      for argument in arguments {
-        let candidate = try value(argument)
-        if case .nothing = candidate { continue }
-        return candidate
-      }
-      return .nothing
+    case .ifNull, .coalesce: return try firstValue(arguments)
     case .nullIf:
       let first = try value(arguments[0])
       return isEqual(first, try value(arguments[1])) ? .nothing : first
@@ -101,10 +87,35 @@ struct Evaluator {
       let argument = try value(arguments[0])
       if argument.isEmpty { return .nothing }
       guard let time = BeijingTime(argument.text) else {
-        throw .notADate(describe(arguments[0]), kind: argument.kind)
+        throw .unfit(describe(arguments[0]), wanted: "a date", kind: argument.kind)
       }
       return .text(time.date)
     }
+  }
+
+  private func rounded(_ arguments: [Expression]) throws(ValueError) -> ExactDecimal {
+    let number = try number(arguments[0])
+    guard arguments.count > 1 else { return number.rounded(scale: 0) }
+    let places = try self.number(arguments[1])
+    // Below 0 MySQL rounds to tens and hundreds; nobody means that for money, and a slip of the pen would be costly.
+    guard let scale = places.wholeNumber, (0...38).contains(scale) else {
+      throw .unfit(describe(arguments[1]), wanted: "a whole number from 0 to 38", kind: "another number")
+    }
+    return number.rounded(scale: Int(scale))
+  }
+
+  /// Arithmetic with nothing is nothing, as in MySQL: `IFNULL({a}/NULLIF({b},0),0)`.
+  private func firstValue(_ arguments: [Expression]) throws(ValueError) -> Value {
+    for argument in arguments {
+      do throws(ValueError) {
+        let candidate = try value(argument)
+        if case .nothing = candidate { continue }
+        return candidate
+      } catch {
+        guard case .nothing = error else { throw error }
+      }
+    }
+    return .nothing
   }
 
   /// MySQL compares a text with a number by value, two texts as text.
@@ -120,19 +131,9 @@ struct Evaluator {
     }
   }
 
-  /// What a message calls an operand: the field it reads, never its value.
+  /// What a message calls an operand: the fields it reads, never their values.
   private func describe(_ expression: Expression) -> String {
-    switch expression {
-    case .placeholder(let placeholder): placeholder.path.text
-    case .text(let template):
-      template.parts.compactMap { part in
-        if case .placeholder(let placeholder) = part { return placeholder.path.text }
-        return nil
-      }.first ?? "a text"
-    case .negate(let operand): describe(operand)
-    case .call(let function, let arguments): arguments.first.map(describe) ?? function.rawValue
-    case .binary(_, let left, let right): "\(describe(left)) with \(describe(right))"
-    case .number: "a number"
-    }
+    let paths = expression.paths
+    return paths.isEmpty ? "a constant" : paths.map(\.text).joined(separator: ", ")
   }
 }

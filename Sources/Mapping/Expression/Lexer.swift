@@ -60,7 +60,7 @@ struct Lexer {
     let digits = rest.prefix(while: { $0.isASCII && ($0.isNumber || $0 == ".") })
     rest = rest[digits.endIndex...]
     guard let value = ExactDecimal(digits.first == "." ? "0" + digits : digits[...]) else {
-      throw Template.Malformed(sentence: "«\(digits)» is not a number")
+      throw Template.Malformed(sentence: "«\(excerpt(digits))» is not a number")
     }
     return .number(value)
   }

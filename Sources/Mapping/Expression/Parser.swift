@@ -6,7 +6,8 @@ indirect enum Expression: Sendable {
   case text(Template)
   case placeholder(Template.Placeholder)
   case negate(Expression)
-  case binary(Operator, Expression, Expression)
+  /// Operators of one rank, from left to right. A list instead of a tree: however long a sum is, it is not deep.
+  case chain(Expression, [Step])
   case call(Function, [Expression])
 
   enum Operator: Character, Sendable {
@@ -15,6 +16,27 @@ indirect enum Expression: Sendable {
     case multiply = "*"
     case divide = "/"
     case modulo = "%"
+  }
+
+  /// An operator and what stands to its right.
+  struct Step: Sendable {
+    let symbol: Operator
+    let operand: Expression
+  }
+
+  /// The fields that it reads, each once, in order.
+  var paths: [Path] {
+    let found: [Path] =
+      switch self {
+      case .number: []
+      case .text(let template): template.paths
+      case .placeholder(let placeholder): [placeholder.path]
+      case .negate(let operand): operand.paths
+      case .chain(let first, let steps): first.paths + steps.flatMap(\.operand.paths)
+      case .call(_, let arguments): arguments.flatMap(\.paths)
+      }
+    var seen: Set<Path> = []
+    return found.filter { seen.insert($0).inserted }
   }
 }
 
@@ -55,38 +77,30 @@ struct Parser {
       case .name(let name): name
       case .symbol(let symbol): String(symbol)
       }
-    return Template.Malformed(sentence: "«\(shown)» cannot stand there")
+    return Template.Malformed(sentence: "«\(excerpt(shown))» cannot stand there")
   }
 
   private mutating func sum() throws(Template.Malformed) -> Expression {
     depth += 1
     defer { depth -= 1 }
     guard depth <= Self.maxDepth else { throw Template.Malformed(sentence: "the expression is nested too deep") }
-    var left = try product()
-    while true {
-      if take("+") {
-        left = .binary(.add, left, try product())
-      } else if take("-") {
-        left = .binary(.subtract, left, try product())
-      } else {
-        return left
-      }
-    }
+    return try chain(of: [.add, .subtract]) { parser throws(Template.Malformed) in try parser.product() }
   }
 
   private mutating func product() throws(Template.Malformed) -> Expression {
-    var left = try unary()
-    while true {
-      if take("*") {
-        left = .binary(.multiply, left, try unary())
-      } else if take("/") {
-        left = .binary(.divide, left, try unary())
-      } else if take("%") {
-        left = .binary(.modulo, left, try unary())
-      } else {
-        return left
-      }
+    try chain(of: [.multiply, .divide, .modulo]) { parser throws(Template.Malformed) in try parser.unary() }
+  }
+
+  private mutating func chain(
+    of symbols: [Expression.Operator], _ part: (inout Parser) throws(Template.Malformed) -> Expression
+  ) throws(Template.Malformed) -> Expression {
+    let first = try part(&self)
+    var steps: [Expression.Step] = []
+    while let symbol = symbols.first(where: { current == .symbol($0.rawValue) }) {
+      at += 1
+      steps.append(Expression.Step(symbol: symbol, operand: try part(&self)))
     }
+    return steps.isEmpty ? first : .chain(first, steps)
   }
 
   private mutating func unary() throws(Template.Malformed) -> Expression {
@@ -129,16 +143,16 @@ struct Parser {
   private mutating func call(_ name: String) throws(Template.Malformed) -> Expression {
     guard let function = Function(rawValue: name.uppercased()) else {
       let known = Function.allCases.map(\.rawValue).joined(separator: ", ")
-      throw Template.Malformed(sentence: "the function «\(name)» is unknown; known are \(known)")
+      throw Template.Malformed(sentence: "the function «\(excerpt(name))» is unknown; known are \(known)")
     }
-    guard take("(") else { throw Template.Malformed(sentence: "«\(name)» needs its arguments in parentheses") }
+    guard take("(") else { throw Template.Malformed(sentence: "«\(function.rawValue)» needs its arguments in parentheses") }
     var arguments: [Expression] = []
     if !take(")") {
       repeat { arguments.append(try sum()) } while take(",")
       guard take(")") else { throw unexpected() }
     }
     guard function.arity.contains(arguments.count) else {
-      throw Template.Malformed(sentence: "«\(name)» does not take \(arguments.count) arguments")
+      throw Template.Malformed(sentence: "«\(function.rawValue)» does not take \(arguments.count) arguments")
     }
     return .call(function, arguments)
   }

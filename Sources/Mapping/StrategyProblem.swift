@@ -1,0 +1,69 @@
+import JSON
+
+/// What is wrong with a strategy's files; found when they are read, not when an order comes.
+public struct StrategyProblem: Error, Sendable, Equatable, CustomStringConvertible {
+  /// The file, `source.json` or `target.json`.
+  public let file: String
+  /// The place in the document, such as `request.Page2.FAuxQty`; empty for the whole of it.
+  public let path: String
+  /// What is wrong and what would be right.
+  public let sentence: String
+  /// The line in the file, from 1; nil where the problem has no place, such as a missing key.
+  public let line: Int?
+  /// The character in that line, from 1; nil as for `line`.
+  public let column: Int?
+
+  /// A problem.
+  public init(file: String, path: String, _ sentence: String, line: Int? = nil, column: Int? = nil) {
+    self.file = file
+    self.path = path
+    self.sentence = sentence
+    self.line = line
+    self.column = column
+  }
+
+  /// `file:line:column: path: sentence`
+  public var description: String {
+    let place = line.flatMap { line in column.map { ":\(line):\($0)" } } ?? ""
+    return path.isEmpty ? "\(file)\(place): \(sentence)" : "\(file)\(place): \(path): \(sentence)"
+  }
+}
+
+/// All problems of a strategy at once.
+public struct StrategyProblems: Error, Sendable, CustomStringConvertible {
+  /// At least one.
+  public let problems: [StrategyProblem]
+
+  /// A line each.
+  public var description: String { problems.map(\.description).joined(separator: "\n") }
+}
+
+/// Gathers the problems of one file with their lines and columns.
+struct ProblemList {
+  private let file: String
+  private let text: [UInt8]
+  private(set) var problems: [StrategyProblem] = []
+  /// A file with more problems than this is another kind of file.
+  private static let limit = 1_000
+
+  init(file: String, text: [UInt8]) {
+    self.file = file
+    self.text = text
+  }
+
+  /// Reports a problem with a value of the file.
+  mutating func report(_ sentence: String, at path: String, _ value: JSONValue?) {
+    // A value is a slice of the text that it was read from.
+    report(sentence, at: path, offset: value.map { $0.rawBytes.startIndex })
+  }
+
+  mutating func report(_ sentence: String, at path: String, offset: Int?) {
+    guard problems.count < Self.limit else { return }
+    let before = offset.map { text.prefix($0) }
+    problems.append(
+      StrategyProblem(
+        file: file, path: path, sentence, line: before.map { $0.count(where: { $0 == 0x0A }) + 1 },
+        // Bytes that go on a character of UTF-8 are not counted: editors count characters.
+        column: before.map { $0.reversed().prefix(while: { $0 != 0x0A }).count(where: { $0 & 0xC0 != 0x80 }) + 1 }))
+  }
+}

@@ -1,0 +1,194 @@
+import JSON
+import Mapping
+import Testing
+
+@Suite("Expressions")
+struct ExpressionTests {
+  @Test(
+    "operators have the usual ranks and go from left to right",
+    arguments: [
+      ("1+2*3", "7"), ("(1+2)*3", "9"), ("10-3-2", "5"), ("100/10/5", "2"), ("2*3%4", "2"), ("7%4*2", "6"),
+      ("-2*3", "-6"), ("2*-3", "-6"), ("2--3", "5"), ("-(2+3)", "-5"), ("- - 4", "4"), ("+5", "5"), ("1 - +1", "0"),
+      ("7/2", "3.5"), ("-7%3", "-1"), ("7%-3", "1"), ("7.5%2", "1.5"), (".5+.5", "1.0"), ("((((3))))", "3"),
+      ("0.1+0.2", "0.3"), ("'2'*'3'", "6"), ("' 2 '*3", "6"),
+    ])
+  func arithmetic(formula: String, expected: String) throws {
+    #expect(try headText("_function " + formula) == expected)
+  }
+
+  @Test("no space is needed after _function, nor between anything")
+  func spaces() throws {
+    let order = #"{"a":"6","b":3}"#
+    for text in ["_function{a}/{b}", "_function {{a}}/{{b}}", "_function ( {a} / {{b}} ) ", "_functionABS({a})/{b}"] {
+      #expect(try headText(text, order) == "2")
+    }
+  }
+
+  @Test(
+    "published formulas give what MySQL gives",
+    arguments: [
+      ("_function {exchange_rate}/100", "7.25"), ("_function {{price}}+( {{post}}/{{num}} )", "12.5"),
+      ("_function {{num}}*-1", "-4"), ("_function round({{{price}}/{{num}},7)", "2.5"), ("_function ABS( {{minus}})", "3"),
+      ("_function ({{price}}/{{num}})*{{other}}/{{num}}", "25"),
+    ])
+  func published(value: String, expected: String) throws {
+    let order = #"{"exchange_rate":725,"price":10,"post":"10","num":4,"minus":-3,"other":"40"}"#
+    #expect(try headText(value, order) == expected)
+  }
+
+  @Test(
+    "functions are known in any case of their names",
+    arguments: [
+      ("ROUND(2.5)", "3"), ("round(-2.5)", "-3"), ("Round(2.345,2)", "2.35"), ("ROUND(2.344,2)", "2.34"),
+      ("ROUND(5,2)", "5"), ("ABS(-1.50)", "1.50"), ("abs(2)", "2"), ("IFNULL({none},7)", "7"), ("ifnull({a},7)", "6"),
+      ("NULLIF({a},6)", nil), ("NULLIF({a},'6')", nil), ("NULLIF({a},'6.0')", "6"),
+      ("NULLIF({n},'6.0')", nil), ("NULLIF({a},7)", "6"), ("IFNULL(NULLIF({empty},''),0)", "0"),
+      ("COALESCE({none},NULLIF({empty},''),{a},9)", "6"), ("COALESCE({none})", nil), ("DATE('2024-01-29 10:00:00')", "2024-01-29"),
+      ("date({none})", nil), ("DATE('')", nil), ("COALESCE(DATE({none}),DATE('2024-01-29'))", "2024-01-29"),
+    ] as [(String, String?)])
+  func functions(formula: String, expected: String?) throws {
+    let order = #"{"a":"6","n":6,"empty":""}"#
+    #expect(try headText("_function " + formula, order) == expected)
+  }
+
+  @Test("the empty text is not nothing: IFNULL keeps it, and arithmetic refuses it")
+  func emptyText() throws {
+    #expect(try headText("_function IFNULL({empty},7)", #"{"empty":""}"#) == nil)
+    #expect(try failure("_function IFNULL({empty},7)+0", #"{"empty":""}"#).code == .fieldMissing)
+  }
+
+  @Test("arithmetic with nothing is nothing, which IFNULL and COALESCE step over, as in MySQL")
+  func nothingInArithmetic() throws {
+    #expect(try headText("_function IFNULL({a}/NULLIF({b},0),0)", #"{"a":5,"b":0}"#) == "0")
+    #expect(try headText("_function COALESCE(ROUND({none}*2,1),{a})", #"{"a":5}"#) == "5")
+    // Alone it is an error: a price must not silently go missing.
+    let failure = try failure("_function {a}/NULLIF({b},0)", #"{"a":5,"b":0}"#)
+    #expect(failure.code == .fieldMissing)
+    #expect(failure.sentence == "b is empty")
+  }
+
+  @Test("IFNULL does not hide a text that is no number, nor a division by zero")
+  func hidden() throws {
+    #expect(try failure("_function IFNULL({a}*2,0)", #"{"a":"five"}"#).code == .valueInvalid)
+    #expect(try failure("_function IFNULL({a}/0,0)", #"{"a":5}"#).code == .divisionByZero)
+  }
+
+  @Test(
+    "operands that are no number are refused, and nothing counts as 0",
+    arguments: [
+      ("{}", .fieldMissing), (#"{"a":null}"#, .fieldMissing), (#"{"a":""}"#, .fieldMissing),
+      (#"{"a":"1,234.5"}"#, .valueInvalid), (#"{"a":"12 kg"}"#, .valueInvalid), (#"{"a":"0x10"}"#, .valueInvalid),
+      (#"{"a":[1]}"#, .valueInvalid), (#"{"a":{}}"#, .valueInvalid), (#"{"a":"NaN"}"#, .valueInvalid),
+      (#"{"a":"１２"}"#, .valueInvalid), (#"{"a":" "}"#, .valueInvalid), (#"{"a":1e99}"#, .valueInvalid),
+    ] as [(String, Code)])
+  func noNumbers(order: String, code: Code) throws {
+    for formula in ["{a}+1", "2*{a}", "-{a}", "ABS({a})", "ROUND({a},2)", "ROUND(1.5,{a})"] {
+      let failure = try failure("_function " + formula, order)
+      #expect(failure.code == code, "\(formula)")
+      #expect(failure.sentence.hasPrefix("a "))
+    }
+  }
+
+  @Test("a division and a remainder by zero name the field that is 0")
+  func divisionByZero() throws {
+    for (formula, source) in [
+      ("{a}/{b}", "b"), ("{a}%{b}", "b"), ("{a}/({b}*2)", "b"), ("{a}/0", "a constant"), ("1/({a}-{a})", "a"),
+    ] {
+      let failure = try failure("_function " + formula, #"{"a":5,"b":"0.00"}"#)
+      #expect(failure.code == .divisionByZero)
+      #expect(failure.sentence == "\(source) is 0 and is divided by")
+    }
+  }
+
+  @Test("rounding to other than 0 to 38 decimals is refused", arguments: ["-1", "0.5", "39", "99999999999999999999"])
+  func roundingPlaces(places: String) throws {
+    #expect(try failure("_function ROUND(1234.5,{p})", #"{"p":\#(places)}"#).code == .valueInvalid)
+  }
+
+  @Test(
+    "formulas that cannot be read are told when the strategy is read",
+    arguments: [
+      ("", "ends too early"), ("1+", "ends too early"), ("(1", "ends too early"), ("1)", "«)» cannot stand there"),
+      ("1 2", "«2» cannot stand there"), ("*2", "«*» cannot stand there"), ("{a}{b}", "«{b}» cannot stand there"),
+      ("1..2", "is not a number"), ("'abc", "is not closed"), ("#1", "«#» is not part of any expression"),
+      ("NOW()", "the function «NOW» is unknown; known are ROUND"), ("ROUND", "needs its arguments in parentheses"),
+      ("ROUND()", "does not take 0"), ("ROUND(1,2,3)", "does not take 3"), ("ABS(1,2)", "does not take 2"),
+      ("IFNULL(1)", "does not take 1"), ("NULLIF(1,2,3)", "does not take 3"), ("COALESCE()", "does not take 0"),
+      ("DATE(1,2)", "does not take 2"), ("ROUND(1,)", "«)» cannot stand there"), ("ROUND(1;2)", "is not part"),
+      ("round({a},2) else", "«else» cannot stand there"), ("sum({{details_list.qty}})", "«sum» is unknown"),
+    ])
+  func malformed(formula: String, sentence: String) throws {
+    #expect(try #require(problem("_function " + formula)).contains(sentence))
+  }
+
+  @Test("in quotes two quotes stand for one, and placeholders are filled in")
+  func quotes() throws {
+    #expect(try headText("_function IFNULL('it''s {x}','')", #"{"x":"here"}"#) == "it's here")
+    #expect(try headText("_function NULLIF('{x}','')", "{}") == nil)
+  }
+}
+
+@Suite("Exact decimals in formulas")
+struct ExactnessTests {
+  @Test("a third is kept to 24 decimals and rounded once, by the field")
+  func thirds() throws {
+    let order = #"{"a":100,"c":"3"}"#
+    #expect(try headText("_function {a}/{c}", order) == "33.333333333333333333333333")
+    #expect(try headText("_function {a}/{c}", order, #""ferry":{"decimals":6}"#) == "33.333333")
+    #expect(try headText("_function 200/{c}", order, #""ferry":{"decimals":6}"#) == "66.666667")
+    #expect(try headText("_function {a}/{c}*{c}", order, #""ferry":{"decimals":2}"#) == "100")
+  }
+
+  @Test("1000/7 times 7000 is a million again at two decimals")
+  func sevenths() throws {
+    #expect(try headText("_function {a}/7*7000", #"{"a":"1000"}"#, #""ferry":{"decimals":2}"#) == "1000000")
+  }
+
+  @Test("a quotient just below a half is not lifted to it by an earlier rounding")
+  func oneRounding() throws {
+    // 0.0149999…: rounded to six places first it would become 0.015, and then 0.02.
+    #expect(try headText("_function {a}/{b}", #"{"a":"0.0149999999","b":1}"#, #""ferry":{"decimals":2}"#) == "0.01")
+    #expect(try headText("_function {a}/{b}", #"{"a":"0.03","b":2}"#, #""ferry":{"decimals":2}"#) == "0.02")
+  }
+
+  @Test("amounts of 18 digits keep every one of them")
+  func largeAmounts() throws {
+    let order = #"{"a":1234567890123456.78,"b":"987654321098765.43"}"#
+    #expect(try headText("_function {a}+{b}", order) == "2222222211222222.21")
+    #expect(try headText("_function {a}*{b}", order) == "1219326311370217940755982341963.1154")
+    #expect(try headText("{a}", order) == "1234567890123456.78")
+  }
+
+  @Test("what a binary float cannot hold comes out as written")
+  func noFloats() throws {
+    #expect(try headText("_function {a}*3", #"{"a":1.1}"#) == "3.3")
+    #expect(try headText("{a}", #"{"a":9007199254740993}"#) == "9007199254740993")
+    #expect(try headText("{a}", #"{"a":1.10}"#) == "1.10")
+    #expect(try headText("_function {a}-{b}", #"{"a":100000000000000000.01,"b":100000000000000000}"#) == "0.01")
+  }
+
+  @Test("exponents are read as numbers and written without")
+  func exponents() throws {
+    #expect(try headText("{a}", #"{"a":1.5e3}"#) == "1500")
+    #expect(try headText("_function {a}*2", #"{"a":"25E-1"}"#) == "5.0")
+  }
+
+  @Test("a result of more than 38 digits is refused, not cut")
+  func overflow() throws {
+    let order = #"{"a":12345678901234567890.5,"b":"98765432109876543210.5"}"#
+    let product = try failure("_function {a}*{b}", order)
+    #expect(product.code == .valueInvalid)
+    #expect(product.sentence.contains("more than 38 digits"))
+    #expect(try failure("{a}", #"{"a":1234567890123456789012345678901234567890}"#).code == .valueInvalid)
+  }
+
+  @Test(
+    "decimals are rounded half away from zero and zeros at the end are dropped",
+    arguments: [
+      ("2.345", "2.35"), ("-2.345", "-2.35"), ("2.3449999", "2.34"), ("0.005", "0.01"), ("-0.005", "-0.01"),
+      ("0.0049", "0"), ("12.50", "12.5"), ("12.00", "12"), ("12", "12"), ("\"1.995\"", "2"), ("\" 7 \"", "7"), ("true", "1"),
+    ])
+  func decimals(number: String, expected: String) throws {
+    #expect(try headText("{a}", #"{"a":\#(number)}"#, #""ferry":{"decimals":2}"#) == expected)
+  }
+}

@@ -1,0 +1,194 @@
+import JSON
+import Mapping
+import Orders
+import Testing
+
+@Suite("Lists")
+struct ListTests {
+  static let order = #"{"no":"H","lines":[{"a":1,"lines_b":"x"},{"a":"2","lines_b":"y"}]}"#
+
+  @Test(
+    "a row's field is found with and without the repeated list name",
+    arguments: [
+      ("{{lines.a}}", ["1", "2"]), ("{{lines.lines_a}}", ["1", "2"]), ("{{lines.lines_b}}", ["x", "y"]),
+      ("{{lines.b}}", ["x", "y"]), ("{lines.a}", ["1", "2"]), ("{{lines.lines_lines_a}}", ["–", "–"]),
+    ])
+  func prefix(value: String, expected: [String]) throws {
+    #expect(try rows(value, Self.order) == expected)
+  }
+
+  @Test("the literal name comes first, whatever the other spelling holds")
+  func literalFirst() throws {
+    let order = #"{"lines":[{"a":"plain","lines_a":"prefixed"},{"lines_a":"prefixed"},{"a":"plain"}]}"#
+    #expect(try rows("{{lines.a}}", order) == ["plain", "prefixed", "plain"])
+    #expect(try rows("{{lines.lines_a}}", order) == ["prefixed", "prefixed", "plain"])
+  }
+
+  @Test("a name without the list reads the order, also inside its rows")
+  func headInsideRows() throws {
+    #expect(try rows("{{no}}-{{lines.a}}", Self.order) == ["H-1", "H-2"])
+    #expect(try rows("{{a}}", Self.order) == ["–", "–"])
+    #expect(try rows("_function {{lines.a}}*{f}", #"{"f":"3","lines":[{"a":1},{"a":2}]}"#) == ["3", "6"])
+    #expect(try rows("{{other.x}}", #"{"other":[{"x":"first"}],"lines":[{"x":"row"}]}"#) == ["first"])
+  }
+
+  @Test("a misspelt list reads nothing")
+  func misspelt() throws {
+    #expect(try rows("{{line.a}}", Self.order) == ["–", "–"])
+  }
+
+  @Test(
+    "a list may be missing, null, empty, an object or no list at all",
+    arguments: [
+      ("{}", []), (#"{"lines":null}"#, []), (#"{"lines":[]}"#, []), (#"{"lines":"text"}"#, []), (#"{"lines":5}"#, []),
+      (#"{"lines":{"a":"only"}}"#, ["only"]), (#"{"lines":{}}"#, ["–"]), (#"{"lines":[null,7,"a",[],{"a":"last"}]}"#, ["–", "–", "–", "–", "last"]),
+    ])
+  func kinds(order: String, expected: [String]) throws {
+    #expect(try rows("{{lines.a}}", order) == expected)
+  }
+
+  @Test("a required list without rows fails with its name")
+  func requiredList() throws {
+    let array = #"{"field":"Rows","type":"array","value":"lines","is_required":true,"children":[\#(field("{{lines.a}}"))]}"#
+    for order in ["{}", #"{"lines":[]}"#, #"{"lines":"text"}"#] {
+      let found = try failures(strategy(array), order)
+      #expect(found == [MappingFailure(.fieldMissing, target: "Rows", "lines has no rows")])
+    }
+  }
+
+  @Test("an array without a list is one element made from the order itself", arguments: ["", #""value":"""#, #""value":null"#])
+  func withoutList(list: String) throws {
+    let list = list.isEmpty ? #""label":"x""# : list
+    #expect(try rows("{{no}}", Self.order, list: list) == ["H"])
+  }
+
+  @Test("the list's name may stand in braces", arguments: ["{{lines}}", "{lines}", " lines "])
+  func listInBraces(name: String) throws {
+    #expect(try rows("{{lines.a}}", Self.order, list: #""value":"\#(name)""#) == ["1", "2"])
+  }
+
+  @Test(
+    "an array's value that is no name of a list is told when the strategy is read",
+    arguments: ["\"_function 1+1\"", "\"{{a}}{{b}}\"", "\"{{a|date}}\"", "5", "true", "\".\"", "\"_findCollection find a from b where c=1\""])
+  func noList(value: String) throws {
+    let array = #"{"field":"Rows","type":"array","value":\#(value),"children":[]}"#
+    #expect(throws: StrategyProblems.self) { try strategy(array) }
+  }
+
+  @Test("a list may lie inside an object, and inside the rows of another list")
+  func nested() throws {
+    #expect(try rows("{{a.lines.x}}", #"{"a":{"lines":[{"x":1},{"x":2}]}}"#, list: #""value":"a.lines""#) == ["1", "2"])
+    let inner = #"{"field":"Inner","type":"array","value":"lines.batches","children":["#
+      + field("{{lines.batches.q}}/{{batches.q}}/{{lines.a}}/{{no}}") + "]}"
+    let outer = #"{"field":"Outer","type":"array","value":"lines","children":[\#(inner)]}"#
+    let order = #"{"no":"H","lines":[{"a":1,"batches":[{"q":10},{"q":11}]},{"a":2,"batches":{"q":20}},{"a":3}]}"#
+    let found = try #require(try data(strategy(outer), order)["Outer"])
+    let texts = found.elements.map { row in row["Inner"].map { $0.elements.map { $0["X"]?.string } } }
+    #expect(texts == [["10/10/1/H", "11/11/1/H"], ["20/20/2/H"], []])
+  }
+
+  @Test("each row is mapped by itself: many rows give what each alone gives, and one question each")
+  func rowsAreIndependent() throws {
+    let children = [
+      field("A", "_function {{lines.a}}/3"), field("B", "{{no}}{{lines.b}}"),
+      field("C", "_findCollection find f from c where k={{lines.a}}"),
+    ].joined(separator: ",")
+    let array = try strategy(#"{"field":"Rows","type":"array","value":"lines","children":[\#(children)]}"#)
+    let lines = (1...300).map { #"{"a":\#($0),"b":"b\#($0)"}"# }
+    let all = #"{"no":"H","lines":[\#(lines.joined(separator: ","))]}"#
+    let together = try #require(try data(array, all)["Rows"]).elements.map { Array($0.rawBytes) }
+    let alone = try lines.map { line in
+      try #require(try data(array, #"{"no":"H","lines":[\#(line)]}"#)["Rows"]?[0]).rawBytes
+    }
+    #expect(together == alone.map { Array($0) })
+    #expect(try Mapper(array).lookups(of: parsed(all)).count == lines.count)
+  }
+}
+
+@Suite("Lookups")
+struct LookupTests {
+  static let value = "_findCollection find serial_id from customers where company_id={new_customerid}"
+  static let byID = key("customers", ("company_id", "3448551934"))
+
+  @Test("the questions of an order are asked beforehand, once for each row")
+  func questions() throws {
+    let rows = #"{"field":"Rows","type":"array","value":"lines","children":[{"field":"O","type":"object","children":["#
+      + field("_findCollection find unit from materials where no={{lines.no}} site={site}") + "]}]}"
+    let both = try strategy(field(Self.value) + "," + rows)
+    let order = #"{"new_customerid":3448551934,"site":"S","lines":[{"no":"a"},{"no":7},{"no":""},{}]}"#
+    #expect(
+      try Mapper(both).lookups(of: parsed(order)) == [
+        Self.byID, key("materials", ("no", "a"), ("site", "S")), key("materials", ("no", "7"), ("site", "S")),
+      ])
+  }
+
+  @Test("an answer is the record's field, by its name or its path, whatever its type")
+  func answers() throws {
+    let records = [Self.byID: try record(#"{"serial_id":2023670,"a":{"b":"deep"},"x":null}"#)]
+    let order = #"{"new_customerid":"3448551934"}"#
+    #expect(try data(strategy(field(Self.value)), order, records)["X"]?.string == "2023670")
+    let deep = Self.value.replacing("serial_id", with: "a.b")
+    #expect(try data(strategy(field(deep)), order, records)["X"]?.string == "deep")
+    for name in ["x", "y", "a.c", "serial_id.z"] {
+      #expect(try data(strategy(field(Self.value.replacing("serial_id", with: name))), order, records)["X"] == nil)
+    }
+  }
+
+  @Test("without a record the field is left out; a required one says why, with its own reason")
+  func miss() throws {
+    let order = #"{"new_customerid":3448551934}"#
+    #expect(try data(strategy(field(Self.value)), order)["X"] == nil)
+    let required = try strategy(field("X", Self.value, #""ferry":{"missing":"customer_unmapped"}"#))
+    #expect(
+      try failures(required, order) == [
+        MappingFailure(.customerUnmapped, target: "X", "customers has no record by new_customerid")
+      ])
+    let empty = [Self.byID: try record(#"{"serial_id":" "}"#)]
+    #expect(
+      try failures(required, order, empty) == [
+        MappingFailure(
+          .customerUnmapped, target: "X", "serial_id is empty in the record of customers by new_customerid")
+      ])
+  }
+
+  @Test("an empty key asks nothing", arguments: ["{}", #"{"new_customerid":""}"#, #"{"new_customerid":null}"#, #"{"new_customerid":[]}"#])
+  func emptyKey(order: String) throws {
+    let required = try strategy(field("X", Self.value, #""is_required":true"#))
+    #expect(try Mapper(required).lookups(of: parsed(order)) == [])
+    #expect(
+      try failures(required, order) == [MappingFailure(.fieldMissing, target: "X", "new_customerid is empty")])
+  }
+
+  @Test("a value with spaces stays one value, and is no further condition")
+  func spacesInValues() throws {
+    let order = #"{"new_customerid":"a b=c where"}"#
+    let asked = try Mapper(strategy(field(Self.value))).lookups(of: parsed(order))
+    #expect(asked == [key("customers", ("company_id", "a b=c where"))])
+  }
+
+  @Test("a key that cannot be built fails when the field is mapped, and not before")
+  func brokenKey() throws {
+    let dated = try strategy(field("_findCollection find a from b where d={x|date}"))
+    let order = #"{"x":"soon"}"#
+    #expect(try Mapper(dated).lookups(of: parsed(order)) == [])
+    #expect(try failures(dated, order).map(\.code) == [.valueInvalid])
+  }
+
+  @Test(
+    "lookups that cannot be read are told when the strategy is read",
+    arguments: [
+      "_findCollection", "_findCollection find a from b", "_findCollection find a from b where",
+      "_findCollection find a from b where c", "_findCollection find a from b where =c",
+      "_findCollection find a from b where c={x", "_findCollection find a from b where c = d",
+      "_findCollection get a from b where c=d", "_findCollectionX find a from b where c=d",
+      "_findCollection find . from b where c=d",
+    ])
+  func malformed(value: String) {
+    #expect(problem(value) != nil)
+  }
+
+  @Test("_mongoQuery is refused by name")
+  func mongoQuery() throws {
+    #expect(try #require(problem("_mongoQuery b findField=content.a where={}")).contains("_mongoQuery is not supported"))
+  }
+}
