@@ -24,7 +24,7 @@ struct KeyRule: Sendable {
     for request in requests {
       let number = clean(request.billNumber)
       let fits = !number.isEmpty && number.utf16.count <= limit
-      let wanted = fits && taken.insert(number.lowercased()).inserted ? number : nil
+      let wanted = fits && taken.insert(folded(number)).inserted ? number : nil
       let suffix = "\(request.orderID)"
       let spare = String(UInt32.random(in: 0...UInt32.max), radix: 36)
       result.append(
@@ -32,7 +32,7 @@ struct KeyRule: Sendable {
           wanted: wanted, fallback: joined(number, suffix), spare: joined(number, "\(suffix)-\(spare)")))
     }
     // A fallback may be the very number of another order of the batch.
-    for index in result.indices where !taken.insert(result[index].fallback.lowercased()).inserted {
+    for index in result.indices where !taken.insert(folded(result[index].fallback)).inserted {
       result[index].fallback = result[index].spare
     }
     return result
@@ -45,6 +45,12 @@ struct KeyRule: Sendable {
     while text.first?.isWhitespace == true { text.removeFirst() }
     while text.last?.isWhitespace == true { text.removeLast() }
     return String(text)
+  }
+
+  /// As the table's index folds: A to Z only.
+  private func folded(_ key: String) -> String {
+    let isUpper = { (byte: UInt8) in (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) }
+    return String(decoding: key.utf8.map { isUpper($0) ? $0 | 0x20 : $0 }, as: UTF8.self)
   }
 
   private func joined(_ number: String, _ suffix: String) -> String {

@@ -17,10 +17,12 @@ extension PostgresLedger {
       clock_timestamp() + $7::bigint * interval '1 second', false,
       CASE
         WHEN wanted IS NOT NULL AND (
-          SELECT other.order_id FROM order_ledger other WHERE lower(other.external_key) = lower(wanted) LIMIT 1
+          SELECT other.order_id FROM order_ledger other
+          WHERE lower(other.external_key COLLATE "C") = lower(wanted COLLATE "C") LIMIT 1
         ) IS NULL THEN wanted
         WHEN (
-          SELECT other.order_id FROM order_ledger other WHERE lower(other.external_key) = lower(fallback) LIMIT 1
+          SELECT other.order_id FROM order_ledger other
+          WHERE lower(other.external_key COLLATE "C") = lower(fallback COLLATE "C") LIMIT 1
         ) IS NULL THEN fallback
         ELSE spare
       END

@@ -100,12 +100,13 @@ public final class PostgresCollections: Collections {
     "{" + values.map { String($0) }.joined(separator: ",") + "}"
   }
 
+  // The `|| ''` keeps the planner from reading a whole collection by the primary key: fields name it already.
   private static let findSQL = """
     SELECT asked.position, record.content
     FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS asked (collection, fields, position)
     CROSS JOIN LATERAL (
       SELECT stored.id, stored.content FROM collection_records stored
-      WHERE stored.fields @> asked.fields::bigint[] AND stored.collection = asked.collection
+      WHERE stored.fields @> asked.fields::bigint[] AND stored.collection || '' = asked.collection
       ORDER BY length(stored.id), stored.id COLLATE "C" LIMIT \(candidates)
     ) AS record
     ORDER BY asked.position, length(record.id), record.id COLLATE "C"

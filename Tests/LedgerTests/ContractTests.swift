@@ -5,7 +5,7 @@ import PipelineTesting
 import PostgreSQL
 import Testing
 
-@Suite("The ledger's ports")
+@Suite("The ledger's ports", .timeLimit(.minutes(3)))
 struct ContractTests {
   @Test("in PostgreSQL: the loader's ledger", arguments: syncLedgerContract)
   func syncLedger(_ sentence: ContractCase<SyncLedgerSubject>) async throws {

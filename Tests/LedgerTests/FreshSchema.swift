@@ -15,7 +15,7 @@ struct FreshSchema {
     var options = LedgerOptions(url: url)
     options.schema = name
     options.connections = connections
-    options.applicationName = "ferry test"
+    options.applicationName = name
     return try LedgerDatabase(options)
   }
 

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Ledger
 
-@Suite("The migrator")
+@Suite("The migrator", .timeLimit(.minutes(3)))
 struct MigratorTests {
   private func withEmptySchema(
     _ body: (FreshSchema, LedgerDatabase, LedgerDatabase) async throws -> Void

@@ -7,7 +7,7 @@ import Testing
 
 @testable import Queue
 
-@Suite("The topology on the broker")
+@Suite("The topology on the broker", .timeLimit(.minutes(3)))
 struct AdministrationTests {
   @Test("applying twice changes nothing, and verifying finds no difference")
   func repeatable() async throws {

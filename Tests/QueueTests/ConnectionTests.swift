@@ -6,7 +6,7 @@ import Testing
 
 @testable import Queue
 
-@Suite("Queues over connections that break")
+@Suite("Queues over connections that break", .timeLimit(.minutes(3)))
 struct ConnectionTests {
   private func order(_ id: Int64) -> Envelope {
     Envelope(
@@ -136,6 +136,52 @@ struct ConnectionTests {
       let parked = try await broker.parked(by: .transform, count: 1)
       #expect(parked.first?.envelope == order(1))
       #expect(parked.first?.burial == nil)
+    }
+  }
+
+  @Test("a message larger than a worker takes in is parked whole, and the next one comes")
+  func oversized() async throws {
+    try await withTopology { broker async throws in
+      let events = Probe<QueueEvent>()
+      let size = (16 << 20) + 1
+      try await broker.publish(
+        AMQPMessage(
+          exchange: broker.topology.exchange, routingKey: "orders", body: Array(repeating: 7, count: size)))
+      let outbox = RabbitOutbox(broker.settings, topology: broker.topology)
+      _ = await outbox.publish([Parcel(to: .queue(.orders), .envelope(order(1)))])
+      await outbox.close()
+      let inbox = RabbitInbox(
+        broker.settings, topology: broker.topology, stage: .transform, prefetch: 2,
+        onEvent: { events.report($0) })
+      let deliveries = await inbox.next(max: 10)
+      #expect(deliveries.map { try? $0.envelope.get() } == [order(1)])
+      #expect(events.events.contains(.oversized))
+      inbox.acknowledge(deliveries.map(\.receipt))
+      await inbox.close()
+      #expect(try await broker.parked(by: .transform, count: 1).first?.body.count == size)
+    }
+  }
+
+  @Test("a message that no queue takes is refused with the remedy, those beside it are confirmed")
+  func unroutable() async throws {
+    try await withTopology { broker async throws in
+      let connection = try await AMQPConnection.open(broker.settings.options(for: "test"))
+      try await connection.deleteQueue(broker.topology.name(of: .bills))
+      await connection.close()
+      let outbox = RabbitOutbox(broker.settings, topology: broker.topology)
+      let results = await outbox.publish([
+        Parcel(to: .queue(.orders), .envelope(order(1))), Parcel(to: .queue(.bills), .envelope(order(2))),
+        Parcel(to: .queue(.orders), .envelope(order(3))),
+      ])
+      #expect(results.first == .confirmed)
+      #expect(results.last == .confirmed)
+      guard results.count == 3, case .refused(let text) = results[1] else {
+        Issue.record("an unroutable message: \(results)")
+        return
+      }
+      #expect(text.contains("ferry migrate"))
+      #expect(outbox.isReady)
+      await outbox.close()
     }
   }
 

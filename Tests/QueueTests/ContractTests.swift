@@ -6,7 +6,7 @@ import Testing
 
 @testable import Queue
 
-@Suite("The queues' ports")
+@Suite("The queues' ports", .timeLimit(.minutes(3)))
 struct ContractTests {
   @Test("on RabbitMQ", arguments: inboxOutboxContract)
   func rabbit(_ sentence: ContractCase<InboxOutboxSubject>) async throws {

@@ -21,6 +21,13 @@ struct FreshTopology: Sendable {
     administration = try RabbitAdministration(settings, managementURL: managementURL, topology: topology)
   }
 
+  /// A connection that takes larger messages than a worker's.
+  private var options: AMQPOptions {
+    var options = settings.options(for: "test")
+    options.maxMessageBytes = 64 << 20
+    return options
+  }
+
   /// Takes what a stage has parked; waits until so many are there.
   func parked(by stage: StageName, count: Int) async throws -> [ParkedMessage] {
     try await deliveries(topology.deadQueue(of: stage), count: count).map { delivery in
@@ -40,7 +47,7 @@ struct FreshTopology: Sendable {
 
   /// Takes so many messages from a queue as they are.
   func deliveries(_ queue: String, count: Int) async throws -> [AMQPDelivery] {
-    let connection = try await AMQPConnection.open(settings.options(for: "test"))
+    let connection = try await AMQPConnection.open(options)
     try await connection.consume(queue: queue, prefetch: 100)
     var taken: [AMQPDelivery] = []
     while taken.count < count { taken += try await connection.deliveries(max: count - taken.count) }
@@ -51,7 +58,7 @@ struct FreshTopology: Sendable {
 
   /// Publishes a message as it is.
   func publish(_ message: AMQPMessage) async throws {
-    let connection = try await AMQPConnection.open(settings.options(for: "test"))
+    let connection = try await AMQPConnection.open(options)
     let results = await connection.publish([message], timeoutSeconds: 20)
     await connection.close()
     guard results == [.confirmed] else { throw TestSetupError("the message was not confirmed: \(results)") }

@@ -31,7 +31,8 @@ let v0001 = Migration(
     """,
     "COMMENT ON COLUMN order_ledger.doubt IS 'an earlier attempt''s outcome is unknown: K/3 is asked before a Save'",
     // K/3's collation does not tell upper from lower case, so numbers that differ in nothing else are one number.
-    "CREATE UNIQUE INDEX order_ledger_external_key ON order_ledger (lower(external_key))",
+    // Only A to Z are folded, so that the same is equal here, in Swift, and whatever the database's own collation is.
+    "CREATE UNIQUE INDEX order_ledger_external_key ON order_ledger (lower(external_key COLLATE \"C\"))",
     "CREATE SEQUENCE claim_tokens AS bigint",
 
     // The poller: the newest content seen of each order. `published` and `refetch` speak of that content.

@@ -21,7 +21,7 @@ public struct FetchedRevision: Sendable, Equatable {
 public enum RevisionAnswer: Sendable, Equatable {
   /// To be published under this number; not recorded as published yet.
   case publish(number: Int64)
-  /// This very content is published, or a newer one is.
+  /// This very content is published, or a newer one is known: whoever fetched that one publishes it.
   case published
 }
 

@@ -70,7 +70,8 @@ public struct Settlement: Sendable, Equatable {
     case clean
     /// Unknown: the next claim is `inDoubt`, not before so many seconds have passed.
     case inDoubt(lookUpAfterSeconds: Int)
-    /// Parked with its reason; provably nothing was written.
+    /// Parked with its reason. The next claim is `new`, since provably nothing was written; but for `.conflict` and
+    /// `.inDoubt` it is `inDoubt`: something is in K/3, or may be.
     case parked(ReasonCode)
   }
 
