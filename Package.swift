@@ -12,7 +12,6 @@ let house: [SwiftSetting] =
 let driver = house + [.strictMemorySafety()]
 
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
-let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
 let coreMetrics = Target.Dependency.product(name: "CoreMetrics", package: "swift-metrics")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let signals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
@@ -53,7 +52,7 @@ let package = Package(
     room("JSON"),
     room("Orders", ["JSON"]),
     room("Mapping", ["JSON", "Orders"]),
-    room("Pipeline", ["JSON", "Orders", "Mapping", logging, metrics, coreMetrics, lifecycle]),
+    room("Pipeline", ["JSON", "Orders", "Mapping", logging, coreMetrics, lifecycle]),
 
     // The doors.
     room("OKKI", ["JSON", "Orders", "Pipeline", "Curl"]),
@@ -64,7 +63,8 @@ let package = Package(
     room("Console", ["Telemetry", logging, lifecycle, hummingbird]),
 
     // The drivers: one C library each, on threads of their own.
-    driverRoom("DriverThread", []),
+    .systemLibrary(name: "CMalloc", path: "Sources/Drivers/CMalloc"),
+    driverRoom("DriverThread", ["CMalloc"]),
     library("CRabbitMQ", pkgConfig: "librabbitmq", apt: "librabbitmq-dev"),
     driverRoom("AMQP", ["CRabbitMQ", "DriverThread"]),
     library("CPostgreSQL", pkgConfig: "libpq", apt: "libpq-dev"),

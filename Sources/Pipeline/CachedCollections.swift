@@ -20,8 +20,9 @@ public final class CachedCollections: Collections {
   /// - Parameters:
   ///   - lifetime: how long a record may be out of date.
   ///   - limit: most records held.
-  public init(_ collections: any Collections, clock: PipelineClock, lifetime: Duration = .seconds(2), limit: Int = 5_000)
-  {
+  public init(
+    _ collections: any Collections, clock: PipelineClock, lifetime: Duration = .seconds(2), limit: Int = 5_000
+  ) {
     self.collections = collections
     self.clock = clock
     self.lifetime = lifetime

@@ -1,4 +1,4 @@
-import Metrics
+import CoreMetrics
 import Synchronization
 
 /// The counters of the flow. Label sets are closed: stages, outcomes and reason codes, never ids.

@@ -1,5 +1,5 @@
 public import Logging
-import Metrics
+import CoreMetrics
 public import Orders
 public import ServiceLifecycle
 

@@ -1,5 +1,5 @@
 public import Logging
-import Metrics
+import CoreMetrics
 import Orders
 public import ServiceLifecycle
 import Synchronization
@@ -77,7 +77,8 @@ public final class Worker: Service {
 
   private func waitOutOutage() async {
     guard let wait = pause.current else { return }
-    logger.log(.warning, "Pausing: a partner is away", [.stage: stage.name.rawValue, .seconds: wait.components.seconds])
+    logger.log(
+      .warning, "Pausing: a partner is away", [.stage: stage.name.rawValue, .seconds: wait.components.seconds])
     await cancelWhenGracefulShutdown { [clock] in await clock.sleep(wait) }
   }
 

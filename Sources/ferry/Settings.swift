@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 import Orders
 
 /// Everything wrong with the settings, at once.
@@ -70,7 +70,7 @@ struct Settings: Sendable {
       problems.append("\(name)_FILE names a file that is not a short UTF-8 text: \(path)")
       return row.standard
     }
-    return text.trimmingCharacters(in: .whitespacesAndNewlines)
+    return trimmed(text)
   }
 
   /// Relations between settings that are each fine alone.
@@ -131,6 +131,14 @@ extension SettingKind {
     case .path: return value.isEmpty ? "must be a path" : nil
     }
   }
+}
+
+/// Without the space and line breaks at both ends, which editors leave in files.
+private func trimmed(_ text: String) -> String {
+  var slice = text[...]
+  while let last = slice.last, last.isWhitespace { slice = slice.dropLast() }
+  while let first = slice.first, first.isWhitespace { slice = slice.dropFirst() }
+  return String(slice)
 }
 
 /// How many single changes turn one name into the other.

@@ -1,7 +1,8 @@
 import ArgumentParser
 import Console
 import CoreMetrics
-import Foundation
+import FoundationEssentials
+import Glibc
 import Logging
 import Pipeline
 import UnixSignals
@@ -73,7 +74,9 @@ enum Startup {
 
   /// Prints a line to standard error.
   static func complain(_ line: String) {
-    FileHandle.standardError.write(Data((line + "\n").utf8))
+    let text = Array((line + "\n").utf8)
+    // A closed standard error takes nothing; the exit status still tells.
+    _ = text.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
   }
 
   /// An error as one sentence for the person at the terminal.

@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 import Mapping
 
 /// Reads the strategies below `FERRY_STRATEGIES`: one folder each, with `source.json` and `target.json`.

@@ -17,8 +17,18 @@ extension Wiring {
     var findings = [checkStrategy()]
     findings.append(await checkDatabase())
     findings.append(await checkBroker())
-    findings.append(await finding("OKKI") { () async throws in try orderSource() } ask: { await $0.check() })
-    findings.append(await finding("K/3 WISE") { () async throws in try destination() } ask: { await $0.check() })
+    findings.append(
+      await finding("OKKI") { () async throws in
+        try orderSource()
+      } ask: {
+        await $0.check()
+      })
+    findings.append(
+      await finding("K/3 WISE") { () async throws in
+        try destination()
+      } ask: {
+        await $0.check()
+      })
     await close()
     return findings
   }

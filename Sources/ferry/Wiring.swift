@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 import K3
 import Ledger
 import Logging

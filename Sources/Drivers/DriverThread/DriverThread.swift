@@ -25,6 +25,7 @@ public final class DriverThread: Sendable {
   ///   - name: shown by debuggers and `ps -T`; the kernel keeps its first 15 bytes.
   ///   - body: runs once on the new thread; the thread ends when it returns.
   public init(name: String, body: @escaping @Sendable () -> Void) {
+    _ = Heaps.bounded
     self.handle = started(Start(name: name, body: body))
   }
 
