@@ -21,7 +21,7 @@ public struct OKKIOptions: Sendable, CustomStringConvertible, CustomReflectable 
   /// Bound for one request once it is sent, in milliseconds. The vendor allows 60 seconds.
   public var timeoutMilliseconds = 30_000
   /// How often a request that failed for the moment is sent again before its caller hears of it, 0...10: at once, then
-  /// after 0.2, 0.4, 0.8 … seconds.
+  /// after 0.2, 0.4, 0.8 … 5 seconds.
   public var retries = 4
   /// The longest pause that is waited out inside a call, in seconds. When the vendor asks for a longer one, the call
   /// ends with `.throttled`.

@@ -130,7 +130,7 @@ struct ClientTests {
         return
       }
       #expect(server.count(infoPath) == 5)
-      #expect(time.sleeps == [.milliseconds(400), .milliseconds(800), .milliseconds(1600)])
+      #expect(time.sleeps == [.milliseconds(200), .milliseconds(400), .milliseconds(800)])
     }
   }
 
