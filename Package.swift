@@ -15,8 +15,10 @@ let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
 let coreMetrics = Target.Dependency.product(name: "CoreMetrics", package: "swift-metrics")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let signals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let nio = ["NIOCore", "NIOHTTP1", "NIOPosix"].map { Target.Dependency.product(name: $0, package: "swift-nio") }
 
 func room(_ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource] = []) -> Target {
   .target(name: name, dependencies: dependencies, path: "Sources/\(name)", resources: resources, swiftSettings: house)
@@ -41,6 +43,7 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
     .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
@@ -74,16 +77,29 @@ let package = Package(
       name: "ferry",
       dependencies: [
         "JSON", "Orders", "Mapping", "Pipeline", "OKKI", "K3", "Queue", "Ledger", "Telemetry", "Console",
-        arguments, logging, metrics, lifecycle,
+        arguments, logging, coreMetrics, lifecycle, signals,
       ], path: "Sources/ferry", swiftSettings: house),
+    .target(
+      name: "VendorStage", dependencies: ["JSON"] + nio, path: "Sources/vendorsim/Stage", swiftSettings: house),
     .executableTarget(
-      name: "vendorsim", dependencies: ["JSON", arguments, logging, lifecycle, hummingbird],
-      path: "Sources/vendorsim", swiftSettings: house),
+      name: "vendorsim", dependencies: ["VendorStage", arguments, logging, lifecycle, signals],
+      path: "Sources/vendorsim/Program", swiftSettings: house),
+    tests("VendorSimTests", ["VendorStage", "JSON"]),
     // Measures parts by themselves; not shipped.
     .executableTarget(
       name: "ferrybench", dependencies: ["JSON"], path: "Sources/ferrybench", swiftSettings: house),
 
+    // Doubles of the ports and the contracts that doubles and adapters keep.
+    .target(
+      name: "PipelineTesting", dependencies: ["JSON", "Orders", "Pipeline", "DriverThread"],
+      path: "Tests/PipelineTesting", swiftSettings: house),
     tests("JSONTests", ["JSON"]),
+    tests("AMQPTests", ["AMQP", "DriverThread"]),
+    tests("PipelineTests", ["Pipeline", "JSON", "Orders", "Mapping", "PipelineTesting", logging, lifecycle]),
+    tests("OKKITests", ["OKKI", "JSON", "Orders", "Pipeline", "Curl", "PipelineTesting", "VendorStage"]),
+    tests("K3Tests", ["K3", "JSON", "Orders", "Pipeline", "Curl", "PipelineTesting", "VendorStage"]),
+    tests("LedgerTests", ["Ledger", "Orders", "Pipeline", "PipelineTesting", "PostgreSQL"]),
+    tests("QueueTests", ["Queue", "AMQP", "Curl", "JSON", "Orders", "Pipeline", "PipelineTesting"]),
     tests("OrdersTests", ["Orders"]),
     tests("MappingTests", ["JSON", "Orders", "Mapping"]),
   ]

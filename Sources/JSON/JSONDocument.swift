@@ -23,6 +23,11 @@ public final class JSONDocument: Sendable {
 
   /// Size of the text in bytes.
   public var byteCount: Int { bytes.count }
+
+  @inline(__always)
+  func withBytes<Result>(from start: UInt32, to end: UInt32, _ body: (UnsafeBufferPointer<UInt8>) -> Result) -> Result {
+    bytes.withUnsafeBufferPointer { body(UnsafeBufferPointer(rebasing: $0[Int(start)..<Int(end)])) }
+  }
 }
 
 /// One value of a document: a view, cheap to copy, that keeps its document alive.
@@ -63,15 +68,16 @@ public struct JSONValue: Sendable {
   public var string: String? {
     let node = node
     guard node.kind == .string else { return nil }
-    let content = document.bytes[Int(node.start) + 1..<Int(node.end) - 1]
-    return node.isEscaped ? unescaped(content) : String(decoding: content, as: UTF8.self)
+    return document.withBytes(from: node.start + 1, to: node.end - 1) {
+      node.isEscaped ? unescaped($0) : String(decoding: $0, as: UTF8.self)
+    }
   }
 
   /// The digits of a number exactly as sent (`1.50` stays `1.50`); nil for any other kind.
   public var numberText: String? {
     let node = node
     guard node.kind == .number else { return nil }
-    return String(decoding: document.bytes[Int(node.start)..<Int(node.end)], as: UTF8.self)
+    return document.withBytes(from: node.start, to: node.end) { String(decoding: $0, as: UTF8.self) }
   }
 
   /// A string's content or a number's text: vendors send ids as either (vendor-apis.md B.11).
@@ -84,16 +90,14 @@ public struct JSONValue: Sendable {
   public var int64: Int64? {
     let node = node
     guard node.kind == .number else { return nil }
-    return exactInt64(document.bytes[Int(node.start)..<Int(node.end)])
+    return document.withBytes(from: node.start, to: node.end) { exactInt64($0) }
   }
 
   /// The number's exact value; nil for other kinds and for more than 38 digits.
   public var decimal: ExactDecimal? {
     let node = node
     guard node.kind == .number else { return nil }
-    return document.bytes.withUnsafeBufferPointer {
-      ExactDecimal(utf8: UnsafeBufferPointer(rebasing: $0[Int(node.start)..<Int(node.end)]))
-    }
+    return document.withBytes(from: node.start, to: node.end) { ExactDecimal(utf8: $0) }
   }
 
   /// The value of a member; nil when this is no object or has no such key. Of a repeated key the last one counts.
@@ -137,7 +141,7 @@ public struct JSONValue: Sendable {
     let start = Int(node.start) + 1
     let size = Int(node.end) - 1 - start
     if node.isEscaped {
-      return unescaped(document.bytes[start..<start + size]).utf8.elementsEqual(wanted)
+      return unescaped(UnsafeBufferPointer(rebasing: bytes[start..<start + size])).utf8.elementsEqual(wanted)
     }
     guard size == wanted.count else { return false }
     for offset in 0..<size where bytes[start + offset] != wanted[offset] { return false }
@@ -185,49 +189,10 @@ public struct JSONMembers: Sequence, IteratorProtocol, Sendable {
   }
 }
 
-/// Unescapes the content of a string that the scanner has accepted.
-func unescaped(_ content: ArraySlice<UInt8>) -> String {
-  var result: [UInt8] = []
-  result.reserveCapacity(content.count)
-  var units: [UInt16] = []
-  var at = content.startIndex
-  while at < content.endIndex {
-    let byte = content[at]
-    if byte != UInt8(ascii: "\\") {
-      result.append(byte)
-      at += 1
-      continue
-    }
-    let escape = content[at + 1]
-    at += 2
-    switch escape {
-    case UInt8(ascii: "n"): result.append(0x0A)
-    case UInt8(ascii: "t"): result.append(0x09)
-    case UInt8(ascii: "r"): result.append(0x0D)
-    case UInt8(ascii: "b"): result.append(0x08)
-    case UInt8(ascii: "f"): result.append(0x0C)
-    case UInt8(ascii: "u"):
-      let unit = content[at..<at + 4].reduce(UInt16(0)) { $0 << 4 | UInt16(hexDigit($1) ?? 0) }
-      at += 4
-      units.append(unit)
-      // The first half of a pair waits for its second, which the scanner has seen to be there.
-      if unit & 0xFC00 != 0xD800 {
-        result.append(contentsOf: String(decoding: units, as: UTF16.self).utf8)
-        units.removeAll(keepingCapacity: true)
-      }
-    default: result.append(escape)
-    }
-  }
-  return String(decoding: result, as: UTF8.self)
-}
-
-private func exactInt64(_ digits: ArraySlice<UInt8>) -> Int64? {
-  var digits = digits
-  let isNegative = digits.first == UInt8(ascii: "-")
-  if isNegative { digits.removeFirst() }
-  guard !digits.isEmpty else { return nil }
+private func exactInt64(_ text: UnsafeBufferPointer<UInt8>) -> Int64? {
+  let isNegative = text.first == UInt8(ascii: "-")
   var value: Int64 = 0
-  for byte in digits {
+  for byte in text.dropFirst(isNegative ? 1 : 0) {
     let digit = Int64(byte) - 0x30
     guard (0...9).contains(digit) else { return nil }
     let (scaled, tooLarge) = value.multipliedReportingOverflow(by: 10)

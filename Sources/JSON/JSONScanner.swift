@@ -229,15 +229,10 @@ extension JSONScanner {
 
   /// Skips ASCII that needs no attention, eight bytes at a time.
   private mutating func skipPlain() {
-    let ones: UInt64 = 0x0101_0101_0101_0101
-    let highs: UInt64 = 0x8080_8080_8080_8080
     while position + 8 <= length {
       let word = UnsafeRawPointer(base + position).loadUnaligned(as: UInt64.self)
-      let quote = word ^ (ones &* 0x22)
-      let backslash = word ^ (ones &* 0x5C)
-      // A byte's high bit is set where the byte is a quote, a backslash, below 0x20, or not ASCII.
-      let attention =
-        ((quote &- ones) & ~quote | (backslash &- ones) & ~backslash | (word &- (ones &* 0x20)) & ~word | word) & highs
+      // Beyond ASCII the high bit is set already.
+      let attention = specialBytes(word) | word & 0x8080_8080_8080_8080
       if attention != 0 {
         position += attention.littleEndian.trailingZeroBitCount / 8
         return
@@ -316,15 +311,5 @@ extension JSONScanner {
       highest = 0xBF
     }
     position += size
-  }
-}
-
-@inline(__always)
-func hexDigit(_ byte: UInt8) -> UInt8? {
-  switch byte {
-  case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
-  case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
-  case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
-  default: nil
   }
 }

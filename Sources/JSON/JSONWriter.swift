@@ -22,16 +22,14 @@ public struct JSONWriter: Sendable {
 
   /// A member's key; its value must follow.
   public mutating func key(_ key: String) {
-    comma()
-    quoted(key)
-    bytes.append(UInt8(ascii: ":"))
+    quoted(key, then: UInt8(ascii: ":"))
     needsComma = false
   }
 
   /// A string.
   public mutating func string(_ value: String) {
-    comma()
-    quoted(value)
+    quoted(value, then: nil)
+    needsComma = true
   }
 
   /// A number, in plain notation.
@@ -86,17 +84,31 @@ public struct JSONWriter: Sendable {
     needsComma = true
   }
 
-  private mutating func quoted(_ value: String) {
+  /// The comma where one is due, the string in quotes, and a byte after it.
+  private mutating func quoted(_ value: String, then last: UInt8?) {
     var value = value
-    bytes.append(UInt8(ascii: "\""))
+    let isFirst = !needsComma
     value.withUTF8 { utf8 in
-      if utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x22 && $0 != 0x5C }) {
-        bytes.append(contentsOf: utf8)
+      guard isPlain(utf8) else {
+        comma()
+        bytes.append(UInt8(ascii: "\""))
+        for byte in utf8 { escaped(byte) }
+        bytes.append(UInt8(ascii: "\""))
+        if let last { bytes.append(last) }
         return
       }
-      for byte in utf8 { escaped(byte) }
+      // In one go, since this is most of what a document is made of.
+      bytes.append(addingCapacity: utf8.count + 4) { span in
+        if !isFirst { span.append(UInt8(ascii: ",")) }
+        span.append(UInt8(ascii: "\""))
+        span.withUnsafeMutableBufferPointer { free, count in
+          _ = UnsafeMutableBufferPointer(rebasing: free[count...]).update(fromContentsOf: utf8)
+          count += utf8.count
+        }
+        span.append(UInt8(ascii: "\""))
+        if let last { span.append(last) }
+      }
     }
-    bytes.append(UInt8(ascii: "\""))
   }
 
   private mutating func escaped(_ byte: UInt8) {

@@ -10,8 +10,8 @@ public struct K3Messages: Sendable {
   public var unauthorized = ["token", "令牌", "授权"]
   /// A message with one of these is about a field of the bill, whatever other words it has.
   public var aboutField = ["字段"]
-  /// Passes by itself.
-  public var busy = ["系统繁忙", "稍后再试", "正在使用", "超时", "死锁", "deadlock", "timeout"]
+  /// Passes by itself, or gives no reason at all: worth another try later.
+  public var busy = ["系统繁忙", "稍后再试", "正在使用", "超时", "死锁", "deadlock", "timeout", "操作不成功"]
   /// A bill with this number is there already: all words of one entry must occur.
   public var duplicate = [["编号", "已存在"], ["单据号", "已存在"], ["编号", "重复"], ["单据号", "重复"]]
   /// Words that stand where the legacy dialect has the bill's number (A.5.2).

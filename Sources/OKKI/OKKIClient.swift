@@ -69,7 +69,7 @@ final class OKKIClient: Sendable {
     var open = Array(paths.indices)
     for round in 0...options.retries where !open.isEmpty {
       // The first repeat goes at once: most failures are single ones.
-      if round > 1, (try? await time.sleep(.milliseconds(500))) == nil { break }
+      if round > 1, (try? await time.sleep(.milliseconds(100 << round))) == nil { break }
       let attempts = await pass(open, of: paths, reader)
       open = []
       for (index, attempt) in attempts {

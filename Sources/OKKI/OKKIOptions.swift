@@ -20,8 +20,9 @@ public struct OKKIOptions: Sendable, CustomStringConvertible, CustomReflectable 
   public var concurrency = 8
   /// Bound for one request once it is sent, in milliseconds. The vendor allows 60 seconds.
   public var timeoutMilliseconds = 30_000
-  /// How often a request that failed for the moment is sent again before its caller hears of it, 0...10.
-  public var retries = 2
+  /// How often a request that failed for the moment is sent again before its caller hears of it, 0...10: at once, then
+  /// after 0.2, 0.4, 0.8 … seconds.
+  public var retries = 4
   /// The longest pause that is waited out inside a call, in seconds. When the vendor asks for a longer one, the call
   /// ends with `.throttled`.
   public var patienceSeconds = 30

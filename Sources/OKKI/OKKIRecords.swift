@@ -9,7 +9,13 @@ enum OKKIRecords {
   static func orderPage(
     _ answer: OKKIAnswer, window: TimeWindow, page: Int, size: Int
   ) throws(SourceFailure) -> OrderPage {
-    let (total, rows, now) = try list(answer, totals: ["count"], page: page, size: size)
+    let (total, rows, now) = try list(answer, totals: ["count"])
+    // A page shorter than it must be is a page size that the vendor has cut down silently (B.5.1 [B-5]), or rows that
+    // it kept back: with the pages counted wrongly, orders would be skipped.
+    let expected = min(size, total - before(page, size))
+    guard rows.count >= expected else {
+      throw .malformed("page \(page) of OKKI's order list holds \(rows.count) rows where its count wants \(expected)")
+    }
     var headlines: [OrderHeadline] = []
     headlines.reserveCapacity(rows.count)
     for row in rows {
@@ -26,7 +32,11 @@ enum OKKIRecords {
 
   /// A page of `company/list` (B.8).
   static func customerPage(_ answer: OKKIAnswer, page: Int, size: Int) throws(SourceFailure) -> CustomerPage {
-    let (total, rows, now) = try list(answer, totals: ["totalItem", "count"], page: page, size: size)
+    let (total, rows, now) = try list(answer, totals: ["totalItem", "count"])
+    // Customers are read until all are seen, so a shorter page only means one page more; an empty one would end it.
+    guard !rows.isEmpty || before(page, size) >= total else {
+      throw .malformed("page \(page) of OKKI's customer list is empty, of \(total) customers")
+    }
     var records: [CollectionRecord] = []
     records.reserveCapacity(rows.count)
     for row in rows {
@@ -64,7 +74,7 @@ enum OKKIRecords {
   /// An answer that is not plainly a list is malformed, not empty: an empty page moves the watermark on. The one
   /// exception is `[]`, PHP's way of writing an object without members.
   private static func list(
-    _ answer: OKKIAnswer, totals: [String], page: Int, size: Int
+    _ answer: OKKIAnswer, totals: [String]
   ) throws(SourceFailure) -> (total: Int, rows: [JSONValue], now: BeijingTime) {
     let now = try self.now(answer)
     guard let data = answer.data, data.kind == .object || (data.kind == .array && data.count == 0) else {
@@ -79,13 +89,12 @@ enum OKKIRecords {
       throw .malformed("OKKI's list answer has a list that is no array")
     }
     let rows = list.map { Array($0.elements) } ?? []
-    // A page shorter than it must be is a page size that the vendor has cut down silently (B.5.1 [B-5]), or rows that
-    // it kept back: going on would skip orders.
-    let before = (page - 1).multipliedReportingOverflow(by: size)
-    let expected = before.overflow ? 0 : min(size, total - before.partialValue)
-    guard rows.count >= expected else {
-      throw .malformed("page \(page) of OKKI's list holds \(rows.count) rows where its count wants \(expected)")
-    }
     return (total, rows, now)
+  }
+
+  /// How many rows stand on the pages before this one.
+  private static func before(_ page: Int, _ size: Int) -> Int {
+    let product = (page - 1).multipliedReportingOverflow(by: size)
+    return product.overflow ? Int.max : product.partialValue
   }
 }

@@ -85,12 +85,11 @@ actor OKKITokenKeeper {
     }
     guard let root = try? JSONDocument(response.body).root, root.kind == .object else {
       let sentence = "OKKI answered the token request with HTTP \(response.status) and no JSON"
-      throw response.status >= 500 ? .again(.transient(sentence)) : .again(.malformed(sentence))
+      throw .again(.transient(sentence))
     }
     if let error = root["error"]?.string { throw OKKIWire.oauthRefusal(error, root["message"]?.string ?? "") }
     guard let token = root["access_token"]?.string, Self.isUsable(token) else {
-      if response.status >= 500 { throw .again(.transient("OKKI answered HTTP \(response.status)")) }
-      throw .again(.malformed("OKKI's token answer holds no token (HTTP \(response.status))"))
+      throw .again(.transient("OKKI's answer to the token request holds no token (HTTP \(response.status))"))
     }
     // Without a figure a token lives for eight hours; a short-lived one is renewed at half its life.
     let life = root["expires_in"]?.text.flatMap { Int64($0) }.map { min(max($0, 0), 30 * 86_400) } ?? 28_800

@@ -66,10 +66,13 @@ enum OKKIWire {
       let sentence = "OKKI answered HTTP \(status) without JSON"
       return .final(status == 403 ? .unauthorized(sentence) : .transient(sentence))
     }
+    let sentence = "OKKI's answer is \(error.description)"
     switch error.kind {
-    case .tooDeep, .tooLarge, .stringTooLong, .tooManyValues:
-      return .final(.malformed("OKKI's answer is \(error.description)"))
-    default: return .again(.malformed("OKKI's answer is \(error.description)"))
+    // Cut off on its way, or a gateway's page: the next answer will be whole.
+    case .unexpectedEnd: return .again(.transient(sentence))
+    case .unexpectedByte where error.offset == 0: return .again(.transient(sentence))
+    case .tooDeep, .tooLarge, .stringTooLong, .tooManyValues: return .final(.malformed(sentence))
+    default: return .again(.malformed(sentence))
     }
   }
 
@@ -77,7 +80,7 @@ enum OKKIWire {
     let message = root["message"]?.string ?? root["msg"]?.string ?? ""
     if let error = root["error"]?.string { throw oauthRefusal(error, message) }
     guard let text = root["code"]?.text, let code = Int64(text) else {
-      throw .again(.malformed("OKKI's answer has no code (HTTP \(response.status))"))
+      throw .again(.transient("OKKI's answer has no code (HTTP \(response.status))"))
     }
     if (code == 200 || code == 0) && (200..<300).contains(response.status) {
       return OKKIAnswer(data: root["data"], now: root["now"]?.string.flatMap { BeijingTime($0) })

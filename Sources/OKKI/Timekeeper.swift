@@ -5,7 +5,12 @@ struct Timekeeper: Sendable {
   /// Waits; throws when the task is cancelled.
   let sleep: @Sendable (Duration) async throws -> Void
 
-  init<C: Clock>(_ clock: C) where C.Duration == Duration, C: Sendable {
+  init(now: @escaping @Sendable () -> Duration, sleep: @escaping @Sendable (Duration) async throws -> Void) {
+    self.now = now
+    self.sleep = sleep
+  }
+
+  init<C: Clock & Sendable>(_ clock: C) where C.Duration == Duration {
     let start = clock.now
     now = { start.duration(to: clock.now) }
     sleep = { try await clock.sleep(for: $0) }

@@ -1,6 +1,14 @@
 import ArgumentParser
 
+/// The program: one binary, one subcommand per role.
 @main
 struct Ferry: AsyncParsableCommand {
-  static let configuration = CommandConfiguration(commandName: "ferry", abstract: "Sales orders from OKKI to K/3 WISE.")
+  static let configuration = CommandConfiguration(
+    commandName: "ferry",
+    abstract: "Carries sales orders from 小满 OKKI over RabbitMQ to 金蝶 K/3 WISE, each exactly once.",
+    discussion: "Settings come from the environment; `ferry settings` prints them all.",
+    subcommands: [
+      MigrateCommand.self, PollCommand.self, TransformCommand.self, LoadCommand.self, RunCommand.self,
+      CheckCommand.self, SettingsCommand.self,
+    ])
 }

@@ -121,7 +121,7 @@ struct ExactDecimalPropertyTests {
   func quotients() throws {
     var random = Seeded(4)
     var overflows = 0
-    for _ in 0..<1_000 {
+    for _ in 0..<400 {
       let pair = try Self.pair(&random)
       let digits = [24, 24, 0, 2, 38, Int.random(in: 0...64, using: &random)].randomElement(using: &random) ?? 24
       let quotient = Self.outcome { () throws(ArithmeticError) in
@@ -131,7 +131,7 @@ struct ExactDecimalPropertyTests {
       #expect(quotient == expected, "\(pair.note), \(digits) digits")
       if quotient == "overflow" { overflows += 1 }
     }
-    #expect((20..<500).contains(overflows), "the cases must reach both sides of the limit")
+    #expect((8..<200).contains(overflows), "the cases must reach both sides of the limit")
   }
 
   @Test("rounding takes a half away from zero and never adds decimals")

@@ -99,7 +99,7 @@ apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confold --no
 # install_missing PACKAGE...: installs those that are missing, after saying each and why; silent when none is.
 install_missing() {
   command -v dpkg-query >/dev/null || die "this needs Debian 12 (dpkg-query is not here); install by hand: $*"
-  local missing package log status=0 before_services=() service
+  local missing package log status=0 before_services=() service units said
   mapfile -t missing < <(missing_packages "$@")
   ((${#missing[@]} > 0)) || return 0
   say "Missing Debian packages, installed now with apt-get:"
@@ -125,10 +125,14 @@ install_missing() {
   for service in "${before_services[@]}"; do
     [[ -e /lib/systemd/system/$service.service ]] || continue
     if command -v systemctl >/dev/null; then
-      as_root systemctl disable --quiet "$service.service" >/dev/null 2>&1 || true
-      [[ $service != epmd ]] || as_root systemctl disable --quiet epmd.socket >/dev/null 2>&1 || true
+      units=("$service.service")
+      [[ $service != epmd ]] || units+=(epmd.socket)
+      as_root systemctl disable --quiet "${units[@]}" >/dev/null 2>&1 || true
+      said='was not started, and is switched off at boot'
+    else
+      said='was not started'
     fi
-    [[ $service == epmd ]] || say "  The system service $service was not started and is switched off at boot."
+    [[ $service == epmd ]] || say "  The system service $service $said."
   done
   mapfile -t missing < <(missing_packages "$@")
   ((${#missing[@]} == 0)) || die "still missing after apt-get: ${missing[*]}"
@@ -173,6 +177,7 @@ run_begin() {
   echo "$$ $BORN" >"$RUN/owner"
   trap 'exit 129' HUP
   trap 'exit 130' INT
+  trap 'exit 141' PIPE
   trap 'exit 143' TERM
   trap 'run_end $?' EXIT
 }
@@ -193,8 +198,10 @@ sweep_abandoned() {
 
 run_end() {
   local status=$1
-  trap '' HUP INT TERM
+  # From here on nothing may keep it from stopping everything, not even an output that nobody reads any more.
+  trap '' HUP INT PIPE TERM
   trap - EXIT
+  set +e
   if [[ $LEAVE_RUNNING == yes ]]; then exit "$status"; fi
   if ((status >= 129 && status <= 143)); then
     KEEP_LOGS_IN=
@@ -356,6 +363,10 @@ default_pass = $RABBITMQ_PASSWORD
 vm_memory_high_watermark.absolute = $(rabbitmq_memory_limit)
 disk_free_limit.absolute = 200MB
 raft.wal_max_size_bytes = 134217728
+# The management interface looks at queues once a second, not once in 5 s: a new policy shows that soon.
+management.sample_retention_policies.global.minute = 1
+management.sample_retention_policies.basic.minute = 1
+management.sample_retention_policies.detailed.minute = 1
 log.file = false
 log.console = true
 log.console.level = info

@@ -161,4 +161,10 @@ public struct AMQPQueueState: Sendable, Equatable {
   public let messages: Int
   /// Consumers attached.
   public let consumers: Int
+
+  /// A state, as tests may need one.
+  public init(messages: Int, consumers: Int) {
+    self.messages = messages
+    self.consumers = consumers
+  }
 }

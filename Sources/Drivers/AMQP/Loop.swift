@@ -147,8 +147,9 @@ final class Loop {
     isWritable = false
     var room = Self.sendChunk
     while room > 0, let message = publisher.nextMessage() {
-      try wire.publish(message)
+      // Marked first: once its first byte may have left, a message is never told to be unsent.
       publisher.markSent()
+      try wire.publish(message)
       // 128 stands for the frames' heads and the properties.
       room -= message.body.count + 128
     }

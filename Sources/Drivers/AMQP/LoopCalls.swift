@@ -81,8 +81,10 @@ extension Loop {
     if closing == .done || closeBy <= now { return .closed }
     if closing == .no, publisher.unconfirmed == 0, running == nil, calls.isEmpty, !isBlocked {
       closing = .asked
-      calls.append(Call(request: .closeChannel, deadline: closeBy, continuation: nil))
-      calls.append(Call(request: .closeConnection, deadline: closeBy, continuation: nil))
+      // closeBy comes first, so that an unanswered close ends as a close and not as a timeout.
+      let deadline = closeBy + .seconds(60)
+      calls.append(Call(request: .closeChannel, deadline: deadline, continuation: nil))
+      calls.append(Call(request: .closeConnection, deadline: deadline, continuation: nil))
       try sendCalls()
     }
     return nil

@@ -40,14 +40,14 @@ struct Publisher {
     }
   }
 
-  /// The next message to send, if the window has room. Follow with ``markSent()`` when it went out.
+  /// The next message to send, if the window has room. Follow with ``markSent()``.
   mutating func nextMessage() -> AMQPMessage? {
     while let batch = waiting.first, batch.isSent { _ = waiting.popFirst() }
     guard wantsToSend, let batch = waiting.first else { return nil }
     return batch.messages[batch.next]
   }
 
-  /// The message of ``nextMessage()`` is on its way and has the channel's next publish tag.
+  /// The message of ``nextMessage()`` goes out now and has the channel's next publish tag.
   mutating func markSent() {
     guard let batch = waiting.first else { return }
     sent.append(Entry(batch: batch, index: batch.advance()))

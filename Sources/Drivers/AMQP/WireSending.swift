@@ -93,6 +93,8 @@ extension Wire {
   }
 
   /// Sends one message: its body is copied once, into the library's output buffer.
+  ///
+  /// Any failure is the connection's end: a part of the message may have gone out.
   func publish(_ message: AMQPMessage) throws(AMQPFailure) {
     // SAFETY: strings and headers live in the pool, recycled at the end; the body is read within the closure only.
     defer { unsafe recycle_amqp_pool(pool) }
@@ -104,7 +106,7 @@ extension Wire {
         state, Self.channel, exchange, routingKey, message.mandatory ? 1 : 0, 0, &properties,
         amqp_bytes_t(len: body.count, bytes: UnsafeMutableRawPointer(mutating: body.baseAddress)))
     }
-    try check(status)
+    if status != AMQP_STATUS_OK.rawValue { throw Self.lost(status) }
   }
 
   private func cProperties(_ properties: AMQPProperties) -> amqp_basic_properties_t {

@@ -5,7 +5,8 @@ internal import CCurl
 #endif
 
 /// One easy handle with its buffers, used for one request after another. Lives on the driver thread only.
-// SAFETY of @safe: the pointers are made in init, freed in deinit and used only as the calls below say.
+// SAFETY of @safe, and of every call with `easy`: the handle and errorText are made in init, freed in deinit and used by
+// the driver thread only; what else a call needs is said beside it.
 @safe final class CurlTransfer {
   /// A body larger than this is handed over instead of copied, and its buffer not kept.
   private static let keptCapacity = 256 << 10
@@ -21,6 +22,7 @@ internal import CCurl
   private var listedHeaders: [HTTPHeader]?
   private var received: [UInt8] = []
   private var headerBytes = 0
+  private var headersEnded = false
   private var isTooLarge = false
   private var sentBytes = 0
   private var starts = 0
@@ -71,11 +73,13 @@ internal import CCurl
     unsafe ferry_curl_set_string(easy, option, value) == CURLE_OK
   }
 
-  /// The options that are the same for every request.
+  /// The options that are the same for every request. QUICK_EXIT: a request that ends while its name is still being
+  /// resolved must not hold up the thread, and with it all others, until the resolver answers.
   private func setUp(_ options: CurlOptions) -> Bool {
     let protocols = options.allowsPlainHTTP ? "http,https" : "https"
     let ok =
-      set(CURLOPT_NOSIGNAL, 1) && set(CURLOPT_PROTOCOLS_STR, protocols) && set(CURLOPT_FOLLOWLOCATION, 0)
+      set(CURLOPT_NOSIGNAL, 1) && set(CURLOPT_QUICK_EXIT, 1) && set(CURLOPT_PROTOCOLS_STR, protocols)
+      && set(CURLOPT_FOLLOWLOCATION, 0)
       && set(CURLOPT_REDIR_PROTOCOLS_STR, protocols) && set(CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1)
       && set(CURLOPT_HTTP09_ALLOWED, 0) && set(CURLOPT_NETRC, Int(CURL_NETRC_IGNORED.rawValue))
       && set(CURLOPT_PROXY, "") && set(CURLOPT_NOPROXY, "*") && set(CURLOPT_ACCEPT_ENCODING, "gzip")
@@ -115,6 +119,7 @@ internal import CCurl
     sentBytes = 0
     starts = 0
     headerBytes = 0
+    headersEnded = false
     isTooLarge = false
     unsafe errorText.pointee = 0
     guard listHeaders(request) else { return CURLE_OUT_OF_MEMORY }
@@ -178,6 +183,9 @@ internal import CCurl
     guard code == CURLE_OK else {
       let reason = failed(code)
       return mayHaveBeenSent ? .uncertain(reason) : .notSent(reason)
+    }
+    guard headersEnded else {
+      return .uncertain(failure(request, .dropped, "the answer ended within its headers"))
     }
     var status = 0
     var type: UnsafeMutablePointer<CChar>?
@@ -247,8 +255,15 @@ internal import CCurl
     return true
   }
 
-  fileprivate func countHeader(_ bytes: Int) -> Bool {
-    headerBytes += bytes
+  fileprivate func takeHeader(_ line: UnsafeRawBufferPointer) -> Bool {
+    // libcurl takes an answer that ends in the middle of its headers for a good one; so their end is looked for here.
+    // Informational answers come before the real one, each with its own end.
+    if unsafe line.starts(with: "HTTP/".utf8) {
+      headersEnded = false
+    } else if unsafe line.first == 13 || line.first == 10 {
+      headersEnded = true
+    }
+    headerBytes += line.count
     if headerBytes > CurlTransfer.maxHeaderBytes { isTooLarge = true }
     return !isTooLarge
   }
@@ -287,9 +302,10 @@ private let receiveBody: curl_write_callback = { bytes, size, count, me in
   return unsafe transfer.take(UnsafeRawBufferPointer(start: bytes, count: size * count)) ? size * count : 0
 }
 
-private let receiveHeader: curl_write_callback = { _, size, count, me in
+private let receiveHeader: curl_write_callback = { bytes, size, count, me in
   // SAFETY: see above.
-  unsafe transfer(me)?.countHeader(size * count) == true ? size * count : 0
+  guard let bytes = unsafe bytes, let transfer = unsafe transfer(me) else { return 0 }
+  return unsafe transfer.takeHeader(UnsafeRawBufferPointer(start: bytes, count: size * count)) ? size * count : 0
 }
 
 private let giveBody: curl_read_callback = { room, size, count, me in

@@ -70,11 +70,9 @@ private func hasScheme(_ url: String, _ scheme: String) -> Bool {
 func shownURL(_ url: String) -> String {
   guard let mark = url.range(ofASCII: "://") else { return "a URL without a scheme" }
   let rest = url[mark...].prefix { $0 != "?" && $0 != "#" }
-  let authority = rest.prefix { $0 != "/" }
-  // A user part ends at the last @ of the authority.
-  let host = authority.lastIndex(of: "@").map { authority[authority.index(after: $0)...] } ?? authority
-  let path = rest[authority.endIndex...]
-  let shown = "\(url[..<mark])\(host)\(path)".unicodeScalars.prefix(200).map { 33...126 ~= $0.value ? $0 : "?" }
+  // Up to the last @, even one in the path: a password that was not percent-encoded may hold anything.
+  let place = rest.lastIndex(of: "@").map { rest[rest.index(after: $0)...] } ?? rest
+  let shown = "\(url[..<mark])\(place)".unicodeScalars.prefix(200).map { 33...126 ~= $0.value ? $0 : "?" }
   return String(String.UnicodeScalarView(shown))
 }
 

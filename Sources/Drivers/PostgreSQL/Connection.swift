@@ -5,7 +5,8 @@ internal import CPostgreSQL
 #endif
 
 /// One libpq connection in pipeline mode. Lives on its worker's thread only.
-// SAFETY of @safe: the pointer is made in init, freed in deinit and used in between by one thread.
+// SAFETY of @safe, and of every libpq call with `pointer`: it is made in init, freed in deinit and used in between by one
+// thread; what else a call needs is said beside it.
 @safe final class Connection {
   /// Statements beyond this many are not kept prepared.
   static let maxPrepared = 256
@@ -39,7 +40,6 @@ internal import CPostgreSQL
 
   /// Connects and sets the session's settings.
   init(_ target: ConnectionTarget, _ wait: Waiter) throws(PostgresFailure) {
-    if let defect = target.defect { throw defect }
     self.target = target
     self.wait = wait
     guard let pointer = unsafe startConnecting(target.parameters) else { throw .unreachable("out of memory") }

@@ -5,8 +5,8 @@ extension Connection {
   private enum Step {
     case prepare(sql: String, name: String)
     case query
-    case begin
-    case commit
+    /// BEGIN or COMMIT.
+    case bracket
   }
 
   /// Runs statements in one round trip. Without a transaction there is exactly one; inside one, all take effect or none.
@@ -15,7 +15,7 @@ extension Connection {
   ) throws(PostgresFailure) -> [PostgresRows] {
     do {
       return try exchange(statements, inTransaction: inTransaction, keepsPrepared: true, by: deadline)
-    } catch .refused(let state, _) where state == "26000" || state == "0A000" {
+    } catch .refused(let state, _) where (state == "26000" || state == "0A000") && isIdle {
       // The server forgot a prepared statement, or a table changed under it: prepare anew, once. All was rolled back.
       let forgotten = prepared.values
       prepared = [:]
@@ -33,9 +33,9 @@ extension Connection {
     var steps: [Step] = []
     steps.reserveCapacity(statements.count * 2 + 2)
     do {
-      if inTransaction { try send(PostgresStatement("begin"), .begin, keepsPrepared, &steps) }
+      if inTransaction { try send(PostgresStatement("begin"), .bracket, keepsPrepared, &steps) }
       for statement in statements { try send(statement, .query, keepsPrepared, &steps) }
-      if inTransaction { try send(PostgresStatement("commit"), .commit, keepsPrepared, &steps) }
+      if inTransaction { try send(PostgresStatement("commit"), .bracket, keepsPrepared, &steps) }
     } catch .invalid(let text) {
       // Part of the pipeline is on its way already: nothing can take that back but the end of the connection, before
       // the sync that would make it count.
@@ -47,14 +47,16 @@ extension Connection {
       return try results(of: steps, by: deadline)
     } catch {
       if case .lost = error { throw error }
-      if !isBroken, !isIdle, inTransaction { try rollBack(by: deadline) }
+      if !isBroken, !isIdle, inTransaction { rollBack(by: deadline) }
       throw error
     }
   }
 
-  /// Ends a transaction that a failed statement left open.
-  func rollBack(by deadline: ContinuousClock.Instant) throws(PostgresFailure) {
-    _ = try exchange([PostgresStatement("rollback")], inTransaction: false, keepsPrepared: false, by: deadline)
+  /// Ends a transaction that a statement left open; if need be, with the connection.
+  func rollBack(by deadline: ContinuousClock.Instant) {
+    let rollback = [PostgresStatement("rollback")]
+    let rows = try? exchange(rollback, inTransaction: false, keepsPrepared: false, by: deadline)
+    if rows == nil || !isIdle { isBrokenOff = true }
   }
 
   // MARK: Sending
@@ -106,10 +108,16 @@ extension Connection {
     var refusal: PostgresFailure?
     var at = 0
     while true {
-      guard let result = try nextResult(by: deadline) else {
+      let next: ResultBox?
+      do {
+        next = try nextResult(by: deadline)
+      } catch {
+        throw refusal == nil ? error : lostAfter(refusal)
+      }
+      guard let result = next else {
         at += 1
-        // More ends than commands: libpq has nothing more to give.
-        guard at <= steps.count, !isBroken else { throw lostAfter(refusal) }
+        // One end for each command, and one for an error of the commit itself; at more libpq has nothing left to give.
+        guard at <= steps.count + 1, !isBroken else { throw lostAfter(refusal) }
         continue
       }
       switch result.status {
@@ -121,9 +129,7 @@ extension Connection {
         switch steps[at] {
         case .prepare(let sql, let name): prepared[sql] = name
         case .query: rows.append(PostgresRows(result))
-        case .begin: break
-        case .commit:
-          if result.tag != "COMMIT" { refusal = .invalid("a statement ended the transaction itself") }
+        case .bracket: break
         }
       case PGRES_PIPELINE_ABORTED: break
       case PGRES_FATAL_ERROR:
@@ -168,7 +174,7 @@ extension Connection {
     if isBroken { throw lostAfter(refusal) }
     guard unsafe PQenterPipelineMode(pointer) == 1 else { throw lost() }
     if !isIdle {
-      try rollBack(by: deadline)
+      rollBack(by: deadline)
       refusal = refusal ?? .invalid("the script left a transaction open")
     }
     if let refusal { throw refusal }

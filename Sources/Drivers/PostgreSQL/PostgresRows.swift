@@ -73,12 +73,6 @@ public struct PostgresRows: Sendable {
     unsafe PQcmdTuples(pointer).flatMap { unsafe Int(String(cString: $0)) } ?? 0
   }
 
-  /// The command's tag, such as `COMMIT`.
-  var tag: String {
-    // SAFETY: as in affected.
-    unsafe PQcmdStatus(pointer).map { unsafe String(cString: $0) } ?? ""
-  }
-
   var columnNames: [String] {
     // SAFETY: as in affected; the column is in range.
     (0..<columns).map { column in unsafe PQfname(pointer, Int32(column)).map { unsafe String(cString: $0) } ?? "" }

@@ -108,6 +108,7 @@ public struct PostgresOptions: Sendable {
 
   /// Why the options cannot be used, or nil.
   var defect: String? {
+    guard url.hasPrefix("postgresql://") || url.hasPrefix("postgres://") else { return "the URL is not postgresql://" }
     guard 1...100 ~= connections else { return "connections must be 1 to 100" }
     guard 1...3_600 ~= connectTimeoutSeconds else { return "connectTimeoutSeconds must be 1 to 3600" }
     guard 0...86_400_000 ~= statementTimeoutMilliseconds, 0...86_400_000 ~= lockTimeoutMilliseconds,

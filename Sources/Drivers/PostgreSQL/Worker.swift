@@ -91,7 +91,7 @@ final class Worker {
   /// A shared connection must not stay in a transaction: the next caller's statements would be part of it.
   private func checkIdle(_ connection: Connection, by deadline: ContinuousClock.Instant) throws(PostgresFailure) {
     guard !isSession, !connection.isIdle else { return }
-    try connection.rollBack(by: deadline)
+    connection.rollBack(by: deadline)
     throw .invalid("run() does not begin transactions")
   }
 
@@ -103,6 +103,7 @@ final class Worker {
       if connection.absorb() { return connection }
       drop()
     }
+    if let defect = target.defect { throw defect }
     if isSession, failures > 0 || nextAttempt != nil { throw .closed }
     try pause()
     let began = ContinuousClock.now

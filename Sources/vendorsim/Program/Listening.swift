@@ -27,7 +27,9 @@ struct Listening: ParsableArguments {
     let beside = path + ".new"
     guard let file = fopen(beside, "w") else { throw ValidationError("\(path) cannot be written") }
     let written = fputs("\(port)\n", file) >= 0
-    guard fclose(file) == 0, written, rename(beside, path) == 0 else { throw ValidationError("\(path) cannot be written") }
+    guard fclose(file) == 0, written, rename(beside, path) == 0 else {
+      throw ValidationError("\(path) cannot be written")
+    }
   }
 }
 

@@ -4,7 +4,8 @@ public import VendorStage
 extension FaultProfile: ExpressibleByArgument {}
 
 struct OKKICommand: AsyncParsableCommand {
-  static let configuration = CommandConfiguration(commandName: "okki", abstract: "A simulated OKKI with generated orders.")
+  static let configuration = CommandConfiguration(
+    commandName: "okki", abstract: "A simulated OKKI with generated orders.")
 
   @OptionGroup var listening: Listening
   @Option(help: "Same seed, same orders and faults.") var seed: UInt64 = 1

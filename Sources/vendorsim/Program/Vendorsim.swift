@@ -4,6 +4,7 @@ import ArgumentParser
 @main
 struct Vendorsim: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "vendorsim", abstract: "Simulated OKKI and K/3 WISE servers, and the judge of what passed between them.",
-    subcommands: [OKKICommand.self])
+    commandName: "vendorsim",
+    abstract: "Simulated OKKI and K/3 WISE servers, and the judge of what passed between them.",
+    subcommands: [OKKICommand.self, K3Command.self, VerdictCommand.self])
 }

@@ -124,7 +124,11 @@ final class Backstage<Fault: FaultList> {
           problems.append("now: a Beijing time YYYY-MM-DD HH:MM:SS is wanted")
         }
       case "advance_seconds":
-        if let seconds = value.int64 { clock.advance(seconds: Int(seconds)) } else { problems.append("advance_seconds: a whole number is wanted") }
+        if let seconds = value.int64 {
+          clock.advance(seconds: Int(seconds))
+        } else {
+          problems.append("advance_seconds: a whole number is wanted")
+        }
       case "frozen":
         if let still = value.bool { clock.freeze(still) } else { problems.append("frozen: true or false is wanted") }
       case "real":

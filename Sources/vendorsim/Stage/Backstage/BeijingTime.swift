@@ -41,7 +41,8 @@ enum BeijingTime {
 
   private static func days(_ text: Substring) -> Int? {
     let parts = text.split(separator: "-", omittingEmptySubsequences: false)
-    guard parts.count == 3, parts[0].count == 4, let year = Int(parts[0]), let month = Int(parts[1]), let day = Int(parts[2]),
+    guard parts.count == 3, parts[0].count == 4, let year = Int(parts[0]), let month = Int(parts[1]),
+      let day = Int(parts[2]),
       (1...12).contains(month), (1...31).contains(day)
     else { return nil }
     let shiftedYear = month <= 2 ? year - 1 : year

@@ -78,9 +78,11 @@ struct Switchboard<Settings> {
           writer.key(one.name)
           one.show(settings, &writer)
         }
-        writer.member("notes", object: { notes in
-          for one in switches { notes.member(one.name, one.note) }
-        })
+        writer.member(
+          "notes",
+          object: { notes in
+            for one in switches { notes.member(one.name, one.note) }
+          })
       })
   }
 

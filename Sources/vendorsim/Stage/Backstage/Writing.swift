@@ -48,9 +48,11 @@ extension JSONWriter {
 
   /// `{"a":3,"b":1}`, keys sorted.
   mutating func member(_ key: String, counts: [String: Int]) {
-    member(key, object: { writer in
-      for (name, count) in counts.sorted(by: { $0.key < $1.key }) { writer.member(name, count) }
-    })
+    member(
+      key,
+      object: { writer in
+        for (name, count) in counts.sorted(by: { $0.key < $1.key }) { writer.member(name, count) }
+      })
   }
 }
 

@@ -15,8 +15,14 @@ final class Connection: ChannelInboundHandler {
   private var tooLarge = false
   private var waiting: [(request: Request, keepAlive: Bool)] = []
   private var busy = false
+  private var client = ""
 
   init(site: any Site) { self.site = site }
+
+  func channelActive(context: ChannelHandlerContext) {
+    client = context.channel.remoteAddress?.ipAddress ?? ""
+    context.fireChannelActive()
+  }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     switch unwrapInboundIn(data) {
@@ -29,7 +35,11 @@ final class Connection: ChannelInboundHandler {
           wrapOutboundOut(ByteBuffer(string: "HTTP/1.1 100 Continue\r\n\r\n")), promise: nil)
       }
     case .body(let part):
-      if body.count + part.readableBytes > Self.largestBody { tooLarge = true } else { body.append(contentsOf: part.readableBytesView) }
+      if body.count + part.readableBytes > Self.largestBody {
+        tooLarge = true
+      } else {
+        body.append(contentsOf: part.readableBytesView)
+      }
     case .end:
       guard let head else { return }
       self.head = nil
@@ -53,6 +63,7 @@ final class Connection: ChannelInboundHandler {
     if let cut { request.query = Query(target[target.index(after: cut)...]) }
     request.authorization = head.headers.first(name: "authorization")
     request.contentType = head.headers.first(name: "content-type")
+    request.client = client
     swap(&request.body, &body)
     return request
   }

@@ -5,6 +5,8 @@ struct Request {
   var query = Query("")
   var authorization: String?
   var contentType: String?
+  /// The client's address, without its port.
+  var client = ""
   var body: [UInt8] = []
 }
 
@@ -41,7 +43,8 @@ struct Query {
     while let byte = rest.popFirst() {
       if byte == UInt8(ascii: "+") {
         bytes.append(UInt8(ascii: " "))
-      } else if byte == UInt8(ascii: "%"), let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16) {
+      } else if byte == UInt8(ascii: "%"), let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16)
+      {
         bytes.append(value)
         rest = rest.dropFirst(2)
       } else {

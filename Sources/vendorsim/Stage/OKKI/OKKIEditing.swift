@@ -102,7 +102,8 @@ extension OKKISite {
     let index = store.count
     let now = stage.clock.seconds
     return SalesOrder(
-      id: OrderMaker.firstID + 7_000_000 + Int64(index) * 7, number: number.isEmpty ? "SO-NEW-\(index)" : number, name: "",
+      id: OrderMaker.firstID + 7_000_000 + Int64(index) * 7, number: number.isEmpty ? "SO-NEW-\(index)" : number,
+      name: "",
       companyID: 0, currency: "CNY", exchangeRate: Figure(text: "100"), dollarRate: "14.04",
       accountDate: BeijingTime.date(now), createTime: now, updateTime: now, status: Self.statuses[0].code, approval: -1,
       person: 0, remark: "", lines: [])
@@ -112,7 +113,9 @@ extension OKKISite {
     if let name = root["name"]?.text { order.name = name }
     if let remark = root["remark"]?.text { order.remark = remark }
     if let company = root["company_id"]?.text.flatMap({ Int64($0) }) { order.companyID = company }
-    if let date = root["account_date"]?.string, BeijingTime.seconds(date) != nil { order.accountDate = String(date.prefix(10)) }
+    if let date = root["account_date"]?.string, BeijingTime.seconds(date) != nil {
+      order.accountDate = String(date.prefix(10))
+    }
     if let date = root["shipment_deadline"]?.string { order.shipmentDeadline = String(date.prefix(10)) }
     if let code = root["currency"]?.string, let currency = Catalogue.currencies.first(where: { $0.code == code }) {
       order.currency = code

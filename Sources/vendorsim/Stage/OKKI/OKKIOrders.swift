@@ -118,7 +118,9 @@ extension OKKISite {
 
   /// Edits or deletes an order between its listing and its first look, when the plan says so.
   func between(_ request: Request, _ draw: FaultPlan<OKKIFault>.Draw) {
-    guard request.path == "/v1/invoices/order/info", draw.attempt == 1, let position = position(request.query) else { return }
+    guard request.path == "/v1/invoices/order/info", draw.attempt == 1, let position = position(request.query) else {
+      return
+    }
     let now = stage.clock.seconds
     if stage.faults.strikes(.changedBetween, draw) { touch(position, now: now) }
     if stage.faults.strikes(.changedSilently, draw) { touch(position, now: nil) }

@@ -34,34 +34,35 @@ struct OKKISettings {
 
   static var board: Switchboard<OKKISettings> {
     Switchboard(switches: [
-    .flag("strictTypes", \.strictTypes, "B.6: types of the documented schema instead of the recorded ones"),
-    .choice("detail", \.detail, "compact: about 2 KB an order; full: every field of B.6"),
-    .flag("listIncludesStatus", \.listIncludesStatus, "B.12: list items carry `status`"),
-    .flag("countAsString", \.countAsString, "B.12: `data.count` as a string"),
-    .whole("successCode", \.successCode, 0...999, "B.3: 200 in real replies, 0 in the documentation's mocks"),
-    .whole("expiresSeconds", \.expiresSeconds, 1...10_000_000, "lifetime of an access token"),
-    .flag("hidesExpiry", \.hidesExpiry, "B.2.1: token replies without expires_in, as the documentation says"),
-    .choice("reissue", \.reissue, "B-1: what a second token request gets"),
-    .whole("missingScopeStatus", \.missingScopeStatus, 200...599, "B-2: HTTP status when a scope is missing"),
-    .flag("rateLimit", \.rateLimit, "B-3: whether the limits below are in force; off unless asked for"),
-    .whole("ratePerSecond", \.ratePerSecond, 1...1_000_000, "B-3: refill of the token bucket"),
-    .whole("rateBurst", \.rateBurst, 1...1_000_000, "B-3: size of the token bucket"),
-    .whole("ratePerMinute", \.ratePerMinute, 1...100_000_000, "B-3: cap per minute"),
-    .choice("limitForm", \.limitForm, "B-3: how a refusal for speed looks"),
-    .whole("retryAfterSeconds", \.retryAfterSeconds, 0...3_600, "B-3: Retry-After of an HTTP 429"),
-    .flag("bareEndDateInclusive", \.bareEndDateInclusive, "B-4: a bare date as end means 23:59:59"),
-    .whole("pageCap", \.pageCap, 1...100_000, "B-5: largest page"),
-    .choice("oversizePage", \.oversizePage, "B-5: what a larger page asked for gets"),
-    .flag("removedShowsOnlyDeleted", \.removedShowsOnlyDeleted, "B-6: removed=1 shows only deleted orders"),
-    .flag("approvalFiltersApproved", \.approvalFiltersApproved, "B-7: approval=1 shows only approved orders"),
-    .flag("statusZeroIsNoFilter", \.statusZeroIsNoFilter, "B-8: status=0 filters nothing"),
-    .flag("newestFirst", \.newestFirst, "B-9: lists run from the newest to the oldest"),
-    .whole("clockSkewSeconds", \.clockSkewSeconds, -1_000_000...1_000_000, "how far `now` in replies is off the clock"),
-    .whole("latencyMilliseconds", \.latencyMilliseconds, 0...600_000, "every reply is held back so long"),
-    .whole("slowMilliseconds", \.slowMilliseconds, 0...600_000, "how long the fault `slow` holds a reply back"),
-    .whole(
-      "revokeAfterInfos", \.revokeAfterInfos, 0...1_000_000_000,
-      "after so many order/info replies all tokens are revoked, once; 0: never"),
+      .flag("strictTypes", \.strictTypes, "B.6: types of the documented schema instead of the recorded ones"),
+      .choice("detail", \.detail, "compact: about 2 KB an order; full: every field of B.6"),
+      .flag("listIncludesStatus", \.listIncludesStatus, "B.12: list items carry `status`"),
+      .flag("countAsString", \.countAsString, "B.12: `data.count` as a string"),
+      .whole("successCode", \.successCode, 0...999, "B.3: 200 in real replies, 0 in the documentation's mocks"),
+      .whole("expiresSeconds", \.expiresSeconds, 1...10_000_000, "lifetime of an access token"),
+      .flag("hidesExpiry", \.hidesExpiry, "B.2.1: token replies without expires_in, as the documentation says"),
+      .choice("reissue", \.reissue, "B-1: what a second token request gets"),
+      .whole("missingScopeStatus", \.missingScopeStatus, 200...599, "B-2: HTTP status when a scope is missing"),
+      .flag("rateLimit", \.rateLimit, "B-3: whether the limits below are in force; off unless asked for"),
+      .whole("ratePerSecond", \.ratePerSecond, 1...1_000_000, "B-3: refill of the token bucket"),
+      .whole("rateBurst", \.rateBurst, 1...1_000_000, "B-3: size of the token bucket"),
+      .whole("ratePerMinute", \.ratePerMinute, 1...100_000_000, "B-3: cap per minute"),
+      .choice("limitForm", \.limitForm, "B-3: how a refusal for speed looks"),
+      .whole("retryAfterSeconds", \.retryAfterSeconds, 0...3_600, "B-3: Retry-After of an HTTP 429"),
+      .flag("bareEndDateInclusive", \.bareEndDateInclusive, "B-4: a bare date as end means 23:59:59"),
+      .whole("pageCap", \.pageCap, 1...100_000, "B-5: largest page"),
+      .choice("oversizePage", \.oversizePage, "B-5: what a larger page asked for gets"),
+      .flag("removedShowsOnlyDeleted", \.removedShowsOnlyDeleted, "B-6: removed=1 shows only deleted orders"),
+      .flag("approvalFiltersApproved", \.approvalFiltersApproved, "B-7: approval=1 shows only approved orders"),
+      .flag("statusZeroIsNoFilter", \.statusZeroIsNoFilter, "B-8: status=0 filters nothing"),
+      .flag("newestFirst", \.newestFirst, "B-9: lists run from the newest to the oldest"),
+      .whole(
+        "clockSkewSeconds", \.clockSkewSeconds, -1_000_000...1_000_000, "how far `now` in replies is off the clock"),
+      .whole("latencyMilliseconds", \.latencyMilliseconds, 0...600_000, "every reply is held back so long"),
+      .whole("slowMilliseconds", \.slowMilliseconds, 0...600_000, "how long the fault `slow` holds a reply back"),
+      .whole(
+        "revokeAfterInfos", \.revokeAfterInfos, 0...1_000_000_000,
+        "after so many order/info replies all tokens are revoked, once; 0: never"),
     ])
   }
 }
@@ -105,7 +106,8 @@ extension FaultProfile {
     case .mild: [.serverError: 0.01]
     case .storm:
       [
-        .serverError: 0.05, .limited: 0.05, .accessDenied: 0.01, .tokenRevoked: 0.000_5, .dropped: 0.02, .truncated: 0.01,
+        .serverError: 0.05, .limited: 0.05, .accessDenied: 0.01, .tokenRevoked: 0.000_5, .dropped: 0.02,
+        .truncated: 0.01,
         .emptyBody: 0.01, .businessError: 0.005, .slow: 0.001, .changedBetween: 0.01, .deletedBetween: 0.002,
       ]
     }

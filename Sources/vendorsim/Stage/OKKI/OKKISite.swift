@@ -112,7 +112,9 @@ final class OKKISite: Site {
   /// Faults that strike before anything is looked at.
   private func early(_ draw: FaultPlan<OKKIFault>.Draw, _ request: Request) -> Reply? {
     if stage.faults.strikes(.dropped, draw) { return .dropped(by: OKKIFault.dropped.rawValue) }
-    if stage.faults.strikes(.serverError, draw) { return .page(502, "Bad Gateway", fault: OKKIFault.serverError.rawValue) }
+    if stage.faults.strikes(.serverError, draw) {
+      return .page(502, "Bad Gateway", fault: OKKIFault.serverError.rawValue)
+    }
     if request.path.hasPrefix("/v1/oauth2/") { return nil }
     if stage.faults.strikes(.tokenRevoked, draw) { tokens.revokeAll() }
     if stage.faults.strikes(.limited, draw) { return limited() }

@@ -78,7 +78,8 @@ struct OKKITokens {
     if let known = current, known.expires <= now { current = nil }
     grants = grants.filter { $0.value.expires > now }
     let expires =
-      settings.reissue == .newFreshExpiry ? now + settings.expiresSeconds : current?.expires ?? now + settings.expiresSeconds
+      settings.reissue == .newFreshExpiry
+      ? now + settings.expiresSeconds : current?.expires ?? now + settings.expiresSeconds
     let token: String
     if settings.reissue == .same, let known = current {
       token = known.token

@@ -3,7 +3,8 @@ import JSON
 /// The fields of `order/info` that Ferry does not need but a real reply has; shown with `detail = full`.
 enum OrderExtras {
   static func write(_ order: SalesOrder, strict: Bool, into item: inout JSONWriter) {
-    item.member("link_status", array: { list in for status in [20, 30, 40, 60, 50, 10] { list.integer(Int64(status)) } })
+    item.member(
+      "link_status", array: { list in for status in [20, 30, 40, 60, 50, 10] { list.integer(Int64(status)) } })
     for (name, code) in [("stock_up_status", 10), ("shipping_status", 20), ("end_status", 30)] {
       item.member(
         name,

@@ -39,7 +39,9 @@ struct OrderMaker {
   func orders(_ range: Range<Int>, times: ClosedRange<Int>) -> [SalesOrder] {
     let defective = Int((Double(range.count) * unmappable / 100).rounded())
     let ranked = range.sorted {
-      (Chance.mix(Chance.hash("defect", seed: seed) ^ UInt64($0)), $0) < (Chance.mix(Chance.hash("defect", seed: seed) ^ UInt64($1)), $1)
+      (Chance.mix(Chance.hash("defect", seed: seed) ^ UInt64($0)), $0) < (
+        Chance.mix(Chance.hash("defect", seed: seed) ^ UInt64($1)), $1
+      )
     }
     var defects: [Int: Defect] = [:]
     for (turn, index) in ranked.prefix(defective).enumerated() {
@@ -86,7 +88,8 @@ struct OrderMaker {
     if chance.once(in: 3) { count = chance.among(["3", "7", "9", "11", "13", "21", "333"]) }
     if unit.okki == "Kilogram", chance.once(in: 2) { count = chance.among(["12.5", "0.75", "1.25", "33.3333", "0.3"]) }
     let wholeMoney = currency == "JPY"
-    let cents = (chance.once(in: 8) ? 10_000 : 1_000 + chance.below(9_000_000)) / (wholeMoney ? 100 : 1) * (wholeMoney ? 100 : 1)
+    let cents =
+      (chance.once(in: 8) ? 10_000 : 1_000 + chance.below(9_000_000)) / (wholeMoney ? 100 : 1) * (wholeMoney ? 100 : 1)
     let other = chance.once(in: 6) ? min(cents / 10, 5_000) / 100 * 100 : 0
     let quantity = ExactDecimal(count) ?? .one
     let goods = ExactDecimal(money(cents - other)) ?? .zero

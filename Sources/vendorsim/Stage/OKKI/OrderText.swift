@@ -59,7 +59,11 @@ struct OrderText {
       item.member("status", order.status)
       item.member("status_name", "待回款")
       item.member("approval_status", order.approval)
-      if strict { item.member("company_id", String(order.companyID)) } else { item.member("company_id", order.companyID) }
+      if strict {
+        item.member("company_id", String(order.companyID))
+      } else {
+        item.member("company_id", order.companyID)
+      }
       companyObject(order, into: &item, archive: true)
       let person = Catalogue.people[order.person]
       item.member(
@@ -115,7 +119,9 @@ struct OrderText {
   }
 
   private func companyObject(_ order: SalesOrder, into item: inout JSONWriter, archive: Bool) {
-    guard let company = company(order.companyID), !company.hidden else { return item.member("company", array: { _ in }) }
+    guard let company = company(order.companyID), !company.hidden else {
+      return item.member("company", array: { _ in })
+    }
     item.member(
       "company",
       object: { one in
@@ -183,7 +189,8 @@ struct OrderSums {
       amount = try products.adding(additions)
       let hundred = ExactDecimal(100)
       amountRMB = try amount.multiplied(by: order.exchangeRate.value).divided(by: hundred).rounded(scale: 2)
-      amountUSD = try amount.multiplied(by: ExactDecimal(order.dollarRate) ?? .zero).divided(by: hundred).rounded(scale: 2)
+      amountUSD = try amount.multiplied(by: ExactDecimal(order.dollarRate) ?? .zero).divided(by: hundred).rounded(
+        scale: 2)
     } catch {
       products = .zero
     }

@@ -74,11 +74,11 @@ struct BillRules {
     let total = amount.rounded(scale: 2)
     let net = try amount.multiplied(by: hundred).divided(by: withTax).rounded(scale: 2)
     return BillLine(
-        material: row["product_no"]?.text ?? "", unit: unit(row["unit"]?.text ?? ""), quantity: count.rounded(scale: 4),
-        taxPrice: try amount.divided(by: count).rounded(scale: 6),
-        price: try amount.multiplied(by: hundred).divided(by: count.multiplied(by: withTax)).rounded(scale: 6),
-        taxRate: percent, total: total, net: net, tax: try total.subtracting(net),
-        standardTotal: try amount.multiplied(by: rate).rounded(scale: 2), delivery: delivery)
+      material: row["product_no"]?.text ?? "", unit: unit(row["unit"]?.text ?? ""), quantity: count.rounded(scale: 4),
+      taxPrice: try amount.divided(by: count).rounded(scale: 6),
+      price: try amount.multiplied(by: hundred).divided(by: count.multiplied(by: withTax)).rounded(scale: 6),
+      taxRate: percent, total: total, net: net, tax: try total.subtracting(net),
+      standardTotal: try amount.multiplied(by: rate).rounded(scale: 2), delivery: delivery)
   }
 
   private func currency(_ code: String) -> String { code == "CNY" ? "RMB" : code }
@@ -141,14 +141,16 @@ extension BillFacts {
 
 extension BillLine {
   init?(_ row: JSONValue) {
-    guard let material = row["material"]?.string, let unit = row["unit"]?.string, let delivery = row["delivery"]?.string,
+    guard let material = row["material"]?.string, let unit = row["unit"]?.string,
+      let delivery = row["delivery"]?.string,
       let quantity = Self.figure(row, "quantity"), let taxPrice = Self.figure(row, "tax_price"),
       let price = Self.figure(row, "price"), let taxRate = Self.figure(row, "tax_rate"),
       let total = Self.figure(row, "total"), let net = Self.figure(row, "net"), let tax = Self.figure(row, "tax"),
       let standardTotal = Self.figure(row, "standard_total")
     else { return nil }
     self.init(
-      material: material, unit: unit, quantity: quantity, taxPrice: taxPrice, price: price, taxRate: taxRate, total: total,
+      material: material, unit: unit, quantity: quantity, taxPrice: taxPrice, price: price, taxRate: taxRate,
+      total: total,
       net: net, tax: tax, standardTotal: standardTotal, delivery: delivery)
   }
 

@@ -1,0 +1,55 @@
+import Orders
+import Pipeline
+
+/// What an order's bill may be numbered in K/3.
+struct KeyChoice: Sendable, Equatable {
+  /// The number that the mapping gave, when it is fit to be a key.
+  var wanted: String?
+  /// The number shortened, with the order's id behind it: for when the number is unfit or another order has it.
+  var fallback: String
+  /// For when even that is taken.
+  var spare: String
+}
+
+/// Derives external keys from bill numbers.
+struct KeyRule: Sendable {
+  /// Longest key, in UTF-16 units, as K/3's nvarchar counts.
+  let limit: Int
+
+  /// One choice per request. No key is offered twice in a batch, upper and lower case taken as the same.
+  func choices(for requests: [ClaimRequest]) -> [KeyChoice] {
+    var taken: Set<String> = []
+    var result: [KeyChoice] = []
+    result.reserveCapacity(requests.count)
+    for request in requests {
+      let number = clean(request.billNumber)
+      let fits = !number.isEmpty && number.utf16.count <= limit
+      let wanted = fits && taken.insert(number.lowercased()).inserted ? number : nil
+      let suffix = "\(request.orderID)"
+      let spare = String(UInt32.random(in: 0...UInt32.max), radix: 36)
+      result.append(
+        KeyChoice(
+          wanted: wanted, fallback: joined(number, suffix), spare: joined(number, "\(suffix)-\(spare)")))
+    }
+    // A fallback may be the very number of another order of the batch.
+    for index in result.indices where !taken.insert(result[index].fallback.lowercased()).inserted {
+      result[index].fallback = result[index].spare
+    }
+    return result
+  }
+
+  /// Without control characters, and without space at the ends, which K/3 does not tell from none.
+  private func clean(_ number: String) -> String {
+    let scalars = number.unicodeScalars.filter { $0.properties.generalCategory != .control }
+    var text = Substring(String(String.UnicodeScalarView(scalars)))
+    while text.first?.isWhitespace == true { text.removeFirst() }
+    while text.last?.isWhitespace == true { text.removeLast() }
+    return String(text)
+  }
+
+  private func joined(_ number: String, _ suffix: String) -> String {
+    var head = Substring(number)
+    while !head.isEmpty, head.utf16.count + 1 + suffix.utf16.count > limit { head.removeLast() }
+    return head.isEmpty ? suffix : "\(head)-\(suffix)"
+  }
+}

@@ -1,0 +1,12 @@
+/// One step of the schema. Published steps never change; a change is a new step.
+struct Migration: Sendable {
+  /// From 1, without a gap.
+  let version: Int
+  /// What it brings, for people.
+  let name: String
+  /// Its statements, run in one transaction, with the ledger's schema as the search path.
+  let statements: [String]
+}
+
+/// All steps, in order. They are Swift text, not resource files, so that the binary alone can migrate.
+let migrations: [Migration] = [v0001]

@@ -1,0 +1,167 @@
+public import Orders
+public import Pipeline
+import PostgreSQL
+
+/// The poller's memory in PostgreSQL.
+public final class PostgresPollLedger: PollLedger {
+  private let database: LedgerDatabase
+  private let leadership: Leadership
+
+  /// A memory on a migrated database.
+  public init(_ database: LedgerDatabase) {
+    self.database = database
+    leadership = Leadership(database)
+  }
+
+  /// The watermark, as the port says.
+  public func watermark(of stream: PollStream) async throws(LedgerFailure) -> BeijingTime? {
+    let rows = try await database.run(
+      PostgresStatement("SELECT at FROM poll_watermarks WHERE stream = $1::text", .text(stream.rawValue)))
+    guard rows.count > 0, let at = rows.int(0, 0) else { return nil }
+    return BeijingTime(epochSeconds: at)
+  }
+
+  /// Moves the watermark, as the port says.
+  public func advance(
+    _ stream: PollStream, from old: BeijingTime?, to new: BeijingTime
+  ) async throws(LedgerFailure) -> Bool {
+    let statement =
+      if let old {
+        PostgresStatement(
+          "UPDATE poll_watermarks SET at = $3::bigint, moved = clock_timestamp() "
+            + "WHERE stream = $1::text AND at = $2::bigint RETURNING stream",
+          .text(stream.rawValue), .int(old.epochSeconds), .int(new.epochSeconds))
+      } else {
+        PostgresStatement(
+          "INSERT INTO poll_watermarks (stream, at) VALUES ($1::text, $2::bigint) "
+            + "ON CONFLICT (stream) DO NOTHING RETURNING stream",
+          .text(stream.rawValue), .int(new.epochSeconds))
+      }
+    return try await database.run(statement).count == 1
+  }
+
+  /// The headlines that must be fetched, as the port says.
+  public func unpublished(among headlines: [OrderHeadline]) async throws(LedgerFailure) -> [OrderHeadline] {
+    var result: [OrderHeadline] = []
+    for start in stride(from: 0, to: headlines.count, by: rowsPerStatement) {
+      let part = headlines[start..<min(start + rowsPerStatement, headlines.count)]
+      let rows = try await database.run(
+        PostgresStatement(
+          Self.unpublishedSQL, .intArray(part.map(\.id.rawValue)), .intArray(part.map(\.updateTime.epochSeconds))))
+      for row in 0..<rows.count {
+        guard let position = rows.int(row, 0) else { continue }
+        result.append(headlines[start + Int(position) - 1])
+      }
+    }
+    return result
+  }
+
+  /// Numbers contents, as the port says.
+  public func number(_ revisions: [FetchedRevision]) async throws(LedgerFailure) -> [RevisionAnswer] {
+    var answers: [RevisionAnswer] = Array(repeating: .published, count: revisions.count)
+    for part in parts(of: revisions, by: \.orderID) {
+      let found = try await numberOnce(part.map { revisions[$0] })
+      for (position, answer) in zip(part, found) { answers[position] = answer }
+    }
+    return answers
+  }
+
+  private func numberOnce(_ revisions: [FetchedRevision]) async throws(LedgerFailure) -> [RevisionAnswer] {
+    var fresh = numbers(try await database.run(numberStatement(revisions)))
+    let others = revisions.filter { fresh[$0.orderID] == nil }
+    var pending: [OrderID: Int64] = [:]
+    if !others.isEmpty {
+      // As with claims: the first statement holds the rows that the second one looks at.
+      let both = try await database.transaction([
+        numberStatement(others),
+        PostgresStatement(
+          Self.pendingSQL, .intArray(others.map(\.orderID.rawValue)),
+          .intArray(others.map(\.updateTime.epochSeconds)), .intArray(others.map(\.contentHash))),
+      ])
+      fresh.merge(numbers(both[0])) { _, new in new }
+      pending = numbers(both[1])
+    }
+    return revisions.map { revision in
+      (fresh[revision.orderID] ?? pending[revision.orderID]).map { .publish(number: $0) } ?? .published
+    }
+  }
+
+  private func numberStatement(_ revisions: [FetchedRevision]) -> PostgresStatement {
+    PostgresStatement(
+      Self.numberSQL, .intArray(revisions.map(\.orderID.rawValue)),
+      .intArray(revisions.map(\.updateTime.epochSeconds)), .intArray(revisions.map(\.contentHash)))
+  }
+
+  private func numbers(_ rows: PostgresRows) -> [OrderID: Int64] {
+    var result: [OrderID: Int64] = [:]
+    for row in 0..<rows.count {
+      guard let id = rows.int(row, 0), let number = rows.int(row, 1) else { continue }
+      result[OrderID(rawValue: id)] = number
+    }
+    return result
+  }
+
+  /// Records what was published, as the port says. May be repeated.
+  public func record(_ published: [PublishedRevision]) async throws(LedgerFailure) {
+    for part in parts(of: published, by: \.orderID) {
+      let revisions = part.map { published[$0] }
+      _ = try await database.run(
+        PostgresStatement(
+          Self.recordSQL, .intArray(revisions.map(\.orderID.rawValue)), .intArray(revisions.map(\.number)),
+          .boolArray(revisions.map(\.mayStillChange))))
+    }
+  }
+
+  /// Becomes or stays the poller, by an advisory lock that lives as long as its connection.
+  public func lead() async -> Bool { await leadership.take() }
+
+  /// Steps down by closing that connection.
+  public func resign() async { await leadership.give() }
+
+  // As in PostgresLedger: inserts that meet existing rows, single-row subselects, ids in order.
+
+  private static let unpublishedSQL = """
+    SELECT asked.position
+    FROM unnest($1::bigint[], $2::bigint[]) WITH ORDINALITY AS asked (order_id, update_time, position)
+    LEFT JOIN LATERAL (SELECT * FROM order_revisions row WHERE row.order_id = asked.order_id LIMIT 1) AS known ON true
+    WHERE known.published IS NOT TRUE OR known.update_time <> asked.update_time OR known.refetch
+    ORDER BY asked.position
+    """
+
+  // A content older than the one known does not count: somebody has fetched a newer one since, and publishes it.
+  private static let numberSQL = """
+    WITH fetched AS (
+      SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS fetched (order_id, update_time, content_hash)
+    )
+    INSERT INTO order_revisions AS known (order_id, number, update_time, content_hash, published, refetch)
+    SELECT order_id, 1, update_time, content_hash, false, false FROM fetched ORDER BY order_id
+    ON CONFLICT (order_id) DO UPDATE SET
+      number = known.number + 1, update_time = EXCLUDED.update_time, content_hash = EXCLUDED.content_hash,
+      published = false, refetch = false
+    WHERE EXCLUDED.update_time > known.update_time
+      OR EXCLUDED.update_time = known.update_time AND EXCLUDED.content_hash <> known.content_hash
+    RETURNING known.order_id, known.number
+    """
+
+  private static let pendingSQL = """
+    SELECT known.order_id, known.number
+    FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS fetched (order_id, update_time, content_hash)
+    CROSS JOIN LATERAL (SELECT * FROM order_revisions row WHERE row.order_id = fetched.order_id LIMIT 1) AS known
+    WHERE NOT known.published AND known.update_time = fetched.update_time
+      AND known.content_hash = fetched.content_hash
+    """
+
+  private static let recordSQL = """
+    WITH confirmed AS (
+      SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::boolean[]) AS confirmed (order_id, number, refetch)
+    )
+    INSERT INTO order_revisions AS known (order_id, number, update_time, content_hash, published, refetch)
+    SELECT order_id, number, 0, 0, true, refetch FROM confirmed
+    WHERE (
+      SELECT true FROM order_revisions row
+      WHERE row.order_id = confirmed.order_id AND row.number = confirmed.number LIMIT 1)
+    ORDER BY order_id
+    ON CONFLICT (order_id) DO UPDATE SET published = true, refetch = EXCLUDED.refetch
+    WHERE known.number = EXCLUDED.number
+    """
+}

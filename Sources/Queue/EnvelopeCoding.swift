@@ -1,0 +1,202 @@
+import AMQP
+import Orders
+import Pipeline
+
+/// Envelopes as messages and back. What the flow knows of an order is in headers; the body is the content alone.
+///
+/// Everything with the prefix `ferry-` is ours; other headers, such as the broker's own of dead lettering, are ignored.
+struct EnvelopeCoding: Sendable {
+  /// The newest form of messages that this program knows.
+  static let format: Int64 = 1
+  private static let jsonType = "application/json"
+
+  let topology: Topology
+
+  // MARK: Writing
+
+  /// A parcel's message.
+  /// - Parameter now: milliseconds since 1970.
+  func message(for parcel: Parcel, now: Int64) -> AMQPMessage {
+    var headers = [AMQPHeader("ferry-format", .int(Self.format))]
+    var properties = AMQPProperties(appID: "ferry", timestamp: UInt64(max(now, 0) / 1_000), persistent: true)
+    let body: [UInt8]
+    switch parcel.content {
+    case .unreadable(let bytes):
+      properties.type = "unreadable"
+      properties.contentType = "application/octet-stream"
+      body = bytes
+    case .envelope(let envelope):
+      properties.contentType = Self.jsonType
+      properties.messageID = "\(envelope.orderID)-\(envelope.revision)"
+      headers += common(envelope)
+      switch envelope.content {
+      case .order(let bytes):
+        properties.type = "order"
+        body = bytes
+      case .bill(let bill, let strategy):
+        properties.type = "bill"
+        headers.append(AMQPHeader("ferry-object", text(bill.object, 100)))
+        headers.append(AMQPHeader("ferry-bill-number", text(bill.number, 400)))
+        headers.append(AMQPHeader("ferry-strategy", text(strategy, 200)))
+        body = bill.body
+      }
+    }
+    if let burial = parcel.burial { headers += parked(burial, parcel.destination, now) }
+    properties.headers = headers
+    return AMQPMessage(
+      exchange: topology.exchange, routingKey: topology.routingKey(to: parcel.destination), properties: properties,
+      body: body, mandatory: true)
+  }
+
+  private func common(_ envelope: Envelope) -> [AMQPHeader] {
+    var headers = [
+      AMQPHeader("ferry-order-id", .int(envelope.orderID.rawValue)),
+      AMQPHeader("ferry-order-number", text(envelope.orderNumber, 400)),
+      AMQPHeader("ferry-revision", .int(envelope.revision)),
+      AMQPHeader("ferry-update-time", .int(envelope.updateTime.epochSeconds)),
+      AMQPHeader("ferry-attempt", .int(Int64(envelope.attempt))),
+      AMQPHeader("ferry-first-seen", .int(envelope.firstSeen)),
+    ]
+    if let reason = envelope.lastReason {
+      headers.append(AMQPHeader("ferry-last-reason", text(reason.code.rawValue, 60)))
+      headers.append(AMQPHeader("ferry-last-sentence", text(reason.sentence, 1_024)))
+    }
+    return headers
+  }
+
+  private func parked(_ burial: Outcome.Burial, _ destination: Destination, _ now: Int64) -> [AMQPHeader] {
+    let stage =
+      switch destination {
+      case .dead(let stage), .retry(let stage, _): stage
+      case .queue(let queue): StageName.allCases.first { $0.queue == queue } ?? .transform
+      }
+    return [
+      AMQPHeader("ferry-stage", .string(stage.rawValue)),
+      AMQPHeader("ferry-parked-reason", text(burial.reason.code.rawValue, 60)),
+      AMQPHeader("ferry-parked-sentence", text(burial.reason.sentence, 1_024)),
+      AMQPHeader("ferry-parked-at", .int(now)),
+      AMQPHeader("ferry-vendor-answer", text(burial.vendorAnswer, 2_048)),
+    ]
+  }
+
+  private func text(_ text: String, _ bytes: Int) -> AMQPValue { .string(headerText(text, maxBytes: bytes)) }
+
+  // MARK: Reading
+
+  /// The envelope in a message of a queue of the flow, or why there is none. The reason names headers and kinds of
+  /// values, never a value.
+  func envelope(of delivery: AMQPDelivery, in queue: QueueName) -> Result<Envelope, Reason> {
+    do throws(Reason) {
+      return .success(try read(delivery.properties, delivery.body, queue))
+    } catch {
+      return .failure(error)
+    }
+  }
+
+  private func read(_ properties: AMQPProperties, _ body: [UInt8], _ queue: QueueName) throws(Reason) -> Envelope {
+    let headers = HeaderReader(properties.headers)
+    let format = try headers.int("ferry-format", 1...Int64.max)
+    guard format <= Self.format else {
+      throw undecodable("the message has form \(format), newer than this program knows (\(Self.format))")
+    }
+    guard properties.contentType == Self.jsonType else {
+      throw undecodable("the content type is \(properties.contentType == nil ? "missing" : "not \(Self.jsonType)")")
+    }
+    guard !body.isEmpty else { throw undecodable("the message has no body") }
+    let orderID = OrderID(rawValue: try headers.int("ferry-order-id", Int64.min...Int64.max))
+    let revision = try headers.int("ferry-revision", 1...Int64.max)
+    guard properties.messageID == "\(orderID)-\(revision)" else {
+      throw undecodable("the message id is not made of ferry-order-id and ferry-revision")
+    }
+    var envelope = Envelope(
+      orderID: orderID, orderNumber: try headers.string("ferry-order-number"), revision: revision,
+      updateTime: BeijingTime(epochSeconds: try headers.int("ferry-update-time", 0...253_402_300_799)),
+      firstSeen: try headers.int("ferry-first-seen", 0...Int64.max),
+      content: try content(properties.type, body, queue, headers))
+    envelope.attempt = Int(try headers.int("ferry-attempt", 1...1_000_000))
+    if headers.has("ferry-last-reason") {
+      let sentence = try headers.string("ferry-last-sentence")
+      // A code that a newer program may have written is no reason to refuse the message.
+      envelope.lastReason = ReasonCode(rawValue: try headers.string("ferry-last-reason")).map { Reason($0, sentence) }
+    }
+    return envelope
+  }
+
+  private func content(
+    _ type: String?, _ body: [UInt8], _ queue: QueueName, _ headers: HeaderReader
+  ) throws(Reason) -> Envelope.Content {
+    switch (type, queue) {
+    case ("order", .orders): return .order(body)
+    case ("bill", .bills):
+      let bill = Bill(
+        object: try headers.string("ferry-object"), number: try headers.string("ferry-bill-number"), body: body)
+      return .bill(bill, strategy: try headers.string("ferry-strategy"))
+    case ("order", .bills), ("bill", .orders):
+      throw undecodable("the message is of a type that does not belong into the queue \(queue.rawValue)")
+    case (nil, _): throw undecodable("the message has no type")
+    default: throw undecodable("the message's type is neither order nor bill")
+    }
+  }
+}
+
+/// A text as a header may carry it: control characters shown as pictures (`␊`), cut at so many bytes of UTF-8.
+func headerText(_ text: String, maxBytes: Int) -> String {
+  var result = String.UnicodeScalarView()
+  var size = 0
+  for scalar in text.unicodeScalars {
+    let safe: Unicode.Scalar =
+      switch scalar.value {
+      case 0..<0x20: Unicode.Scalar(0x2400 + scalar.value) ?? "\u{FFFD}"
+      case 0x7f: "\u{2421}"
+      case 0x80..<0xa0, 0x2028, 0x2029: "\u{FFFD}"
+      default: scalar
+      }
+    size += UTF8.width(safe)
+    if size > maxBytes { break }
+    result.append(safe)
+  }
+  return String(result)
+}
+
+private func undecodable(_ sentence: String) -> Reason { Reason(.undecodable, sentence) }
+
+/// Headers by name, with the kinds of their values.
+private struct HeaderReader {
+  private var values: [String: AMQPValue] = [:]
+
+  init(_ headers: [AMQPHeader]) {
+    for header in headers where header.name.hasPrefix("ferry-") { values[header.name] = header.value }
+  }
+
+  func has(_ name: String) -> Bool { values[name] != nil }
+
+  func int(_ name: String, _ range: ClosedRange<Int64>) throws(Reason) -> Int64 {
+    guard case .int(let value)? = values[name] else { throw wrong(name, wanted: "a whole number") }
+    guard range.contains(value) else { throw undecodable("the header \(name) is a number out of range") }
+    return value
+  }
+
+  func string(_ name: String) throws(Reason) -> String {
+    guard case .string(let value)? = values[name] else { throw wrong(name, wanted: "text") }
+    return value
+  }
+
+  private func wrong(_ name: String, wanted: String) -> Reason {
+    guard let value = values[name] else { return undecodable("the header \(name) is missing") }
+    return undecodable("the header \(name) is \(kind(of: value)), not \(wanted)")
+  }
+
+  private func kind(of value: AMQPValue) -> String {
+    switch value {
+    case .string: "text"
+    case .int: "a whole number"
+    case .bool: "a truth value"
+    case .double: "a floating point number"
+    case .timestamp: "a time"
+    case .bytes: "bytes"
+    case .table: "a table"
+    case .array: "an array"
+    case .null: "null"
+    }
+  }
+}

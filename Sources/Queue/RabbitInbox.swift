@@ -1,0 +1,80 @@
+import AMQP
+public import Pipeline
+import Synchronization
+
+/// A stage's queue on RabbitMQ, over a connection that only consumes: a broker that holds publishers back still takes
+/// acknowledgements on it.
+public final class RabbitInbox: Inbox {
+  private let queue: QueueName
+  private let coding: EnvelopeCoding
+  private let session: RabbitSession
+  private let onEvent: @Sendable (QueueEvent) -> Void
+
+  /// An inbox; it connects when `next` is first called.
+  /// - Parameters:
+  ///   - prefetch: messages lent to this worker at a time, 1...2000; with their size it bounds the worker's memory.
+  ///   - onEvent: told of connections made and lost; must not block.
+  public init(
+    _ settings: RabbitSettings, topology: Topology, stage: StageName, prefetch: Int, pacing: Pacing = .live,
+    onEvent: @escaping @Sendable (QueueEvent) -> Void = { _ in }
+  ) {
+    queue = stage.queue
+    coding = EnvelopeCoding(topology: topology)
+    self.onEvent = onEvent
+    let name = topology.name(of: stage.queue)
+    let prefetch = min(max(prefetch, 1), 2_000)
+    session = RabbitSession(settings.options(for: "\(stage.rawValue) inbox"), pacing: pacing, onEvent: onEvent) {
+      connection throws(AMQPFailure) in
+      try await connection.consume(queue: name, prefetch: prefetch)
+    }
+  }
+
+  /// Whether it is connected and consuming.
+  public var isReady: Bool { !session.isRetired && session.live != nil }
+
+  /// Waits for messages, as the port says; over broken connections and outages for as long as they last.
+  public func next(max: Int) async -> [Delivery] {
+    while !Task.isCancelled, !session.isRetired {
+      guard let live = await session.connected() else { continue }
+      do throws(AMQPFailure) {
+        let lent = try await live.connection.deliveries(max: Swift.max(max, 1))
+        // Whatever came together with the stop goes back when the connection closes.
+        if session.isRetired { return [] }
+        if lent.isEmpty { continue }
+        session.worked()
+        let deliveries = lent.compactMap { delivery(of: $0, live) }
+        if !deliveries.isEmpty { return deliveries }
+      } catch {
+        await session.drop(live, error)
+      }
+    }
+    return []
+  }
+
+  private func delivery(of lent: AMQPDelivery, _ live: RabbitSession.Live) -> Delivery? {
+    if lent.isTruncated {
+      // Only the broker has all of it. Refused, it goes to the dead queue by the queue's policy.
+      live.connection.reject([lent.tag], requeue: false)
+      onEvent(.oversized)
+      return nil
+    }
+    return Delivery(
+      receipt: Delivery.Receipt(session: live.number, tag: lent.tag), envelope: coding.envelope(of: lent, in: queue),
+      body: lent.body)
+  }
+
+  /// Settles deliveries; receipts of an earlier connection are ignored, since their messages come again.
+  public func acknowledge(_ receipts: [Delivery.Receipt]) {
+    guard let live = session.live else { return }
+    live.connection.acknowledge(receipts.lazy.filter { $0.session == live.number }.map(\.tag))
+  }
+
+  /// Takes no more. Acknowledgements still go out.
+  public func stop() async {
+    session.retire()
+    await session.live?.connection.cancelConsumer()
+  }
+
+  /// Sends what is acknowledged and gives everything else back.
+  public func close() async { await session.close() }
+}

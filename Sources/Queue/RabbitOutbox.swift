@@ -1,0 +1,77 @@
+import AMQP
+public import Pipeline
+
+/// The write side of all queues on RabbitMQ, over a connection that only publishes.
+public final class RabbitOutbox: Outbox {
+  private let coding: EnvelopeCoding
+  private let session: RabbitSession
+  private let pacing: Pacing
+  private let timeoutSeconds: Int
+
+  /// An outbox; it connects when it is first used.
+  /// - Parameter onEvent: told of connections made and lost; must not block.
+  public init(
+    _ settings: RabbitSettings, topology: Topology, pacing: Pacing = .live,
+    onEvent: @escaping @Sendable (QueueEvent) -> Void = { _ in }
+  ) {
+    coding = EnvelopeCoding(topology: topology)
+    self.pacing = pacing
+    timeoutSeconds = min(max(settings.publishTimeoutSeconds, 1), 600)
+    session = RabbitSession(settings.options(for: "outbox"), pacing: pacing, onEvent: onEvent)
+  }
+
+  /// Whether it is connected and may publish. A connection that broke while idle is noticed within two heartbeats.
+  public var isReady: Bool {
+    guard let live = session.live else { return false }
+    return !live.connection.isBlocked
+  }
+
+  /// Connects if it is not connected: one attempt, after the pause that is due.
+  /// - Returns: `isReady`.
+  @discardableResult
+  public func connect() async -> Bool {
+    _ = await session.connected()
+    return isReady
+  }
+
+  /// Publishes a batch, as the port says. Without a connection it waits for the pause that is due (at most 30 s) and
+  /// makes one attempt to connect.
+  public func publish(_ parcels: [Parcel]) async -> [PublishResult] {
+    let now = pacing.now()
+    let messages = parcels.map { coding.message(for: $0, now: now) }
+    var results: [AMQPPublishResult] = Array(repeating: .notSent(""), count: messages.count)
+    var pending = Array(messages.indices)
+    // Twice: a connection that has died since its last use shows it only now, and nothing was sent over it.
+    for _ in 0..<2 where !pending.isEmpty {
+      guard let live = await session.connected() else {
+        for index in pending { results[index] = .notSent("no connection to the broker: \(session.lastFailure)") }
+        break
+      }
+      let answers = await live.connection.publish(pending.map { messages[$0] }, timeoutSeconds: timeoutSeconds)
+      for (index, answer) in zip(pending, answers) { results[index] = answer }
+      if answers.contains(.confirmed) { session.worked() }
+      guard let failure = live.connection.failure else { break }
+      await session.drop(live, failure)
+      pending = zip(pending, answers).compactMap { index, answer in
+        if case .notSent = answer { index } else { nil }
+      }
+    }
+    return results.map(PublishResult.init)
+  }
+
+  /// Closes the connection; nothing can be published afterwards.
+  public func close() async { await session.close() }
+}
+
+extension PublishResult {
+  fileprivate init(_ result: AMQPPublishResult) {
+    switch result {
+    case .confirmed: self = .confirmed
+    case .unknown(let text): self = .unknown(text)
+    case .refused: self = .refused("the broker refused the message: its queue is full or in trouble")
+    case .returned(let code, let text):
+      self = .refused("no queue takes the message (\(code) \(text)): run `ferry migrate`")
+    case .notSent(let text): self = .refused("the message was not sent: \(text)")
+    }
+  }
+}

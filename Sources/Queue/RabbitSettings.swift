@@ -1,0 +1,76 @@
+import AMQP
+
+/// Why the queues cannot be worked with, in a sentence for people; holds no password and no content.
+public struct QueueFailure: Error, Sendable, Equatable, CustomStringConvertible {
+  /// The sentence.
+  public let description: String
+
+  init(_ description: String) { self.description = description }
+}
+
+/// Where the broker is and how it is talked to.
+public struct RabbitSettings: Sendable {
+  let address: AMQPAddress
+  /// Shown in the broker's list of connections, with the purpose of each behind it; at most 100 bytes.
+  public var connectionName = "ferry"
+  /// PEM bundle to verify the broker and its management with; nil takes the system's.
+  public var certificateAuthorityFile: String?
+  /// Seconds between heartbeats, 1...3600.
+  public var heartbeatSeconds = 30
+  /// Seconds that a batch may wait for its confirms, 1...600.
+  public var publishTimeoutSeconds = 30
+
+  /// Settings by the broker's address.
+  /// - Parameter url: `amqp://user:password@host:port/vhost`, or `amqps://`.
+  public init(url: String) throws(QueueFailure) {
+    do throws(AMQPAddressError) { address = try AMQPAddress(url) } catch { throw QueueFailure(error.description) }
+  }
+
+  /// The broker's address without the password.
+  public var place: String { address.description }
+
+  func options(for purpose: String) -> AMQPOptions {
+    var options = AMQPOptions(address: address, connectionName: "\(connectionName) \(purpose)")
+    options.heartbeatSeconds = heartbeatSeconds
+    options.certificateAuthorityFile = certificateAuthorityFile
+    return options
+  }
+}
+
+/// Time and chance, as the queues need them; tests bring their own.
+public struct Pacing: Sendable {
+  /// Waits; ends early, by throwing, when the task is cancelled.
+  public var sleep: @Sendable (Duration) async throws -> Void
+  /// Evenly distributed in 0..<1.
+  public var random: @Sendable () -> Double
+  /// Milliseconds since 1970 UTC.
+  public var now: @Sendable () -> Int64
+
+  /// A pacing of these.
+  public init(
+    sleep: @escaping @Sendable (Duration) async throws -> Void, random: @escaping @Sendable () -> Double,
+    now: @escaping @Sendable () -> Int64
+  ) {
+    self.sleep = sleep
+    self.random = random
+    self.now = now
+  }
+
+  /// The real ones.
+  public static let live = Pacing(
+    sleep: { try await Task.sleep(for: $0) }, random: { Double.random(in: 0..<1) }, now: { epochMilliseconds() })
+}
+
+/// What happens to a connection, for logs and metrics.
+public enum QueueEvent: Sendable, Equatable {
+  /// Connected, for the n-th time.
+  case connected(Int)
+  /// The connection ended; why.
+  case lost(String)
+  /// No connection came about; why.
+  case failed(String)
+  /// Nothing is tried for so many milliseconds.
+  case pausing(milliseconds: Int)
+  /// A message too large to be taken in was sent to the dead queue by the broker, whole.
+  case oversized
+}

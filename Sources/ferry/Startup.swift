@@ -1,0 +1,102 @@
+import ArgumentParser
+import Console
+import CoreMetrics
+import Foundation
+import Logging
+import Pipeline
+import UnixSignals
+import ServiceLifecycle
+import Telemetry
+
+/// What every role does before its work, and how it ends.
+enum Startup {
+  /// The exit status for settings and strategies that cannot be used (EX_CONFIG).
+  static let configurationExit = ExitCode(78)
+
+  /// Reads the settings, sets up logs and metrics.
+  /// - Throws: exit 78, after every problem has been printed.
+  static func wiring(for roles: Set<Role>) throws -> Wiring {
+    let settings: Settings
+    do throws(SettingsProblems) {
+      settings = try Settings(environment: ProcessInfo.processInfo.environment, roles: roles)
+    } catch {
+      complain("The settings cannot be used:")
+      for sentence in error.sentences { complain("  " + sentence) }
+      throw configurationExit
+    }
+    let registry = MetricsRegistry()
+    MetricsSystem.bootstrap(registry)
+    let isJSON = settings.text(.logFormat) == "json"
+    LoggingSystem.bootstrap { label -> any LogHandler in
+      if isJSON { return JSONLogHandler(label: label) }
+      return StreamLogHandler.standardError(label: label)
+    }
+    var logger = Logger(label: "ferry")
+    logger.logLevel = Logger.Level(rawValue: settings.text(.logLevel)) ?? .info
+    return Wiring(settings: settings, logger: logger, registry: registry)
+  }
+
+  /// Runs something that ends by itself; whatever it throws is told in one sentence and becomes exit 1.
+  static func exiting(_ body: () async throws -> Void) async throws {
+    do {
+      try await body()
+    } catch let exit as ExitCode {
+      throw exit
+    } catch {
+      complain(sentence(of: error))
+      throw isConfiguration(error) ? configurationExit : ExitCode(1)
+    }
+  }
+
+  /// Runs roles until SIGTERM or SIGINT; they finish what they hold within the budget, and the process ends with 0.
+  static func serve(_ wiring: Wiring, roles: [Role]) async throws {
+    try await exiting {
+      let roles = try roles.map { try wiring.roleService($0) }
+      let admin = AdminServer(
+        host: wiring.settings.text(.adminHost), port: wiring.settings.whole(.adminPort),
+        probe: HealthProbe(
+          isAlive: { true }, notReady: { roles.filter { !$0.isReady() }.map { "\($0.name) is not connected" } }),
+        registry: wiring.registry, logger: wiring.logger)
+      var configuration = ServiceGroupConfiguration(
+        services: [.init(service: admin)] + roles.map { .init(service: $0.service) },
+        gracefulShutdownSignals: [.sigterm, .sigint], logger: wiring.logger)
+      configuration.maximumGracefulShutdownDuration = .seconds(wiring.settings.whole(.shutdownSeconds))
+      configuration.maximumCancellationDuration = .seconds(5)
+      do {
+        try await ServiceGroup(configuration: configuration).run()
+      } catch is CancellationError {
+        // The budget ran out: what was unfinished is unacknowledged and goes back to the broker.
+      }
+      await wiring.close()
+    }
+  }
+
+  /// Prints a line to standard error.
+  static func complain(_ line: String) {
+    FileHandle.standardError.write(Data((line + "\n").utf8))
+  }
+
+  /// An error as one sentence for the person at the terminal.
+  static func sentence(of error: any Error) -> String {
+    switch error {
+    case let problem as SetupProblem: "\(problem.sentence) \(problem.remedy)"
+    case let failure as LedgerFailure:
+      switch failure {
+      case .unavailable(let why): "PostgreSQL is away: \(why)"
+      case .broken(let why): "The ledger cannot be used: \(why) Run ferry migrate."
+      }
+    default: String(describing: error)
+    }
+  }
+
+  private static func isConfiguration(_ error: any Error) -> Bool {
+    String(describing: type(of: error)).hasPrefix("Strategy") || error is SetupProblem
+  }
+}
+
+/// A role as a service.
+struct RoleService: Sendable {
+  let name: String
+  let service: any Service
+  let isReady: @Sendable () -> Bool
+}

@@ -1,0 +1,34 @@
+import Foundation
+import Mapping
+
+/// Reads the strategies below `FERRY_STRATEGIES`: one folder each, with `source.json` and `target.json`.
+enum StrategyFolder {
+  /// The one strategy of the folder, compiled.
+  /// - Throws: `StrategyProblems`, or a `StrategyProblem` when the folder itself is wrong.
+  static func strategy(in folder: String) throws -> Strategy {
+    let names: [String]
+    do {
+      names = try FileManager.default.contentsOfDirectory(atPath: folder)
+        .filter { FileManager.default.fileExists(atPath: "\(folder)/\($0)/target.json") }.sorted()
+    } catch {
+      throw StrategyProblem(file: folder, path: "", "is not a folder that can be read")
+    }
+    guard let name = names.first else {
+      throw StrategyProblem(file: folder, path: "", "holds no folder with a target.json")
+    }
+    guard names.count == 1 else {
+      throw StrategyProblem(
+        file: folder, path: "", "holds \(names.count) strategies (\(names.joined(separator: ", "))); one is supported")
+    }
+    return try Strategy(
+      name: name, source: try file("source.json", in: "\(folder)/\(name)"),
+      target: try file("target.json", in: "\(folder)/\(name)"))
+  }
+
+  private static func file(_ name: String, in folder: String) throws -> [UInt8] {
+    guard let data = FileManager.default.contents(atPath: "\(folder)/\(name)") else {
+      throw StrategyProblem(file: "\(folder)/\(name)", path: "", "cannot be read")
+    }
+    return [UInt8](data)
+  }
+}

@@ -1,0 +1,86 @@
+import K3
+import Ledger
+import Mapping
+import OKKI
+import Pipeline
+import Queue
+
+/// What `ferry check` found out about one part.
+struct Finding: Sendable {
+  let subject: String
+  let problems: [SetupProblem]
+}
+
+extension Wiring {
+  /// Looks at every part; one that fails does not hide the others.
+  func check() async -> [Finding] {
+    var findings = [checkStrategy()]
+    findings.append(await checkDatabase())
+    findings.append(await checkBroker())
+    findings.append(await finding("OKKI") { () async throws in try orderSource() } ask: { await $0.check() })
+    findings.append(await finding("K/3 WISE") { () async throws in try destination() } ask: { await $0.check() })
+    await close()
+    return findings
+  }
+
+  private func finding<Part>(
+    _ subject: String, make: () async throws -> Part, ask: (Part) async -> [SetupProblem]
+  ) async -> Finding {
+    do {
+      return Finding(subject: subject, problems: await ask(try await make()))
+    } catch {
+      return Finding(subject: subject, problems: [problem(error, remedy: "Mend the setting.")])
+    }
+  }
+
+  private func checkStrategy() -> Finding {
+    let remedy = "Mend the file; deploy/strategies/sales-order is a working example."
+    do {
+      let strategy = try StrategyFolder.strategy(in: settings.text(.strategies))
+      return Finding(subject: "strategy \(strategy.name)", problems: [])
+    } catch let error as StrategyProblems {
+      return Finding(
+        subject: "strategy", problems: error.problems.map { SetupProblem("\($0).", remedy: remedy) })
+    } catch {
+      return Finding(subject: "strategy", problems: [problem(error, remedy: remedy)])
+    }
+  }
+
+  private func checkDatabase() async -> Finding {
+    do {
+      try await Migrator(try database(connections: 1)).check()
+      return Finding(subject: "PostgreSQL", problems: [])
+    } catch {
+      let remedy =
+        if case .unavailable = error {
+          "Start PostgreSQL, or correct FERRY_POSTGRES_URL."
+        } else {
+          "Run ferry migrate."
+        }
+      return Finding(
+        subject: "PostgreSQL", problems: [SetupProblem(Startup.sentence(of: error), remedy: remedy)])
+    }
+  }
+
+  private func checkBroker() async -> Finding {
+    do {
+      let administration = try administration()
+      do {
+        let differences = try await administration.verify()
+        await administration.close()
+        return Finding(
+          subject: "RabbitMQ", problems: differences.map { SetupProblem("\($0).", remedy: "Run ferry migrate.") })
+      } catch {
+        await administration.close()
+        throw error
+      }
+    } catch {
+      let remedy = "Start RabbitMQ, or correct FERRY_RABBITMQ_URL and FERRY_RABBITMQ_MANAGEMENT_URL."
+      return Finding(subject: "RabbitMQ", problems: [problem(error, remedy: remedy)])
+    }
+  }
+
+  private func problem(_ error: any Error, remedy: String) -> SetupProblem {
+    (error as? SetupProblem) ?? SetupProblem("\(Startup.sentence(of: error)).", remedy: remedy)
+  }
+}

@@ -1,0 +1,197 @@
+import Foundation
+import K3
+import Ledger
+import Logging
+import OKKI
+import Orders
+import Pipeline
+import Queue
+import ServiceLifecycle
+import Synchronization
+import Telemetry
+
+/// Puts the parts together: with `Wiring+Check.swift` the only place that names adapters.
+final class Wiring: Sendable {
+  let settings: Settings
+  let logger: Logger
+  let registry: MetricsRegistry
+  /// What has to be closed at the end, in order.
+  private let closers = Mutex<[@Sendable () async -> Void]>([])
+
+  init(settings: Settings, logger: Logger, registry: MetricsRegistry) {
+    self.settings = settings
+    self.logger = logger
+    self.registry = registry
+  }
+
+  let clock = PipelineClock(
+    now: { ContinuousClock.now },
+    epochMilliseconds: { Int64(Date().timeIntervalSince1970 * 1000) },
+    // Cancelled early is what the caller asked for.
+    sleep: { try? await Task.sleep(for: $0) })
+
+  /// Closes connections that no service closes.
+  func close() async {
+    for closer in closers.withLock({ $0 }) { await closer() }
+  }
+
+  private func onClose(_ closer: @escaping @Sendable () async -> Void) {
+    closers.withLock { $0.append(closer) }
+  }
+
+  // MARK: - Adapters
+
+  func topology() throws(QueueFailure) -> Topology {
+    try Topology(prefix: settings.text(.queuePrefix), ladder: settings.wholes(.retrySeconds))
+  }
+
+  func rabbit() throws(QueueFailure) -> RabbitSettings {
+    var rabbit = try RabbitSettings(url: settings.text(.rabbitURL))
+    rabbit.certificateAuthorityFile = settings.text(.certificateAuthorities)
+    return rabbit
+  }
+
+  func administration() throws(QueueFailure) -> RabbitAdministration {
+    try RabbitAdministration(
+      try rabbit(), managementURL: settings.text(.rabbitManagementURL), topology: try topology())
+  }
+
+  func database(connections: Int) throws(LedgerFailure) -> LedgerDatabase {
+    var options = LedgerOptions(url: settings.text(.postgresURL))
+    options.schema = settings.text(.postgresSchema)
+    options.connections = connections
+    let database = try LedgerDatabase(options)
+    onClose { await database.close() }
+    return database
+  }
+
+  func orderSource() throws(SetupProblem) -> OKKIOrderSource {
+    let url = settings.text(.okkiURL)
+    var options = OKKIOptions(
+      url: url, clientID: settings.text(.okkiClientID), clientSecret: settings.text(.okkiClientSecret),
+      ratePerSecond: Double(settings.whole(.okkiRate)))
+    options.burst = max(10, settings.whole(.okkiRate) / 4)
+    options.concurrency = settings.whole(.okkiConcurrency)
+    options.certificateAuthorityFile = settings.text(.certificateAuthorities)
+    options.allowsPlainHTTP = isPlain(url)
+    let source = try OKKIOrderSource(options)
+    onClose { await source.close() }
+    return source
+  }
+
+  func destination() throws(SetupProblem) -> K3BillDestination {
+    let url = settings.text(.k3URL)
+    var options = K3Options(url: url, authorityCode: settings.text(.k3AuthorityCode))
+    options.concurrency = settings.whole(.k3Concurrency)
+    options.saveTimeoutMilliseconds = settings.whole(.k3SaveTimeout) * 1000
+    options.certificateAuthorityFile = settings.text(.certificateAuthorities)
+    options.allowsPlainHTTP = isPlain(url)
+    let destination = try K3BillDestination(options)
+    onClose { await destination.close() }
+    return destination
+  }
+
+  private func isPlain(_ url: String) -> Bool { url.lowercased().hasPrefix("http://") }
+
+  private func events(_ what: String) -> @Sendable (QueueEvent) -> Void {
+    let logger = self.logger
+    return { event in
+      switch event {
+      case .connected: logger.info("Connected to the broker", metadata: ["connection": "\(what)"])
+      case .lost(let why), .failed(let why):
+        logger.warning("The broker cannot be used", metadata: ["connection": "\(what)", "failure": "\(why)"])
+      case .pausing: break
+      case .oversized: logger.error("A message is too large to be read and goes to the dead queue")
+      }
+    }
+  }
+
+  // MARK: - Roles
+
+  /// A role ready to run.
+  func roleService(_ role: Role) throws -> RoleService {
+    switch role {
+    case .poll:
+      let (poller, outbox) = try poller()
+      return RoleService(name: "poll", service: poller, isReady: { outbox.isReady })
+    case .transform:
+      let strategy = try StrategyFolder.strategy(in: settings.text(.strategies))
+      let collections = CachedCollections(PostgresCollections(try database(connections: 2)), clock: clock)
+      return try worker(
+        TransformStage(strategy: strategy, collections: collections),
+        shape: WorkerShape(batchSize: 128, concurrentBatches: 2))
+    case .load:
+      let times = LoadTimes(
+        leaseSeconds: settings.whole(.leaseSeconds), saveSeconds: settings.whole(.k3SaveTimeout),
+        marginSeconds: Settings.leaseMargin, visibleSeconds: settings.whole(.k3Visible))
+      let stage = LoadStage(
+        ledger: PostgresLedger(try database(connections: 2)), destination: try destination(), times: times,
+        clock: clock)
+      // Enough batches that K/3's places are never empty while the slowest Save of a batch is awaited.
+      return try worker(
+        stage, shape: WorkerShape(batchSize: max(8, settings.whole(.k3Concurrency) * 2), concurrentBatches: 4))
+    case .migrate: throw SetupProblem("migrate is no service.", remedy: "Run ferry migrate by itself.")
+    }
+  }
+
+  private func worker(_ stage: some Stage, shape: WorkerShape) throws -> RoleService {
+    let topology = try topology()
+    let name = stage.name
+    let inbox = RabbitInbox(
+      try rabbit(), topology: topology, stage: name, prefetch: settings.whole(.prefetch),
+      onEvent: events("\(name.rawValue) inbox"))
+    let outbox = RabbitOutbox(try rabbit(), topology: topology, onEvent: events("\(name.rawValue) outbox"))
+    let policy = RetryPolicy(ladder: settings.wholes(.retrySeconds), maxAttempts: settings.whole(.maxAttempts))
+    let worker = Worker(
+      stage: stage, inbox: inbox, outbox: outbox, policy: policy, shape: shape, clock: clock, logger: logger)
+    return RoleService(name: name.rawValue, service: worker, isReady: { inbox.isReady })
+  }
+
+  private func poller() throws -> (Poller, RabbitOutbox) {
+    let outbox = RabbitOutbox(try rabbit(), topology: try topology(), onEvent: events("poll outbox"))
+    let database = try database(connections: 2)
+    var plan = PollPlan(since: settings.time(.pollSince) ?? BeijingTime(epochSeconds: 0))
+    plan.intervalSeconds = settings.whole(.pollInterval)
+    plan.overlapSeconds = settings.whole(.pollOverlap)
+    plan.lagSeconds = settings.whole(.pollLag)
+    plan.pageSize = settings.whole(.pollPageSize)
+    let poller = Poller(
+      source: try orderSource(), ledger: PostgresPollLedger(database), collections: PostgresCollections(database),
+      outbox: outbox, plan: plan, clock: clock, logger: logger)
+    return (poller, outbox)
+  }
+
+  /// One poll cycle.
+  func pollOnce() async throws {
+    let (poller, outbox) = try poller()
+    defer { logger.debug("One cycle is over") }
+    do {
+      try await poller.cycle()
+    } catch {
+      await outbox.close()
+      await close()
+      throw error
+    }
+    await outbox.close()
+    await close()
+  }
+
+  /// Applies schema and topology; a line about each thing done.
+  func migrate() async throws -> [String] {
+    let migrator = Migrator(try database(connections: 1))
+    let applied = try await migrator.migrate()
+    var lines = applied.map { "PostgreSQL: applied \($0)" }
+    if applied.isEmpty { lines.append("PostgreSQL: nothing to do") }
+    let administration = try administration()
+    let differences = try await administration.apply()
+    await administration.close()
+    await close()
+    guard differences.isEmpty else {
+      throw SetupProblem(
+        "RabbitMQ is not as it should be: \(differences.joined(separator: "; ")).",
+        remedy: "Mend or delete what differs, then run ferry migrate again.")
+    }
+    lines.append("RabbitMQ: queues, bindings and policies are as they should be")
+    return lines
+  }
+}

@@ -1,0 +1,124 @@
+import JSON
+
+/// The admin surface of the simulated K/3.
+extension K3Site {
+  func admin(_ request: Request) -> Reply {
+    let body = { (try? JSONDocument(request.body))?.root }
+    switch (request.method, request.path) {
+    case ("GET", "/_sim/stats"): return stats()
+    case ("GET", "/_sim/bills"): return billBook(request.query)
+    case ("GET", "/_sim/settings"): return K3Settings.board.show(settings)
+    case ("POST", "/_sim/settings"):
+      guard let object = body() else { return refused(["the body is no JSON"]) }
+      let problems = K3Settings.board.change(&settings, object)
+      return problems.isEmpty ? K3Settings.board.show(settings) : refused(problems)
+    case ("GET", "/_sim/faults"): return stage.showFaults(profile: profile)
+    case ("POST", "/_sim/faults"): return changeFaults(body())
+    case ("POST", "/_sim/master"): return changeMaster(body())
+    case ("POST", "/_sim/reset"):
+      reset()
+      return stats()
+    default:
+      return stage.admin(request, body: body) ?? .page(404, "Not Found")
+    }
+  }
+
+  private func reset() {
+    stage.reset()
+    tokens = K3Tokens()
+    master = MasterData()
+    orders = BillStore()
+    others = [:]
+    tallies = [:]
+    (saves, stored, refusedDuplicates) = (0, 0, 0)
+  }
+
+  private func changeFaults(_ body: JSONValue?) -> Reply {
+    guard let body else { return refused(["the body is no JSON"]) }
+    let before = stage.faults
+    var wanted: FaultProfile?
+    if let name = body["profile"] {
+      guard let profile = name.string.flatMap({ FaultProfile(rawValue: $0) }) else {
+        return refused(["profile: known are \(FaultProfile.allCases.map(\.rawValue).joined(separator: ", "))"])
+      }
+      wanted = profile
+      stage.faults.set(profile.k3)
+    }
+    let problems = stage.faults.change(body)
+    if !problems.isEmpty {
+      stage.faults = before
+      return refused(problems)
+    }
+    if let wanted {
+      profile = wanted
+      settings.revokeAfterSaves = wanted == .off ? 0 : max(1, plan.orders / 3)
+    }
+    return stage.showFaults(profile: profile)
+  }
+
+  /// `{"object":"Customer","number":"C00001","disabled":true}`, `{"object":"Material","number":"…","remove":true}`.
+  private func changeMaster(_ body: JSONValue?) -> Reply {
+    guard let body, let object = body["object"]?.string, MasterData.objects.contains(object),
+      let number = body["number"]?.string, !number.isEmpty
+    else {
+      return refused([
+        "wanted: object (one of \(MasterData.objects.joined(separator: ", "))), number, and disabled, remove or name"
+      ])
+    }
+    if body["remove"]?.bool == true {
+      master.remove(object, number)
+    } else {
+      let known = master[object]?.find(number: number, name: "", byName: false)
+      master.put(
+        object, number, body["name"]?.string ?? known?.name ?? number, unit: body["unit"]?.string ?? "",
+        disabled: body["disabled"]?.bool ?? false)
+    }
+    return Reply("{}")
+  }
+
+  private func stats() -> Reply {
+    Reply(
+      jsonObject { writer in
+        writer.member("bills", orders.count)
+        writer.member("saves", saves)
+        writer.member("stored", stored)
+        writer.member("refused_duplicates", refusedDuplicates)
+        writer.member("others", counts: others.mapValues(\.count))
+        writer.member("profile", profile.rawValue)
+        stage.stats(&writer)
+      })
+  }
+
+  /// The book: every stored bill in the order of its saving, page by page.
+  private func billBook(_ query: Query) -> Reply {
+    let bills = orders.bills
+    let from = min(max(0, query.whole("from") ?? 0), bills.count)
+    let to = min(bills.count, from + min(max(1, query.whole("count") ?? 1_000), 5_000))
+    return Reply(
+      jsonObject(reserving: 1_400 * (to - from + 1)) { writer in
+        writer.member("total", bills.count)
+        writer.member("from", from)
+        writer.member("stored", orders.count)
+        writer.member("saves", saves)
+        writer.member("refused_duplicates", refusedDuplicates)
+        writer.member(
+          "bills",
+          array: { list in
+            for case let bill? in bills[from..<to] { list.object { write(bill, &$0) } }
+          })
+      })
+  }
+
+  private func write(_ bill: Bill, _ writer: inout JSONWriter) {
+    let tally = tallies[bill.key] ?? Tally()
+    writer.member("key", bill.key)
+    writer.member("saves", tally.saves)
+    writer.member("refused", tally.refused)
+    writer.member("status", bill.status)
+    let facts = figures.facts(bill)
+    writer.member("bill", object: { facts.write(into: &$0) })
+    var total = ExactDecimal.zero
+    for line in facts.lines { total = (try? total.adding(line.total)) ?? total }
+    writer.member("total", total.normalized.description)
+  }
+}

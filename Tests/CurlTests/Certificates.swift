@@ -1,0 +1,88 @@
+import Foundation
+
+struct ProgramFailed: Error { let text: String }
+
+/// Runs the openssl program to its end.
+func openssl(_ arguments: [String]) throws {
+  let program = Process()
+  let errors = Pipe()
+  program.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+  program.arguments = ["openssl"] + arguments
+  program.standardOutput = FileHandle.nullDevice
+  program.standardError = errors
+  try program.run()
+  let text = try errors.fileHandleForReading.readToEnd() ?? Data()
+  program.waitUntilExit()
+  guard program.terminationStatus == 0 else { throw ProgramFailed(text: String(decoding: text, as: UTF8.self)) }
+}
+
+/// A certificate authority of one test, in a folder of its own.
+struct Authority {
+  let folder: URL
+  var certificate: String { folder.appendingPathComponent("ca.pem").path }
+  var key: String { folder.appendingPathComponent("ca.key").path }
+
+  init() throws {
+    folder = FileManager.default.temporaryDirectory.appendingPathComponent("ferry-tls-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: false)
+    try openssl(
+      ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+        + ["-subj", "/CN=Ferry test authority", "-keyout", key, "-out", certificate])
+  }
+
+  func remove() { try? FileManager.default.removeItem(at: folder) }
+}
+
+/// `openssl s_server` on a free port, which answers every GET with a page.
+final class TLSServer {
+  let port: Int
+  private let program = Process()
+  private let folder: URL
+
+  /// - Parameters:
+  ///   - authority: signs the certificate; nil: it signs itself.
+  ///   - name: the certificate's subjectAltName.
+  init(_ authority: Authority?, name: String, days: Int = 2, flags: [String] = []) throws {
+    folder = FileManager.default.temporaryDirectory.appendingPathComponent("ferry-tls-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: false)
+    let (key, request, certificate, extensions) = (
+      folder.appendingPathComponent("key.pem").path, folder.appendingPathComponent("request.pem").path,
+      folder.appendingPathComponent("certificate.pem").path, folder.appendingPathComponent("extensions").path
+    )
+    try "subjectAltName=\(name)\n".write(toFile: extensions, atomically: true, encoding: .utf8)
+    try openssl(
+      ["req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+        + ["-subj", "/CN=Ferry test server", "-keyout", key, "-out", request])
+    let signer = authority.map { ["-CA", $0.certificate, "-CAkey", $0.key, "-CAcreateserial"] } ?? ["-signkey", key]
+    try openssl(
+      ["x509", "-req", "-in", request, "-out", certificate, "-days", "\(days)", "-extfile", extensions] + signer)
+    let output = Pipe()
+    program.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+    program.arguments =
+      ["openssl", "s_server", "-accept", "127.0.0.1:0", "-cert", certificate, "-key", key, "-www"] + flags
+    program.standardOutput = output
+    program.standardError = FileHandle.nullDevice
+    try program.run()
+    port = try TLSServer.announcedPort(output.fileHandleForReading)
+  }
+
+  func stop() {
+    // Not terminate(): the child inherits a signal mask in which SIGTERM is blocked.
+    kill(program.processIdentifier, SIGKILL)
+    program.waitUntilExit()
+    try? FileManager.default.removeItem(at: folder)
+  }
+
+  /// Waits for the line "ACCEPT 127.0.0.1:12345".
+  private static func announcedPort(_ output: FileHandle) throws -> Int {
+    var text = ""
+    while true {
+      let part = output.availableData
+      guard !part.isEmpty else { throw ProgramFailed(text: "openssl s_server ended: \(text)") }
+      text += String(decoding: part, as: UTF8.self)
+      for line in text.split(separator: "\n").dropLast(text.hasSuffix("\n") ? 0 : 1) where line.hasPrefix("ACCEPT ") {
+        if let port = line.split(separator: ":").last.flatMap({ Int($0) }) { return port }
+      }
+    }
+  }
+}

@@ -1,0 +1,143 @@
+import Foundation
+import PipelineTesting
+import Testing
+
+/// The whole way on real processes: simulated vendors, real RabbitMQ, real PostgreSQL, the real program.
+@Suite("The whole way", .serialized)
+struct WholeWayTests {
+  /// The two simulators and the settings that lead to them.
+  private struct Stage {
+    let okki: Program
+    let k3: Program
+    let okkiURL: String
+    let k3URL: String
+    var settings: [String: String]
+  }
+
+  private static var checkout: URL {
+    URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+  }
+
+  private func stage(orders: Int, faults: String, unmappable: Int) async throws -> Stage {
+    let okki = try Program(
+      "vendorsim",
+      [
+        "okki", "--port", "0", "--orders", "\(orders)", "--faults", faults, "--unmappable", "\(unmappable)",
+        "--companies", "50",
+      ])
+    let k3 = try Program("vendorsim", ["k3", "--port", "0", "--faults", faults, "--orders", "\(orders)"])
+    let okkiURL = try await url(of: okki)
+    let k3URL = try await url(of: k3)
+    let word = TestServers.freshWord()
+    let settings = [
+      "FERRY_OKKI_URL": okkiURL, "FERRY_OKKI_CLIENT_ID": "ferry-demo", "FERRY_OKKI_CLIENT_SECRET": "ferry-demo-secret",
+      "FERRY_OKKI_RATE_PER_SECOND": "100000", "FERRY_K3_URL": k3URL,
+      "FERRY_K3_AUTHORITY_CODE": String(repeating: "0123456789abcdef", count: 3), "FERRY_K3_CONCURRENCY": "8",
+      "FERRY_K3_VISIBLE_SECONDS": "1", "FERRY_RABBITMQ_URL": try TestServers.rabbit(),
+      "FERRY_RABBITMQ_MANAGEMENT_URL": try TestServers.rabbitManagement(), "FERRY_QUEUE_PREFIX": "e2e-\(word).",
+      "FERRY_POSTGRES_URL": try TestServers.postgres(), "FERRY_POSTGRES_SCHEMA": "e2e_\(word)",
+      "FERRY_STRATEGIES": Self.checkout.appendingPathComponent("deploy/strategies").path,
+      "FERRY_RETRY_SECONDS": "1,5,60", "FERRY_POLL_SINCE": "2020-01-01 00:00:00", "FERRY_POLL_INTERVAL_SECONDS": "1",
+      "FERRY_ADMIN_PORT": "0", "FERRY_LOG_FORMAT": "json",
+    ]
+    return Stage(okki: okki, k3: k3, okkiURL: okkiURL, k3URL: k3URL, settings: settings)
+  }
+
+  /// The address that a simulator prints when it listens.
+  private func url(of simulator: Program) async throws -> String {
+    let listens = await simulator.printed("http://127.0.0.1:")
+    try #require(listens, "the simulator did not start: \(simulator.output)")
+    let rest = try #require(simulator.output.range(of: "http://127.0.0.1:")).upperBound
+    let port = simulator.output[rest...].prefix { $0.isNumber }
+    return "http://127.0.0.1:\(port)"
+  }
+
+  /// The admin address that a role logs.
+  private func adminURL(of role: Program) async throws -> String {
+    let isServed = await role.printed("Health and metrics are served")
+    try #require(isServed, "the role did not start: \(role.output)")
+    let line = try #require(role.output.split(separator: "\n").first { $0.contains("Health and metrics are served") })
+    let marker = try #require(line.range(of: "\"port\":\"")).upperBound
+    return "http://127.0.0.1:\(line[marker...].prefix { $0.isNumber })"
+  }
+
+  private func ferry(_ arguments: [String], _ stage: Stage) throws -> Program {
+    try Program("ferry", arguments, environment: stage.settings)
+  }
+
+  @Test("orders arrive exactly once through mild faults, the unmappable ones are parked by reason, and all end cleanly")
+  func wholeWay() async throws {
+    let stage = try await stage(orders: 300, faults: "mild", unmappable: 5)
+    defer {
+      stage.okki.kill()
+      stage.k3.kill()
+    }
+    for _ in 1...2 {
+      let migrate = try ferry(["migrate"], stage)
+      #expect(await migrate.exit() == 0, "\(migrate.output)")
+    }
+    let check = try ferry(["check"], stage)
+    #expect(await check.exit() == 0, "\(check.output)")
+
+    let roles = try ["transform", "transform", "load", "load", "poll"].map { try ferry([$0], stage) }
+    defer { for role in roles { role.kill() } }
+    var arguments = ["verdict", "--okki", stage.okkiURL, "--k3", stage.k3URL, "--wait", "240"]
+    for role in roles { arguments += ["--worker", try await adminURL(of: role)] }
+    let verdict = try Program("vendorsim", arguments)
+    #expect(await verdict.exit() == 0, "\(verdict.output)")
+    #expect(verdict.output.contains("VERDICT: holds"))
+    for role in roles { #expect(await role.stop() == 0, "\(role.output.suffix(2000))") }
+    for role in roles {
+      #expect(!role.output.contains("ferry-demo-secret"))
+      #expect(!role.output.contains("0123456789abcdef0123456789abcdef"))
+    }
+    #expect(await stage.okki.stop() == 0)
+    #expect(await stage.k3.stop() == 0)
+  }
+
+  @Test("a loader that is killed in the middle leaves nothing lost and nothing twice")
+  func killedLoader() async throws {
+    var stage = try await stage(orders: 300, faults: "off", unmappable: 0)
+    stage.settings["FERRY_LEASE_SECONDS"] = "30"
+    stage.settings["FERRY_K3_SAVE_TIMEOUT_SECONDS"] = "5"
+    defer {
+      stage.okki.kill()
+      stage.k3.kill()
+    }
+    let migrate = try ferry(["migrate"], stage)
+    #expect(await migrate.exit() == 0, "\(migrate.output)")
+    let poll = try ferry(["poll", "--once"], stage)
+    #expect(await poll.exit() == 0, "\(poll.output)")
+    let transform = try ferry(["transform"], stage)
+    let doomed = try ferry(["load"], stage)
+    defer {
+      transform.kill()
+      doomed.kill()
+    }
+    // The first Saves have arrived: the loader has claims, Saves under way and nothing acknowledged for some of them.
+    let some = try Program(
+      "vendorsim",
+      ["verdict", "--okki", stage.okkiURL, "--k3", stage.k3URL, "--without-workers", "--wait-bills", "20"])
+    _ = await some.exit()
+    doomed.kill()
+    _ = await doomed.exit()
+    let loader = try ferry(["load"], stage)
+    defer { loader.kill() }
+    let verdict = try Program(
+      "vendorsim",
+      ["verdict", "--okki", stage.okkiURL, "--k3", stage.k3URL, "--without-workers", "--wait", "240"])
+    #expect(await verdict.exit() == 0, "\(verdict.output)")
+    #expect(await loader.stop() == 0)
+    #expect(await transform.stop() == 0)
+  }
+
+  @Test("wrong settings stop every role with all problems and exit 78")
+  func wrongSettings() async throws {
+    let program = try Program(
+      "ferry", ["run"], environment: ["FERRY_K3_CONCURRENCY": "many", "FERRY_OKKI_ULR": "http://x"])
+    #expect(await program.exit() == 78)
+    #expect(program.output.contains("FERRY_OKKI_ULR is unknown"))
+    #expect(program.output.contains("FERRY_K3_CONCURRENCY"))
+    #expect(program.output.contains("FERRY_POSTGRES_URL is missing"))
+  }
+}

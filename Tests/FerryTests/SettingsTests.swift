@@ -1,0 +1,121 @@
+import Foundation
+import Testing
+
+@testable import ferry
+
+@Suite("Settings")
+struct SettingsTests {
+  private static let complete = [
+    "FERRY_OKKI_URL": "https://okki.example", "FERRY_OKKI_CLIENT_ID": "id", "FERRY_OKKI_CLIENT_SECRET": "s3cr3t-okki",
+    "FERRY_K3_URL": "http://k3.example:8080", "FERRY_K3_AUTHORITY_CODE": "s3cr3t-k3",
+    "FERRY_RABBITMQ_URL": "amqp://u:s3cr3t-mq@mq.example/", "FERRY_RABBITMQ_MANAGEMENT_URL": "http://u:p@mq.example:15672",
+    "FERRY_POSTGRES_URL": "postgresql://u:s3cr3t-pg@pg.example/ferry", "FERRY_STRATEGIES": "/strategies",
+    "FERRY_POLL_SINCE": "2026-01-01 00:00:00",
+  ]
+
+  private func problems(_ change: [String: String?], roles: Set<Role> = Role.all) -> [String] {
+    var environment = Self.complete
+    for (key, value) in change { environment[key] = value }
+    do throws(SettingsProblems) {
+      _ = try Settings(environment: environment, roles: roles)
+      return []
+    } catch { return error.sentences }
+  }
+
+  @Test("a complete environment is accepted, defaults filled in, foreign names left alone")
+  func complete() throws {
+    var environment = Self.complete
+    environment["PATH"] = "/usr/bin"
+    let settings = try Settings(environment: environment, roles: Role.all)
+    #expect(settings.whole(.k3Concurrency) == 2)
+    #expect(settings.wholes(.retrySeconds) == [10, 60, 600, 3600])
+    #expect(settings.text(.postgresSchema) == "ferry")
+    #expect(settings.time(.pollSince)?.description == "2026-01-01 00:00:00")
+  }
+
+  @Test("all problems are told at once")
+  func allAtOnce() {
+    let found = problems([
+      "FERRY_OKKI_URL": nil, "FERRY_K3_CONCURRENCY": "0", "FERRY_LOG_LEVEL": "loud", "FERRY_RETRY_SECOND": "5",
+      "FERRY_POLL_SINCE": "yesterday",
+    ])
+    #expect(found.count == 5)
+    #expect(found.contains { $0.hasPrefix("FERRY_OKKI_URL is missing") })
+    #expect(found.contains { $0.contains("FERRY_K3_CONCURRENCY «0»") && $0.contains("1–256") })
+    #expect(found.contains { $0.contains("FERRY_LOG_LEVEL") && $0.contains("debug") })
+    #expect(found.contains { $0.contains("FERRY_RETRY_SECOND is unknown") && $0.contains("FERRY_RETRY_SECONDS") })
+    #expect(found.contains { $0.contains("FERRY_POLL_SINCE") })
+  }
+
+  @Test("each role needs only its own settings")
+  func perRole() {
+    #expect(problems(["FERRY_OKKI_URL": nil, "FERRY_STRATEGIES": nil], roles: [.load]).isEmpty)
+    #expect(problems(["FERRY_K3_URL": nil], roles: [.poll, .transform]).isEmpty)
+    #expect(!problems(["FERRY_K3_URL": nil], roles: [.load]).isEmpty)
+  }
+
+  @Test(
+    "values outside their kind are refused",
+    arguments: [
+      ("FERRY_OKKI_URL", "ftp://x"), ("FERRY_OKKI_URL", "okki"), ("FERRY_RABBITMQ_URL", "http://x"),
+      ("FERRY_K3_CONCURRENCY", "1.5"), ("FERRY_K3_CONCURRENCY", ""), ("FERRY_K3_CONCURRENCY", " 2"),
+      ("FERRY_RETRY_SECONDS", "60,10"), ("FERRY_RETRY_SECONDS", "10,"), ("FERRY_RETRY_SECONDS", "10,10"),
+      ("FERRY_QUEUE_PREFIX", "a b"), ("FERRY_POLL_SINCE", "2026-02-30 00:00:00"), ("FERRY_LOG_FORMAT", "JSON"),
+      ("FERRY_ADMIN_PORT", "65536"), ("FERRY_OKKI_CLIENT_ID", "a\nb"),
+    ])
+  func refused(name: String, value: String) {
+    let found = problems([name: value])
+    #expect(found.count == 1)
+    #expect(found.first?.hasPrefix(name) == true)
+  }
+
+  @Test("the lease must outlast a Save")
+  func lease() {
+    #expect(problems(["FERRY_LEASE_SECONDS": "70", "FERRY_K3_SAVE_TIMEOUT_SECONDS": "60"]).count == 1)
+    #expect(problems(["FERRY_LEASE_SECONDS": "80", "FERRY_K3_SAVE_TIMEOUT_SECONDS": "60"]).isEmpty)
+  }
+
+  @Test("a secret comes from its file, trimmed; a missing file, or both ways at once, is a problem")
+  func secretFiles() throws {
+    let file = FileManager.default.temporaryDirectory.appendingPathComponent("ferry-\(UUID().uuidString)")
+    try Data("from-file\n".utf8).write(to: file)
+    defer { try? FileManager.default.removeItem(at: file) }
+    var environment = Self.complete
+    environment["FERRY_K3_AUTHORITY_CODE"] = nil
+    environment["FERRY_K3_AUTHORITY_CODE_FILE"] = file.path
+    #expect(try Settings(environment: environment, roles: Role.all).text(.k3AuthorityCode) == "from-file")
+    #expect(problems(["FERRY_K3_AUTHORITY_CODE_FILE": file.path]).contains { $0.contains("both set") })
+    #expect(
+      problems(["FERRY_K3_AUTHORITY_CODE": nil, "FERRY_K3_AUTHORITY_CODE_FILE": "/nowhere"])
+        .contains { $0.contains("cannot be read") })
+    // Only secrets have a file form.
+    #expect(problems(["FERRY_OKKI_URL_FILE": file.path]).contains { $0.contains("unknown") })
+  }
+
+  @Test("no problem repeats a secret")
+  func noSecrets() {
+    let found = problems([
+      "FERRY_RABBITMQ_URL": "s3cr3t-wrong", "FERRY_POSTGRES_URL": "s3cr3t-wrong",
+      "FERRY_K3_AUTHORITY_CODE": String(repeating: "s3cr3t", count: 100),
+    ])
+    #expect(found.count == 3)
+    #expect(found.allSatisfy { !$0.contains("s3cr3t") })
+  }
+
+  @Test("the table names every setting once, and each default passes its own check")
+  func table() {
+    #expect(SettingRow.table.map(\.name).sorted { $0.rawValue < $1.rawValue } == SettingName.allCases.sorted { $0.rawValue < $1.rawValue })
+    for row in SettingRow.table {
+      if let standard = row.standard { #expect(row.kind.complaint(about: standard) == nil, "\(row.name.rawValue)") }
+    }
+  }
+
+  @Test("the README's table is the program's", arguments: ["README.md", "README.zh-CN.md"])
+  func readme(file: String) throws {
+    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent()
+    let text = try String(contentsOf: root.appendingPathComponent(file), encoding: .utf8)
+    for row in SettingRow.table { #expect(text.contains("`\(row.name.rawValue)`"), "\(row.name.rawValue)") }
+    if file == "README.md" { #expect(text.contains(SettingsCommand.markdownTable)) }
+  }
+}

@@ -1,0 +1,122 @@
+import Orders
+import Pipeline
+import PipelineTesting
+import Testing
+import VendorStage
+
+@testable import K3
+
+@Suite("K/3's bill destination, against its double and the simulator")
+struct ContractTests {
+  private static func bill(_ sample: BillDestinationContract.Sample) -> Bill {
+    let customer = sample.hasKnownCustomer ? "C00001" : "nobody"
+    let text = body(sample.number, customer: customer, quantity: "\(sample.quantity)")
+    return Bill(object: "SO", number: sample.number, body: Array(text.utf8))
+  }
+
+  @Test("the double keeps the contract")
+  func double() async throws {
+    let destination = MemoryBillDestination(unknownCustomers: ["nobody"])
+    try await BillDestinationContract(destination, prefix: "D-", bill: Self.bill).check()
+  }
+
+  private func withSimulator(
+    _ settings: String? = nil, faults: FaultProfile = .off, test: (K3BillDestination, String) async throws -> Void
+  ) async throws {
+    var plan = K3Plan()
+    plan.faults = faults
+    let simulator = try await Stage.k3(plan, host: "127.0.0.1", port: 0)
+    let url = "http://127.0.0.1:\(simulator.port)"
+    if let settings { try await admin(url, "settings", settings) }
+    let destination = try K3BillDestination(options(url))
+    try await test(destination, url)
+    await destination.close()
+    await simulator.stop()
+  }
+
+  @Test(
+    "the adapter keeps the contract over HTTP, in each of the site's ways",
+    arguments: [
+      "{}", #"{"saveDialect":"legacy"}"#, #"{"statusCodeAsString":true}"#, #"{"failureShape":"rows"}"#,
+      #"{"listReferences":"object"}"#, #"{"reissue":"newInvalidateOld"}"#,
+    ])
+  func adapter(settings: String) async throws {
+    try await withSimulator(settings) { destination, _ in
+      if settings.contains("legacy") {
+        // The legacy dialect does not tell the id, which the look-up then adds.
+        let saved = await destination.save([keyed("L-1")])
+        #expect(saved == [.written(WrittenBill(number: "L-1", internalID: nil))])
+        #expect(await destination.lookUp([keyed("L-1")]).map(\.label) == ["same"])
+      } else {
+        try await BillDestinationContract(destination, prefix: "A-", bill: Self.bill).check()
+      }
+      #expect(await destination.check() == [])
+    }
+  }
+
+  private func keyed(_ number: String) -> KeyedBill {
+    KeyedBill(Self.bill(.init(number: number)), key: number, notAfter: .now + .seconds(60))
+  }
+
+  @Test("in a storm every bill ends in K/3 once, by asking before anything is repeated")
+  func storm() async throws {
+    try await withSimulator(faults: .storm) { destination, url in
+      var open = (1...400).map { keyed("S-\($0)") }
+      var doubtful: [KeyedBill] = []
+      var written = 0
+      while !open.isEmpty || !doubtful.isEmpty {
+        var next: [KeyedBill] = []
+        for (bill, answer) in zip(doubtful, await destination.lookUp(doubtful)) {
+          switch answer {
+          case .same: written += 1
+          case .absent: open.append(bill)
+          case .unavailable: next.append(bill)
+          case .different(let reason): Issue.record("\(reason)")
+          }
+        }
+        doubtful = next
+        let sent = open
+        open = []
+        for (bill, answer) in zip(sent, await destination.save(sent)) {
+          switch answer {
+          case .written: written += 1
+          case .uncertain: doubtful.append(bill)
+          case .nothingWritten, .outage: open.append(bill)
+          case .rejected(let reason, _): Issue.record("\(reason)")
+          }
+        }
+      }
+      #expect(written == 400)
+      let books = try await stored(url)
+      #expect(books == 400)
+    }
+  }
+
+  @Test("a wrong code, a right that is missing, encryption and a filter that is not heeded are told with a remedy")
+  func check() async throws {
+    try await withSimulator { destination, url in
+      let wrong = try K3BillDestination(options(url) { $0.authorityCode = "0000" })
+      let refused = await wrong.check()
+      #expect(refused.count == 1 && refused[0].remedy.contains("authority code"))
+      await wrong.close()
+      try await admin(url, "settings", #"{"denied":["SO/GetTemplate","SO/GetList"]}"#)
+      #expect(await destination.check().map { $0.remedy.contains("API授权管理") } == [true, true])
+      try await admin(url, "settings", #"{"denied":[],"encryptionKey":"12345678"}"#)
+      let other = try K3BillDestination(options(url))
+      #expect(await other.check().map { $0.sentence.contains("encrypts") } == [true])
+      await other.close()
+    }
+    try await withK3 { request in
+      request.path == listPath
+        ? .ok(#"{"StatusCode":200,"Data":{"ROWCOUNT":1,"DATA":[{"FBillNo":"x"}]}}"#)
+        : .ok(#"{"StatusCode":200,"Data":{}}"#)
+    } test: { destination, _ in
+      #expect(await destination.check().map { $0.sentence.contains("no bill has") } == [true])
+    }
+    try await withK3 { _ in
+      .status(404, "<html>")
+    } test: { destination, _ in
+      #expect(await destination.check().count == 2)
+    }
+  }
+}

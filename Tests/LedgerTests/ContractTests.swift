@@ -1,0 +1,59 @@
+import Ledger
+import Orders
+import Pipeline
+import PipelineTesting
+import PostgreSQL
+import Testing
+
+@Suite("The ledger's ports")
+struct ContractTests {
+  @Test("in PostgreSQL: the loader's ledger", arguments: syncLedgerContract)
+  func syncLedger(_ sentence: ContractCase<SyncLedgerSubject>) async throws {
+    try await withSchema { schema, one, other in
+      let client = schema.client()
+      let subject = SyncLedgerSubject(
+        ledger: PostgresLedger(one), other: PostgresLedger(other),
+        makeDue: { order in
+          _ = try await client.run(
+            PostgresStatement(
+              "UPDATE order_ledger SET due = clock_timestamp() WHERE order_id = $1::bigint", .int(order.rawValue)))
+        })
+      try await sentence.check(subject)
+      await client.close()
+    }
+  }
+
+  @Test("in memory: the loader's ledger", arguments: syncLedgerContract)
+  func syncLedgerInMemory(_ sentence: ContractCase<SyncLedgerSubject>) async throws {
+    let ledger = MemoryLedger(clock: ManualClock())
+    try await sentence.check(
+      SyncLedgerSubject(ledger: ledger, other: ledger, makeDue: { ledger.makeDue($0) }))
+  }
+
+  @Test("in PostgreSQL: the poller's memory", arguments: pollLedgerContract)
+  func pollLedger(_ sentence: ContractCase<PollLedgerSubject>) async throws {
+    try await withSchema { _, one, other in
+      let subject = PollLedgerSubject(ledger: PostgresPollLedger(one), other: PostgresPollLedger(other))
+      try await sentence.check(subject)
+      await subject.ledger.resign()
+      await subject.other.resign()
+    }
+  }
+
+  @Test("in memory: the poller's memory", arguments: pollLedgerContract)
+  func pollLedgerInMemory(_ sentence: ContractCase<PollLedgerSubject>) async throws {
+    let books = MemoryPollLedger.Books()
+    try await sentence.check(
+      PollLedgerSubject(ledger: MemoryPollLedger(books), other: MemoryPollLedger(books)))
+  }
+
+  @Test("in PostgreSQL: the collections", arguments: collectionsContract)
+  func collections(_ sentence: ContractCase<any Collections>) async throws {
+    try await withSchema { _, one, _ in try await sentence.check(PostgresCollections(one)) }
+  }
+
+  @Test("in memory: the collections", arguments: collectionsContract)
+  func collectionsInMemory(_ sentence: ContractCase<any Collections>) async throws {
+    try await sentence.check(MemoryCollections())
+  }
+}

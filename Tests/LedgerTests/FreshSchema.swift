@@ -1,0 +1,54 @@
+import Ledger
+import Orders
+import Pipeline
+import PipelineTesting
+import PostgreSQL
+
+/// A schema of one test's own, migrated, and removed at the end.
+struct FreshSchema {
+  let name = "test_" + TestServers.freshWord()
+  let url: String
+
+  init() throws { url = try TestServers.postgres() }
+
+  func database(connections: Int = 2) throws -> LedgerDatabase {
+    var options = LedgerOptions(url: url)
+    options.schema = name
+    options.connections = connections
+    options.applicationName = "ferry test"
+    return try LedgerDatabase(options)
+  }
+
+  /// A connection that looks at the schema from outside.
+  func client() -> PostgresClient {
+    var options = PostgresOptions(url: url)
+    options.searchPath = name
+    options.connections = 1
+    return PostgresClient(options)
+  }
+
+  func drop() async throws {
+    let client = client()
+    _ = try await client.run(PostgresStatement("DROP SCHEMA IF EXISTS \"\(name)\" CASCADE"))
+    await client.close()
+  }
+}
+
+/// Runs a test in a schema of its own, with two databases as two processes would have them.
+func withSchema(
+  _ body: (FreshSchema, _ one: LedgerDatabase, _ other: LedgerDatabase) async throws -> Void
+) async throws {
+  let schema = try FreshSchema()
+  let (one, other) = (try schema.database(), try schema.database())
+  let result: Result<Void, any Error>
+  do {
+    _ = try await Migrator(one).migrate()
+    result = .success(try await body(schema, one, other))
+  } catch {
+    result = .failure(error)
+  }
+  await one.close()
+  await other.close()
+  try await schema.drop()
+  try result.get()
+}

@@ -1,0 +1,134 @@
+import Orders
+import Pipeline
+import PipelineTesting
+import PostgreSQL
+import Testing
+
+@testable import Ledger
+
+@Suite("The ledger's database")
+struct LedgerDatabaseTests {
+  private func claim(_ order: Int64) -> ClaimRequest {
+    ClaimRequest(orderID: OrderID(rawValue: order), revision: 1, billNumber: "SO\(order)", payloadHash: 1)
+  }
+
+  @Test("a database that is away is an outage, not a defect")
+  func away() async throws {
+    let database = try LedgerDatabase(LedgerOptions(url: "postgresql://nobody:secretword@127.0.0.1:1/none"))
+    do throws(LedgerFailure) {
+      _ = try await PostgresLedger(database).claim([claim(1)], leaseSeconds: 1)
+      Issue.record("a claim was answered without a database")
+    } catch {
+      guard case .unavailable(let sentence) = error else {
+        Issue.record("ended as \(error)")
+        return
+      }
+      #expect(!sentence.contains("secretword"))
+    }
+    await database.close()
+  }
+
+  @Test("a ledger goes on after its connections were ended")
+  func reconnects() async throws {
+    try await withSchema { schema, one, _ in
+      let ledger = PostgresLedger(one)
+      _ = try await ledger.claim([claim(1)], leaseSeconds: 60)
+      let client = schema.client()
+      _ = try await client.run(
+        PostgresStatement(
+          "SELECT pg_terminate_backend(pid) FROM pg_stat_activity, current_schema() AS s "
+            + "WHERE pid <> pg_backend_pid() AND query LIKE '%order_ledger%' AND application_name = 'ferry test' "
+            + "AND EXISTS (SELECT 1 FROM pg_locks) AND s = current_schema()"))
+      await client.close()
+      // The first statement may meet the dead connection; whatever it says, the next ones work.
+      var answers: [ClaimAnswer] = []
+      while answers.isEmpty {
+        do throws(LedgerFailure) {
+          answers = try await ledger.claim([claim(1), claim(2)], leaseSeconds: 60)
+        } catch {
+          guard case .unavailable = error else { throw error }
+        }
+      }
+      #expect(answers.count == 2)
+    }
+  }
+
+  @Test("claims and settles stay in their page and touch no index")
+  func heapOnly() async throws {
+    try await withSchema { schema, one, _ in
+      let ledger = PostgresLedger(one)
+      let requests = (1...64).map { claim($0) }
+      let answers = try await ledger.claim(requests, leaseSeconds: 60)
+      let settlements = zip(requests, answers).compactMap { request, answer -> Settlement? in
+        guard case .new(let claim) = answer else { return nil }
+        return Settlement(
+          orderID: request.orderID, token: claim.token,
+          result: .written(WrittenBill(number: claim.key, internalID: 1)))
+      }
+      _ = try await ledger.settle(settlements)
+      #expect(try await ledger.counts() == ["written": 64])
+      await one.close()
+      let client = schema.client()
+      let rows = try await client.run(
+        PostgresStatement(
+          "SELECT n_tup_ins, n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables "
+            + "WHERE schemaname = current_schema() AND relname = 'order_ledger'"))
+      await client.close()
+      #expect(rows.int(0, 0) == 64)
+      #expect(rows.int(0, 1) == 64)
+      #expect(rows.int(0, 2) == 64)
+    }
+  }
+
+  @Test("a settled row keeps what K/3 said, and why an order is parked")
+  func columns() async throws {
+    try await withSchema { schema, one, _ in
+      let ledger = PostgresLedger(one)
+      let answers = try await ledger.claim([claim(1), claim(2)], leaseSeconds: 60)
+      let tokens = answers.map { answer -> Int64 in if case .new(let claim) = answer { claim.token } else { 0 } }
+      let bill = WrittenBill(number: "SEORD\u{0}7", internalID: 4711)
+      _ = try await ledger.settle([
+        Settlement(orderID: OrderID(rawValue: 1), token: tokens[0], result: .written(bill)),
+        Settlement(orderID: OrderID(rawValue: 2), token: tokens[1], result: .parked(.k3Rejected)),
+      ])
+      let client = schema.client()
+      let rows = try await client.run(
+        PostgresStatement(
+          "SELECT state, bill_number, bill_internal_id, reason FROM order_ledger ORDER BY order_id"))
+      await client.close()
+      #expect(rows[0, 0] == "written")
+      #expect(rows[0, 1] == "SEORD\u{FFFD}7")
+      #expect(rows.int(0, 2) == 4711)
+      #expect(rows[0, 3] == nil)
+      #expect(rows[1, 0] == "parked")
+      #expect(rows[1, 3] == "k3_rejected")
+    }
+  }
+
+  @Test("a poller whose connection was ended leads no more, and another one does")
+  func leadershipEnds() async throws {
+    try await withSchema { schema, one, other in
+      let (first, second) = (PostgresPollLedger(one), PostgresPollLedger(other))
+      #expect(await first.lead())
+      #expect(await !second.lead())
+      let client = schema.client()
+      _ = try await client.run(
+        PostgresStatement(
+          "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks WHERE locktype = 'advisory' AND classid = $1::bigint::oid "
+            + "AND objid = (hashtext($2::text)::bigint & 4294967295)::oid AND granted",
+          .int(AdvisoryLock.poller), .text(schema.name)))
+      await client.close()
+      #expect(await second.lead())
+      #expect(await !first.lead())
+      await first.resign()
+      await second.resign()
+    }
+  }
+
+  @Test("a batch with repetitions is split so that no part names an order twice")
+  func splitting() {
+    #expect(parts(of: [1, 2, 1, 3, 1, 2], by: { $0 }) == [[0, 1, 3], [2, 5], [4]])
+    #expect(parts(of: [1, 2, 3, 4, 5], limit: 2, by: { $0 }) == [[0, 1], [2, 3], [4]])
+    #expect(parts(of: [Int](), by: { $0 }).isEmpty)
+  }
+}

@@ -1,0 +1,129 @@
+import Pipeline
+import PipelineTesting
+import PostgreSQL
+import Testing
+
+@testable import Ledger
+
+@Suite("The migrator")
+struct MigratorTests {
+  private func withEmptySchema(
+    _ body: (FreshSchema, LedgerDatabase, LedgerDatabase) async throws -> Void
+  ) async throws {
+    let schema = try FreshSchema()
+    let (one, other) = (try schema.database(), try schema.database())
+    let result: Result<Void, any Error>
+    do { result = .success(try await body(schema, one, other)) } catch { result = .failure(error) }
+    await one.close()
+    await other.close()
+    try await schema.drop()
+    try result.get()
+  }
+
+  private func failure(_ body: () async throws(LedgerFailure) -> Void) async -> LedgerFailure? {
+    do throws(LedgerFailure) { try await body() } catch { return error }
+    return nil
+  }
+
+  @Test("applies every step once, and nothing the second time")
+  func repeatable() async throws {
+    try await withEmptySchema { _, one, _ in
+      let migrator = Migrator(one)
+      #expect(try await migrator.migrate() == migrations.map { "\($0.version) (\($0.name))" })
+      #expect(try await migrator.migrate().isEmpty)
+      try await migrator.check()
+    }
+  }
+
+  @Test("two at once share the work")
+  func twoAtOnce() async throws {
+    try await withEmptySchema { _, one, other in
+      async let left = Migrator(one).migrate()
+      async let right = Migrator(other).migrate()
+      let applied = try await left.count + right.count
+      #expect(applied == migrations.count)
+    }
+  }
+
+  @Test("refuses a database that is newer than the program")
+  func newer() async throws {
+    try await withEmptySchema { schema, one, _ in
+      _ = try await Migrator(one).migrate()
+      let client = schema.client()
+      _ = try await client.run(PostgresStatement("INSERT INTO schema_versions (version, name) VALUES (900, 'later')"))
+      await client.close()
+      for refusal in [
+        await failure { () throws(LedgerFailure) in _ = try await Migrator(one).migrate() },
+        await failure { () throws(LedgerFailure) in try await Migrator(one).check() },
+      ] {
+        guard case .broken(let sentence)? = refusal else {
+          Issue.record("a newer database was not refused: \(String(describing: refusal))")
+          continue
+        }
+        #expect(sentence.contains("900"))
+      }
+    }
+  }
+
+  @Test("a step that fails leaves nothing of itself behind")
+  func failingStep() async throws {
+    try await withEmptySchema { schema, one, _ in
+      let bad = Migration(version: 1, name: "bad", statements: ["CREATE TABLE half (a int)", "SELECT no_such_thing"])
+      let refusal = await failure { () throws(LedgerFailure) in _ = try await Migrator(one, steps: [bad]).migrate() }
+      guard case .broken? = refusal else {
+        Issue.record("a failing step ended as \(String(describing: refusal))")
+        return
+      }
+      let client = schema.client()
+      let left = try await client.run(PostgresStatement("SELECT to_regclass('half')::text"))
+      #expect(left[0, 0] == nil)
+      await client.close()
+      #expect(try await Migrator(one).migrate().count == migrations.count)
+    }
+  }
+
+  @Test("a missing schema is told with its remedy, by the check and by the ledger")
+  func missing() async throws {
+    try await withEmptySchema { _, one, _ in
+      for refusal in [
+        await failure { () throws(LedgerFailure) in try await Migrator(one).check() },
+        await failure { () throws(LedgerFailure) in _ = try await PostgresLedger(one).counts() },
+      ] {
+        guard case .broken(let sentence)? = refusal else {
+          Issue.record("a missing schema ended as \(String(describing: refusal))")
+          continue
+        }
+        #expect(sentence.contains("ferry migrate"))
+      }
+    }
+  }
+
+  @Test("an old schema is told with its remedy")
+  func old() async throws {
+    try await withEmptySchema { _, one, _ in
+      _ = try await Migrator(one).migrate()
+      let next = Migration(version: migrations.count + 1, name: "next", statements: ["SELECT 1"])
+      let refusal = await failure { () throws(LedgerFailure) in
+        try await Migrator(one, steps: migrations + [next]).check()
+      }
+      guard case .broken(let sentence)? = refusal else {
+        Issue.record("an old schema ended as \(String(describing: refusal))")
+        return
+      }
+      #expect(sentence.contains("ferry migrate"))
+      #expect(try await Migrator(one, steps: migrations + [next]).migrate() == ["\(next.version) (next)"])
+    }
+  }
+
+  @Test("steps are numbered from 1 without a gap")
+  func numbering() {
+    #expect(migrations.map(\.version) == Array(1...migrations.count))
+  }
+
+  @Test("a schema's name with anything but a-z 0-9 _ is refused", arguments: ["", "A", "a-b", "1a", "a\"b", "ä"])
+  func names(_ name: String) {
+    var options = LedgerOptions(url: "postgresql://localhost/x")
+    options.schema = name
+    #expect(throws: LedgerFailure.self) { try LedgerDatabase(options) }
+  }
+}

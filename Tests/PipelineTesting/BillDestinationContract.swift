@@ -1,0 +1,124 @@
+public import Orders
+public import Pipeline
+import Testing
+
+/// What every `BillDestination` must do. Run it against the double and against the adapter.
+public struct BillDestinationContract {
+  /// A bill that the destination takes.
+  public struct Sample: Sendable {
+    /// `FBillNo`.
+    public var number: String
+    /// A customer that the destination knows, or not.
+    public var hasKnownCustomer = true
+    /// The quantity of the bill's one line.
+    public var quantity = 10
+
+    /// A bill with this number.
+    public init(number: String) { self.number = number }
+  }
+
+  /// The destination under test.
+  public let destination: any BillDestination
+  /// Makes the bill that a sample describes.
+  public let bill: @Sendable (Sample) -> Bill
+  /// Begins every number, so that tests do not meet.
+  public let prefix: String
+
+  /// A contract for this destination.
+  public init(_ destination: any BillDestination, prefix: String, bill: @escaping @Sendable (Sample) -> Bill) {
+    self.destination = destination
+    self.prefix = prefix
+    self.bill = bill
+  }
+
+  /// Every rule.
+  public func check() async throws {
+    #expect(await destination.save([]).isEmpty)
+    #expect(await destination.lookUp([]).isEmpty)
+    try await savedOnceAndFound()
+    try await manyKeepTheirOrder()
+    try await otherBillIsAConflict()
+    try await keyReplacesNumber()
+    try await tooLateWritesNothing()
+    try await refusedWritesNothing()
+  }
+
+  private func keyed(_ sample: Sample, key: String? = nil, in time: Duration = .seconds(60)) -> KeyedBill {
+    KeyedBill(bill(sample), key: key ?? sample.number, notAfter: .now + time)
+  }
+
+  private func savedOnceAndFound() async throws {
+    let one = keyed(Sample(number: prefix + "once"))
+    #expect(await destination.lookUp([one]) == [.absent])
+    let saved = await destination.save([one])
+    guard case .written(let written) = saved.first else {
+      Issue.record("a good bill must be written: \(saved)")
+      return
+    }
+    #expect(written.number == one.key)
+    #expect(await destination.lookUp([one]) == [.same(written)])
+    // A second Save of the same number must not pass for written: it would be a second bill.
+    for answer in await destination.save([one]) {
+      guard case .written = answer else { continue }
+      Issue.record("a number was written twice")
+    }
+    #expect(await destination.lookUp([one]) == [.same(written)])
+  }
+
+  private func manyKeepTheirOrder() async throws {
+    let bills = (1...30).map { keyed(Sample(number: "\(prefix)many-\($0)")) }
+    let numbers = await destination.save(bills).map { answer -> String? in
+      guard case .written(let bill) = answer else { return nil }
+      return bill.number
+    }
+    #expect(numbers == bills.map(\.key))
+    let found = await destination.lookUp(bills).map { answer -> String? in
+      guard case .same(let bill) = answer else { return nil }
+      return bill.number
+    }
+    #expect(found == bills.map(\.key))
+  }
+
+  private func otherBillIsAConflict() async throws {
+    var sample = Sample(number: prefix + "other")
+    _ = await destination.save([keyed(sample)])
+    sample.quantity += 1
+    guard case .different(let reason) = await destination.lookUp([keyed(sample)]).first else {
+      Issue.record("a bill with another quantity is not the same")
+      return
+    }
+    #expect(reason.code == .conflict)
+  }
+
+  private func keyReplacesNumber() async throws {
+    let one = keyed(Sample(number: prefix + "mapped"), key: prefix + "key's own")
+    guard case .written(let written) = await destination.save([one]).first else {
+      Issue.record("a bill whose key differs from its number must be written")
+      return
+    }
+    #expect(written.number == one.key)
+    #expect(await destination.lookUp([one]) == [.same(written)])
+    #expect(await destination.lookUp([keyed(Sample(number: prefix + "mapped"))]) == [.absent])
+  }
+
+  private func tooLateWritesNothing() async throws {
+    let late = keyed(Sample(number: prefix + "late"), in: .seconds(-1))
+    guard case .nothingWritten = await destination.save([late]).first else {
+      Issue.record("a Save must not start after notAfter")
+      return
+    }
+    #expect(await destination.lookUp([late]) == [.absent])
+  }
+
+  private func refusedWritesNothing() async throws {
+    var sample = Sample(number: prefix + "refused")
+    sample.hasKnownCustomer = false
+    let answers = await destination.save([keyed(Sample(number: prefix + "beside")), keyed(sample)])
+    guard answers.count == 2, case .written = answers[0], case .rejected(let reason, _) = answers[1] else {
+      Issue.record("an unknown customer must be rejected, its neighbour not: \(answers)")
+      return
+    }
+    #expect(reason.code == .k3Rejected)
+    #expect(await destination.lookUp([keyed(sample)]) == [.absent])
+  }
+}

@@ -1,0 +1,94 @@
+import JSON
+import Orders
+public import Pipeline
+import Synchronization
+
+/// An ERP in memory that keeps bills by number, with failures on demand.
+///
+/// It refuses a number that it has, and the customer numbers it was told to refuse.
+public final class MemoryBillDestination: BillDestination {
+  /// What happens to a Save.
+  public enum Mishap: Sendable {
+    /// Nothing is written, and this is answered.
+    case answer(SaveAnswer)
+    /// It is written, and the answer is lost.
+    case lostAnswer
+  }
+
+  private struct State {
+    var bills: [String: (bill: WrittenBill, body: [UInt8])] = [:]
+    var nextID: Int64 = 1
+    var saves: [String] = []
+    var lookUps: [String] = []
+    var mishaps: [String: [Mishap]] = [:]
+    var lookUpAnswers: [String: [LookUpAnswer]] = [:]
+  }
+
+  private let unknownCustomers: Set<String>
+  private let state = Mutex(State())
+
+  /// An empty ERP.
+  public init(unknownCustomers: Set<String> = []) { self.unknownCustomers = unknownCustomers }
+
+  /// What happens to the next Save under this key; several come one after the other.
+  public func next(_ mishap: Mishap, key: String) {
+    state.withLock { $0.mishaps[key, default: []].append(mishap) }
+  }
+
+  /// What the next look-up of this key answers, whatever is there.
+  public func next(lookUp answer: LookUpAnswer, key: String) {
+    state.withLock { $0.lookUpAnswers[key, default: []].append(answer) }
+  }
+
+  /// Puts a bill there that is not ours.
+  public func plant(_ body: [UInt8], key: String) {
+    state.withLock { $0.bills[key] = (WrittenBill(number: key, internalID: nil), body) }
+  }
+
+  /// The keys of all Saves that arrived, in order.
+  public var saves: [String] { state.withLock { $0.saves } }
+  /// The keys of all look-ups, in order.
+  public var lookUps: [String] { state.withLock { $0.lookUps } }
+  /// The bodies by number.
+  public var bodies: [String: [UInt8]] { state.withLock { $0.bills.mapValues(\.body) } }
+
+  /// One answer each, in order.
+  public func save(_ bills: [KeyedBill]) async -> [SaveAnswer] { bills.map(save) }
+
+  private func save(_ bill: KeyedBill) -> SaveAnswer {
+    guard bill.notAfter > .now else { return .nothingWritten(Reason(.k3Busy, "the Save came too late")) }
+    return state.withLock { state in
+      state.saves.append(bill.key)
+      let mishap = state.mishaps[bill.key]?.first
+      if mishap != nil { state.mishaps[bill.key]?.removeFirst() }
+      if case .answer(let answer) = mishap { return answer }
+      if state.bills[bill.key] != nil { return .uncertain(Reason(.inDoubt, "the number is there already")) }
+      if let customer = Self.customer(bill.bill.body), unknownCustomers.contains(customer) {
+        return .rejected(Reason(.k3Rejected, "the customer does not exist"), answer: "客户不存在")
+      }
+      let written = WrittenBill(number: bill.key, internalID: state.nextID)
+      state.nextID += 1
+      state.bills[bill.key] = (written, bill.bill.body)
+      return mishap == nil ? .written(written) : .uncertain(Reason(.inDoubt, "the answer was lost"))
+    }
+  }
+
+  private static func customer(_ body: [UInt8]) -> String? {
+    (try? JSONDocument(body))?.root["Data"]?["Page1"]?[0]?["FCustID"]?["FNumber"]?.text
+  }
+
+  /// One answer each, in order; a bill is the same when its body is.
+  public func lookUp(_ bills: [KeyedBill]) async -> [LookUpAnswer] {
+    bills.map { bill in
+      state.withLock { state in
+        state.lookUps.append(bill.key)
+        if let answer = state.lookUpAnswers[bill.key]?.first {
+          state.lookUpAnswers[bill.key]?.removeFirst()
+          return answer
+        }
+        guard let found = state.bills[bill.key] else { return .absent }
+        return found.body == bill.bill.body ? .same(found.bill) : .different(Reason(.conflict, "another bill"))
+      }
+    }
+  }
+}

@@ -1,0 +1,169 @@
+public import Orders
+public import Pipeline
+import Synchronization
+
+/// The loader's memory in memory, on a clock that the test moves.
+public final class MemoryLedger: SyncLedger {
+  /// An order's row.
+  public struct Row: Sendable, Equatable {
+    /// Where it stands.
+    public enum State: String, Sendable {
+      /// Claimed.
+      case writing
+      /// Provably nothing written.
+      case clean
+      /// Nobody knows.
+      case inDoubt
+      /// In K/3.
+      case written
+      /// In the dead queue.
+      case parked
+    }
+
+    /// Where it stands.
+    public var state: State
+    /// The revision claimed last.
+    public var revision: Int64
+    /// The fencing token of the claim.
+    public var token: Int64
+    /// End of the lease, or when a look-up is due.
+    public var due: ManualClock.Instant
+    /// Whether K/3 must be asked before a Save.
+    public var doubt: Bool
+    /// The external key.
+    public var key: String
+    /// What K/3 made of it.
+    public var bill: WrittenBill?
+    /// Why it is parked.
+    public var reason: ReasonCode?
+  }
+
+  private struct State {
+    var rows: [OrderID: Row] = [:]
+    var keys: Set<String> = []
+    var tokens: Int64 = 0
+    var failure: LedgerFailure?
+  }
+
+  private let clock: ManualClock
+  private let keyLimit: Int
+  private let state = Mutex(State())
+
+  /// An empty ledger.
+  public init(clock: ManualClock, keyLimit: Int = 80) {
+    self.clock = clock
+    self.keyLimit = keyLimit
+  }
+
+  /// All rows.
+  public var rows: [OrderID: Row] { state.withLock(\.rows) }
+
+  /// Answers everything with a failure from now on; nil ends that.
+  public func fail(_ failure: LedgerFailure?) { state.withLock { $0.failure = failure } }
+
+  /// Ends an order's lease, or makes its look-up due, now.
+  public func makeDue(_ order: OrderID) {
+    let now = clock.now
+    state.withLock { $0.rows[order]?.due = now }
+  }
+
+  /// Claims orders, as the port says.
+  public func claim(
+    _ requests: [ClaimRequest], leaseSeconds: Int
+  ) async throws(LedgerFailure) -> [ClaimAnswer] {
+    let now = clock.now
+    let result: Result<[ClaimAnswer], LedgerFailure> = state.withLock { state in
+      if let failure = state.failure { return .failure(failure) }
+      let due = now.advanced(by: .seconds(leaseSeconds))
+      return .success(requests.map { Self.claim($0, now: now, due: due, keyLimit, &state) })
+    }
+    return try result.get()
+  }
+
+  private static func claim(
+    _ request: ClaimRequest, now: ManualClock.Instant, due: ManualClock.Instant, _ keyLimit: Int,
+    _ state: inout State
+  ) -> ClaimAnswer {
+    guard var row = state.rows[request.orderID] else {
+      state.tokens += 1
+      let key = Self.key(for: request, limit: keyLimit, taken: state.keys)
+      state.keys.insert(key.lowercased())
+      state.rows[request.orderID] = Row(
+        state: .writing, revision: request.revision, token: state.tokens, due: due, doubt: false, key: key)
+      return .new(Claim(key: key, token: state.tokens))
+    }
+    if row.revision > request.revision { return .stale }
+    let wait = max(1, Int(now.duration(to: row.due).components.seconds))
+    switch row.state {
+    case .written: return row.revision == request.revision ? .duplicate : .changedAfterWritten
+    case .writing where row.due > now: return .busy(forSeconds: wait)
+    case .inDoubt where row.due > now: return .tooEarly(forSeconds: wait)
+    case .writing, .inDoubt: row.doubt = true
+    case .clean, .parked: break
+    }
+    state.tokens += 1
+    row.state = .writing
+    row.revision = request.revision
+    row.token = state.tokens
+    row.due = due
+    row.reason = nil
+    state.rows[request.orderID] = row
+    let claim = Claim(key: row.key, token: row.token)
+    return row.doubt ? .inDoubt(claim) : .new(claim)
+  }
+
+  private static func key(for request: ClaimRequest, limit: Int, taken: Set<String>) -> String {
+    let scalars = request.billNumber.unicodeScalars.filter { $0.properties.generalCategory != .control }
+    let number = String(String.UnicodeScalarView(scalars))
+    if !number.isEmpty, number.utf16.count <= limit, !taken.contains(number.lowercased()) { return number }
+    var head = Substring(number)
+    var suffix = "\(request.orderID)"
+    while true {
+      while !head.isEmpty, head.utf16.count + 1 + suffix.utf16.count > limit { head.removeLast() }
+      let key = head.isEmpty ? suffix : "\(head)-\(suffix)"
+      if !taken.contains(key.lowercased()) { return key }
+      suffix += "-x"
+    }
+  }
+
+  /// Records outcomes, as the port says.
+  public func settle(_ settlements: [Settlement]) async throws(LedgerFailure) -> [Bool] {
+    let now = clock.now
+    let result: Result<[Bool], LedgerFailure> = state.withLock { state in
+      if let failure = state.failure { return .failure(failure) }
+      return .success(
+        settlements.map { settlement in
+          guard var row = state.rows[settlement.orderID], row.token == settlement.token else { return false }
+          guard row.apply(settlement.result, now: now) else { return false }
+          state.rows[settlement.orderID] = row
+          return true
+        })
+    }
+    return try result.get()
+  }
+}
+
+extension MemoryLedger.Row {
+  /// False when the row is written and would not stay so.
+  fileprivate mutating func apply(_ result: Settlement.Result, now: ManualClock.Instant) -> Bool {
+    if case .written = result {} else if state == .written { return false }
+    switch result {
+    case .written(let bill):
+      state = .written
+      self.bill = bill
+      doubt = false
+    case .clean:
+      state = .clean
+      doubt = false
+    case .inDoubt(let seconds):
+      state = .inDoubt
+      doubt = true
+      due = now.advanced(by: .seconds(seconds))
+    case .parked(let code):
+      state = .parked
+      reason = code
+      doubt = code == .conflict || code == .inDoubt
+    }
+    return true
+  }
+}

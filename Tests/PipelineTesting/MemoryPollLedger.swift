@@ -1,0 +1,113 @@
+public import Orders
+public import Pipeline
+import Synchronization
+
+/// The poller's memory in memory. Several of them may share one `Books`, as processes share a database.
+public final class MemoryPollLedger: PollLedger {
+  /// What would be in the database.
+  public final class Books: Sendable {
+    struct Known {
+      var number: Int64
+      var updateTime: BeijingTime
+      var contentHash: Int64
+      var isPublished = false
+      var mustRefetch = false
+    }
+
+    struct State {
+      var watermarks: [PollStream: BeijingTime] = [:]
+      var orders: [OrderID: Known] = [:]
+      var leader: ObjectIdentifier?
+    }
+
+    let state = Mutex(State())
+
+    /// Empty books.
+    public init() {}
+  }
+
+  private let books: Books
+  private let failure = Mutex<LedgerFailure?>(nil)
+
+  /// A memory over these books.
+  public init(_ books: Books = Books()) { self.books = books }
+
+  /// Answers everything with a failure from now on; nil ends that.
+  public func fail(_ failure: LedgerFailure?) { self.failure.withLock { $0 = failure } }
+
+  private func checked<Value>(_ body: (inout sending Books.State) -> sending Value) throws(LedgerFailure) -> Value {
+    if let failure = failure.withLock({ $0 }) { throw failure }
+    return books.state.withLock(body)
+  }
+
+  /// The watermark, as the port says.
+  public func watermark(of stream: PollStream) async throws(LedgerFailure) -> BeijingTime? {
+    try checked { $0.watermarks[stream] }
+  }
+
+  /// Moves the watermark, as the port says.
+  public func advance(
+    _ stream: PollStream, from old: BeijingTime?, to new: BeijingTime
+  ) async throws(LedgerFailure) -> Bool {
+    try checked { state in
+      guard state.watermarks[stream] == old else { return false }
+      state.watermarks[stream] = new
+      return true
+    }
+  }
+
+  /// The headlines that must be fetched, as the port says.
+  public func unpublished(among headlines: [OrderHeadline]) async throws(LedgerFailure) -> [OrderHeadline] {
+    try checked { state in
+      headlines.filter { headline in
+        guard let known = state.orders[headline.id] else { return true }
+        return !known.isPublished || known.mustRefetch || known.updateTime != headline.updateTime
+      }
+    }
+  }
+
+  /// Numbers contents, as the port says.
+  public func number(_ revisions: [FetchedRevision]) async throws(LedgerFailure) -> [RevisionAnswer] {
+    try checked { state in
+      revisions.map { revision in
+        guard let known = state.orders[revision.orderID] else {
+          state.orders[revision.orderID] = Books.Known(
+            number: 1, updateTime: revision.updateTime, contentHash: revision.contentHash)
+          return .publish(number: 1)
+        }
+        if revision.updateTime < known.updateTime { return .published }
+        if revision.updateTime == known.updateTime, revision.contentHash == known.contentHash {
+          return known.isPublished ? .published : .publish(number: known.number)
+        }
+        state.orders[revision.orderID] = Books.Known(
+          number: known.number + 1, updateTime: revision.updateTime, contentHash: revision.contentHash)
+        return .publish(number: known.number + 1)
+      }
+    }
+  }
+
+  /// Records what was published, as the port says.
+  public func record(_ published: [PublishedRevision]) async throws(LedgerFailure) {
+    try checked { state in
+      for revision in published where state.orders[revision.orderID]?.number == revision.number {
+        state.orders[revision.orderID]?.isPublished = true
+        state.orders[revision.orderID]?.mustRefetch = revision.mayStillChange
+      }
+    }
+  }
+
+  /// Becomes or stays the poller of these books.
+  public func lead() async -> Bool {
+    books.state.withLock { state in
+      if state.leader == nil { state.leader = ObjectIdentifier(self) }
+      return state.leader == ObjectIdentifier(self)
+    }
+  }
+
+  /// Steps down.
+  public func resign() async {
+    books.state.withLock { state in
+      if state.leader == ObjectIdentifier(self) { state.leader = nil }
+    }
+  }
+}

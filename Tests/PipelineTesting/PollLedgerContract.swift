@@ -1,0 +1,148 @@
+import Orders
+public import Pipeline
+import Testing
+
+/// A poller's memory under test.
+public struct PollLedgerSubject: Sendable {
+  /// One poller's memory.
+  public let ledger: any PollLedger
+  /// Another poller's, over the same books.
+  public let other: any PollLedger
+
+  /// A subject.
+  public init(ledger: any PollLedger, other: any PollLedger) {
+    self.ledger = ledger
+    self.other = other
+  }
+
+  func number(_ order: Int64, _ time: Int64, _ hash: Int64) async throws -> RevisionAnswer {
+    try #require(try await ledger.number([fetched(order, time, hash)]).first)
+  }
+
+  func record(_ order: Int64, _ number: Int64, mayStillChange: Bool = false) async throws {
+    try await ledger.record([
+      PublishedRevision(orderID: OrderID(rawValue: order), number: number, mayStillChange: mayStillChange)
+    ])
+  }
+
+  func mustFetch(_ order: Int64, _ time: Int64) async throws -> Bool {
+    try await !ledger.unpublished(among: [headline(order, time)]).isEmpty
+  }
+}
+
+private func fetched(_ order: Int64, _ time: Int64, _ hash: Int64) -> FetchedRevision {
+  FetchedRevision(
+    orderID: OrderID(rawValue: order), updateTime: BeijingTime(epochSeconds: time), contentHash: hash)
+}
+
+private func headline(_ order: Int64, _ time: Int64) -> OrderHeadline {
+  OrderHeadline(id: OrderID(rawValue: order), updateTime: BeijingTime(epochSeconds: time))
+}
+
+private func at(_ seconds: Int64) -> BeijingTime { BeijingTime(epochSeconds: seconds) }
+
+/// What every `PollLedger` does.
+public let pollLedgerContract: [ContractCase<PollLedgerSubject>] =
+  watermarkCases + revisionCases + [
+    ContractCase("one poller leads until it steps down") { subject async throws in
+      #expect(await subject.ledger.lead())
+      #expect(await subject.ledger.lead())
+      #expect(await !subject.other.lead())
+      await subject.ledger.resign()
+      #expect(await subject.other.lead())
+      #expect(await !subject.ledger.lead())
+      await subject.other.resign()
+      #expect(await subject.ledger.lead())
+      await subject.ledger.resign()
+    }
+  ]
+
+private let watermarkCases: [ContractCase<PollLedgerSubject>] = [
+  ContractCase("a watermark is nothing before it is set, and each stream has its own") { subject async throws in
+    #expect(try await subject.ledger.watermark(of: .orders) == nil)
+    #expect(try await subject.ledger.advance(.orders, from: nil, to: at(100)))
+    #expect(try await subject.other.watermark(of: .orders) == at(100))
+    #expect(try await subject.ledger.watermark(of: .customers) == nil)
+  },
+  ContractCase("a watermark moves only from where the poller believes it to be") { subject async throws in
+    #expect(try await subject.ledger.advance(.orders, from: nil, to: at(100)))
+    #expect(try await !subject.other.advance(.orders, from: nil, to: at(150)))
+    #expect(try await subject.other.advance(.orders, from: at(100), to: at(200)))
+    #expect(try await !subject.ledger.advance(.orders, from: at(100), to: at(300)))
+    #expect(try await subject.ledger.watermark(of: .orders) == at(200))
+  },
+]
+
+private let revisionCases: [ContractCase<PollLedgerSubject>] = [
+  ContractCase("a content keeps its number until it is recorded as published") { subject async throws in
+    #expect(try await subject.number(1, 10, 111) == .publish(number: 1))
+    #expect(try await subject.number(1, 10, 111) == .publish(number: 1))
+    #expect(try await subject.mustFetch(1, 10))
+    try await subject.record(1, 1)
+    #expect(try await subject.number(1, 10, 111) == .published)
+    #expect(try await !subject.mustFetch(1, 10))
+  },
+  ContractCase("another content gets the next number, also within the same second") { subject async throws in
+    #expect(try await subject.number(1, 10, 111) == .publish(number: 1))
+    try await subject.record(1, 1)
+    #expect(try await subject.number(1, 10, 222) == .publish(number: 2))
+    try await subject.record(1, 2)
+    #expect(try await subject.number(1, 20, 222) == .publish(number: 3))
+    try await subject.record(1, 3)
+    #expect(try await subject.mustFetch(1, 30))
+    #expect(try await !subject.mustFetch(1, 20))
+  },
+  ContractCase("a content older than one that is known is not published any more") { subject async throws in
+    #expect(try await subject.number(1, 20, 222) == .publish(number: 1))
+    #expect(try await subject.number(1, 10, 111) == .published)
+    try await subject.record(1, 1)
+    #expect(try await subject.number(1, 10, 111) == .published)
+    #expect(try await !subject.mustFetch(1, 20))
+  },
+  ContractCase("what may still change within its second is fetched again") { subject async throws in
+    _ = try await subject.number(1, 10, 111)
+    try await subject.record(1, 1, mayStillChange: true)
+    #expect(try await subject.mustFetch(1, 10))
+    #expect(try await subject.number(1, 10, 111) == .published)
+    #expect(try await subject.number(1, 10, 222) == .publish(number: 2))
+    try await subject.record(1, 2)
+    #expect(try await !subject.mustFetch(1, 10))
+  },
+  ContractCase("a record of a number that was overtaken, or that nobody gave, changes nothing") {
+    subject async throws in
+    _ = try await subject.number(1, 10, 111)
+    _ = try await subject.number(1, 20, 222)
+    try await subject.record(1, 1)
+    try await subject.record(404, 1)
+    #expect(try await subject.mustFetch(1, 20))
+    #expect(try await subject.mustFetch(404, 0))
+    #expect(try await subject.number(1, 20, 222) == .publish(number: 2))
+    #expect(try await subject.number(404, 5, 5) == .publish(number: 1))
+  },
+  ContractCase("a batch is answered in its order") { subject async throws in
+    _ = try await subject.number(2, 10, 222)
+    try await subject.record(2, 1)
+    _ = try await subject.number(4, 10, 444)
+    let answers = try await subject.ledger.number([
+      fetched(5, 10, 1), fetched(2, 10, 222), fetched(4, 10, 444), fetched(3, 10, 1), fetched(2, 11, 1),
+    ])
+    #expect(
+      answers == [
+        .publish(number: 1), .published, .publish(number: 1), .publish(number: 1), .publish(number: 2),
+      ])
+    let headlines = [headline(9, 1), headline(2, 10), headline(5, 10), headline(1, 1)]
+    try await subject.record(5, 1)
+    #expect(
+      try await subject.ledger.unpublished(among: headlines) == [headline(9, 1), headline(2, 10), headline(1, 1)])
+    #expect(try await subject.ledger.unpublished(among: []).isEmpty)
+    #expect(try await subject.ledger.number([]).isEmpty)
+    try await subject.ledger.record([])
+  },
+  ContractCase("two pollers that fetched the same content get the same number") { subject async throws in
+    let revisions = (1...100).map { fetched(Int64($0), 10, Int64($0)) }
+    async let left = subject.ledger.number(revisions)
+    async let right = subject.other.number(revisions.reversed())
+    let answers = try await left + right
+    #expect(answers.allSatisfy { $0 == .publish(number: 1) })
+  },
+]

@@ -1,0 +1,201 @@
+import Orders
+import Pipeline
+import PipelineTesting
+import Testing
+
+@Suite("Load stage")
+struct LoadStageTests {
+  private let clock = ManualClock()
+  private let ledger: MemoryLedger
+  private let erp = MemoryBillDestination(unknownCustomers: ["C9"])
+  private let stage: LoadStage
+
+  init() {
+    ledger = MemoryLedger(clock: clock)
+    stage = LoadStage(
+      ledger: ledger, destination: erp,
+      times: LoadTimes(leaseSeconds: 120, saveSeconds: 60, marginSeconds: 10, visibleSeconds: 30),
+      clock: pipelineClock(clock))
+  }
+
+  private func row(_ id: Int64) -> MemoryLedger.Row? { ledger.rows[OrderID(rawValue: id)] }
+
+  @Test("a new bill is claimed, saved once and recorded as written")
+  func writes() async {
+    #expect(await stage.handle([.bill(1)]) == [.done(.written)])
+    #expect(row(1)?.state == .written)
+    #expect(row(1)?.bill == WrittenBill(number: "SO1", internalID: 1))
+    #expect(erp.saves == ["SO1"])
+    #expect(erp.lookUps.isEmpty)
+  }
+
+  @Test("the same revision again is a duplicate, also within one batch, and K/3 is not asked")
+  func duplicate() async {
+    let outcomes = await stage.handle([.bill(1), .bill(1)])
+    #expect(outcomes[0] == .done(.written))
+    guard case .later(let reason, _) = outcomes[1] else {
+      Issue.record("the second one must wait for the first")
+      return
+    }
+    #expect(reason.code == .leaseBusy)
+    #expect(await stage.handle([.bill(1)]) == [.done(.duplicate)])
+    #expect(erp.saves == ["SO1"])
+  }
+
+  @Test("a lost answer is looked up before anything is repeated")
+  func lostAnswer() async {
+    erp.next(.lostAnswer, key: "SO1")
+    guard case .later(let reason, 30) = await stage.handle([.bill(1)]).first else {
+      Issue.record("an uncertain Save must wait until K/3 can show the bill")
+      return
+    }
+    #expect(reason.code == .inDoubt)
+    #expect(row(1)?.state == .inDoubt)
+
+    // Too early: neither asked nor repeated.
+    guard case .later = await stage.handle([.bill(1)]).first else {
+      Issue.record("a look-up before its time")
+      return
+    }
+    #expect(erp.lookUps.isEmpty)
+
+    ledger.makeDue(OrderID(rawValue: 1))
+    #expect(await stage.handle([.bill(1)]) == [.done(.resolved)])
+    #expect(erp.lookUps == ["SO1"])
+    #expect(erp.saves == ["SO1"])
+    #expect(row(1)?.state == .written)
+  }
+
+  @Test("a worker that died between Save and settle leaves a doubt, not a second bill")
+  func diedAfterSave() async {
+    // The first worker: claimed, saved, and never heard of again.
+    let dead = LoadStage(
+      ledger: ForgetfulLedger(ledger), destination: erp,
+      times: LoadTimes(leaseSeconds: 120, saveSeconds: 60, marginSeconds: 10, visibleSeconds: 30),
+      clock: pipelineClock(clock))
+    guard case .outage = await dead.handle([.bill(1)]).first else {
+      Issue.record("an unsettled Save is no success")
+      return
+    }
+    guard case .later = await stage.handle([.bill(1)]).first else {
+      Issue.record("the lease still runs")
+      return
+    }
+    clock.advance(by: .seconds(121))
+    #expect(await stage.handle([.bill(1)]) == [.done(.resolved)])
+    #expect(erp.saves == ["SO1"])
+  }
+
+  @Test("in doubt and not in K/3: it is saved after the look-up")
+  func absent() async {
+    erp.next(.answer(.uncertain(Reason(.inDoubt, "reset"))), key: "SO1")
+    _ = await stage.handle([.bill(1)])
+    ledger.makeDue(OrderID(rawValue: 1))
+    #expect(await stage.handle([.bill(1)]) == [.done(.written)])
+    #expect(erp.lookUps == ["SO1"])
+    #expect(erp.saves == ["SO1", "SO1"])
+  }
+
+  @Test("in doubt and K/3 cannot be asked: nothing is sent")
+  func lookUpAway() async {
+    erp.next(.lostAnswer, key: "SO1")
+    _ = await stage.handle([.bill(1)])
+    ledger.makeDue(OrderID(rawValue: 1))
+    erp.next(lookUp: .unavailable(Reason(.k3Unavailable, "away")), key: "SO1")
+    guard case .outage = await stage.handle([.bill(1)]).first else {
+      Issue.record("no look-up, no Save")
+      return
+    }
+    #expect(erp.saves == ["SO1"])
+    #expect(row(1)?.state == .inDoubt)
+  }
+
+  @Test("another bill under the number is a conflict and parked")
+  func conflict() async {
+    erp.next(.answer(.uncertain(Reason(.inDoubt, "reset"))), key: "SO1")
+    _ = await stage.handle([.bill(1)])
+    ledger.makeDue(OrderID(rawValue: 1))
+    erp.plant([9], key: "SO1")
+    guard case .dead(let burial) = await stage.handle([.bill(1)]).first else {
+      Issue.record("a foreign bill must not count as ours")
+      return
+    }
+    #expect(burial.reason.code == .conflict)
+    #expect(row(1)?.state == .parked)
+    #expect(erp.saves == ["SO1"])
+  }
+
+  @Test("a refusal is parked with K/3's answer; the claim is free for a replay")
+  func rejected() async {
+    let body = #"{"Data":{"Page1":[{"FCustID":{"FNumber":"C9"}}]}}"#
+    guard case .dead(let burial) = await stage.handle([.bill(1, body: body)]).first else {
+      Issue.record("a refusal is final")
+      return
+    }
+    #expect(burial.reason.code == .k3Rejected)
+    #expect(burial.vendorAnswer == "客户不存在")
+    #expect(row(1)?.state == .parked)
+    #expect(await stage.handle([.bill(1)]) == [.done(.written)])
+  }
+
+  @Test("provably nothing written: counted and tried again; an outage is not counted")
+  func nothingWritten() async {
+    let busy = Reason(.k3Busy, "busy")
+    let away = Reason(.k3Unavailable, "connection refused")
+    erp.next(.answer(.nothingWritten(busy)), key: "SO1")
+    erp.next(.answer(.outage(away)), key: "SO2")
+    #expect(await stage.handle([.bill(1), .bill(2)]) == [.retry(busy), .outage(away)])
+    #expect(row(1)?.state == .clean)
+    #expect(row(2)?.state == .clean)
+    #expect(await stage.handle([.bill(1), .bill(2)]) == [.done(.written), .done(.written)])
+    #expect(erp.lookUps.isEmpty)
+  }
+
+  @Test("an older revision is stale, a newer one after the bill was written is held")
+  func revisions() async {
+    #expect(await stage.handle([.bill(1, revision: 2)]) == [.done(.written)])
+    #expect(await stage.handle([.bill(1, revision: 1)]) == [.done(.stale)])
+    guard case .dead(let burial) = await stage.handle([.bill(1, revision: 3)]).first else {
+      Issue.record("a change after writing is held")
+      return
+    }
+    #expect(burial.reason.code == .changedAfterWritten)
+    #expect(erp.saves == ["SO1"])
+  }
+
+  @Test("without the ledger nothing reaches K/3")
+  func ledgerAway() async {
+    ledger.fail(.unavailable("connection refused"))
+    guard case .outage(let reason) = await stage.handle([.bill(1)]).first else {
+      Issue.record("no claim, no Save")
+      return
+    }
+    #expect(reason.code == .ledgerUnavailable)
+    #expect(erp.saves.isEmpty)
+  }
+
+  @Test("a message that is no bill is parked, the others of its batch are not held up")
+  func noBill() async {
+    let outcomes = await stage.handle([.order(1), .bill(2)])
+    guard case .dead(let burial) = outcomes[0] else {
+      Issue.record("an order is no bill")
+      return
+    }
+    #expect(burial.reason.code == .undecodable)
+    #expect(outcomes[1] == .done(.written))
+  }
+}
+
+/// A ledger whose settles never arrive.
+private final class ForgetfulLedger: SyncLedger {
+  private let inner: MemoryLedger
+  init(_ inner: MemoryLedger) { self.inner = inner }
+
+  func claim(_ requests: [ClaimRequest], leaseSeconds: Int) async throws(LedgerFailure) -> [ClaimAnswer] {
+    try await inner.claim(requests, leaseSeconds: leaseSeconds)
+  }
+
+  func settle(_ settlements: [Settlement]) async throws(LedgerFailure) -> [Bool] {
+    throw .unavailable("the connection broke")
+  }
+}

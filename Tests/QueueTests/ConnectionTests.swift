@@ -1,0 +1,157 @@
+import AMQP
+import Orders
+import Pipeline
+import PipelineTesting
+import Testing
+
+@testable import Queue
+
+@Suite("Queues over connections that break")
+struct ConnectionTests {
+  private func order(_ id: Int64) -> Envelope {
+    Envelope(
+      orderID: OrderID(rawValue: id), orderNumber: "SO-\(id)", revision: 1,
+      updateTime: BeijingTime(epochSeconds: 1_700_000_000), firstSeen: 1, content: .order(Array("{}".utf8)))
+  }
+
+  @Test("an inbox that lost its connection gets everything again, and old receipts settle nothing")
+  func inboxReconnects() async throws {
+    try await withTopology { broker async throws in
+      let events = Probe<QueueEvent>()
+      let outbox = RabbitOutbox(broker.settings, topology: broker.topology)
+      _ = await outbox.publish([Parcel(to: .queue(.orders), .envelope(order(1)))])
+      await outbox.close()
+      let inbox = RabbitInbox(
+        broker.settings, topology: broker.topology, stage: .transform, prefetch: 10,
+        onEvent: { events.report($0) })
+      let first = try #require(await inbox.next(max: 10).first)
+      try await Management(broker.managementURL).endConnections(named: broker.settings.connectionName + " transform")
+      let second = try #require(await inbox.next(max: 10).first)
+      #expect(second.receipt.session == first.receipt.session + 1)
+      #expect(try second.envelope.get() == order(1))
+      #expect(events.events.contains(.connected(2)))
+      inbox.acknowledge([first.receipt])
+      await inbox.close()
+
+      let third = RabbitInbox(broker.settings, topology: broker.topology, stage: .transform, prefetch: 10)
+      let again = try #require(await third.next(max: 10).first)
+      #expect(try again.envelope.get() == order(1))
+      third.acknowledge([again.receipt])
+      await third.close()
+    }
+  }
+
+  @Test("an outbox that lost its connection publishes over a new one")
+  func outboxReconnects() async throws {
+    try await withTopology { broker async throws in
+      let events = Probe<QueueEvent>()
+      let outbox = RabbitOutbox(broker.settings, topology: broker.topology, onEvent: { events.report($0) })
+      #expect(!outbox.isReady)
+      #expect(await outbox.connect())
+      try await Management(broker.managementURL).endConnections(named: broker.settings.connectionName + " outbox")
+      // What is under way when the connection ends may be lost: the caller publishes again, as a worker would.
+      var results: [PublishResult] = []
+      while results != [.confirmed] || !events.events.contains(.connected(2)) {
+        results = await outbox.publish([Parcel(to: .queue(.orders), .envelope(order(1)))])
+      }
+      #expect(outbox.isReady)
+      await outbox.close()
+    }
+  }
+
+  @Test("without a broker an outbox refuses after one attempt, and pauses longer and longer before the next")
+  func outboxWithoutBroker() async throws {
+    let settings = try RabbitSettings(url: "amqp://guest:secretword@127.0.0.1:1/")
+    let pauses = Probe<Duration>()
+    let pacing = Pacing(sleep: { pauses.report($0) }, random: { 0.5 }, now: { 0 })
+    let outbox = RabbitOutbox(settings, topology: try Topology(), pacing: pacing)
+    for _ in 0..<9 {
+      let results = await outbox.publish([Parcel(to: .queue(.orders), .envelope(order(1)))])
+      guard case .refused(let text)? = results.first else {
+        Issue.record("without a broker: \(results)")
+        return
+      }
+      #expect(!text.contains("secretword"))
+    }
+    #expect(
+      pauses.events
+        == [250, 500, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000].map { Duration.milliseconds($0) })
+    await outbox.close()
+  }
+
+  @Test("an inbox that waits for its next attempt ends at once when it is stopped")
+  func stopWhilePausing() async throws {
+    let settings = try RabbitSettings(url: "amqp://guest:guest@127.0.0.1:1/")
+    let events = Probe<QueueEvent>()
+    let clock = ManualClock()
+    let pacing = Pacing(
+      sleep: { try await clock.sleep(until: clock.now.advanced(by: $0), tolerance: nil) }, random: { 0.5 },
+      now: { 0 })
+    let inbox = RabbitInbox(
+      settings, topology: try Topology(), stage: .load, prefetch: 1, pacing: pacing, onEvent: { events.report($0) })
+    async let waiting = inbox.next(max: 1)
+    await clock.sleepers(atLeast: 1)
+    #expect(!inbox.isReady)
+    await inbox.stop()
+    #expect(await waiting.isEmpty)
+    await inbox.close()
+  }
+
+  @Test("a topology that is missing is a misconfiguration: long pauses from the first on")
+  func missingQueue() async throws {
+    let settings = try RabbitSettings(url: try TestServers.rabbit())
+    let events = Probe<QueueEvent>()
+    let clock = ManualClock()
+    let pacing = Pacing(
+      sleep: { try await clock.sleep(until: clock.now.advanced(by: $0), tolerance: nil) }, random: { 0 },
+      now: { 0 })
+    let topology = try Topology(prefix: "absent-\(TestServers.freshWord()).")
+    let inbox = RabbitInbox(
+      settings, topology: topology, stage: .load, prefetch: 1, pacing: pacing, onEvent: { events.report($0) })
+    async let waiting = inbox.next(max: 1)
+    await events.wait { $0.contains(.pausing(milliseconds: 15_000)) }
+    await inbox.stop()
+    #expect(await waiting.isEmpty)
+    await inbox.close()
+
+    let outbox = RabbitOutbox(settings, topology: topology)
+    let results = await outbox.publish([Parcel(to: .queue(.orders), .envelope(order(1)))])
+    #expect(results != [.confirmed])
+    await outbox.close()
+  }
+
+  @Test("a message that outlives too many workers is parked by the broker, with our headers")
+  func deliveryLimit() async throws {
+    var limits = Topology.Limits()
+    limits.deliveries = 2
+    try await withTopology(limits: limits) { broker async throws in
+      let outbox = RabbitOutbox(broker.settings, topology: broker.topology)
+      _ = await outbox.publish([Parcel(to: .queue(.orders), .envelope(order(1)))])
+      await outbox.close()
+      for _ in 0..<3 {
+        let inbox = RabbitInbox(broker.settings, topology: broker.topology, stage: .transform, prefetch: 1)
+        #expect(await inbox.next(max: 1).count == 1)
+        await inbox.close()
+      }
+      let parked = try await broker.parked(by: .transform, count: 1)
+      #expect(parked.first?.envelope == order(1))
+      #expect(parked.first?.burial == nil)
+    }
+  }
+
+  @Test("what is not ours comes as undecodable, with its body")
+  func foreign() async throws {
+    try await withTopology { broker async throws in
+      try await broker.publish(
+        AMQPMessage(
+          exchange: broker.topology.exchange, routingKey: "bills",
+          properties: AMQPProperties(headers: [AMQPHeader("ferry-format", .string("1"))]), body: [1, 2, 3]))
+      let inbox = RabbitInbox(broker.settings, topology: broker.topology, stage: .load, prefetch: 1)
+      let delivery = try #require(await inbox.next(max: 1).first)
+      #expect(
+        delivery.envelope == .failure(Reason(.undecodable, "the header ferry-format is text, not a whole number")))
+      #expect(delivery.body == [1, 2, 3])
+      await inbox.close()
+    }
+  }
+}

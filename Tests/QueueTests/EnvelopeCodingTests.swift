@@ -1,0 +1,170 @@
+import AMQP
+import Orders
+import Pipeline
+import Testing
+
+@testable import Queue
+
+@Suite("Envelopes as messages")
+struct EnvelopeCodingTests {
+  private let coding: EnvelopeCoding
+  private let order: Envelope
+  private let bill: Envelope
+
+  init() throws {
+    coding = EnvelopeCoding(topology: try Topology())
+    order = Envelope(
+      orderID: OrderID(rawValue: 14_000_000_000_001), orderNumber: "SO 甲-1", revision: 7,
+      updateTime: BeijingTime(epochSeconds: 1_700_000_000), firstSeen: 1_700_000_000_123,
+      content: .order(Array("{}".utf8)))
+    bill = order.carrying(
+      .bill(Bill(object: "SO", number: "N-1", body: Array("{}".utf8)), strategy: "sales-order"))
+  }
+
+  private func delivery(_ message: AMQPMessage) -> AMQPDelivery {
+    AMQPDelivery(
+      tag: 1, redelivered: false, exchange: "", routingKey: "", properties: message.properties, body: message.body)
+  }
+
+  private func message(_ envelope: Envelope, _ queue: QueueName = .orders) -> AMQPMessage {
+    coding.message(for: Parcel(to: .queue(queue), .envelope(envelope)), now: 1_700_000_001_999)
+  }
+
+  private func read(_ message: AMQPMessage, _ queue: QueueName = .orders) -> Result<Envelope, Reason> {
+    coding.envelope(of: delivery(message), in: queue)
+  }
+
+  private func refusal(_ message: AMQPMessage, _ queue: QueueName = .orders) -> String? {
+    guard case .failure(let reason) = read(message, queue), reason.code == .undecodable else { return nil }
+    return reason.sentence
+  }
+
+  @Test("an envelope comes back as it went")
+  func roundTrip() {
+    #expect(read(message(order)) == .success(order))
+    #expect(read(message(bill, .bills), .bills) == .success(bill))
+    let tried = order.again(Reason(.inDoubt, "timeout"), counted: true)
+    #expect(read(message(tried)) == .success(tried))
+  }
+
+  @Test("a message is persistent, mandatory, and says what it is")
+  func properties() {
+    let message = message(bill, .bills)
+    #expect(message.mandatory)
+    #expect(message.properties.persistent)
+    #expect(message.properties.contentType == "application/json")
+    #expect(message.properties.messageID == "14000000000001-7")
+    #expect(message.properties.type == "bill")
+    #expect(message.properties.timestamp == 1_700_000_001)
+    #expect(message.exchange == "ferry")
+    #expect(message.routingKey == "bills")
+  }
+
+  @Test(
+    "a message without one of its headers is refused with the header's name",
+    arguments: [
+      "ferry-format", "ferry-order-id", "ferry-order-number", "ferry-revision", "ferry-update-time", "ferry-attempt",
+      "ferry-first-seen", "ferry-object", "ferry-bill-number", "ferry-strategy",
+    ])
+  func missing(_ name: String) {
+    var message = message(bill, .bills)
+    message.properties.headers.removeAll { $0.name == name }
+    #expect(refusal(message, .bills) == "the header \(name) is missing")
+  }
+
+  @Test("a header of the wrong kind is refused with name and kind, never with its value")
+  func wrongKind() {
+    var message = message(order)
+    for (value, kind) in [
+      (AMQPValue.string("geheim"), "text"), (.double(4711.5), "a floating point number"), (.null, "null"),
+      (.bytes([1]), "bytes"), (.bool(true), "a truth value"), (.table([]), "a table"),
+    ] {
+      message.properties.headers.removeAll { $0.name == "ferry-revision" }
+      message.properties.headers.append(AMQPHeader("ferry-revision", value))
+      #expect(refusal(message) == "the header ferry-revision is \(kind), not a whole number")
+    }
+    message.properties.headers.removeAll { $0.name == "ferry-revision" }
+    message.properties.headers.append(AMQPHeader("ferry-revision", .int(0)))
+    #expect(refusal(message) == "the header ferry-revision is a number out of range")
+  }
+
+  @Test("what is not a message of the flow is refused, each with its reason")
+  func refusals() throws {
+    var newer = message(order)
+    newer.properties.headers[0] = AMQPHeader("ferry-format", .int(2))
+    #expect(try #require(refusal(newer)).contains("newer than this program"))
+
+    var typeless = message(order)
+    typeless.properties.type = nil
+    #expect(refusal(typeless) == "the message has no type")
+    typeless.properties.type = "invoice"
+    #expect(refusal(typeless) == "the message's type is neither order nor bill")
+    #expect(try #require(refusal(message(order), .bills)).contains("does not belong into the queue bills"))
+
+    var foreign = message(order)
+    foreign.properties.contentType = "text/plain"
+    #expect(refusal(foreign) == "the content type is not application/json")
+    foreign.properties.contentType = nil
+    #expect(refusal(foreign) == "the content type is missing")
+
+    var renamed = message(order)
+    renamed.properties.messageID = "14000000000001-8"
+    #expect(try #require(refusal(renamed)).contains("message id"))
+
+    var empty = message(order)
+    empty.body = []
+    #expect(refusal(empty) == "the message has no body")
+    #expect(refusal(AMQPMessage(exchange: "", routingKey: "", body: [1])) == "the header ferry-format is missing")
+  }
+
+  @Test("headers of others, and a reason that only a newer program knows, are no hindrance")
+  func tolerance() throws {
+    var message = message(order.again(Reason(.k3Busy, "x"), counted: true))
+    message.properties.headers.append(AMQPHeader("x-death", .array([.table([])])))
+    message.properties.headers.removeAll { $0.name == "ferry-last-reason" }
+    message.properties.headers.append(AMQPHeader("ferry-last-reason", .string("unheard_of")))
+    let envelope = try read(message).get()
+    #expect(envelope.attempt == 2)
+    #expect(envelope.lastReason == nil)
+  }
+
+  @Test("texts are cut to their bound and show their control characters")
+  func texts() throws {
+    #expect(headerText("a\r\nb\u{0}\u{7f}\u{85}", maxBytes: 100) == "a␍␊b␀␡\u{FFFD}")
+    #expect(headerText("甲乙丙", maxBytes: 7) == "甲乙")
+    var long = order
+    long.orderNumber = String(repeating: "长", count: 1_000)
+    long.lastReason = Reason(.k3Rejected, String(repeating: "x", count: 100_000))
+    let burial = Outcome.Burial(
+      Reason(.k3Rejected, String(repeating: "y", count: 100_000)), vendorAnswer: String(repeating: "z", count: 100_000))
+    let message = coding.message(for: Parcel(to: .dead(.load), .envelope(long), burial: burial), now: 5)
+    let size = message.properties.headers.reduce(0) { sum, header in
+      if case .string(let text) = header.value { sum + text.utf8.count } else { sum + 8 }
+    }
+    #expect(size < 8_192)
+    #expect(message.properties[header: "ferry-vendor-answer"] == .string(String(repeating: "z", count: 2_048)))
+  }
+
+  @Test("a dead letter says why, where and when, and is still the message it was")
+  func deadLetter() {
+    let burial = Outcome.Burial(Reason(.k3Rejected, "refused"), vendorAnswer: "{}")
+    let message = coding.message(for: Parcel(to: .dead(.load), .envelope(bill), burial: burial), now: 42_000)
+    #expect(message.routingKey == "bills.dead")
+    #expect(message.properties[header: "ferry-parked-reason"] == .string("k3_rejected"))
+    #expect(message.properties[header: "ferry-parked-sentence"] == .string("refused"))
+    #expect(message.properties[header: "ferry-stage"] == .string("load"))
+    #expect(message.properties[header: "ferry-parked-at"] == .int(42_000))
+    #expect(message.properties[header: "ferry-vendor-answer"] == .string("{}"))
+    #expect(message.properties[header: "ferry-attempt"] == .int(1))
+    #expect(message.properties[header: "ferry-first-seen"] == .int(1_700_000_000_123))
+    #expect(read(message, .bills) == .success(bill))
+  }
+
+  @Test("what cannot be read is parked byte for byte")
+  func unreadable() {
+    let message = coding.message(for: Parcel(to: .dead(.transform), .unreadable([0, 255])), now: 1)
+    #expect(message.body == [0, 255])
+    #expect(message.properties.contentType == "application/octet-stream")
+    #expect(refusal(message) != nil)
+  }
+}
