@@ -102,5 +102,6 @@ let package = Package(
     tests("QueueTests", ["Queue", "AMQP", "Curl", "JSON", "Orders", "Pipeline", "PipelineTesting"]),
     tests("OrdersTests", ["Orders"]),
     tests("MappingTests", ["JSON", "Orders", "Mapping"]),
+    tests("ArchitectureTests", []),
   ]
 )
