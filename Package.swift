@@ -103,5 +103,6 @@ let package = Package(
     tests("OrdersTests", ["Orders"]),
     tests("MappingTests", ["JSON", "Orders", "Mapping"]),
     tests("ArchitectureTests", []),
+    tests("TelemetryTests", ["Telemetry", "JSON", logging, coreMetrics]),
   ]
 )
