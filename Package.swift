@@ -69,8 +69,10 @@ let package = Package(
     driverRoom("AMQP", ["CRabbitMQ", "DriverThread"]),
     library("CPostgreSQL", pkgConfig: "libpq", apt: "libpq-dev"),
     driverRoom("PostgreSQL", ["CPostgreSQL", "DriverThread"]),
+    tests("PostgreSQLTests", ["PostgreSQL", "DriverThread"]),
     library("CCurl", pkgConfig: "libcurl", apt: "libcurl4-openssl-dev"),
     driverRoom("Curl", ["CCurl", "DriverThread"]),
+    tests("CurlTests", ["Curl", "CCurl", "DriverThread"]),
 
     // The programs.
     .executableTarget(
@@ -104,5 +106,7 @@ let package = Package(
     tests("MappingTests", ["JSON", "Orders", "Mapping"]),
     tests("ArchitectureTests", []),
     tests("TelemetryTests", ["Telemetry", "JSON", logging, coreMetrics]),
+    tests("FerryTests", ["ferry", "Orders"]),
+    tests("EndToEndTests", ["PipelineTesting"]),
   ]
 )

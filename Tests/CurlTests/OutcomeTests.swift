@@ -39,7 +39,7 @@ struct OutcomeTests {
       if request.path == "/slow" { gate.pass() }
       return .ok()
     }) { server, client in
-      let outcome = await client.perform(HTTPRequest(.post, server.url + "/slow", timeoutMilliseconds: 100))
+      let outcome = await client.perform(HTTPRequest(.post, server.url + "/slow", timeoutMilliseconds: 1_000))
       #expect(outcome.uncertain?.kind == .timeout)
       #expect(await client.perform(HTTPRequest(.get, server.url + "/next")).text == "ok")
       #expect(server.connections == 2)

@@ -162,14 +162,15 @@ extension PostgreSQLTests {
         url: url,
         {
           $0.connections = 1
-          $0.callTimeoutMilliseconds = 300
+          $0.callTimeoutMilliseconds = 1_000
         }
       ) { client, options in
         var direct = options
         direct.url = try serverURL()
         direct.callTimeoutMilliseconds = 20_000
         let admin = PostgresClient(direct)
-        try await client.script("create table t (id int)")
+        try await admin.script("create table t (id int)")
+        _ = try await client.number("select 1")
         relay.mute()
         let reason = await failure { _ = try await client.transaction([PostgresStatement("insert into t values (1)")]) }
         #expect(reason == .lost("no answer in time"))

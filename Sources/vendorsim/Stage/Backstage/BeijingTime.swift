@@ -27,31 +27,46 @@ enum BeijingTime {
 
   /// Reads `YYYY-MM-DD` or `YYYY-MM-DD HH:MM:SS`. Of a bare date, the first second or (for the end of a window) the last.
   static func seconds(_ text: String, endOfDay: Bool = false) -> Int? {
-    let halves = text.split(separator: " ", omittingEmptySubsequences: true)
-    guard (1...2).contains(halves.count), let days = days(halves[0]) else { return nil }
-    var seconds = days * 86_400 - offset
-    if halves.count == 1 { return endOfDay ? seconds + 86_399 : seconds }
-    let clock = halves[1].split(separator: ":", omittingEmptySubsequences: false).map { $0.count == 2 ? Int($0) : nil }
-    guard clock.count == 3, let hour = clock[0], let minute = clock[1], let second = clock[2],
-      (0..<24).contains(hour), (0..<60).contains(minute), (0..<60).contains(second)
-    else { return nil }
-    seconds += hour * 3_600 + minute * 60 + second
-    return seconds
+    var text = text
+    return text.withUTF8 { bytes in
+      guard bytes.count == 10 || bytes.count == 19, let days = days(bytes) else { return nil }
+      let midnight = days * 86_400 - offset
+      if bytes.count == 10 { return endOfDay ? midnight + 86_399 : midnight }
+      guard bytes[10] == UInt8(ascii: " "), bytes[13] == UInt8(ascii: ":"), bytes[16] == UInt8(ascii: ":"),
+        let hour = number(bytes[11..<13]), let minute = number(bytes[14..<16]), let second = number(bytes[17..<19]),
+        hour < 24, minute < 60, second < 60
+      else { return nil }
+      return midnight + hour * 3_600 + minute * 60 + second
+    }
   }
 
-  private static func days(_ text: Substring) -> Int? {
-    let parts = text.split(separator: "-", omittingEmptySubsequences: false)
-    guard parts.count == 3, parts[0].count == 4, let year = Int(parts[0]), let month = Int(parts[1]),
-      let day = Int(parts[2]),
-      (1...12).contains(month), (1...31).contains(day)
+  private static func days(_ bytes: UnsafeBufferPointer<UInt8>) -> Int? {
+    guard bytes[4] == UInt8(ascii: "-"), bytes[7] == UInt8(ascii: "-"), let year = number(bytes[0..<4]),
+      let month = number(bytes[5..<7]), let day = number(bytes[8..<10]), (1...12).contains(month), day >= 1,
+      day <= length(ofMonth: month, year: year)
     else { return nil }
     let shiftedYear = month <= 2 ? year - 1 : year
     let era = (shiftedYear >= 0 ? shiftedYear : shiftedYear - 399) / 400
     let yearOfEra = shiftedYear - era * 400
     let dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
     let dayOfEra = yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear
-    let result = era * 146_097 + dayOfEra - 719_468
-    // The 31st of a short month would roll over: such a date is not one.
-    return date(result * 86_400 - offset) == text ? result : nil
+    return era * 146_097 + dayOfEra - 719_468
+  }
+
+  private static func length(ofMonth month: Int, year: Int) -> Int {
+    switch month {
+    case 2: year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : 28
+    case 4, 6, 9, 11: 30
+    default: 31
+    }
+  }
+
+  private static func number(_ digits: Slice<UnsafeBufferPointer<UInt8>>) -> Int? {
+    var value = 0
+    for byte in digits {
+      guard (0x30...0x39).contains(byte) else { return nil }
+      value = value * 10 + Int(byte) - 0x30
+    }
+    return value
   }
 }

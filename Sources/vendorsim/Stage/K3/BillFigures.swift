@@ -37,17 +37,19 @@ struct FigureFields {
 
   /// works out the amounts that were not sent.
   func complete(_ line: inout FieldRow, header: FieldRow, settings: K3Settings) {
-    guard settings.computesAmounts, let count = line.decimal(quantity) else { return }
+    let amounts = [taxPrice, price, total, net, tax, standardTotal]
+    guard settings.computesAmounts, amounts.contains(where: { line[$0] == nil }), let count = line.decimal(quantity)
+    else {
+      return
+    }
     let hundred = ExactDecimal(100)
     do {
-      let rate = line.decimal(taxRate) ?? .zero
-      let factor = try hundred.adding(rate)
-      var gross = line.decimal(taxPrice)
-      if gross == nil, let bare = line.decimal(price) {
-        gross = try bare.multiplied(by: factor).divided(by: hundred).rounded(scale: settings.priceDecimals)
+      let factor = try hundred.adding(line.decimal(taxRate) ?? .zero)
+      if line[taxPrice] == nil, let bare = line.decimal(price) {
+        put(
+          &line, taxPrice, try bare.multiplied(by: factor).divided(by: hundred).rounded(scale: settings.priceDecimals))
       }
-      guard let gross else { return }
-      put(&line, taxPrice, gross)
+      guard let gross = line.decimal(taxPrice) else { return }
       put(&line, price, try gross.multiplied(by: hundred).divided(by: factor).rounded(scale: settings.priceDecimals))
       put(&line, total, try gross.multiplied(by: count).rounded(scale: settings.amountDecimals))
       let whole = line.decimal(total) ?? .zero

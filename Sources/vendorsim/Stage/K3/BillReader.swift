@@ -14,10 +14,24 @@ struct Refusal: Error {
 
 /// Reads `{"Data":{"Page1":[{…}],"Page2":[{…}]}}` into rows, judging each field as K/3 would.
 struct BillReader {
-  var settings: K3Settings
-  var header: FieldTable
-  var lines: FieldTable
-  var master: MasterData
+  let settings: K3Settings
+  let header: FieldTable
+  let lines: FieldTable
+  let master: MasterData
+  private let requiredHeader: [(position: Int, name: String)]
+  private let requiredLine: [(position: Int, name: String)]
+
+  init(settings: K3Settings, header: FieldTable, lines: FieldTable, master: MasterData) {
+    self.settings = settings
+    self.header = header
+    self.lines = lines
+    self.master = master
+    let found = { (names: [String], table: FieldTable) in
+      names.compactMap { name in table.position(name, anyCase: true).map { ($0, name) } }
+    }
+    requiredHeader = found(settings.requiredHeader, header)
+    requiredLine = found(settings.requiredLine, lines)
+  }
 
   /// The `Data` object of a request.
   static func data(_ root: JSONValue, settings: K3Settings) throws(Refusal) -> JSONValue {
@@ -41,12 +55,12 @@ struct BillReader {
     else { throw .badParameters }
     guard page2.count <= settings.linesCap else { throw .data("分录行数超过\(settings.linesCap)") }
     let headerRow = try row(head, header)
-    try require(settings.requiredHeader, headerRow, header)
+    try require(requiredHeader, headerRow)
     var rows: [FieldRow] = []
     rows.reserveCapacity(page2.count)
     for line in page2.elements {
       let row = try row(line, lines)
-      try require(settings.requiredLine, row, lines)
+      try require(requiredLine, row)
       rows.append(row)
     }
     return (headerRow, rows)
@@ -142,10 +156,7 @@ struct BillReader {
     }
   }
 
-  private func require(_ names: [String], _ row: FieldRow, _ table: FieldTable) throws(Refusal) {
-    for name in names {
-      guard let position = table.position(name, anyCase: true) else { continue }
-      if row[position] == nil { throw .data("[\(name)]不能为空") }
-    }
+  private func require(_ fields: [(position: Int, name: String)], _ row: FieldRow) throws(Refusal) {
+    for (position, name) in fields where row[position] == nil { throw .data("[\(name)]不能为空") }
   }
 }

@@ -2,7 +2,13 @@ import JSON
 
 /// The actions on sales orders that write.
 extension K3Site {
-  var reader: BillReader { BillReader(settings: settings, header: header, lines: lines, master: master) }
+  /// Made when first needed after a change of settings or base data.
+  var reader: BillReader {
+    if let known = cachedReader { return known }
+    let made = BillReader(settings: settings, header: header, lines: lines, master: master)
+    cachedReader = made
+    return made
+  }
 
   func save(_ call: inout Call) throws(Refusal) -> Reply {
     guard let root = call.root else { throw .badParameters }

@@ -26,7 +26,7 @@ extension K3Site {
   private func reset() {
     stage.reset()
     tokens = K3Tokens()
-    master = MasterData()
+    master = MasterData.initial
     orders = BillStore()
     others = [:]
     tallies = [:]

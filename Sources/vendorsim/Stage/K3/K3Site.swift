@@ -21,10 +21,11 @@ public struct K3Plan: Sendable {
 final class K3Site: Site {
   let plan: K3Plan
   let stage: Backstage<K3Fault>
-  var settings = K3Settings()
+  var settings = K3Settings() { didSet { cachedReader = nil } }
   var profile: FaultProfile
   var tokens = K3Tokens()
-  var master = MasterData()
+  var master = MasterData.initial { didSet { cachedReader = nil } }
+  var cachedReader: BillReader?
   let header = FieldTable.header()
   let lines = FieldTable.lines()
   let figures: FigureFields
@@ -63,17 +64,27 @@ final class K3Site: Site {
 
   func answer(_ request: Request) -> Reply {
     if request.path.hasPrefix("/_sim/") { return admin(request) }
-    var parts = request.path.split(separator: "/", omittingEmptySubsequences: true)[...]
-    guard parts.popFirst()?.lowercased() == "k3api", let object = parts.popFirst(), let action = parts.popFirst(),
-      parts.isEmpty
-    else { return finished(request.path, key: "", .page(404, "Not Found")) }
+    guard let (object, action) = route(request.path) else {
+      return finished(request.path, key: "", .page(404, "Not Found"))
+    }
     let endpoint = "\(object)/\(action)"
     if settings.concurrencyCap > 0, load.now > settings.concurrencyCap {
       let reply = settings.overload == .busy ? refusal(busyRefusal) : .page(503, "Service Unavailable")
       return finished(endpoint, key: "", reply)
     }
-    var call = Call(endpoint: endpoint, object: String(object), action: String(action), request: request)
-    return finished(endpoint, key: call.key, respond(&call))
+    var call = Call(endpoint: endpoint, object: object, action: action, request: request)
+    let reply = respond(&call)
+    return finished(endpoint, key: call.key, reply)
+  }
+
+  /// Object and action of a path; nil when it is none of the API's.
+  private func route(_ path: String) -> (object: String, action: String)? {
+    if path == "/K3API/SO/Save" { return ("SO", "Save") }
+    var parts = path.split(separator: "/", omittingEmptySubsequences: true)[...]
+    guard parts.popFirst()?.lowercased() == "k3api", let object = parts.popFirst(), let action = parts.popFirst(),
+      parts.isEmpty
+    else { return nil }
+    return (String(object), String(action))
   }
 
   /// One call of an action, with the key that its faults are drawn by.

@@ -56,7 +56,10 @@ struct MasterData {
 
   static let objects = ["Customer", "Material", "Currency", "MeasureUnit", "Department", "Employee", "SubMessage"]
 
-  init() {
+  /// The account set as it is at the start; made once, copied when a server changes its own.
+  static let initial = MasterData()
+
+  private init() {
     for (place, object) in Self.objects.enumerated() { tables[object] = MasterTable(firstID: (place + 1) * 100_000) }
     for index in 0..<Catalogue.mostCompanies where index % 97 != 96 {
       put("Customer", Catalogue.customerNumber(index), Catalogue.companyName(index))

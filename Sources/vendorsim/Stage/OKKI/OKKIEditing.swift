@@ -102,7 +102,7 @@ extension OKKISite {
     let index = store.count
     let now = stage.clock.seconds
     return SalesOrder(
-      id: OrderMaker.firstID + 7_000_000 + Int64(index) * 7, number: number.isEmpty ? "SO-NEW-\(index)" : number,
+      id: OrderMaker.firstID + 700_000_000 + Int64(index) * 7, number: number.isEmpty ? "SO-NEW-\(index)" : number,
       name: "",
       companyID: 0, currency: "CNY", exchangeRate: Figure(text: "100"), dollarRate: "14.04",
       accountDate: BeijingTime.date(now), createTime: now, updateTime: now, status: Self.statuses[0].code, approval: -1,

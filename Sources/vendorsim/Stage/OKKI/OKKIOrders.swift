@@ -45,7 +45,7 @@ extension OKKISite {
     }
   }
 
-  private func listText(_ position: Int) -> [UInt8] {
+  func listText(_ position: Int) -> [UInt8] {
     if let known = store[position].listText { return known }
     let made = text.listItem(store[position])
     store.keep(position, list: made)

@@ -58,7 +58,9 @@ extension OKKISite {
             for (type, events) in wanted {
               list.object { one in
                 one.member("subscribe_type", type)
-                one.member("subscribe_configs", array: { for event in events { $0.string(event) } })
+                one.member(
+                  "subscribe_configs",
+                  array: { for event in events { $0.object { $0.member("biz_type", event) } } })
               }
             }
           })
