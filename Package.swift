@@ -104,6 +104,8 @@ let package = Package(
     tests("QueueTests", ["Queue", "AMQP", "Curl", "JSON", "Orders", "Pipeline", "PipelineTesting"]),
     tests("OrdersTests", ["Orders"]),
     tests("MappingTests", ["JSON", "Orders", "Mapping"]),
+    tests("ArchitectureTests", []),
+    tests("TelemetryTests", ["Telemetry", "JSON", logging, coreMetrics]),
     tests("FerryTests", ["ferry", "Orders"]),
     tests("EndToEndTests", ["PipelineTesting"]),
   ]

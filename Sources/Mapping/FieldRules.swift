@@ -61,7 +61,9 @@ struct FieldRules: Sendable {
         report("table is an object whose values are texts")
       }
     case "miss":
-      if let known = entry.string.flatMap(Miss.init(rawValue:)) { miss = known } else {
+      if let known = entry.string.flatMap(Miss.init(rawValue:)) {
+        miss = known
+      } else {
         report("miss is fail, keep or default")
       }
     default:

@@ -21,7 +21,8 @@ struct Lookup: Sendable {
     var conditions: [(field: String, value: Template)] = []
     for word in words[6...] {
       guard let equals = word.firstIndex(of: "="), equals > word.startIndex else {
-        throw Template.Malformed(sentence: "«\(excerpt(word))» is no condition; write KEY=VALUE without spaces around =")
+        throw Template.Malformed(
+          sentence: "«\(excerpt(word))» is no condition; write KEY=VALUE without spaces around =")
       }
       conditions.append((String(word[..<equals]), try Template(word[word.index(after: equals)...])))
     }

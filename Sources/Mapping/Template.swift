@@ -130,8 +130,12 @@ func trimmed(_ text: some StringProtocol) -> String {
   return String(slice)
 }
 
-/// The beginning of a strategy's text, short enough for a message.
+/// The beginning of a strategy's text, short enough for a message. Counted in scalars: one character may be made of any
+/// number of them.
 func excerpt(_ text: some StringProtocol) -> String {
-  let start = text.prefix(60)
-  return start.endIndex == text.endIndex ? String(start) : "\(start)…"
+  let scalars = text.unicodeScalars
+  guard let end = scalars.index(scalars.startIndex, offsetBy: 60, limitedBy: scalars.endIndex) else {
+    return String(text)
+  }
+  return end == scalars.endIndex ? String(text) : "\(text[..<end])…"
 }

@@ -87,7 +87,8 @@ public struct BeijingTime: Hashable, Comparable, Sendable, CustomStringConvertib
   public var date: String {
     let (year, month, day) = Self.calendarDay(local.day)
     let digits = String(year)
-    return String(repeating: "0", count: max(0, 4 - digits.count)) + digits + "-" + Self.two(month) + "-" + Self.two(day)
+    return String(repeating: "0", count: max(0, 4 - digits.count)) + digits + "-" + Self.two(month) + "-"
+      + Self.two(day)
   }
 
   /// The day since 1970-01-01 and the second of that day in Beijing. Divides before it adds: no number of seconds

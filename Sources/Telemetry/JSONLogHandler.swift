@@ -8,7 +8,8 @@ import Synchronization
 
 /// Writes each log event as one line of JSON to standard error.
 ///
-/// Keys: `time` (UTC, milliseconds), `level`, `logger`, `message`, then the event's metadata by its own keys.
+/// Keys: `time` (UTC, milliseconds), `level`, `logger`, `message`, then the event's metadata by its own keys, sorted, and
+/// `error` with the kind of an error. Metadata under one of these names gets a `_` behind it.
 public struct JSONLogHandler: LogHandler {
   /// Events below it are dropped.
   public var logLevel: Logger.Level = .info
@@ -27,10 +28,16 @@ public struct JSONLogHandler: LogHandler {
 
   /// Writes a line.
   public func log(event: LogEvent) {
+    standardError.write(line(event, time: utcNow()))
+  }
+
+  private static let reserved: Set = ["time", "level", "logger", "message", "error"]
+
+  func line(_ event: LogEvent, time: String) -> [UInt8] {
     var writer = JSONWriter(reserving: 256)
     writer.beginObject()
     writer.key("time")
-    writer.string(utcNow())
+    writer.string(time)
     writer.key("level")
     writer.string(event.level.rawValue)
     writer.key("logger")
@@ -39,7 +46,7 @@ public struct JSONLogHandler: LogHandler {
     writer.string(event.message.description)
     let all = metadata.merging(event.metadata ?? [:]) { $1 }
     for (key, value) in all.sorted(by: { $0.key < $1.key }) {
-      writer.key(key)
+      writer.key(Self.reserved.contains(key) ? key + "_" : key)
       writer.string(value.description)
     }
     if let error = event.error {
@@ -47,9 +54,7 @@ public struct JSONLogHandler: LogHandler {
       writer.string(String(describing: type(of: error)))
     }
     writer.endObject()
-    var line = writer.bytes
-    line.append(0x0A)
-    standardError.write(line)
+    return writer.bytes + [0x0A]
   }
 }
 
@@ -75,10 +80,16 @@ let standardError = StandardError()
 func utcNow() -> String {
   var now = timespec()
   clock_gettime(CLOCK_REALTIME, &now)
+  return utcText(now)
+}
+
+/// `yyyy-MM-ddTHH:mm:ss.SSSZ`
+func utcText(_ time: timespec) -> String {
+  var seconds = time.tv_sec
   var parts = tm()
-  gmtime_r(&now.tv_sec, &parts)
+  gmtime_r(&seconds, &parts)
   func two(_ value: Int32) -> String { value < 10 ? "0\(value)" : String(value) }
-  let milliseconds = String(now.tv_nsec / 1_000_000 + 1000).dropFirst()
+  let milliseconds = String(time.tv_nsec / 1_000_000 + 1000).dropFirst()
   return "\(parts.tm_year + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday))T\(two(parts.tm_hour)):"
     + "\(two(parts.tm_min)):\(two(parts.tm_sec)).\(milliseconds)Z"
 }

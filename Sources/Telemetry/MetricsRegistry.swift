@@ -14,10 +14,36 @@ public final class MetricsRegistry: MetricsFactory {
     case counter(CounterCell)
     case gauge(GaugeCell)
     case timer(TimerCell)
+    case observed(@Sendable () -> Double)
+
+    /// What Prometheus calls it.
+    var kind: String {
+      switch self {
+      case .counter: "counter"
+      case .gauge, .observed: "gauge"
+      case .timer: "summary"
+      }
+    }
   }
 
-  private let cells = Mutex<[Series: Cell]>([:])
-  private let gauges = Mutex<[Series: @Sendable () -> Double]>([:])
+  private struct State {
+    var cells: [Series: Cell] = [:]
+    /// By name: Prometheus takes one kind for all series of a name.
+    var kinds: [String: String] = [:]
+
+    /// False beyond the limit and for a name that is of another kind already: such a series counts for nobody,
+    /// instead of eating the process's memory or making the text unreadable.
+    mutating func add(_ cell: Cell, as series: Series) -> Bool {
+      guard cells.count < MetricsRegistry.limit, kinds[series.name, default: cell.kind] == cell.kind else {
+        return false
+      }
+      kinds[series.name] = cell.kind
+      cells[series] = cell
+      return true
+    }
+  }
+
+  private let state = Mutex(State())
   private static let limit = 10_000
 
   /// An empty registry.
@@ -25,7 +51,8 @@ public final class MetricsRegistry: MetricsFactory {
 
   /// A gauge that is asked for its value when metrics are read.
   public func observe(_ name: String, labels: [(String, String)] = [], _ value: @escaping @Sendable () -> Double) {
-    gauges.withLock { $0[Series(name: name, labels: Self.text(labels))] = value }
+    let series = Series(name: Self.name(name), labels: Self.text(labels))
+    state.withLock { _ = $0.add(.observed(value), as: series) }
   }
 
   /// A counter.
@@ -62,30 +89,25 @@ public final class MetricsRegistry: MetricsFactory {
 
   /// All series, sorted by name and labels.
   public func prometheusText() -> String {
+    let state = state.withLock { $0 }
     var lines: [String: [String]] = [:]
-    var kinds: [String: String] = [:]
-    for (series, cell) in cells.withLock({ $0 }) {
+    for (series, cell) in state.cells {
+      func add(_ suffix: String, _ value: String) {
+        lines[series.name, default: []].append("\(series.name)\(suffix)\(series.labels) \(value)")
+      }
       switch cell {
-      case .counter(let counter):
-        kinds[series.name] = "counter"
-        lines[series.name, default: []].append("\(series.name)\(series.labels) \(counter.value)")
-      case .gauge(let gauge):
-        kinds[series.name] = "gauge"
-        lines[series.name, default: []].append("\(series.name)\(series.labels) \(Self.text(gauge.value))")
+      case .counter(let counter): add("", String(counter.value))
+      case .gauge(let gauge): add("", Self.text(gauge.value))
+      case .observed(let value): add("", Self.text(value()))
       case .timer(let timer):
         let (count, sum) = timer.totals
-        kinds[series.name] = "summary"
-        lines[series.name, default: []].append("\(series.name)_count\(series.labels) \(count)")
-        lines[series.name, default: []].append("\(series.name)_sum\(series.labels) \(Self.text(sum))")
+        add("_count", String(count))
+        add("_sum", Self.text(sum))
       }
-    }
-    for (series, value) in gauges.withLock({ $0 }) {
-      kinds[series.name] = "gauge"
-      lines[series.name, default: []].append("\(series.name)\(series.labels) \(Self.text(value()))")
     }
     var text = ""
     for name in lines.keys.sorted() {
-      text += "# TYPE \(name) \(kinds[name] ?? "untyped")\n"
+      text += "# TYPE \(name) \(state.kinds[name] ?? "untyped")\n"
       for line in (lines[name] ?? []).sorted() { text += line + "\n" }
     }
     return text
@@ -96,38 +118,50 @@ public final class MetricsRegistry: MetricsFactory {
     _ unwrap: (Cell) -> Handler?
   ) -> Handler {
     let series = Series(name: Self.name(name), labels: Self.text(labels))
-    return cells.withLock { cells in
-      if let known = cells[series].flatMap(unwrap) { return known }
+    return state.withLock { state in
+      if let known = state.cells[series].flatMap(unwrap) { return known }
       let made = make()
-      // Beyond the limit a series counts for nobody, instead of eating the process's memory.
-      if cells.count < Self.limit { cells[series] = wrap(made) }
+      // A name of another kind keeps what it has; the handler works, but nobody reads it.
+      if state.cells[series] == nil { _ = state.add(wrap(made), as: series) }
       return made
     }
   }
 
-  private static func name(_ label: String) -> String {
-    String(label.map { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_" || $0 == ":") ? $0 : "_" })
+  /// Letters, digits, `_` and, in a metric's name, `:`; never a digit first.
+  private static func name(_ label: String, colon: Bool = true) -> String {
+    let name = label.unicodeScalars.map { scalar -> Character in
+      switch scalar {
+      case "a"..."z", "A"..."Z", "0"..."9": Character(scalar)
+      case ":" where colon: ":"
+      default: "_"
+      }
+    }
+    return name.first.map { ("0"..."9").contains($0) } ?? true ? "_" + String(name) : String(name)
   }
 
+  /// Sorted by name, so that one set of labels is one series however it is written.
   private static func text(_ labels: [(String, String)]) -> String {
     if labels.isEmpty { return "" }
-    let parts = labels.map { key, value in
+    let parts = labels.map { (name($0.0, colon: false), $0.1) }.sorted { $0.0 < $1.0 }.map { key, value in
       var escaped = ""
-      for character in value {
-        switch character {
+      // By scalars: a line's end after a carriage return is one character with it.
+      for scalar in value.unicodeScalars {
+        switch scalar {
         case "\\": escaped += "\\\\"
         case "\"": escaped += "\\\""
         case "\n": escaped += "\\n"
-        default: escaped.append(character)
+        default: escaped.unicodeScalars.append(scalar)
         }
       }
-      return "\(name(key))=\"\(escaped)\""
+      return "\(key)=\"\(escaped)\""
     }
     return "{\(parts.joined(separator: ","))}"
   }
 
   private static func text(_ value: Double) -> String {
-    value == value.rounded() && abs(value) < 1e15 ? String(Int64(value)) : String(value)
+    if value.isNaN { return "NaN" }
+    if value.isInfinite { return value < 0 ? "-Inf" : "+Inf" }
+    return value == value.rounded() && abs(value) < 1e15 ? String(Int64(value)) : String(value)
   }
 }
 

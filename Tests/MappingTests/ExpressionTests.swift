@@ -28,7 +28,8 @@ struct ExpressionTests {
     "published formulas give what MySQL gives",
     arguments: [
       ("_function {exchange_rate}/100", "7.25"), ("_function {{price}}+( {{post}}/{{num}} )", "12.5"),
-      ("_function {{num}}*-1", "-4"), ("_function round({{{price}}/{{num}},7)", "2.5"), ("_function ABS( {{minus}})", "3"),
+      ("_function {{num}}*-1", "-4"), ("_function round({{{price}}/{{num}},7)", "2.5"),
+      ("_function ABS( {{minus}})", "3"),
       ("_function ({{price}}/{{num}})*{{other}}/{{num}}", "25"),
     ])
   func published(value: String, expected: String) throws {
@@ -43,7 +44,8 @@ struct ExpressionTests {
       ("ROUND(5,2)", "5"), ("ABS(-1.50)", "1.50"), ("abs(2)", "2"), ("IFNULL({none},7)", "7"), ("ifnull({a},7)", "6"),
       ("NULLIF({a},6)", nil), ("NULLIF({a},'6')", nil), ("NULLIF({a},'6.0')", "6"),
       ("NULLIF({n},'6.0')", nil), ("NULLIF({a},7)", "6"), ("IFNULL(NULLIF({empty},''),0)", "0"),
-      ("COALESCE({none},NULLIF({empty},''),{a},9)", "6"), ("COALESCE({none})", nil), ("DATE('2024-01-29 10:00:00')", "2024-01-29"),
+      ("COALESCE({none},NULLIF({empty},''),{a},9)", "6"), ("COALESCE({none})", nil),
+      ("DATE('2024-01-29 10:00:00')", "2024-01-29"),
       ("date({none})", nil), ("DATE('')", nil), ("COALESCE(DATE({none}),DATE('2024-01-29'))", "2024-01-29"),
     ] as [(String, String?)])
   func functions(formula: String, expected: String?) throws {
@@ -186,7 +188,8 @@ struct ExactnessTests {
     "decimals are rounded half away from zero and zeros at the end are dropped",
     arguments: [
       ("2.345", "2.35"), ("-2.345", "-2.35"), ("2.3449999", "2.34"), ("0.005", "0.01"), ("-0.005", "-0.01"),
-      ("0.0049", "0"), ("12.50", "12.5"), ("12.00", "12"), ("12", "12"), ("\"1.995\"", "2"), ("\" 7 \"", "7"), ("true", "1"),
+      ("0.0049", "0"), ("12.50", "12.5"), ("12.00", "12"), ("12", "12"), ("\"1.995\"", "2"), ("\" 7 \"", "7"),
+      ("true", "1"),
     ])
   func decimals(number: String, expected: String) throws {
     #expect(try headText("{a}", #"{"a":\#(number)}"#, #""ferry":{"decimals":2}"#) == expected)

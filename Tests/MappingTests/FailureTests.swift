@@ -37,7 +37,8 @@ struct FailureTests {
 
   @Test("the sentence of all names five of them and counts the rest; no more than 100 are kept")
   func bounds() throws {
-    let array = #"{"field":"R","type":"array","value":"l","children":[\#(field("X", "{{l.a}}", #""is_required":true"#))]}"#
+    let array =
+      #"{"field":"R","type":"array","value":"l","children":[\#(field("X", "{{l.a}}", #""is_required":true"#))]}"#
     func error(rows: Int) throws -> MappingFailures? {
       let order = try parsed(#"{"l":[\#(Array(repeating: "{}", count: rows).joined(separator: ","))]}"#)
       let mapper = Mapper(try strategy(array))
@@ -65,7 +66,8 @@ struct FailureTests {
   func numberPath() throws {
     let object = #"{"field":"O","type":"object","children":[\#(field("K", "{no}", type: "int"))]}"#
     let array = #"{"field":"P","type":"array","children":[\#(object)]}"#
-    let bill = try Mapper(strategy(array, rules: #""key":"P.O.K""#)).map(parsed(#"{"no":"12"}"#), lookups: LookupTable())
+    let bill = try Mapper(strategy(array, rules: #""key":"P.O.K""#)).map(
+      parsed(#"{"no":"12"}"#), lookups: LookupTable())
     #expect(bill.number == "12")
   }
 

@@ -74,7 +74,8 @@ struct FieldTests {
 
   @Test("labels, descriptions, parents and parked copies of keys change nothing")
   func ignoredKeys() throws {
-    let noise = #""id":"other","parent":"x","parent_id":null,"label":"标签","describe":"{{","condition_bk":[1],"parser":null"#
+    let noise =
+      #""id":"other","parent":"x","parent_id":null,"label":"标签","describe":"{{","condition_bk":[1],"parser":null"#
     #expect(try head("1", "{}", noise)?.string == "1")
   }
 }
@@ -107,7 +108,7 @@ struct MappingTableTests {
   func otherPolicies() throws {
     #expect(try headText("{x}", #"{"x":"EUR"}"#, table(#","miss":"keep""#)) == "EUR")
     #expect(try headText("{x}", #"{"x":"EUR"}"#, table(#","miss":"default","default":"USD""#)) == "USD")
-    #expect(try headText("{x}", #"{"x":"EUR"}"#, table(#","miss":"default","default":""#  + "\"")) == nil)
+    #expect(try headText("{x}", #"{"x":"EUR"}"#, table(#","miss":"default","default":""# + "\"")) == nil)
   }
 
   @Test("upper and lower case are two entries, and a list is not the empty text")

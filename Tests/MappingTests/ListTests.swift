@@ -41,7 +41,8 @@ struct ListTests {
     "a list may be missing, null, empty, an object or no list at all",
     arguments: [
       ("{}", []), (#"{"lines":null}"#, []), (#"{"lines":[]}"#, []), (#"{"lines":"text"}"#, []), (#"{"lines":5}"#, []),
-      (#"{"lines":{"a":"only"}}"#, ["only"]), (#"{"lines":{}}"#, ["–"]), (#"{"lines":[null,7,"a",[],{"a":"last"}]}"#, ["–", "–", "–", "–", "last"]),
+      (#"{"lines":{"a":"only"}}"#, ["only"]), (#"{"lines":{}}"#, ["–"]),
+      (#"{"lines":[null,7,"a",[],{"a":"last"}]}"#, ["–", "–", "–", "–", "last"]),
     ])
   func kinds(order: String, expected: [String]) throws {
     #expect(try rows("{{lines.a}}", order) == expected)
@@ -49,14 +50,17 @@ struct ListTests {
 
   @Test("a required list without rows fails with its name")
   func requiredList() throws {
-    let array = #"{"field":"Rows","type":"array","value":"lines","is_required":true,"children":[\#(field("{{lines.a}}"))]}"#
+    let array =
+      #"{"field":"Rows","type":"array","value":"lines","is_required":true,"children":[\#(field("{{lines.a}}"))]}"#
     for order in ["{}", #"{"lines":[]}"#, #"{"lines":"text"}"#] {
       let found = try failures(strategy(array), order)
       #expect(found == [MappingFailure(.fieldMissing, target: "Rows", "lines has no rows")])
     }
   }
 
-  @Test("an array without a list is one element made from the order itself", arguments: ["", #""value":"""#, #""value":null"#])
+  @Test(
+    "an array without a list is one element made from the order itself",
+    arguments: ["", #""value":"""#, #""value":null"#])
   func withoutList(list: String) throws {
     let list = list.isEmpty ? #""label":"x""# : list
     #expect(try rows("{{no}}", Self.order, list: list) == ["H"])
@@ -69,7 +73,10 @@ struct ListTests {
 
   @Test(
     "an array's value that is no name of a list is told when the strategy is read",
-    arguments: ["\"_function 1+1\"", "\"{{a}}{{b}}\"", "\"{{a|date}}\"", "5", "true", "\".\"", "\"_findCollection find a from b where c=1\""])
+    arguments: [
+      "\"_function 1+1\"", "\"{{a}}{{b}}\"", "\"{{a|date}}\"", "5", "true", "\".\"",
+      "\"_findCollection find a from b where c=1\"",
+    ])
   func noList(value: String) throws {
     let array = #"{"field":"Rows","type":"array","value":\#(value),"children":[]}"#
     #expect(throws: StrategyProblems.self) { try strategy(array) }
@@ -77,8 +84,10 @@ struct ListTests {
 
   @Test("a list may lie inside an object, and inside the rows of another list")
   func nested() throws {
-    #expect(try rows("{{a.lines.x}}", #"{"a":{"lines":[{"x":1},{"x":2}]}}"#, list: #""value":"a.lines""#) == ["1", "2"])
-    let inner = #"{"field":"Inner","type":"array","value":"lines.batches","children":["#
+    #expect(
+      try rows("{{a.lines.x}}", #"{"a":{"lines":[{"x":1},{"x":2}]}}"#, list: #""value":"a.lines""#) == ["1", "2"])
+    let inner =
+      #"{"field":"Inner","type":"array","value":"lines.batches","children":["#
       + field("{{lines.batches.q}}/{{batches.q}}/{{lines.a}}/{{no}}") + "]}"
     let outer = #"{"field":"Outer","type":"array","value":"lines","children":[\#(inner)]}"#
     let order = #"{"no":"H","lines":[{"a":1,"batches":[{"q":10},{"q":11}]},{"a":2,"batches":{"q":20}},{"a":3}]}"#
@@ -112,7 +121,8 @@ struct LookupTests {
 
   @Test("the questions of an order are asked beforehand, once for each row")
   func questions() throws {
-    let rows = #"{"field":"Rows","type":"array","value":"lines","children":[{"field":"O","type":"object","children":["#
+    let rows =
+      #"{"field":"Rows","type":"array","value":"lines","children":[{"field":"O","type":"object","children":["#
       + field("_findCollection find unit from materials where no={{lines.no}} site={site}") + "]}]}"
     let both = try strategy(field(Self.value) + "," + rows)
     let order = #"{"new_customerid":3448551934,"site":"S","lines":[{"no":"a"},{"no":7},{"no":""},{}]}"#
@@ -151,7 +161,9 @@ struct LookupTests {
       ])
   }
 
-  @Test("an empty key asks nothing", arguments: ["{}", #"{"new_customerid":""}"#, #"{"new_customerid":null}"#, #"{"new_customerid":[]}"#])
+  @Test(
+    "an empty key asks nothing",
+    arguments: ["{}", #"{"new_customerid":""}"#, #"{"new_customerid":null}"#, #"{"new_customerid":[]}"#])
   func emptyKey(order: String) throws {
     let required = try strategy(field("X", Self.value, #""is_required":true"#))
     #expect(try Mapper(required).lookups(of: parsed(order)) == [])
@@ -189,6 +201,7 @@ struct LookupTests {
 
   @Test("_mongoQuery is refused by name")
   func mongoQuery() throws {
-    #expect(try #require(problem("_mongoQuery b findField=content.a where={}")).contains("_mongoQuery is not supported"))
+    #expect(
+      try #require(problem("_mongoQuery b findField=content.a where={}")).contains("_mongoQuery is not supported"))
   }
 }

@@ -134,7 +134,8 @@ struct PlaceholderTests {
   @Test(
     "placeholders that cannot be read are told when the strategy is read",
     arguments: [
-      ("{{x", "is not closed"), ("{", "is not closed"), ("a{}b", "is empty"), ("{{}}", "is empty"), ("{{|date}}", "is empty"),
+      ("{{x", "is not closed"), ("{", "is not closed"), ("a{}b", "is empty"), ("{{}}", "is empty"),
+      ("{{|date}}", "is empty"),
       ("{{.}}", "is empty"), ("{{x|money}}", "the filter «money» is unknown"), ("{{x|date('Y')}}", "is unknown"),
     ])
   func malformed(value: String, sentence: String) throws {

@@ -16,7 +16,8 @@ struct TimeWindowTests {
   @Test("halves cover the window without a gap or a second in common")
   func halves() throws {
     var random = Seeded(2)
-    for length in Array(1...40).map(Int64.init) + (0..<200).map({ _ in Int64.random(in: 1...1 << 40, using: &random) }) {
+    for length in Array(1...40).map(Int64.init) + (0..<200).map({ _ in Int64.random(in: 1...1 << 40, using: &random) })
+    {
       let whole = try window(1_700_000_000, 1_700_000_000 + length)
       let (early, late) = try #require(whole.halves)
       #expect(early.from == whole.from)
@@ -43,7 +44,8 @@ struct TimeWindowTests {
 
 @Suite("Order ids")
 struct OrderIDTests {
-  @Test("an id is a whole number of 64 bits", arguments: [("52035565020000", 52_035_565_020_000), ("0", 0), ("007", 7)])
+  @Test(
+    "an id is a whole number of 64 bits", arguments: [("52035565020000", 52_035_565_020_000), ("0", 0), ("007", 7)])
   func accepted(text: String, number: Int64) {
     #expect(OrderID(text)?.rawValue == number)
     #expect(OrderID(rawValue: number).description == String(number))

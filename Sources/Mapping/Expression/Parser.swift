@@ -145,7 +145,9 @@ struct Parser {
       let known = Function.allCases.map(\.rawValue).joined(separator: ", ")
       throw Template.Malformed(sentence: "the function «\(excerpt(name))» is unknown; known are \(known)")
     }
-    guard take("(") else { throw Template.Malformed(sentence: "«\(function.rawValue)» needs its arguments in parentheses") }
+    guard take("(") else {
+      throw Template.Malformed(sentence: "«\(function.rawValue)» needs its arguments in parentheses")
+    }
     var arguments: [Expression] = []
     if !take(")") {
       repeat { arguments.append(try sum()) } while take(",")

@@ -1,0 +1,103 @@
+import Foundation
+import Testing
+
+@Suite("The habits of the house")
+struct HabitTests {
+  let project = Project()
+
+  @Test("no Swift file has more than 400 lines", arguments: ["Sources", "Tests"])
+  func length(folder: String) throws {
+    let long = try project.swiftFiles(below: folder).filter { $0.lineCount > 400 }
+    #expect(long.map(\.path) == [])
+  }
+
+  private static func binaryFloats(_ file: SourceFile) -> Bool {
+    let floats: Set = [
+      "Double", "Float", "Float16", "Float32", "Float64", "Float80", "CGFloat", "TimeInterval", "strtod", "atof",
+    ]
+    return file.words.contains(where: floats.contains)
+  }
+
+  @Test("no binary float is named where money and quantities pass, save in the files that say why")
+  func exactness() throws {
+    let files = try project.swiftFiles(below: "Sources").filter { file in
+      House.room(of: file.path).map { House.exactRooms.contains($0.name) } ?? false
+    }
+    // Equal, so that an exception that is no longer needed is noticed too.
+    #expect(Set(files.filter(Self.binaryFloats).map(\.path)) == Set(House.inexactFiles.keys))
+    #expect(House.inexactFiles.values.allSatisfy { !$0.isEmpty })
+  }
+
+  /// A wait on the real clock: `sleep(…)` by itself, of a task, of a thread, or of a clock made on the spot. A clock in
+  /// a variable is a test's own, which goes on when the test says so.
+  private static func sleeps(_ file: SourceFile) -> Bool {
+    let words = ["\n", "\n"] + file.words
+    return words.indices.dropFirst(2).dropLast().contains { place in
+      guard ["sleep", "usleep", "nanosleep"].contains(words[place]), words[place + 1] == "(" else { return false }
+      return words[place - 1] == "." ? ["Task", "Thread", ")"].contains(words[place - 2]) : words[place - 1] != "func"
+    }
+  }
+
+  @Test("no test sleeps: it waits on an event")
+  func sleeping() throws {
+    #expect(try project.swiftFiles(below: "Tests").filter(Self.sleeps).map(\.path) == [])
+  }
+
+  private static func impurities(_ file: SourceFile) -> Bool {
+    let words: Set = [
+      "print", "debugPrint", "ContinuousClock", "SuspendingClock", "Task", "async", "await", "ProcessInfo",
+      "CommandLine",
+    ]
+    return file.words.contains(where: words.contains)
+  }
+
+  @Test("JSON, Orders and Mapping know no clock, no task, no output")
+  func purity() throws {
+    let files = try project.swiftFiles(below: "Sources").filter { file in
+      ["JSON", "Orders", "Mapping"].contains(House.room(of: file.path)?.name)
+    }
+    #expect(files.filter(Self.impurities).map(\.path) == [])
+  }
+
+  @Test("the visible top level holds what it may hold, and nothing else")
+  func topLevel() throws {
+    let names = try FileManager.default.contentsOfDirectory(atPath: project.root.path(percentEncoded: false))
+    // SwiftPM writes Package.resolved; git ignores it.
+    let visible = Set(names.filter { !$0.hasPrefix(".") }).subtracting(["Package.resolved"])
+    #expect(visible.subtracting(House.topLevel) == [])
+  }
+
+  @Test("the products are the two programs, and nothing that measures or tests")
+  func products() throws {
+    let manifest = try String(contentsOf: project.root.appending(path: "Package.swift"), encoding: .utf8)
+    let products = manifest.matches(of: #/\.(executable|library|plugin)\(\s*name:\s*"([^"]+)"/#).map {
+      String($0.output.2)
+    }
+    #expect(products == ["ferry", "vendorsim"])
+  }
+
+  @Test("planted floats, sleeps and clocks are found, and words like them are not")
+  func planted() {
+    func file(_ text: String) -> SourceFile { SourceFile(path: "planted", text: text) }
+    for text in ["let a: Double = 1", "x as Float", "[Double]()", "f(Float64(1))"] {
+      #expect(Self.binaryFloats(file(text)))
+    }
+    for text in ["// Double", "let doubled = DoubleCheck()", "\"Float\"", "/// never a Double"] {
+      #expect(!Self.binaryFloats(file(text)))
+    }
+    for text in [
+      "try await Task.sleep(for: .seconds(1))", "usleep(5)", "sleep (1)", "ContinuousClock().sleep(until: x)",
+      "nanosleep(&a, nil)",
+    ] {
+      #expect(Self.sleeps(file(text)))
+    }
+    for text in [
+      "func sleep(until: Int)", "clock.sleep(until: x)", "\"select pg_sleep(60)\"", "let sleeps = 3", "// sleep(1)",
+      "sleep: { _ in }",
+    ] {
+      #expect(!Self.sleeps(file(text)))
+    }
+    for text in ["let now = ContinuousClock.now", "print(1)", "func f() async"] { #expect(Self.impurities(file(text))) }
+    for text in ["printed()", "// print", "asyncs"] { #expect(!Self.impurities(file(text))) }
+  }
+}
