@@ -69,10 +69,8 @@ let package = Package(
     driverRoom("AMQP", ["CRabbitMQ", "DriverThread"]),
     library("CPostgreSQL", pkgConfig: "libpq", apt: "libpq-dev"),
     driverRoom("PostgreSQL", ["CPostgreSQL", "DriverThread"]),
-    tests("PostgreSQLTests", ["PostgreSQL", "DriverThread"]),
     library("CCurl", pkgConfig: "libcurl", apt: "libcurl4-openssl-dev"),
     driverRoom("Curl", ["CCurl", "DriverThread"]),
-    tests("CurlTests", ["Curl", "CCurl", "DriverThread"]),
 
     // The programs.
     .executableTarget(
@@ -86,7 +84,6 @@ let package = Package(
     .executableTarget(
       name: "vendorsim", dependencies: ["VendorStage", arguments, logging, lifecycle, signals],
       path: "Sources/vendorsim/Program", swiftSettings: house),
-    tests("VendorSimTests", ["VendorStage", "JSON"]),
     // Measures parts by themselves; not shipped.
     .executableTarget(
       name: "ferrybench", dependencies: ["JSON"], path: "Sources/ferrybench", swiftSettings: house),
@@ -95,18 +92,23 @@ let package = Package(
     .target(
       name: "PipelineTesting", dependencies: ["JSON", "Orders", "Pipeline", "DriverThread"],
       path: "Tests/PipelineTesting", swiftSettings: house),
+
+    // Tests, in the order of the rooms.
     tests("JSONTests", ["JSON"]),
-    tests("AMQPTests", ["AMQP", "DriverThread"]),
+    tests("OrdersTests", ["Orders"]),
+    tests("MappingTests", ["JSON", "Orders", "Mapping"]),
     tests("PipelineTests", ["Pipeline", "JSON", "Orders", "Mapping", "PipelineTesting", logging, lifecycle]),
     tests("OKKITests", ["OKKI", "JSON", "Orders", "Pipeline", "Curl", "PipelineTesting", "VendorStage"]),
     tests("K3Tests", ["K3", "JSON", "Orders", "Pipeline", "Curl", "PipelineTesting", "VendorStage"]),
-    tests("LedgerTests", ["Ledger", "Orders", "Pipeline", "PipelineTesting", "PostgreSQL"]),
     tests("QueueTests", ["Queue", "AMQP", "Curl", "JSON", "Orders", "Pipeline", "PipelineTesting"]),
-    tests("OrdersTests", ["Orders"]),
-    tests("MappingTests", ["JSON", "Orders", "Mapping"]),
-    tests("ArchitectureTests", []),
+    tests("LedgerTests", ["Ledger", "Orders", "Pipeline", "PipelineTesting", "PostgreSQL"]),
     tests("TelemetryTests", ["Telemetry", "JSON", logging, coreMetrics]),
+    tests("AMQPTests", ["AMQP", "DriverThread"]),
+    tests("PostgreSQLTests", ["PostgreSQL", "DriverThread"]),
+    tests("CurlTests", ["Curl", "CCurl", "DriverThread"]),
+    tests("VendorSimTests", ["VendorStage", "JSON"]),
     tests("FerryTests", ["ferry", "Orders"]),
+    tests("ArchitectureTests", []),
     tests("EndToEndTests", ["PipelineTesting"]),
   ]
 )

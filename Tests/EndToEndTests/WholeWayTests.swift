@@ -117,7 +117,9 @@ struct WholeWayTests {
     // The first Saves have arrived: the loader has claims, Saves under way and nothing acknowledged for some of them.
     let some = try Program(
       "vendorsim",
-      ["verdict", "--okki", stage.okkiURL, "--k3", stage.k3URL, "--without-workers", "--wait-bills", "20"])
+      [
+        "verdict", "--okki", stage.okkiURL, "--k3", stage.k3URL, "--without-workers", "--wait-bills", "20", "--wait", "120",
+      ])
     _ = await some.exit()
     doomed.kill()
     _ = await doomed.exit()

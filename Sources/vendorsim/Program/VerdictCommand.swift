@@ -15,6 +15,8 @@ struct VerdictCommand: ParsableCommand {
   var worker: [String] = []
   @Flag(help: "Judge without any worker: parked orders are then not counted.") var withoutWorkers = false
   @Flag(help: "One JSON object instead of a table.") var json = false
+  @Option(help: "Judge again until it holds, at most so many seconds.") var wait = 0
+  @Option(help: "Judge nothing: end as soon as K/3 holds so many bills.") var waitBills: Int?
 
   func validate() throws {
     if worker.isEmpty, !withoutWorkers {
@@ -23,15 +25,31 @@ struct VerdictCommand: ParsableCommand {
   }
 
   func run() throws {
-    let verdict: Verdict
+    let deadline = ContinuousClock.now.advanced(by: .seconds(wait))
+    var verdict = try judged()
+    while !isEnough(verdict), ContinuousClock.now < deadline {
+      usleep(200_000)
+      verdict = try judged()
+    }
+    if waitBills != nil {
+      if !isEnough(verdict) { throw ExitCode(1) }
+      return
+    }
+    print(json ? verdict.json : verdict.table)
+    if !verdict.holds { throw ExitCode(1) }
+  }
+
+  private func isEnough(_ verdict: Verdict) -> Bool {
+    waitBills.map { verdict.billCount >= $0 } ?? verdict.holds
+  }
+
+  private func judged() throws -> Verdict {
     do {
-      verdict = try Verdict.reached(okki: okki, k3: k3, workers: worker)
+      return try Verdict.reached(okki: okki, k3: k3, workers: worker)
     } catch {
       let sentence = [UInt8]("cannot judge: \(error)\n".utf8)
       write(STDERR_FILENO, sentence, sentence.count)
       throw ExitCode(2)
     }
-    print(json ? verdict.json : verdict.table)
-    if !verdict.holds { throw ExitCode(1) }
   }
 }

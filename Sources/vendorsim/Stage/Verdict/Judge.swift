@@ -44,6 +44,9 @@ public struct Verdict: Sendable {
   var counts: [String: Int] = [:]
   var examples: [(kind: String, subject: String, detail: String)] = []
 
+  /// Bills that K/3 holds.
+  public var billCount: Int { bills }
+
   /// Whether every order is where it must be.
   public var holds: Bool { counts.isEmpty }
 
