@@ -118,7 +118,8 @@ struct WholeWayTests {
     let some = try Program(
       "vendorsim",
       [
-        "verdict", "--okki", stage.okkiURL, "--k3", stage.k3URL, "--without-workers", "--wait-bills", "20", "--wait", "120",
+        "verdict", "--okki", stage.okkiURL, "--k3", stage.k3URL, "--without-workers", "--wait-bills", "20", "--wait",
+        "120",
       ])
     _ = await some.exit()
     doomed.kill()

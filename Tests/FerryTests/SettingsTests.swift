@@ -1,4 +1,5 @@
 import Foundation
+import Orders
 import Testing
 
 @testable import ferry
@@ -8,7 +9,8 @@ struct SettingsTests {
   private static let complete = [
     "FERRY_OKKI_URL": "https://okki.example", "FERRY_OKKI_CLIENT_ID": "id", "FERRY_OKKI_CLIENT_SECRET": "s3cr3t-okki",
     "FERRY_K3_URL": "http://k3.example:8080", "FERRY_K3_AUTHORITY_CODE": "s3cr3t-k3",
-    "FERRY_RABBITMQ_URL": "amqp://u:s3cr3t-mq@mq.example/", "FERRY_RABBITMQ_MANAGEMENT_URL": "http://u:p@mq.example:15672",
+    "FERRY_RABBITMQ_URL": "amqp://u:s3cr3t-mq@mq.example/",
+    "FERRY_RABBITMQ_MANAGEMENT_URL": "http://u:p@mq.example:15672",
     "FERRY_POSTGRES_URL": "postgresql://u:s3cr3t-pg@pg.example/ferry", "FERRY_STRATEGIES": "/strategies",
     "FERRY_POLL_SINCE": "2026-01-01 00:00:00",
   ]
@@ -104,7 +106,7 @@ struct SettingsTests {
 
   @Test("the table names every setting once, and each default passes its own check")
   func table() {
-    #expect(SettingRow.table.map(\.name).sorted { $0.rawValue < $1.rawValue } == SettingName.allCases.sorted { $0.rawValue < $1.rawValue })
+    #expect(SettingRow.table.map(\.name.rawValue).sorted() == SettingName.allCases.map(\.rawValue).sorted())
     for row in SettingRow.table {
       if let standard = row.standard { #expect(row.kind.complaint(about: standard) == nil, "\(row.name.rawValue)") }
     }

@@ -27,7 +27,7 @@ struct WorkerTests {
     _ = await MemoryOutbox(broker).publish(ids.map { Parcel(to: .queue(.orders), .envelope(.order($0))) })
   }
 
-  private func bill(_ envelope: Envelope) -> Outcome { .forward(.bill(envelope.orderID.rawValue)) }
+  @Sendable private static func bill(_ envelope: Envelope) -> Outcome { .forward(.bill(envelope.orderID.rawValue)) }
 
   @Test("each outcome goes where it belongs, and only then is its message acknowledged")
   func destinations() async {
@@ -57,7 +57,7 @@ struct WorkerTests {
     await enqueue(1)
     let gate = Probe<Bool>()
     let outbox = WatchedOutbox(inner, gate: gate)
-    let running = Task { await worker(ScriptedStage(bill), outbox).run() }
+    let running = Task { await worker(ScriptedStage(.transform, Self.bill), outbox).run() }
     await outbox.published.wait { $0.count == 1 }
     #expect(inbox.acknowledged.events.isEmpty)
     gate.report(true)
@@ -76,7 +76,7 @@ struct WorkerTests {
       refusals.report(envelope.orderID)
       return .refused("the queue is full")
     }
-    let running = Task { await worker(ScriptedStage(bill), inner).run() }
+    let running = Task { await worker(ScriptedStage(.transform, Self.bill), inner).run() }
     await inbox.acknowledged.wait { $0.joined().count == 1 }
     await clock.sleepers(atLeast: 1)
     #expect(broker.count(in: .bills) == 1)
@@ -90,7 +90,7 @@ struct WorkerTests {
   @Test("a message that cannot be read is parked as it came")
   func unreadable() async {
     broker.inject(unreadable: [1, 2, 3], Reason(.undecodable, "the header ferry-order-id is missing"), into: .orders)
-    let stage = ScriptedStage(bill)
+    let stage = ScriptedStage(.transform, Self.bill)
     let running = Task { await worker(stage, inner).run() }
     await inbox.acknowledged.wait { $0.joined().count == 1 }
     await inbox.stop()
@@ -143,10 +143,10 @@ struct WorkerTests {
     await enqueue(1)
     let gate = Probe<Bool>()
     let outbox = WatchedOutbox(inner, gate: gate)
-    let worker = worker(ScriptedStage(bill), outbox)
+    let service = self.worker(ScriptedStage(.transform, Self.bill), outbox)
     let group = ServiceGroup(
       configuration: ServiceGroupConfiguration(
-        services: [.init(service: worker, successTerminationBehavior: .gracefullyShutdownGroup)], logger: silent))
+        services: [.init(service: service, successTerminationBehavior: .gracefullyShutdownGroup)], logger: silent))
     let running = Task { try await group.run() }
     await outbox.published.wait { $0.count == 1 }
     await group.triggerGracefulShutdown()
