@@ -22,7 +22,7 @@ struct SaveCase: Sendable, CustomTestStringConvertible {
 @Suite("K/3's answers to a Save")
 struct SaveTests {
   private func save(_ answer: ScriptedServer.Answer) async throws -> (SaveAnswer, Int) {
-    try await withK3(change: { $0.saveTimeoutMilliseconds = 300 }) { _ in
+    try await withK3 { _ in
       answer
     } test: { destination, server in
       (await destination.save([bill("SO-1")])[0], server.count(savePath))
@@ -134,29 +134,29 @@ struct SaveTests {
 
   @Test("a K/3 that is away is an outage: nothing was sent")
   func away() async throws {
-    let url = await withScriptedServer { _ in
+    try await withScriptedServer { _ in
       .drop
-    } _: {
-      $0.url
+    } _: { server in
+      server.refuse()
+      let destination = try K3BillDestination(options(server.url))
+      let outage = "outage k3_unavailable"
+      #expect(await destination.save([bill("1"), bill("2")]).map(\.label) == [outage, outage])
+      #expect(await destination.lookUp([bill("1")]).map(\.label) == ["unavailable k3_unavailable"])
+      await destination.close()
     }
-    let destination = try K3BillDestination(options(url))
-    #expect(
-      await destination.save([bill("1"), bill("2")]).map(\.label) == Array(repeating: "outage k3_unavailable", count: 2)
-    )
-    #expect(await destination.lookUp([bill("1")]).map(\.label) == ["unavailable k3_unavailable"])
-    await destination.close()
   }
 
   @Test("a Save whose K/3 goes away after the token is an outage too")
   func awayAfterToken() async throws {
-    let server = ScriptedServer { _ in
-      .raw("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: \(token(1).utf8.count)\r\n\r\n\(token(1))")
+    try await withK3 { _ in
+      .drop
+    } test: { destination, server in
+      _ = try await destination.client.token()
+      server.refuse()
+      // The idle connection may have been used again, at the very moment of its end: then nobody knows.
+      _ = await destination.save([bill("1")])
+      #expect(await destination.save([bill("2")])[0].label == "outage k3_unavailable")
     }
-    let destination = try K3BillDestination(options(server.url))
-    _ = try await destination.client.token()
-    server.stop()
-    #expect(await destination.save([bill("1")])[0].label == "outage k3_unavailable")
-    await destination.close()
   }
 
   @Test("plain http is refused unless it is allowed, without sending anything")
@@ -229,6 +229,15 @@ struct SaveTests {
       for hidden in [secret, secret.lowercased(), authorityCode] {
         #expect(!reason.sentence.contains(hidden) && !answer.contains(hidden))
       }
+    }
+  }
+
+  @Test("a token that is no hexadecimal number is masked as well")
+  func opaqueToken() async throws {
+    try await withK3(tokens: { _ in #"{"StatusCode":200,"Data":{"Token":"opaque-zyxw"}}"# }) { _ in
+      .ok(#"{"StatusCode":201,"Message":"Faild opaque-zyxw"}"#)
+    } test: { destination, _ in
+      #expect(!(await destination.save([bill("SO-1")])[0].text).contains("zyxw"))
     }
   }
 

@@ -195,6 +195,25 @@ struct ClientTests {
     }
   }
 
+  @Test("repeats with a new token keep the rate too")
+  func rateOfRefreshed() async throws {
+    let time = VirtualTime()
+    try await withOKKI(
+      time: time,
+      change: { options in
+        options.ratePerSecond = 10
+        options.burst = 9
+      }
+    ) { request, _ in
+      request.headers["authorization"] == "Bearer T1" ? .status(401) : .ok(details(request))
+    } test: { source, server in
+      #expect(await source.details(of: ids(1...8)).allSatisfy { $0.failure == nil })
+      // Two token requests and sixteen questions, nine of all these at once.
+      #expect(server.requests.count == 18)
+      #expect(time.now == .milliseconds(900))
+    }
+  }
+
   @Test("being throttled stops all requests for as long as the vendor says, and then they succeed")
   func throttled() async throws {
     let time = VirtualTime()
@@ -219,19 +238,20 @@ struct ClientTests {
     }
   }
 
-  @Test("a server that is away is transient, and no option of plain http is guessed")
+  @Test("a server that is away is transient, and options out of range are refused")
   func away() async throws {
-    let url = await withScriptedServer { _ in
+    let url = "http://127.0.0.1:1"
+    try await withScriptedServer { _ in
       .drop
-    } _: {
-      $0.url
+    } _: { server in
+      server.refuse()
+      let away = try OKKIOrderSource(options(server.url), time: VirtualTime().keeper)
+      guard case .transient = await away.details(of: ids(1...1))[0].failure else {
+        Issue.record("a refused connection is transient")
+        return
+      }
+      await away.close()
     }
-    let away = try OKKIOrderSource(options(url), time: VirtualTime().keeper)
-    guard case .transient = await away.details(of: ids(1...1))[0].failure else {
-      Issue.record("a refused connection is transient")
-      return
-    }
-    await away.close()
     #expect(throws: SetupProblem.self) { try OKKIOrderSource(options(url) { $0.clientSecret = "" }) }
     #expect(throws: SetupProblem.self) { try OKKIOrderSource(options(url) { $0.ratePerSecond = 0 }) }
     #expect(throws: SetupProblem.self) { try OKKIOrderSource(options(url) { $0.certificateAuthorityFile = "/none" }) }

@@ -89,6 +89,16 @@ public final class ScriptedServer: Sendable {
   /// How often a path was asked for.
   public func count(_ path: String) -> Int { requests.count { $0.path == path } }
 
+  /// From now on connections are refused, and those that are there end. The port stays taken, so that nobody else's
+  /// server answers on it.
+  public func refuse() {
+    shutdown(listener, Int32(SHUT_RDWR))
+    state.withLock { state in
+      state.isStopped = true
+      for socket in state.sockets { shutdown(socket, Int32(SHUT_RDWR)) }
+    }
+  }
+
   /// Ends all connections and threads.
   public func stop() {
     let threads = state.withLock { state in
