@@ -38,7 +38,7 @@ enum House {
     Room(
       "Console", ours: flow.union(["Mapping", "Telemetry"]),
       others: system.union(["Logging", "ServiceLifecycle", "Hummingbird"])),
-    Room("DriverThread", in: "Drivers/DriverThread", ours: [], others: system),
+    Room("DriverThread", in: "Drivers/DriverThread", ours: ["CMalloc"], others: system),
     Room("AMQP", in: "Drivers/AMQP", ours: ["CRabbitMQ", "DriverThread"], others: system),
     Room("PostgreSQL", in: "Drivers/PostgreSQL", ours: ["CPostgreSQL", "DriverThread"], others: system),
     Room("Curl", in: "Drivers/Curl", ours: ["CCurl", "DriverThread"], others: system),
@@ -46,7 +46,8 @@ enum House {
       "ferry",
       ours: ["JSON", "Orders", "Mapping", "Pipeline", "OKKI", "K3", "Queue", "Ledger", "Telemetry", "Console"],
       others: system.union([
-        "ArgumentParser", "CoreMetrics", "Foundation", "Logging", "Metrics", "ServiceLifecycle", "UnixSignals",
+        "ArgumentParser", "CoreMetrics", "FoundationEssentials", "Logging", "Metrics", "ServiceLifecycle",
+        "UnixSignals",
       ])),
     // The stage set shares nothing with the clients but the reading of JSON: together they could be wrong in step.
     Room(

@@ -64,7 +64,7 @@ struct ShippedStrategyTests {
   private func header(_ changes: [String: String]) -> [String: String] {
     var header = [
       "FCancellation": "false", "FCustID.FNumber": "2023670", "FCustID.FName": "Muster & Söhne", "FAreaPS.FNumber": "1",
-      "FAreaPS.FName": "1", "FDeptID.FNumber": "D01", "FEmpID.FNumber": "E001",
+      "FAreaPS.FName": "1", "FDeptID.FNumber": "D20", "FEmpID.FNumber": "2747",
     ]
     header.merge(changes) { $1 }
     return Dictionary(uniqueKeysWithValues: header.map { ("Data.Page1[0].\($0)", $1) })
