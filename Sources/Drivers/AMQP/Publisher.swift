@@ -24,7 +24,8 @@ struct Publisher {
   private(set) var unsent = 0
   /// Not yet finished, and perhaps some that are.
   private var live: [PublishBatch] = []
-  private var liveLimit = 64
+  /// Finished batches keep their messages' bodies until they are dropped here, so few of them may gather.
+  private var liveLimit = 4
   /// No later than the earliest deadline of a live batch.
   private(set) var nextDeadline: ContinuousClock.Instant?
 
@@ -39,7 +40,7 @@ struct Publisher {
     nextDeadline = nextDeadline.map { min($0, batch.deadline) } ?? batch.deadline
     if live.count > liveLimit {
       live.removeAll { $0.isFinished }
-      liveLimit = max(64, live.count * 2)
+      liveLimit = max(4, live.count * 2)
     }
   }
 
