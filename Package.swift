@@ -109,6 +109,6 @@ let package = Package(
     tests("VendorSimTests", ["VendorStage", "JSON"]),
     tests("FerryTests", ["ferry", "Orders"]),
     tests("ArchitectureTests", []),
-    tests("EndToEndTests", ["PipelineTesting"]),
+    tests("EndToEndTests", ["PipelineTesting", "DriverThread"]),
   ]
 )

@@ -85,8 +85,8 @@ public final class K3BillDestination: BillDestination {
 
   private func notSent(_ failure: HTTPFailure) -> SaveAnswer {
     switch failure.kind {
-    case .expired: .nothingWritten(Reason(.k3Busy, "the Save waited too long for a free connection"))
-    case .cancelled, .shutdown: .nothingWritten(Reason(.k3Unavailable, "the Save was not sent: Ferry is shutting down"))
+    case .expired: .notStarted(Reason(.k3Busy, "the Save waited too long for a free connection"))
+    case .cancelled, .shutdown: .notStarted(Reason(.k3Unavailable, "the Save was not sent: Ferry is shutting down"))
     case .invalid: .outage(Reason(.configuration, failure.description))
     case .connect, .resolve, .tls, .timeout, .dropped, .tooLarge:
       .outage(Reason(.k3Unavailable, failure.description))

@@ -36,7 +36,10 @@ public struct Strategy: Sendable {
 
     self.name = name
     madeFields = sourceRoot.map { Self.madeFields($0, &sourceProblems) } ?? []
-    if let sourceRoot { Self.refuse(["condition", "beatFlat", "operation"], in: sourceRoot, &sourceProblems) }
+    if let sourceRoot {
+      Self.refuse(["condition", "beatFlat", "operation"], in: sourceRoot, &sourceProblems)
+      Self.refuseFilters(in: sourceRoot, &sourceProblems)
+    }
 
     object = targetRoot.map { Self.object($0, &targetProblems) } ?? ""
     let own = targetRoot.flatMap { TargetRules($0, &targetProblems) }
@@ -69,6 +72,18 @@ public struct Strategy: Sendable {
       guard let value = root[key], !value.isNull, value["method"]?.string != "none" else { continue }
       let isEmpty = (value.kind == .array || value.kind == .object) && value.count == 0
       if !isEmpty { problems.report("is not supported", at: key, value) }
+    }
+  }
+
+  /// Filters of the list request that the poller does not send: it reads all orders, so a strategy that counts on a
+  /// filter would get orders that it must not have.
+  private static func refuseFilters(in source: JSONValue, _ problems: inout ProblemList) {
+    guard let request = source["request"] else { return }
+    for parameter in request.elements {
+      guard let name = parameter["field"]?.string, ["approval", "status", "removed"].contains(name) else { continue }
+      let value = parameter["value"]
+      let isOff = value.map { $0.isNull || ["", "0"].contains($0.text ?? "?") } ?? true
+      if !isOff { problems.report("a filter by \(name) is not supported", at: "request.\(name)", parameter) }
     }
   }
 

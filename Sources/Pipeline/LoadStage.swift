@@ -2,7 +2,8 @@ import Orders
 
 /// How the load stage waits and holds.
 public struct LoadTimes: Sendable {
-  /// How long a claim keeps other workers away, in seconds. Longer than `saveSeconds` and `marginSeconds` together.
+  /// How long a claim keeps other workers away, in seconds. Longer than the three others together, so that whatever a
+  /// dead worker sent is visible in K/3 when its lease is over and K/3 is asked.
   public var leaseSeconds: Int
   /// A Save's timeout, in seconds.
   public var saveSeconds: Int
@@ -64,7 +65,7 @@ public struct LoadStage: Stage {
       return Work(index: index, envelope: envelope, bill: bill)
     }
     let notAfter = clock.now().advanced(
-      by: .seconds(times.leaseSeconds - times.saveSeconds - times.marginSeconds))
+      by: .seconds(times.leaseSeconds - times.saveSeconds - times.visibleSeconds - times.marginSeconds))
     let answers: [ClaimAnswer]
     do throws(LedgerFailure) {
       answers = try await ledger.claim(work.map(request), leaseSeconds: times.leaseSeconds)
@@ -75,6 +76,7 @@ public struct LoadStage: Stage {
 
     var toSave: [Work] = []
     var toLookUp: [Work] = []
+    var absent: Set<Int> = []
     for (item, answer) in zip(work, answers) {
       switch answer {
       case .new(let claim): toSave.append(item.with(claim))
@@ -86,12 +88,19 @@ public struct LoadStage: Stage {
     if !toLookUp.isEmpty {
       let found = await destination.lookUp(toLookUp.map { $0.keyed(notAfter) })
       for (item, answer) in zip(toLookUp, found) {
-        if case .absent = answer { toSave.append(item) } else { decisions.append(resolved(item, answer)) }
+        if case .absent = answer {
+          absent.insert(item.index)
+          toSave.append(item)
+        } else {
+          decisions.append(resolved(item, answer))
+        }
       }
     }
     if !toSave.isEmpty {
       let saved = await destination.save(toSave.map { $0.keyed(notAfter) })
-      for (item, answer) in zip(toSave, saved) { decisions.append(decided(item, answer)) }
+      for (item, answer) in zip(toSave, saved) {
+        decisions.append(decided(item, answer, isRepeat: absent.contains(item.index)))
+      }
     }
     await settle(decisions, into: &outcomes)
     return outcomes
@@ -127,7 +136,8 @@ public struct LoadStage: Stage {
       Decision(work: work, outcome: .dead(Outcome.Burial(reason)), settlement: .parked(reason.code))
     case .unavailable(let reason):
       Decision(
-        work: work, outcome: .outage(reason), settlement: .inDoubt(lookUpAfterSeconds: times.visibleSeconds))
+        work: work, outcome: .later(reason, afterSeconds: times.visibleSeconds),
+        settlement: .inDoubt(lookUpAfterSeconds: times.visibleSeconds))
     case .absent:
       Decision(
         work: work, outcome: .later(Reason(.inDoubt, "order \(work.envelope.orderID) is not in K/3"), afterSeconds: 1),
@@ -135,17 +145,21 @@ public struct LoadStage: Stage {
     }
   }
 
-  private func decided(_ work: Work, _ answer: SaveAnswer) -> Decision {
+  /// - Parameter isRepeat: the Save follows a look-up that found nothing. Ending in doubt again, it counts as an attempt:
+  ///   a K/3 that takes bills and never shows them must not be sent one after the other.
+  private func decided(_ work: Work, _ answer: SaveAnswer, isRepeat: Bool) -> Decision {
     switch answer {
     case .written(let bill): Decision(work: work, outcome: .done(.written), settlement: .written(bill))
     case .rejected(let reason, let answer):
       Decision(
         work: work, outcome: .dead(Outcome.Burial(reason, vendorAnswer: answer)), settlement: .parked(reason.code))
     case .nothingWritten(let reason): Decision(work: work, outcome: .retry(reason), settlement: .clean)
+    case .notStarted(let reason):
+      Decision(work: work, outcome: .later(reason, afterSeconds: 1), settlement: .clean)
     case .outage(let reason): Decision(work: work, outcome: .outage(reason), settlement: .clean)
     case .uncertain(let reason):
       Decision(
-        work: work, outcome: .later(reason, afterSeconds: times.visibleSeconds),
+        work: work, outcome: isRepeat ? .retry(reason) : .later(reason, afterSeconds: times.visibleSeconds),
         settlement: .inDoubt(lookUpAfterSeconds: times.visibleSeconds))
     }
   }

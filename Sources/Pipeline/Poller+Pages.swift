@@ -2,37 +2,43 @@ import CoreMetrics
 import Logging
 import Orders
 import ServiceLifecycle
+import Synchronization
 
 extension Poller {
   /// Reads a slice's pages from the last to the first and publishes what is new.
   ///
   /// Pages are recomputed for every request, newest first: an order that is updated meanwhile leaves the window, and the
   /// ones behind it move forward, towards the pages that are still to be read (vendor-apis.md B.5.2).
-  func publishPages(of slice: TimeWindow, total: Int) async throws(PollInterruption) {
+  /// - Returns: orders that the list shows and `order/info` does not.
+  func publishPages(of slice: TimeWindow, total: Int) async throws(PollInterruption) -> [OrderHeadline] {
     let pages = (total + plan.pageSize - 1) / plan.pageSize
     // One page is fetched while the one before it is being published.
-    let outcome = await withTaskGroup(of: PollInterruption?.self) { group -> PollInterruption? in
+    let outcome = await withTaskGroup(of: PollInterruption?.self) {
+      group -> Result<[OrderHeadline], PollInterruption> in
       var interruption: PollInterruption?
+      var absent: [OrderHeadline] = []
       var isPublishing = false
       for index in stride(from: pages, through: 1, by: -1) {
         if Task.isShuttingDownGracefully || Task.isCancelled { interruption = .stopped }
         if interruption != nil { break }
         do throws(PollInterruption) {
-          let fetched = try await fetch(index, of: slice)
+          let page = try await fetch(index, of: slice)
+          absent += page.absent
           if isPublishing, let failed = await group.next() ?? nil { throw failed }
           group.addTask {
             do throws(PollInterruption) {
-              try await self.publish(fetched)
+              try await self.publish(page.fetched)
               return nil
             } catch { return error }
           }
           isPublishing = true
+          if let failure = page.failure { throw .source(failure) }
         } catch { interruption = error }
       }
       for await failed in group { interruption = interruption ?? failed }
-      return interruption
+      return interruption.map { .failure($0) } ?? .success(absent)
     }
-    if let outcome { throw outcome }
+    return try outcome.get()
   }
 
   /// A revision on its way to the queue.
@@ -44,26 +50,52 @@ extension Poller {
     let broken: Reason?
   }
 
-  private func fetch(_ index: Int, of slice: TimeWindow) async throws(PollInterruption) -> [Fetched] {
+  /// What came of one page.
+  private struct FetchedPage: Sendable {
+    var fetched: [Fetched] = []
+    var absent: [OrderHeadline] = []
+    /// Why some details are missing; the others are published all the same.
+    var failure: SourceFailure?
+  }
+
+  private func fetch(_ index: Int, of slice: TimeWindow) async throws(PollInterruption) -> FetchedPage {
     let page = try await page(index, of: slice, size: plan.pageSize)
     let new = try await fromLedger { () async throws(LedgerFailure) in
       try await ledger.unpublished(among: page.headlines)
     }
-    if new.isEmpty { return [] }
+    if new.isEmpty { return FetchedPage() }
     let details = await source.details(of: new.map(\.id))
-    var fetched: [Fetched] = []
-    fetched.reserveCapacity(new.count)
+    var result = FetchedPage()
+    result.fetched.reserveCapacity(new.count)
+    let someAnswered = details.contains { if case .success = $0 { true } else { false } }
     for (headline, detail) in zip(new, details) {
       switch detail {
-      case .success(let order): fetched.append(self.fetched(order, at: page.now))
-      case .failure(.absent):
-        // Deleted between list and info: the removed stream's business.
-        logger.log(.info, "An order disappeared between list and details", [.order: headline.id])
-      case .failure(.malformed(let why)): fetched.append(broken(headline, why))
-      case .failure(let failure): throw .source(failure)
+      case .success(let order):
+        stuck.withLock { $0[order.id] = nil }
+        result.fetched.append(self.fetched(order, at: page.now))
+      case .failure(.absent): result.absent.append(headline)
+      case .failure(.malformed(let why)): result.fetched.append(broken(headline, why))
+      case .failure(.transient(let why)) where someAnswered && isStuck(headline.id):
+        result.fetched.append(broken(headline, why))
+      case .failure(let failure): result.failure = failure
       }
     }
-    return fetched
+    return result
+  }
+
+  /// Whether an order alone has failed in so many cycles, while others were answered, that it must not hold them up.
+  private func isStuck(_ id: OrderID) -> Bool {
+    stuck.withLock { stuck in
+      if stuck.count >= 10_000 { stuck.removeAll() }
+      stuck[id, default: 0] += 1
+      return stuck[id, default: 0] >= Self.mostFailures
+    }
+  }
+
+  /// Parks orders that the list goes on showing and `order/info` denies: code 404 is no proof of absence
+  /// (vendor-apis.md B.3).
+  func park(denied: [OrderHeadline]) async throws(PollInterruption) {
+    try await publish(denied.map { broken($0, "the list shows it and order/info denies it") })
   }
 
   private func fetched(_ order: SourceOrder, at now: BeijingTime) -> Fetched {
@@ -84,7 +116,8 @@ extension Poller {
         firstSeen: clock.epochMilliseconds(), content: .order([])),
       revision: FetchedRevision(
         orderID: headline.id, updateTime: headline.updateTime, contentHash: fingerprint(why.utf8)),
-      mayStillChange: false,
+      // Fetched again while the overlap shows it: what could not be read may be mended by then.
+      mayStillChange: true,
       broken: Reason(.orderMalformed, "order \(headline.id): OKKI's answer cannot be read: \(why)"))
   }
 

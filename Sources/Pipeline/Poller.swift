@@ -2,6 +2,7 @@ public import Logging
 import CoreMetrics
 public import Orders
 public import ServiceLifecycle
+import Synchronization
 
 /// How the poller reads.
 public struct PollPlan: Sendable {
@@ -64,6 +65,10 @@ public final class Poller: Service {
   let clock: PipelineClock
   let logger: Logger
   let polled = Counter(label: "ferry_polled_total")
+  /// Orders whose details failed alone, and how often in a row.
+  let stuck = Mutex<[OrderID: Int]>([:])
+  /// After so many failures in a row an order is parked instead of holding up the watermark.
+  static let mostFailures = 5
   private let cycles = Counter(label: "ferry_poll_cycles_total")
   private let failures = Counter(label: "ferry_poll_failures_total")
   private let drifts = Counter(label: "ferry_page_drift_total")
@@ -88,7 +93,12 @@ public final class Poller: Service {
     var pause = Duration.seconds(1)
     while !Task.isCancelled, !Task.isShuttingDownGracefully {
       var wait = Duration.seconds(plan.intervalSeconds)
-      if await ledger.lead() {
+      let leads = await ledger.lead()
+      if !leads {
+        // Another process leads, or PostgreSQL is away: look again soon, so that nobody is missed for a whole interval.
+        wait = min(wait, .seconds(15))
+        logger.debug("Another poller leads, or the ledger is away")
+      } else {
         do throws(PollInterruption) {
           try await cycle()
           pause = .seconds(1)
@@ -120,7 +130,10 @@ public final class Poller: Service {
       try await ledger.watermark(of: .orders)
     }
     let start = watermark?.advanced(bySeconds: -Int64(plan.overlapSeconds)) ?? plan.since
-    guard let window = TimeWindow(from: start, to: end) else { return }
+    guard let window = TimeWindow(from: start, to: end) else {
+      logger.log(.warning, "The watermark lies ahead of OKKI's clock; nothing is read", [.watermark: start])
+      return
+    }
     // Slices in order of time, so that the watermark can follow each of them.
     var pending = [window]
     while let slice = pending.popLast() {
@@ -158,9 +171,13 @@ public final class Poller: Service {
     var total = total
     for pass in 1...max(plan.maxPasses, 1) {
       if total == 0 { return }
-      try await publishPages(of: slice, total: total)
+      let denied = try await publishPages(of: slice, total: total)
       let after = try await count(of: slice)
-      if after == total { return }
+      if after == total {
+        // Deleted orders would have left the count: these are still there.
+        if !denied.isEmpty { try await park(denied: denied) }
+        return
+      }
       drifts.increment()
       logger.log(
         .info, "Pages moved while they were read; the slice is read again",
@@ -179,28 +196,35 @@ public final class Poller: Service {
       window = TimeWindow(from: watermark.advanced(bySeconds: -Int64(plan.overlapSeconds)), to: end)
       if window == nil { return }
     }
-    var index = 1
-    var seen = 0
-    while true {
-      let asked = window
-      let number = index
-      let page = try await fromSource { () async throws(SourceFailure) in
-        try await source.customers(updatedIn: asked, page: number, size: 500)
-      }
-      if !page.records.isEmpty {
+    // As with orders: from the last page to the first, until the count stays.
+    var total = try await customers(1, of: window).total
+    for pass in 1... {
+      for index in stride(from: (total + Self.customersPage - 1) / Self.customersPage, through: 1, by: -1) {
+        if Task.isShuttingDownGracefully || Task.isCancelled { throw .stopped }
+        let page = try await customers(index, of: window)
+        if page.records.isEmpty { continue }
         try await fromLedger { () async throws(LedgerFailure) in
           try await collections.store(page.records, in: Poller.customersCollection)
         }
       }
-      seen += page.records.count
-      if page.records.isEmpty || seen >= page.total { break }
-      index += 1
+      let after = try await customers(1, of: window).total
+      if after == total { break }
+      if pass == plan.maxPasses { throw .drift }
+      total = after
     }
     if let watermark, end <= watermark { return }
     let moved = try await fromLedger { () async throws(LedgerFailure) in
       try await ledger.advance(.customers, from: watermark, to: end)
     }
     guard moved else { throw .overtaken }
+  }
+
+  private static let customersPage = 500
+
+  private func customers(_ index: Int, of window: TimeWindow?) async throws(PollInterruption) -> CustomerPage {
+    try await fromSource { () async throws(SourceFailure) in
+      try await source.customers(updatedIn: window, page: index, size: Self.customersPage)
+    }
   }
 
   func fromSource<Answer: Sendable>(

@@ -76,10 +76,14 @@ public final class Worker: Service {
   }
 
   private func waitOutOutage() async {
-    guard let wait = pause.current else { return }
+    guard let pause = pause.current else { return }
     logger.log(
-      .warning, "Pausing: a partner is away", [.stage: stage.name.rawValue, .seconds: wait.components.seconds])
-    await cancelWhenGracefulShutdown { [clock] in await clock.sleep(wait) }
+      .warning, "Pausing: a partner is away",
+      [
+        .stage: stage.name.rawValue, .seconds: pause.wait.components.seconds, .reason: pause.reason.code.rawValue,
+        .sentence: pause.reason.sentence,
+      ])
+    await cancelWhenGracefulShutdown { [clock] in await clock.sleep(pause.wait) }
   }
 
   private func process(_ batch: [Delivery]) async {
@@ -125,7 +129,7 @@ public final class Worker: Service {
           parcels.append(Parcel(to: .retry(stage.name, afterSeconds: seconds), .envelope(again)))
         case .bury(let last, let burial):
           parcels.append(Parcel(to: .dead(stage.name), .envelope(last), burial: burial))
-          report(burial.reason, of: envelope)
+          report(burial.reason, of: envelope, hasVendorWords: !burial.vendorAnswer.isEmpty)
         }
         receipts.append(delivery.receipt)
       }
@@ -163,36 +167,52 @@ public final class Worker: Service {
     }
   }
 
-  private func report(_ reason: Reason, of envelope: Envelope?) {
+  /// A vendor's own words may name customers; they are kept with the dead letter and not logged.
+  private func report(_ reason: Reason, of envelope: Envelope?, hasVendorWords: Bool = false) {
     logger.log(
       .warning, "Parked",
       [
         .stage: stage.name.rawValue, .order: envelope?.orderID.description ?? "unknown",
         .revision: envelope?.revision ?? 0, .attempt: envelope?.attempt ?? 0, .reason: reason.code.rawValue,
-        .sentence: reason.sentence,
+        .sentence: hasVendorWords ? "the vendor's words are in the dead letter" : reason.sentence,
       ])
   }
 }
 
 /// Holds a worker back while a partner is away: 1 s, doubling to 30 s; the next batch is the probe.
 final class OutagePause: Sendable {
-  private let wait = Mutex<Duration?>(nil)
+  /// How long, and why.
+  struct Pause: Sendable {
+    var wait: Duration
+    var reason: Reason
+  }
 
-  /// How long to wait before the next batch; nil when all is well.
-  var current: Duration? { wait.withLock { $0 } }
+  private let pause = Mutex<Pause?>(nil)
 
+  /// The pause before the next batch; nil when all is well.
+  var current: Pause? { pause.withLock { $0 } }
+
+  /// A batch in which something is an outage, or in which nothing got a clear answer from K/3, lengthens the pause; one
+  /// that got an answer ends it; one that says nothing of the partners changes nothing.
   func note(_ outcomes: [Outcome]) {
-    guard !outcomes.isEmpty else { return }
-    let isOutage = outcomes.contains { outcome in
-      if case .outage = outcome { return true }
-      return false
-    }
-    wait.withLock { wait in
-      guard isOutage else {
-        wait = nil
-        return
+    var outage: Reason?
+    var doubt: Reason?
+    var isAnswered = false
+    for outcome in outcomes {
+      switch outcome {
+      case .outage(let reason): outage = reason
+      case .later(let reason, _) where reason.code == .inDoubt || reason.code == .k3Unavailable: doubt = reason
+      case .later, .done(.duplicate), .done(.stale): break
+      case .forward, .done, .retry, .dead: isAnswered = true
       }
-      wait = min((wait ?? .milliseconds(500)) * 2, .seconds(30))
+    }
+    let reason = outage ?? (isAnswered ? nil : doubt)
+    pause.withLock { pause in
+      if let reason {
+        pause = Pause(wait: min((pause?.wait ?? .milliseconds(500)) * 2, .seconds(30)), reason: reason)
+      } else if isAnswered {
+        pause = nil
+      }
     }
   }
 }

@@ -76,12 +76,13 @@ struct Settings: Sendable {
   /// Relations between settings that are each fine alone.
   private func contradictions() -> [String] {
     guard let lease = values[.leaseSeconds].flatMap({ Int($0) }),
-      let save = values[.k3SaveTimeout].flatMap({ Int($0) })
+      let save = values[.k3SaveTimeout].flatMap({ Int($0) }), let visible = values[.k3Visible].flatMap({ Int($0) })
     else { return [] }
     let margin = Self.leaseMargin
-    guard lease < save + margin * 2 else { return [] }
+    guard lease < save + visible + margin * 2 else { return [] }
     return [
-      "FERRY_LEASE_SECONDS (\(lease)) must exceed FERRY_K3_SAVE_TIMEOUT_SECONDS (\(save)) by at least \(margin * 2)"
+      "FERRY_LEASE_SECONDS (\(lease)) must exceed FERRY_K3_SAVE_TIMEOUT_SECONDS (\(save)) and "
+        + "FERRY_K3_VISIBLE_SECONDS (\(visible)) together by at least \(margin * 2)"
     ]
   }
 
@@ -116,6 +117,11 @@ extension SettingKind {
     case .name(let max):
       let isGood = value.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "_.-".contains($0)) }
       return isGood && value.count <= max ? nil : "must be \(range)"
+    case .schema(let max):
+      let isGood =
+        value.utf8.allSatisfy { (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) || $0 == 0x5F }
+        && value.first?.isNumber == false && value.count <= max
+      return isGood ? nil : "must be \(range)"
     case .whole(let range):
       guard let number = Int(value), range.contains(number) else { return "must be a whole number, \(self.range)" }
       return nil

@@ -46,6 +46,8 @@ enum SettingKind: Sendable {
   case text(maxLength: Int)
   /// Letters, digits, `_ . -`, so that it can be part of a queue's or schema's name.
   case name(maxLength: Int)
+  /// Lower-case letters, digits and `_`, not beginning with a digit: needs no quotes in PostgreSQL.
+  case schema(maxLength: Int)
   case whole(ClosedRange<Int>)
   case wholeList(ClosedRange<Int>, maxCount: Int)
   case choice([String])
@@ -58,6 +60,7 @@ enum SettingKind: Sendable {
     case .url(let schemes): schemes.map { "\($0)://…" }.joined(separator: " or ")
     case .text(let max): "up to \(max) characters"
     case .name(let max): "letters, digits, _ . -, up to \(max)"
+    case .schema(let max): "a–z, digits and _, no digit first, up to \(max)"
     case .whole(let range): "\(range.lowerBound)–\(range.upperBound)"
     case .wholeList(let range, let max): "rising, \(range.lowerBound)–\(range.upperBound), at most \(max)"
     case .choice(let choices): choices.joined(separator: ", ")
@@ -136,10 +139,11 @@ extension SettingRow {
       name: .postgresURL, kind: .url(schemes: ["postgresql", "postgres"]), requiredBy: Role.all, isSecret: true,
       meaning: "PostgreSQL with user, password and database"),
     SettingRow(
-      name: .postgresSchema, kind: .name(maxLength: 40), standard: "ferry", meaning: "schema of Ferry's tables"),
+      name: .postgresSchema, kind: .schema(maxLength: 40), standard: "ferry", meaning: "schema of Ferry's tables"),
     SettingRow(
-      name: .leaseSeconds, kind: .whole(10...3600), standard: "120",
-      meaning: "seconds that a claimed order is kept from other loaders; more than the Save timeout"),
+      name: .leaseSeconds, kind: .whole(10...10800), standard: "240",
+      meaning:
+        "seconds that a claimed order is kept from other loaders; more than a Save's timeout and visibility together"),
     SettingRow(
       name: .strategies, kind: .path, requiredBy: [.transform],
       meaning: "folder with one folder per strategy, each with source.json and target.json"),

@@ -4,6 +4,7 @@ import CoreMetrics
 import FoundationEssentials
 import Glibc
 import Logging
+import Mapping
 import Pipeline
 import UnixSignals
 import ServiceLifecycle
@@ -58,11 +59,11 @@ enum Startup {
         probe: HealthProbe(
           isAlive: { true }, notReady: { roles.filter { !$0.isReady() }.map { "\($0.name) is not connected" } }),
         registry: wiring.registry, logger: wiring.logger)
+      let budget = ShutdownBudget(seconds: wiring.settings.whole(.shutdownSeconds) + 2, logger: wiring.logger)
       var configuration = ServiceGroupConfiguration(
-        services: [.init(service: admin)] + roles.map { .init(service: $0.service) },
+        services: [.init(service: admin), .init(service: RolesTogether(roles: roles)), .init(service: budget)],
         gracefulShutdownSignals: [.sigterm, .sigint], logger: wiring.logger)
       configuration.maximumGracefulShutdownDuration = .seconds(wiring.settings.whole(.shutdownSeconds))
-      configuration.maximumCancellationDuration = .seconds(5)
       do {
         try await ServiceGroup(configuration: configuration).run()
       } catch is CancellationError {
@@ -93,7 +94,10 @@ enum Startup {
   }
 
   private static func isConfiguration(_ error: any Error) -> Bool {
-    String(describing: type(of: error)).hasPrefix("Strategy") || error is SetupProblem
+    switch error {
+    case is StrategyProblem, is StrategyProblems, is SetupProblem: true
+    default: false
+    }
   }
 }
 
@@ -101,5 +105,43 @@ enum Startup {
 struct RoleService: Sendable {
   let name: String
   let service: any Service
+  /// Makes the connections that would else wait for the first work.
+  let prepare: @Sendable () async -> Void
   let isReady: @Sendable () -> Bool
+}
+
+/// Runs all roles of a process, so that they stop together instead of one after the other.
+struct RolesTogether: Service {
+  let roles: [RoleService]
+
+  func run() async throws {
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for role in roles {
+        group.addTask {
+          await role.prepare()
+          try await role.service.run()
+        }
+      }
+      try await group.waitForAll()
+    }
+  }
+}
+
+/// Ends the process when its shutdown budget is over, whatever still waits for a partner.
+///
+/// Nothing is lost by it: what is not acknowledged goes back to the broker, and claims that stay behind are looked up in
+/// K/3 before anything is repeated.
+struct ShutdownBudget: Service {
+  let seconds: Int
+  let logger: Logger
+
+  func run() async throws {
+    try await gracefulShutdown()
+    let (seconds, logger) = (seconds, logger)
+    Task.detached {
+      try await Task.sleep(for: .seconds(seconds))
+      logger.warning("The shutdown budget is over; unfinished work is given back")
+      exit(0)
+    }
+  }
 }

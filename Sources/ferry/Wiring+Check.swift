@@ -76,7 +76,9 @@ extension Wiring {
     do {
       let administration = try administration()
       do {
+        // The queues over AMQP as well: the management API says nothing of that address.
         let differences = try await administration.verify()
+        if differences.isEmpty { _ = try await administration.queueDepths() }
         await administration.close()
         return Finding(
           subject: "RabbitMQ", problems: differences.map { SetupProblem("\($0).", remedy: "Run ferry migrate.") })

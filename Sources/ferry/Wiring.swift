@@ -113,7 +113,8 @@ final class Wiring: Sendable {
     switch role {
     case .poll:
       let (poller, outbox) = try poller()
-      return RoleService(name: "poll", service: poller, isReady: { outbox.isReady })
+      return RoleService(
+        name: "poll", service: poller, prepare: { await outbox.connect() }, isReady: { outbox.isReady })
     case .transform:
       let strategy = try StrategyFolder.strategy(in: settings.text(.strategies))
       let collections = CachedCollections(PostgresCollections(try database(connections: 2)), clock: clock)
@@ -129,22 +130,26 @@ final class Wiring: Sendable {
         clock: clock)
       // Enough batches that K/3's places are never empty while the slowest Save of a batch is awaited.
       return try worker(
-        stage, shape: WorkerShape(batchSize: max(8, settings.whole(.k3Concurrency) * 2), concurrentBatches: 4))
+        stage, shape: WorkerShape(batchSize: max(4, settings.whole(.k3Concurrency) * 2), concurrentBatches: 4),
+        mostLent: 8 * max(4, settings.whole(.k3Concurrency) * 2))
     case .migrate: throw SetupProblem("migrate is no service.", remedy: "Run ferry migrate by itself.")
     }
   }
 
-  private func worker(_ stage: some Stage, shape: WorkerShape) throws -> RoleService {
+  /// - Parameter mostLent: no more messages are taken than can be worked on before the broker asks for them back.
+  private func worker(_ stage: some Stage, shape: WorkerShape, mostLent: Int = .max) throws -> RoleService {
     let topology = try topology()
     let name = stage.name
     let inbox = RabbitInbox(
-      try rabbit(), topology: topology, stage: name, prefetch: settings.whole(.prefetch),
+      try rabbit(), topology: topology, stage: name, prefetch: min(settings.whole(.prefetch), mostLent),
       onEvent: events("\(name.rawValue) inbox"))
     let outbox = RabbitOutbox(try rabbit(), topology: topology, onEvent: events("\(name.rawValue) outbox"))
     let policy = RetryPolicy(ladder: settings.wholes(.retrySeconds), maxAttempts: settings.whole(.maxAttempts))
     let worker = Worker(
       stage: stage, inbox: inbox, outbox: outbox, policy: policy, shape: shape, clock: clock, logger: logger)
-    return RoleService(name: name.rawValue, service: worker, isReady: { inbox.isReady })
+    return RoleService(
+      name: name.rawValue, service: worker, prepare: { await outbox.connect() },
+      isReady: { inbox.isReady && outbox.isReady })
   }
 
   private func poller() throws -> (Poller, RabbitOutbox) {

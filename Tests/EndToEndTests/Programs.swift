@@ -1,55 +1,95 @@
-import Foundation
+import DriverThread
+import Glibc
 import Synchronization
-import Testing
 
 /// A program of the package, running as a process of its own.
+///
+/// One thread reads what it prints until it ends, then collects its exit status. (Foundation's `Process` and readability
+/// handlers are not used: closing a handle whose handler is being removed crashed the runner inside libdispatch.)
 final class Program: Sendable {
+  struct NotStarted: Error {
+    let name: String
+    let code: Int32
+  }
+
   private struct State {
-    var output = Data()
+    var output: [UInt8] = []
     var exit: Int32?
     var exitWaiters: [CheckedContinuation<Int32, Never>] = []
     var outputWaiters: [(text: String, wake: CheckedContinuation<Bool, Never>)] = []
   }
 
-  private let process: Process
-  private let state = Mutex(State())
+  private let pid: pid_t
+  private let shared: Shared
 
-  /// Where the products of this build lie: beside the test runner.
-  static var folder: URL {
-    get throws {
-      let runner = URL(fileURLWithPath: try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
-      // `swift test` runs either the bundle itself or a helper of the toolchain with the bundle as an argument.
-      let bundle = CommandLine.arguments.first { $0.hasSuffix(".xctest") }.map { URL(fileURLWithPath: $0) } ?? runner
-      return bundle.deletingLastPathComponent()
-    }
+  private final class Shared: Sendable {
+    let state = Mutex(State())
   }
 
-  /// Starts a program with these settings and no other environment.
+  /// Where the products of this build lie: beside the test runner.
+  private static var folder: String {
+    // `swift test` runs either the bundle itself or a helper of the toolchain with the bundle as an argument.
+    let runner =
+      CommandLine.arguments.first { $0.hasSuffix(".xctest") } ?? linkTarget("/proc/self/exe")
+    return String(runner[..<(runner.lastIndex(of: "/") ?? runner.startIndex)])
+  }
+
+  private static func linkTarget(_ path: String) -> String {
+    var buffer = [UInt8](repeating: 0, count: 4096)
+    let size = readlink(path, &buffer, buffer.count)
+    return String(decoding: buffer.prefix(max(size, 0)), as: UTF8.self)
+  }
+
+  /// Starts a program with these settings and no other environment; what it prints goes to `output`.
   init(_ name: String, _ arguments: [String], environment: [String: String] = [:]) throws {
-    let process = Process()
-    self.process = process
-    process.executableURL = try Self.folder.appendingPathComponent(name)
-    process.arguments = arguments
-    var all = environment
-    all["PATH"] = "/usr/bin:/bin"
-    process.environment = all
-    let pipe = Pipe()
-    process.standardOutput = pipe
-    process.standardError = pipe
-    pipe.fileHandleForReading.readabilityHandler = { [weak self] handle in
-      let data = handle.availableData
-      if data.isEmpty { handle.readabilityHandler = nil } else { self?.append(data) }
+    var ends: [Int32] = [0, 0]
+    guard pipe(&ends) == 0 else { throw NotStarted(name: name, code: errno) }
+    let (reading, writing) = (ends[0], ends[1])
+    // Not for other children: an end that they hold would keep this one from being seen to end.
+    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+    defer { close(writing) }
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    posix_spawn_file_actions_adddup2(&actions, writing, STDOUT_FILENO)
+    posix_spawn_file_actions_adddup2(&actions, writing, STDERR_FILENO)
+
+    let path = "\(Self.folder)/\(name)"
+    var words = ([path] + arguments).map { strdup($0) } + [nil]
+    let settings = environment.merging(["PATH": "/usr/bin:/bin"]) { own, _ in own }
+    var variables = settings.map { strdup("\($0)=\($1)") } + [nil]
+    defer { for pointer in words + variables { free(pointer) } }
+    var child: pid_t = 0
+    let code = posix_spawn(&child, path, &actions, nil, &words, &variables)
+    guard code == 0 else {
+      close(reading)
+      throw NotStarted(name: path, code: code)
     }
-    process.terminationHandler = { [weak self] in self?.ended($0.terminationStatus) }
-    try process.run()
+    let (pid, shared) = (child, Shared())
+    self.pid = pid
+    self.shared = shared
+    _ = DriverThread(name: "reads \(name)") {
+      var buffer = [UInt8](repeating: 0, count: 65_536)
+      while true {
+        let count = read(reading, &buffer, buffer.count)
+        if count > 0 { Self.append(buffer.prefix(count), shared) }
+        if count == 0 || count < 0 && errno != EINTR { break }
+      }
+      close(reading)
+      var status: Int32 = 0
+      while waitpid(pid, &status, 0) < 0, errno == EINTR {}
+      // By a signal: as shells count.
+      Self.ended(status & 0x7f == 0 ? status >> 8 & 0xff : 128 + status & 0x7f, shared)
+    }
   }
 
   /// What it has printed so far.
-  var output: String { String(decoding: state.withLock { $0.output }, as: UTF8.self) }
+  var output: String { String(decoding: shared.state.withLock(\.output), as: UTF8.self) }
 
-  private func append(_ data: Data) {
-    let woken = state.withLock { state in
-      state.output.append(data)
+  private static func append(_ bytes: ArraySlice<UInt8>, _ shared: Shared) {
+    let woken: [CheckedContinuation<Bool, Never>] = shared.state.withLock { state in
+      state.output += bytes
+      if state.outputWaiters.isEmpty { return [] }
       let text = String(decoding: state.output, as: UTF8.self)
       let ready = state.outputWaiters.filter { text.contains($0.text) }.map(\.wake)
       state.outputWaiters.removeAll { text.contains($0.text) }
@@ -58,8 +98,8 @@ final class Program: Sendable {
     for wake in woken { wake.resume(returning: true) }
   }
 
-  private func ended(_ status: Int32) {
-    let (exits, outputs) = state.withLock { state in
+  private static func ended(_ status: Int32, _ shared: Shared) {
+    let (exits, outputs) = shared.state.withLock { state in
       state.exit = status
       defer {
         state.exitWaiters = []
@@ -74,7 +114,7 @@ final class Program: Sendable {
   /// Waits until it has printed a text; false when it ended without.
   func printed(_ text: String) async -> Bool {
     await withCheckedContinuation { wake in
-      let ready: Bool? = state.withLock { state in
+      let ready: Bool? = shared.state.withLock { state in
         if String(decoding: state.output, as: UTF8.self).contains(text) { return true }
         if state.exit != nil { return false }
         state.outputWaiters.append((text, wake))
@@ -87,7 +127,7 @@ final class Program: Sendable {
   /// Waits for its end and gives the exit status.
   func exit() async -> Int32 {
     await withCheckedContinuation { wake in
-      let ready: Int32? = state.withLock { state in
+      let ready: Int32? = shared.state.withLock { state in
         if let exit = state.exit { return exit }
         state.exitWaiters.append(wake)
         return nil
@@ -98,12 +138,17 @@ final class Program: Sendable {
 
   /// SIGTERM, then waits for its end.
   func stop() async -> Int32 {
-    if process.isRunning { process.terminate() }
+    signal(SIGTERM)
     return await exit()
   }
 
   /// SIGKILL.
-  func kill() {
-    if process.isRunning { Foundation.kill(process.processIdentifier, SIGKILL) }
+  func kill() { signal(SIGKILL) }
+
+  /// A process that has been collected may have given its number to another; it gets no signal.
+  private func signal(_ number: Int32) {
+    shared.state.withLock { state in
+      if state.exit == nil { _ = Glibc.kill(pid, number) }
+    }
   }
 }

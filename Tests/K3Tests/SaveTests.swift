@@ -175,7 +175,7 @@ struct SaveTests {
       .ok(#"{"StatusCode":200,"Data":{"BillNo":"x"}}"#)
     } test: { destination, server in
       let late = KeyedBill(bill("SO-1").bill, key: "SO-1", notAfter: .now - .seconds(1))
-      #expect(await destination.save([late, bill("SO-2")]).map(\.label) == ["nothing k3_busy", "written"])
+      #expect(await destination.save([late, bill("SO-2")]).map(\.label) == ["not started k3_busy", "written"])
       #expect(server.count(savePath) == 1)
     }
   }

@@ -84,6 +84,7 @@ extension SaveAnswer {
     case .written: "written"
     case .rejected(let reason, _): "rejected \(reason.code.rawValue)"
     case .nothingWritten(let reason): "nothing \(reason.code.rawValue)"
+    case .notStarted(let reason): "not started \(reason.code.rawValue)"
     case .outage(let reason): "outage \(reason.code.rawValue)"
     case .uncertain(let reason): "uncertain \(reason.code.rawValue)"
     }

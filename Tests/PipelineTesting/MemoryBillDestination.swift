@@ -56,7 +56,7 @@ public final class MemoryBillDestination: BillDestination {
   public func save(_ bills: [KeyedBill]) async -> [SaveAnswer] { bills.map(save) }
 
   private func save(_ bill: KeyedBill) -> SaveAnswer {
-    guard bill.notAfter > .now else { return .nothingWritten(Reason(.k3Busy, "the Save came too late")) }
+    guard bill.notAfter > .now else { return .notStarted(Reason(.k3Busy, "the Save came too late")) }
     return state.withLock { state in
       state.saves.append(bill.key)
       let mishap = state.mishaps[bill.key]?.first

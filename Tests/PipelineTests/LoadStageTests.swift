@@ -14,7 +14,7 @@ struct LoadStageTests {
     ledger = MemoryLedger(clock: clock)
     stage = LoadStage(
       ledger: ledger, destination: erp,
-      times: LoadTimes(leaseSeconds: 120, saveSeconds: 60, marginSeconds: 10, visibleSeconds: 30),
+      times: LoadTimes(leaseSeconds: 160, saveSeconds: 60, marginSeconds: 10, visibleSeconds: 30),
       clock: pipelineClock(clock))
   }
 
@@ -71,7 +71,7 @@ struct LoadStageTests {
     // The first worker: claimed, saved, and never heard of again.
     let dead = LoadStage(
       ledger: ForgetfulLedger(ledger), destination: erp,
-      times: LoadTimes(leaseSeconds: 120, saveSeconds: 60, marginSeconds: 10, visibleSeconds: 30),
+      times: LoadTimes(leaseSeconds: 160, saveSeconds: 60, marginSeconds: 10, visibleSeconds: 30),
       clock: pipelineClock(clock))
     guard case .outage = await dead.handle([.bill(1)]).first else {
       Issue.record("an unsettled Save is no success")
@@ -81,7 +81,7 @@ struct LoadStageTests {
       Issue.record("the lease still runs")
       return
     }
-    clock.advance(by: .seconds(121))
+    clock.advance(by: .seconds(161))
     #expect(await stage.handle([.bill(1)]) == [.done(.resolved)])
     #expect(erp.saves == ["SO1"])
   }
@@ -102,12 +102,31 @@ struct LoadStageTests {
     _ = await stage.handle([.bill(1)])
     ledger.makeDue(OrderID(rawValue: 1))
     erp.next(lookUp: .unavailable(Reason(.k3Unavailable, "away")), key: "SO1")
-    guard case .outage = await stage.handle([.bill(1)]).first else {
+    guard case .later = await stage.handle([.bill(1)]).first else {
       Issue.record("no look-up, no Save")
       return
     }
     #expect(erp.saves == ["SO1"])
     #expect(row(1)?.state == .inDoubt)
+  }
+
+  @Test("in doubt again after a look-up that found nothing: counted, so that it ends")
+  func doubtRepeated() async {
+    let doubt = Reason(.inDoubt, "reset")
+    erp.next(.answer(.uncertain(doubt)), key: "SO1")
+    erp.next(.answer(.uncertain(doubt)), key: "SO1")
+    _ = await stage.handle([.bill(1)])
+    ledger.makeDue(OrderID(rawValue: 1))
+    #expect(await stage.handle([.bill(1)]) == [.retry(doubt)])
+    #expect(row(1)?.state == .inDoubt)
+  }
+
+  @Test("a Save that never began is no attempt")
+  func notStarted() async {
+    let reason = Reason(.k3Busy, "too late")
+    erp.next(.answer(.notStarted(reason)), key: "SO1")
+    #expect(await stage.handle([.bill(1)]) == [.later(reason, afterSeconds: 1)])
+    #expect(row(1)?.state == .clean)
   }
 
   @Test("another bill under the number is a conflict and parked")

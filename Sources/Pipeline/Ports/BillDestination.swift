@@ -6,7 +6,7 @@ public struct KeyedBill: Sendable {
   public let bill: Bill
   /// The external key: what goes into `FBillNo`, and what K/3 is asked for in doubt.
   public let key: String
-  /// A Save must not start after this; it is then answered `.nothingWritten`.
+  /// A Save must not start after this; it is then answered `.notStarted`.
   public let notAfter: ContinuousClock.Instant
 
   /// A bill and its key.
@@ -39,6 +39,8 @@ public enum SaveAnswer: Sendable, Equatable {
   case rejected(Reason, answer: String)
   /// Provably nothing was written, and it may pass later.
   case nothingWritten(Reason)
+  /// The request never began: it waited too long for its turn, or Ferry is shutting down.
+  case notStarted(Reason)
   /// Provably nothing was written, and nothing else would be either: K/3 is away or does not let us in.
   case outage(Reason)
   /// Nobody knows. Must be resolved by a look-up before anything is repeated.
