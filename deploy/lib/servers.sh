@@ -364,6 +364,7 @@ vm_memory_high_watermark.absolute = $(rabbitmq_memory_limit)
 disk_free_limit.absolute = 200MB
 raft.wal_max_size_bytes = 134217728
 # The management interface looks at queues once a second, not once in 5 s: a new policy shows that soon.
+management.rates_mode = none
 management.sample_retention_policies.global.minute = 1
 management.sample_retention_policies.basic.minute = 1
 management.sample_retention_policies.detailed.minute = 1

@@ -28,6 +28,8 @@ extension K3Site {
       savedAtMilliseconds: stage.clock.milliseconds)
     orders.add(bill)
     stored += 1
+    lastSaveMilliseconds = stage.clock.milliseconds
+    if firstSaveMilliseconds == 0 { firstSaveMilliseconds = lastSaveMilliseconds }
     call.wrote = true
     if stored == settings.revokeAfterSaves {
       tokens.revokeAll()

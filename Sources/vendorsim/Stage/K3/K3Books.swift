@@ -25,6 +25,8 @@ extension K3Site {
 
   private func reset() {
     stage.reset()
+    firstSaveMilliseconds = 0
+    lastSaveMilliseconds = 0
     tokens = K3Tokens()
     master = MasterData.initial
     orders = BillStore()
@@ -82,6 +84,8 @@ extension K3Site {
         writer.member("bills", orders.count)
         writer.member("saves", saves)
         writer.member("stored", stored)
+        writer.member("first_save_ms", firstSaveMilliseconds)
+        writer.member("last_save_ms", lastSaveMilliseconds)
         writer.member("refused_duplicates", refusedDuplicates)
         writer.member("others", counts: others.mapValues(\.count))
         writer.member("profile", profile.rawValue)

@@ -36,6 +36,9 @@ final class K3Site: Site {
   var tallies: [String: Tally] = [:]
   var saves = 0
   var stored = 0
+  /// When the first and the last bill were stored, Unix milliseconds; 0 before.
+  var firstSaveMilliseconds = 0
+  var lastSaveMilliseconds = 0
   var refusedDuplicates = 0
 
   struct Tally {
