@@ -67,7 +67,7 @@ extension Poller {
     let details = await source.details(of: new.map(\.id))
     var result = FetchedPage()
     result.fetched.reserveCapacity(new.count)
-    let someAnswered = details.contains { if case .success = $0 { true } else { false } }
+    let othersAnswer = await othersAnswer(details, known: page.headlines, new: new)
     for (headline, detail) in zip(new, details) {
       switch detail {
       case .success(let order):
@@ -75,12 +75,26 @@ extension Poller {
         result.fetched.append(self.fetched(order, at: page.now))
       case .failure(.absent): result.absent.append(headline)
       case .failure(.malformed(let why)): result.fetched.append(broken(headline, why))
-      case .failure(.transient(let why)) where someAnswered && isStuck(headline.id):
+      case .failure(.transient(let why)) where othersAnswer && isStuck(headline.id):
         result.fetched.append(broken(headline, why))
       case .failure(let failure): result.failure = failure
       }
     }
     return result
+  }
+
+  /// Whether OKKI shows other orders while some fail. Where all new ones fail, one that was published before is asked for:
+  /// an outage of `order/info` must not be taken for a fault of the orders.
+  private func othersAnswer(
+    _ details: [Result<SourceOrder, SourceFailure>], known: [OrderHeadline], new: [OrderHeadline]
+  ) async -> Bool {
+    func isAnswered(_ detail: Result<SourceOrder, SourceFailure>) -> Bool {
+      if case .success = detail { true } else { false }
+    }
+    if details.contains(where: isAnswered) { return true }
+    let asked = Set(new.map(\.id))
+    guard let control = known.first(where: { !asked.contains($0.id) }) else { return false }
+    return await source.details(of: [control.id]).contains(where: isAnswered)
   }
 
   /// Whether an order alone has failed in so many cycles, while others were answered, that it must not hold them up.

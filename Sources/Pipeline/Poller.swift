@@ -34,7 +34,7 @@ public struct PollPlan: Sendable {
 }
 
 /// Why a cycle ended early. What it had published stays published; the watermark has not passed anything unpublished.
-public enum PollInterruption: Error, Sendable, Equatable {
+public enum PollInterruption: Error, Sendable, Equatable, CustomStringConvertible {
   /// The CRM.
   case source(SourceFailure)
   /// The ledger.
@@ -47,6 +47,24 @@ public enum PollInterruption: Error, Sendable, Equatable {
   case overtaken
   /// Shutdown.
   case stopped
+
+  /// One sentence.
+  public var description: String {
+    switch self {
+    case .source(.transient(let why)): "OKKI is away or broken for now: \(why)"
+    case .source(.throttled(let seconds)):
+      seconds.map { "OKKI asks to slow down for \($0) s" } ?? "OKKI asks to slow down"
+    case .source(.unauthorized(let why)): "OKKI refuses us: \(why)"
+    case .source(.absent): "OKKI denies what was asked for"
+    case .source(.malformed(let why)): "OKKI's answer cannot be understood: \(why)"
+    case .ledger(.unavailable(let why)): "PostgreSQL is away: \(why)"
+    case .ledger(.broken(let why)): "the ledger cannot be used: \(why)"
+    case .broker(let why): "RabbitMQ did not confirm: \(why)"
+    case .drift: "a slice kept changing while it was read"
+    case .overtaken: "another poller moved the watermark"
+    case .stopped: "stopped"
+    }
+  }
 }
 
 /// Reads OKKI and publishes new revisions of orders (nothing-lost-nothing-twice.md §1).
@@ -105,7 +123,7 @@ public final class Poller: Service {
         } catch {
           if error == .stopped { break }
           failures.increment()
-          logger.log(.warning, "The poll cycle ended early", [.failure: String(describing: error)])
+          logger.log(.warning, "The poll cycle ended early", [.failure: error])
           wait = pause
           pause = min(pause * 2, .seconds(60))
         }

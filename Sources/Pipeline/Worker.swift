@@ -62,13 +62,20 @@ public final class Worker: Service {
     await withTaskGroup(of: Void.self) { group in
       var running = 0
       while true {
-        if running == shape.concurrentBatches {
+        if running == shape.concurrentBatches || running > 0 && pause.isOn {
           await group.next()
           running -= 1
+          continue
         }
-        await waitOutOutage()
+        // Nothing runs any more: after the wait one batch goes alone, and its answer decides.
+        let isProbe = pause.isOn
+        if isProbe { await waitOutOutage() }
         let batch = await inbox.next(max: shape.batchSize)
         if batch.isEmpty { break }
+        if isProbe {
+          await process(batch)
+          continue
+        }
         group.addTask { await self.process(batch) }
         running += 1
       }
@@ -76,14 +83,14 @@ public final class Worker: Service {
   }
 
   private func waitOutOutage() async {
-    guard let pause = pause.current else { return }
+    guard let (wait, reason) = pause.next() else { return }
     logger.log(
       .warning, "Pausing: a partner is away",
       [
-        .stage: stage.name.rawValue, .seconds: pause.wait.components.seconds, .reason: pause.reason.code.rawValue,
-        .sentence: pause.reason.sentence,
+        .stage: stage.name.rawValue, .seconds: wait.components.seconds, .reason: reason.code.rawValue,
+        .sentence: reason.sentence,
       ])
-    await cancelWhenGracefulShutdown { [clock] in await clock.sleep(pause.wait) }
+    await cancelWhenGracefulShutdown { [clock] in await clock.sleep(wait) }
   }
 
   private func process(_ batch: [Delivery]) async {
@@ -179,21 +186,29 @@ public final class Worker: Service {
   }
 }
 
-/// Holds a worker back while a partner is away: 1 s, doubling to 30 s; the next batch is the probe.
+/// Holds a worker back while a partner is away: 1 s, doubling with each failed probe to 30 s.
 final class OutagePause: Sendable {
-  /// How long, and why.
-  struct Pause: Sendable {
-    var wait: Duration
-    var reason: Reason
+  private struct State {
+    var reason: Reason?
+    var wait = Duration.seconds(1)
   }
 
-  private let pause = Mutex<Pause?>(nil)
+  private let state = Mutex(State())
 
-  /// The pause before the next batch; nil when all is well.
-  var current: Pause? { pause.withLock { $0 } }
+  /// Whether a partner is away.
+  var isOn: Bool { state.withLock { $0.reason != nil } }
 
-  /// A batch in which something is an outage, or in which nothing got a clear answer from K/3, lengthens the pause; one
-  /// that got an answer ends it; one that says nothing of the partners changes nothing.
+  /// How long to wait before the next probe, and why; nil when all is well. The wait after it will be longer.
+  func next() -> (wait: Duration, reason: Reason)? {
+    state.withLock { state in
+      guard let reason = state.reason else { return nil }
+      defer { state.wait = min(state.wait * 2, .seconds(30)) }
+      return (state.wait, reason)
+    }
+  }
+
+  /// A batch in which something is an outage, or in which nothing got a clear answer from K/3, starts or keeps the pause;
+  /// one that got an answer ends it; one that says nothing of the partners changes nothing.
   func note(_ outcomes: [Outcome]) {
     var outage: Reason?
     var doubt: Reason?
@@ -207,11 +222,11 @@ final class OutagePause: Sendable {
       }
     }
     let reason = outage ?? (isAnswered ? nil : doubt)
-    pause.withLock { pause in
+    state.withLock { state in
       if let reason {
-        pause = Pause(wait: min((pause?.wait ?? .milliseconds(500)) * 2, .seconds(30)), reason: reason)
+        state.reason = reason
       } else if isAnswered {
-        pause = nil
+        state = State()
       }
     }
   }

@@ -136,9 +136,22 @@ public struct Topology: Sendable, Equatable {
     }
   }
 
-  /// The shortest delay not below this, else the longest.
+  /// The longest delay not above this, else the shortest: a message that comes back too early is told to wait again, one
+  /// that comes back too late has waited for nothing.
   public func rung(for seconds: Int) -> Int {
-    ladder.first { $0 >= seconds } ?? ladder[ladder.count - 1]
+    ladder.last { $0 <= seconds } ?? ladder[0]
+  }
+
+  /// Whether a binding is a delay queue of ours from an earlier ladder. It stays as it is: what waits in it comes back to
+  /// its stage, and nothing new gets there.
+  func isRetiredRung(_ queue: String, _ key: String) -> Bool {
+    guard queue == prefix + key else { return false }
+    return StageName.allCases.contains { stage in
+      let start = "\(stage.queue.rawValue).retry."
+      guard key.hasPrefix(start), key.hasSuffix("s") else { return false }
+      let digits = key.dropFirst(start.count).dropLast()
+      return !digits.isEmpty && digits.utf8.allSatisfy { (0x30...0x39).contains($0) }
+    }
   }
 
   /// A queue's policy on a broker of this major version.

@@ -37,7 +37,7 @@ struct Settings: Sendable {
       }
       if let complaint = row.kind.complaint(about: raw) {
         // A secret's value is never repeated.
-        let shown = row.isSecret ? "" : " «\(raw.prefix(80))»"
+        let shown = row.isSecret || raw.contains("@") ? "" : " «\(raw.prefix(80))»"
         problems.append("\(name)\(shown) \(complaint)")
       } else {
         values[row.name] = raw
@@ -60,7 +60,7 @@ struct Settings: Sendable {
     guard row.isSecret, let path = environment[name + "_FILE"] else { return value }
     if value != nil {
       problems.append("\(name) and \(name)_FILE are both set; set one")
-      return nil
+      return value
     }
     guard let data = FileManager.default.contents(atPath: path) else {
       problems.append("\(name)_FILE names a file that cannot be read: \(path)")

@@ -59,16 +59,11 @@ enum Startup {
         probe: HealthProbe(
           isAlive: { true }, notReady: { roles.filter { !$0.isReady() }.map { "\($0.name) is not connected" } }),
         registry: wiring.registry, logger: wiring.logger)
-      let budget = ShutdownBudget(seconds: wiring.settings.whole(.shutdownSeconds) + 2, logger: wiring.logger)
-      var configuration = ServiceGroupConfiguration(
+      let budget = ShutdownBudget(seconds: wiring.settings.whole(.shutdownSeconds), logger: wiring.logger)
+      let configuration = ServiceGroupConfiguration(
         services: [.init(service: admin), .init(service: RolesTogether(roles: roles)), .init(service: budget)],
         gracefulShutdownSignals: [.sigterm, .sigint], logger: wiring.logger)
-      configuration.maximumGracefulShutdownDuration = .seconds(wiring.settings.whole(.shutdownSeconds))
-      do {
-        try await ServiceGroup(configuration: configuration).run()
-      } catch is CancellationError {
-        // The budget ran out: what was unfinished is unacknowledged and goes back to the broker.
-      }
+      try await ServiceGroup(configuration: configuration).run()
       await wiring.close()
     }
   }
@@ -87,8 +82,12 @@ enum Startup {
     case let failure as LedgerFailure:
       switch failure {
       case .unavailable(let why): "PostgreSQL is away: \(why)"
+      // SQLSTATE 28xxx: the login; 3D000: the database's name.
+      case .broken(let why) where why.contains("(28") || why.contains("(3D"):
+        "PostgreSQL refuses us: \(why) Correct FERRY_POSTGRES_URL."
       case .broken(let why): "The ledger cannot be used: \(why) Run ferry migrate."
       }
+    case let interruption as PollInterruption: interruption.description
     default: String(describing: error)
     }
   }

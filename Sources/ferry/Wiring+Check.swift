@@ -64,6 +64,8 @@ extension Wiring {
       let remedy =
         if case .unavailable = error {
           "Start PostgreSQL, or correct FERRY_POSTGRES_URL."
+        } else if case .broken(let why) = error, why.contains("(28") || why.contains("(3D") {
+          "Correct user, password or database in FERRY_POSTGRES_URL."
         } else {
           "Run ferry migrate."
         }

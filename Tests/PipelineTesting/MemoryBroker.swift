@@ -78,7 +78,7 @@ public final class MemoryBroker: Sendable {
     case .dead: break
     case .queue(let queue): append([message], to: queue)
     case .retry(let stage, let seconds):
-      let rung = ladder.first { $0 >= seconds } ?? ladder[ladder.count - 1]
+      let rung = ladder.last { $0 <= seconds } ?? ladder[0]
       let due = clock.now.advanced(by: .seconds(rung))
       state.withLock { _ = $0.delayed.insert(message.id) }
       Task {

@@ -162,13 +162,10 @@ struct PollerTests {
     put(1...3)
     for _ in 1...5 { source.fail(.details(OrderID(rawValue: 2)), with: .transient("500")) }
     let poller = poller()
-    for cycle in 1...4 {
-      // New company for it each time: alone, an outage of OKKI could not be told from an outage of the order.
-      put(Int64(10 + cycle)...Int64(10 + cycle))
+    for _ in 1...4 {
       await #expect(throws: PollInterruption.source(.transient("500"))) { try await poller.cycle() }
       #expect(try await ledger.watermark(of: .orders) == nil)
     }
-    put(20...20)
     try await poller.cycle()
     #expect(broker.parked(by: .transform).map { $0.envelope?.orderID.rawValue } == [2])
     #expect(await queued().keys.contains(1))
@@ -197,6 +194,19 @@ struct PollerTests {
     #expect(await queued().keys.sorted() == [1, 3])
     try await poller().cycle()
     #expect(await queued().keys.sorted() == [2])
+  }
+
+  @Test("an outage of all details parks nothing, however long it lasts")
+  func detailsAway() async throws {
+    put(1...3)
+    for id in 1...3 { for _ in 1...8 { source.fail(.details(OrderID(rawValue: Int64(id))), with: .transient("500")) } }
+    let poller = poller()
+    for _ in 1...8 {
+      await #expect(throws: PollInterruption.source(.transient("500"))) { try await poller.cycle() }
+    }
+    #expect(broker.parked(by: .transform).isEmpty)
+    try await poller.cycle()
+    #expect(await queued().keys.sorted() == [1, 2, 3])
   }
 
   @Test("customers are stored before orders are published")

@@ -17,11 +17,25 @@ struct TopologyTests {
     #expect(topology.exchange == "p.ferry")
   }
 
-  @Test("a delay is the shortest rung not below it, else the longest")
+  @Test("a delay queue of an earlier ladder is no fault; what only looks like one is")
+  func retiredRungs() throws {
+    let topology = try Topology(prefix: "p.", ladder: [10, 60])
+    #expect(topology.isRetiredRung("p.bills.retry.600s", "bills.retry.600s"))
+    for (queue, key) in [
+      ("p.bills.retry.600s", "orders.retry.600s"), ("other", "bills.retry.600s"),
+      ("p.bills.retry.xs", "bills.retry.xs"),
+      ("p.bills", "bills"), ("p.bills.retry.s", "bills.retry.s"),
+    ] {
+      #expect(!topology.isRetiredRung(queue, key), "\(queue)")
+    }
+  }
+
+  @Test("a delay is the longest rung not above it, else the shortest")
   func rungs() throws {
     let topology = try Topology(ladder: [10, 60, 600])
-    #expect([0, 10, 11, 60, 61, 600, 9_999].map { topology.rung(for: $0) } == [10, 10, 60, 60, 600, 600, 600])
-    #expect(topology.routingKey(to: .retry(.load, afterSeconds: 11)) == "bills.retry.60s")
+    #expect([0, 10, 11, 60, 61, 600, 9_999].map { topology.rung(for: $0) } == [10, 10, 10, 60, 60, 600, 600])
+    #expect(topology.routingKey(to: .retry(.load, afterSeconds: 11)) == "bills.retry.10s")
+    #expect(topology.routingKey(to: .retry(.load, afterSeconds: 0)) == "bills.retry.10s")
     #expect(topology.routingKey(to: .dead(.transform)) == "orders.dead")
     #expect(topology.routingKey(to: .queue(.bills)) == "bills")
   }

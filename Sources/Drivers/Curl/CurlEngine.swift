@@ -171,7 +171,8 @@ final class CurlEngine {
     shared.inFlight.store(running.count, ordering: .relaxed)
     let (batch, index) = (transfer.batch, transfer.index)
     transfer.clear()
-    free.append(transfer)
+    // Only after an answer: a handle whose transfer died keeps libcurl's wish to rewind, and would refuse its next request.
+    if case .response = outcome { free.append(transfer) }
     batch?.settle(index, outcome)
   }
 

@@ -2,8 +2,7 @@
 public enum Destination: Sendable, Hashable {
   /// A queue of the flow.
   case queue(QueueName)
-  /// The delay queue of a stage that holds messages at least so many seconds: the shortest rung not below it, else
-  /// the longest.
+  /// A delay queue of a stage: the one with the longest delay not above so many seconds, else the shortest.
   case retry(StageName, afterSeconds: Int)
   /// The dead queue of a stage.
   case dead(StageName)
