@@ -125,7 +125,7 @@ public final class Poller: Service {
           failures.increment()
           logger.log(.warning, "The poll cycle ended early", [.failure: error])
           wait = pause
-          pause = min(pause * 2, .seconds(60))
+          pause = min(pause * 2, .seconds(15))
         }
       }
       await cancelWhenGracefulShutdown { [clock, wait] in await clock.sleep(wait) }
