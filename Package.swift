@@ -86,7 +86,7 @@ let package = Package(
       path: "Sources/vendorsim/Program", swiftSettings: house),
     // Measures parts by themselves; not shipped.
     .executableTarget(
-      name: "ferrybench", dependencies: ["JSON"], path: "Sources/ferrybench", swiftSettings: house),
+      name: "ferrybench", dependencies: ["JSON", "Orders", "Mapping"], path: "Sources/ferrybench", swiftSettings: house),
 
     // Doubles of the ports and the contracts that doubles and adapters keep.
     .target(

@@ -4,8 +4,10 @@ extension ExactDecimal {
   /// Reads JSON's number grammar, and also a leading `+` or zeros (`007`), as vendors send numbers in strings.
   /// Nil when it is not one or needs more than 38 digits or 64 decimals.
   public init?(_ text: some StringProtocol) {
-    var text = String(text)
-    guard let value = text.withUTF8({ ExactDecimal(utf8: $0) }) else { return nil }
+    let value =
+      text.utf8.withContiguousStorageIfAvailable { ExactDecimal(utf8: $0) }
+      ?? Array(text.utf8).withUnsafeBufferPointer { ExactDecimal(utf8: $0) }
+    guard let value else { return nil }
     self = value
   }
 

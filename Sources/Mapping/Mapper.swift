@@ -38,7 +38,7 @@ public struct Mapper: Sendable {
     }
     var run = MappingRun(lookups: lookups)
     let scope = scope(of: order)
-    let members = run.object(strategy.fields, scope, at: "")
+    let members = run.object(strategy.fields, scope) { "" }
     // Last, so that what is wrong with a line stands before what follows from it.
     if let rule = strategy.amounts { run.check(rule, scope) }
     guard run.failures.isEmpty else { throw MappingFailures(failures: run.failures) }

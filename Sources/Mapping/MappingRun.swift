@@ -8,32 +8,39 @@ struct MappingRun {
 
   init(lookups: LookupTable) { self.lookups = lookups }
 
-  mutating func object(_ fields: [FieldDescriptor], _ scope: Scope, at place: String) -> [JSONMember] {
+  /// Where a field stands in the bill: written out only when a failure names it.
+  typealias Place = () -> String
+
+  /// The members that an order gives to these fields.
+  mutating func object(_ fields: [FieldDescriptor], _ scope: Scope, at place: Place) -> [JSONMember] {
     var members: [JSONMember] = []
     members.reserveCapacity(fields.count)
     for field in fields {
-      let target = place.isEmpty ? field.field : "\(place).\(field.field)"
-      if let value = tree(field, scope, at: target) { members.append(JSONMember(field.field, value)) }
+      let value = tree(field, scope) {
+        let place = place()
+        return place.isEmpty ? field.field : "\(place).\(field.field)"
+      }
+      if let value { members.append(JSONMember(field.field, value)) }
     }
     return members
   }
 
   /// The field's value; nil when it has none and is left out.
-  private mutating func tree(_ field: FieldDescriptor, _ scope: Scope, at target: String) -> JSONTree? {
+  private mutating func tree(_ field: FieldDescriptor, _ scope: Scope, at target: Place) -> JSONTree? {
     switch field.kind {
     case .scalar(let scalar): return self.scalar(field, scalar, scope, at: target)
     case .object(let children):
-      let members = required(field, children, scope, at: target, "\(target) has no fields")
+      let members = required(field, children, scope, at: target)
       return members.isEmpty ? nil : .object(members)
     case .array(nil, let children):
-      return .array([.object(required(field, children, scope, at: "\(target)[0]", "\(target) has no fields"))])
+      return .array([.object(required(field, children, scope) { "\(target())[0]" })])
     case .array(let list?, let children):
       let rows = scope.rows(of: list)
       if rows.isEmpty, let code = field.rules.missing { fail(code, target, "\(list.text) has no rows") }
       var elements: [JSONTree] = []
       elements.reserveCapacity(rows.count)
       for (position, row) in rows.enumerated() {
-        elements.append(.object(object(children, scope.inside(row, of: list), at: "\(target)[\(position)]")))
+        elements.append(.object(object(children, scope.inside(row, of: list)) { "\(target())[\(position)]" }))
       }
       return .array(elements)
     }
@@ -41,16 +48,18 @@ struct MappingRun {
 
   /// The members of a field with children; a required one without any fails, unless a child already told why.
   private mutating func required(
-    _ field: FieldDescriptor, _ children: [FieldDescriptor], _ scope: Scope, at target: String, _ sentence: String
+    _ field: FieldDescriptor, _ children: [FieldDescriptor], _ scope: Scope, at target: Place
   ) -> [JSONMember] {
     let before = failureCount
     let members = object(children, scope, at: target)
-    if members.isEmpty, failureCount == before, let code = field.rules.missing { fail(code, target, sentence) }
+    if members.isEmpty, failureCount == before, let code = field.rules.missing {
+      fail(code, target, "\(target()) has no fields")
+    }
     return members
   }
 
   private mutating func scalar(
-    _ field: FieldDescriptor, _ scalar: FieldDescriptor.Scalar, _ scope: Scope, at target: String
+    _ field: FieldDescriptor, _ scalar: FieldDescriptor.Scalar, _ scope: Scope, at target: Place
   ) -> JSONTree? {
     do throws(ValueError) {
       var value = try self.value(field.form, scope)
@@ -79,7 +88,7 @@ struct MappingRun {
   }
 
   private mutating func mapped(
-    _ value: Value, _ table: [String: String], _ field: FieldDescriptor, at target: String
+    _ value: Value, _ table: [String: String], _ field: FieldDescriptor, at target: Place
   ) -> Value? {
     // A list or an object has no text, but is not the empty text either.
     var isText = true
@@ -123,10 +132,10 @@ struct MappingRun {
     }
   }
 
-  private mutating func fail(_ code: MappingFailure.Code, _ target: String, _ sentence: String) {
+  private mutating func fail(_ code: MappingFailure.Code, _ target: Place, _ sentence: String) {
     failureCount += 1
     // One broken order must not grow a report without bound.
-    if failures.count < 100 { failures.append(MappingFailure(code, target: target, sentence)) }
+    if failures.count < 100 { failures.append(MappingFailure(code, target: target(), sentence)) }
   }
 }
 
@@ -138,7 +147,7 @@ extension MappingRun {
       let whole = try number(rule.order, scope)
       if let additions = rule.additions, let costs = try optionalNumber(additions, scope), !costs.isZero {
         let lines = rule.lines.text
-        fail(.amountMismatch, "", "\(additions.text) is not 0: \(rule.order.text) holds costs beside \(lines)")
+        fail(.amountMismatch, { "" }, "\(additions.text) is not 0: \(rule.order.text) holds costs beside \(lines)")
         return
       }
       let rows = scope.rows(of: rule.lines)
@@ -149,10 +158,10 @@ extension MappingRun {
         difference = try subtract(amount, from: difference, rule)
       }
       if difference.magnitude > rule.tolerance {
-        fail(.amountMismatch, "", "\(rule.order.text) differs from the sum of \(rule.line.text)")
+        fail(.amountMismatch, { "" }, "\(rule.order.text) differs from the sum of \(rule.line.text)")
       }
     } catch {
-      fail(error.code, "", error.sentence)
+      fail(error.code, { "" }, error.sentence)
     }
   }
 

@@ -124,10 +124,20 @@ extension Template.Placeholder {
 }
 
 func trimmed(_ text: some StringProtocol) -> String {
+  if isTight(text) { return String(text) }
   var slice = text[...]
   while let first = slice.first, first.isWhitespace { slice = slice.dropFirst() }
   while let last = slice.last, last.isWhitespace { slice = slice.dropLast() }
   return String(slice)
+}
+
+/// Whether a text begins and ends with a visible ASCII character, as nearly all do: asked of bytes, since characters
+/// cost a table look-up each. False says nothing.
+func isTight(_ text: some StringProtocol) -> Bool {
+  text.utf8.withContiguousStorageIfAvailable { bytes in
+    guard let first = bytes.first, let last = bytes.last else { return false }
+    return (0x21...0x7E).contains(first) && (0x21...0x7E).contains(last)
+  } ?? false
 }
 
 /// The beginning of a strategy's text, short enough for a message. Counted in scalars: one character may be made of any

@@ -35,7 +35,7 @@ enum Value: Sendable {
 
   /// Empty, or a text of nothing but spaces: no number of a customer or material, however it is looked at.
   var isBlank: Bool {
-    if case .text(let text) = self { return text.allSatisfy(\.isWhitespace) }
+    if case .text(let text) = self { return !isTight(text) && text.allSatisfy(\.isWhitespace) }
     return isEmpty
   }
 
@@ -53,7 +53,7 @@ enum Value: Sendable {
   var number: ExactDecimal? {
     switch self {
     case .number(let number): number
-    case .text(let text): ExactDecimal(trimmed(text))
+    case .text(let text): isTight(text) ? ExactDecimal(text) : ExactDecimal(trimmed(text))
     case .bool(let flag): flag ? .one : .zero
     case .nothing, .structure: nil
     }

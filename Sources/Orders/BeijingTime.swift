@@ -12,35 +12,43 @@ public struct BeijingTime: Hashable, Comparable, Sendable, CustomStringConvertib
   /// Reads `yyyy-MM-dd HH:mm:ss` (also with `T` between) or `yyyy-MM-dd` (midnight). Nil for anything else, also for
   /// spaces around it, for days that no calendar has and for years outside 1970...9999.
   public init?(_ text: some StringProtocol) {
-    let parts = text.utf8.split(
-      maxSplits: 1, omittingEmptySubsequences: false,
-      whereSeparator: { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "T") })
-    guard let day = parts.first, let date = Self.numbers(day, separator: UInt8(ascii: "-"), sizes: [4, 2, 2]) else {
-      return nil
-    }
-    let (year, month, dayOfMonth) = (date[0], date[1], date[2])
-    guard (1970...9999).contains(year), (1...12).contains(month),
-      (1...Self.days(in: month, of: year)).contains(dayOfMonth)
+    // One walk over the bytes in place: this runs for every date of every order, and a split with generic closures cost
+    // more than the rest of an order's mapping.
+    guard let seconds = text.utf8.withContiguousStorageIfAvailable(Self.localSeconds) ?? Self.localSeconds(copyOf: text)
     else { return nil }
-    var seconds: Int64 = 0
-    if parts.count == 2 {
-      guard let time = Self.numbers(parts[1], separator: UInt8(ascii: ":"), sizes: [2, 2, 2]), time[0] < 24,
-        time[1] < 60, time[2] < 60
-      else { return nil }
-      seconds = time[0] * 3600 + time[1] * 60 + time[2]
-    }
-    let days = Self.daysSinceEpoch(year: year, month: month, day: dayOfMonth)
-    epochSeconds = days * 86400 + seconds - Self.offset
+    epochSeconds = seconds - Self.offset
   }
 
-  /// Digits between separators, each group of just its size.
-  private static func numbers(_ text: some Collection<UInt8>, separator: UInt8, sizes: [Int]) -> [Int64]? {
-    let parts = text.split(separator: separator, omittingEmptySubsequences: false)
-    guard parts.count == sizes.count else { return nil }
-    var result: [Int64] = []
-    for (part, size) in zip(parts, sizes) {
-      guard part.count == size, part.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
-      result.append(part.reduce(0) { $0 * 10 + Int64($1 - 0x30) })
+  /// For texts whose bytes do not lie together.
+  private static func localSeconds(copyOf text: some StringProtocol) -> Int64? {
+    Array(text.utf8).withUnsafeBufferPointer(localSeconds)
+  }
+
+  /// Seconds since 1970-01-01 00:00:00 of a local date or date-time.
+  private static func localSeconds(_ text: UnsafeBufferPointer<UInt8>) -> Int64? {
+    guard text.count == 10 || text.count == 19 else { return nil }
+    let dash = UInt8(ascii: "-")
+    guard text[4] == dash, text[7] == dash, let year = number(text, 0..<4), let month = number(text, 5..<7),
+      let day = number(text, 8..<10), year >= 1970, (1...12).contains(month),
+      (1...days(in: month, of: year)).contains(day)
+    else { return nil }
+    let midnight = daysSinceEpoch(year: year, month: month, day: day) * 86400
+    guard text.count == 19 else { return midnight }
+    let colon = UInt8(ascii: ":")
+    guard text[10] == UInt8(ascii: " ") || text[10] == UInt8(ascii: "T"), text[13] == colon, text[16] == colon,
+      let hour = number(text, 11..<13), let minute = number(text, 14..<16), let second = number(text, 17..<19),
+      hour < 24, minute < 60, second < 60
+    else { return nil }
+    return midnight + hour * 3600 + minute * 60 + second
+  }
+
+  /// The number that these bytes spell; nil unless each is a digit.
+  private static func number(_ text: UnsafeBufferPointer<UInt8>, _ range: Range<Int>) -> Int64? {
+    var result: Int64 = 0
+    for index in range {
+      let digit = text[index] &- 0x30
+      guard digit < 10 else { return nil }
+      result = result * 10 + Int64(digit)
     }
     return result
   }

@@ -1,12 +1,14 @@
 import Foundation
 
-/// Measures parts of Ferry by themselves: `ferrybench json [--rounds N] [--seconds S] [--only NAME]`. Of use in release alone.
+/// Measures parts of Ferry by themselves: `ferrybench json|mapping [--rounds N] [--seconds S] [--only NAME]
+/// [--strategy FOLDER]`. Of use in release alone.
 @main
 enum FerryBench {
   static func main() {
     var rounds = 7
     var seconds = 0.5
     var only = ""
+    var strategy = "deploy/strategies/sales-order"
     var suites: [String] = []
     var arguments = CommandLine.arguments.dropFirst()
     while let argument = arguments.popFirst() {
@@ -14,13 +16,23 @@ enum FerryBench {
       case "--rounds": rounds = arguments.popFirst().flatMap(Int.init) ?? 0
       case "--seconds": seconds = arguments.popFirst().flatMap(Double.init) ?? 0
       case "--only": only = arguments.popFirst() ?? ""
+      case "--strategy": strategy = arguments.popFirst() ?? ""
       default: suites.append(argument)
       }
     }
-    guard rounds > 0, seconds > 0, !suites.isEmpty, suites.allSatisfy({ $0 == "json" }) else {
-      FileHandle.standardError.write(Data("usage: ferrybench json [--rounds N] [--seconds S] [--only NAME]\n".utf8))
+    guard rounds > 0, seconds > 0, !suites.isEmpty, suites.allSatisfy({ ["json", "mapping"].contains($0) }) else {
+      let usage = "usage: ferrybench json|mapping [--rounds N] [--seconds S] [--only NAME] [--strategy FOLDER]\n"
+      FileHandle.standardError.write(Data(usage.utf8))
       exit(64)
     }
-    JSONBench.run(Measure(rounds: rounds, seconds: seconds, only: only))
+    let measure = Measure(rounds: rounds, seconds: seconds, only: only)
+    for suite in suites {
+      do {
+        if suite == "json" { JSONBench.run(measure) } else { try MappingBench.run(measure, strategy: strategy) }
+      } catch {
+        FileHandle.standardError.write(Data("\(suite): \(error)\n".utf8))
+        exit(1)
+      }
+    }
   }
 }
