@@ -85,7 +85,12 @@ extension OKKISite {
   private func stats() -> Reply {
     var parked: [String: Int] = [:]
     var load = 0
-    for position in 0..<store.count where store[position].deleteTime == nil {
+    var removed = 0
+    for position in 0..<store.count {
+      if store[position].deleteTime != nil {
+        removed += 1
+        continue
+      }
       if let defect = store[position].defect { parked[defect.reason.rawValue, default: 0] += 1 } else { load += 1 }
     }
     return Reply(
@@ -93,6 +98,7 @@ extension OKKISite {
         writer.member("orders", store.count)
         writer.member("expected_load", load)
         writer.member("expected_park", counts: parked)
+        writer.member("removed", removed)
         writer.member("shown", shown.count)
         writer.member("profile", profile.rawValue)
         stage.stats(&writer)
