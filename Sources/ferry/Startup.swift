@@ -26,6 +26,17 @@ enum Startup {
       for sentence in error.sentences { complain("  " + sentence) }
       throw configurationExit
     }
+    return wiring(with: settings)
+  }
+
+  /// The same with whatever of the settings can be used.
+  /// - Returns: also what is wrong with the settings, one sentence each.
+  static func leniently(for roles: Set<Role>) -> (Wiring, problems: [String]) {
+    let (settings, problems) = Settings.reading(ProcessInfo.processInfo.environment, roles: roles)
+    return (wiring(with: settings), problems)
+  }
+
+  private static func wiring(with settings: Settings) -> Wiring {
     let registry = MetricsRegistry()
     MetricsSystem.bootstrap(registry)
     let isJSON = settings.text(.logFormat) == "json"

@@ -8,38 +8,51 @@ import Queue
 /// What `ferry check` found out about one part.
 struct Finding: Sendable {
   let subject: String
-  let problems: [SetupProblem]
+  var problems: [SetupProblem] = []
+  /// Settings without which the part could not be looked at.
+  var lacking: [SettingName] = []
 }
 
 extension Wiring {
-  /// Looks at every part; one that fails does not hide the others.
+  /// Looks at every part whose own settings can be used; one that fails does not hide the others.
   func check() async -> [Finding] {
-    var findings = [checkStrategy()]
-    findings.append(await checkDatabase())
-    findings.append(await checkBroker())
-    findings.append(
-      await finding("OKKI") { () async throws in
-        try orderSource()
-      } ask: {
-        await $0.check()
-      })
-    findings.append(
-      await finding("K/3 WISE") { () async throws in
-        try destination()
-      } ask: {
-        await $0.check()
-      })
+    let findings = [
+      await finding("strategy", needs: [.strategies]) { checkStrategy() },
+      await finding("PostgreSQL", needs: [.postgresURL, .postgresSchema]) { await checkDatabase() },
+      await finding(
+        "RabbitMQ", needs: [.rabbitURL, .rabbitManagementURL, .queuePrefix, .retrySeconds, .certificateAuthorities]
+      ) { await checkBroker() },
+      await finding("OKKI", needs: [.okkiURL, .okkiClientID, .okkiClientSecret, .certificateAuthorities]) {
+        await checked("OKKI") { () throws(SetupProblem) in
+          try orderSource()
+        } ask: {
+          await $0.check()
+        }
+      },
+      await finding("K/3 WISE", needs: [.k3URL, .k3AuthorityCode, .certificateAuthorities]) {
+        await checked("K/3 WISE") { () throws(SetupProblem) in
+          try destination()
+        } ask: {
+          await $0.check()
+        }
+      },
+    ]
     await close()
     return findings
   }
 
-  private func finding<Part>(
-    _ subject: String, make: () async throws -> Part, ask: (Part) async -> [SetupProblem]
+  private func finding(_ subject: String, needs: [SettingName], look: () async -> Finding) async -> Finding {
+    let lacking = needs.filter(settings.unusable.contains)
+    return lacking.isEmpty ? await look() : Finding(subject: subject, lacking: lacking)
+  }
+
+  private func checked<Part>(
+    _ subject: String, make: () throws(SetupProblem) -> Part, ask: (Part) async -> [SetupProblem]
   ) async -> Finding {
-    do {
-      return Finding(subject: subject, problems: await ask(try await make()))
+    do throws(SetupProblem) {
+      return Finding(subject: subject, problems: await ask(try make()))
     } catch {
-      return Finding(subject: subject, problems: [problem(error, remedy: "Mend the setting.")])
+      return Finding(subject: subject, problems: [error])
     }
   }
 

@@ -95,6 +95,42 @@ struct SettingsTests {
     #expect(problems(["FERRY_OKKI_URL_FILE": file.path]).contains { $0.contains("unknown") })
   }
 
+  @Test("two ways at once are told once, whatever the value is; a file that cannot be read is not also missing")
+  func oneProblemForEach() {
+    let both = problems(["FERRY_K3_AUTHORITY_CODE": "", "FERRY_K3_AUTHORITY_CODE_FILE": "/nowhere"])
+    #expect(both.count == 1)
+    #expect(both.first?.contains("FERRY_K3_AUTHORITY_CODE and FERRY_K3_AUTHORITY_CODE_FILE are both set") == true)
+    #expect(both.first?.contains("empty") == true)
+    let unreadable = problems(["FERRY_POSTGRES_URL": nil, "FERRY_POSTGRES_URL_FILE": "/nowhere"])
+    #expect(unreadable == ["FERRY_POSTGRES_URL_FILE names a file that cannot be read: /nowhere"])
+  }
+
+  @Test("a name is guessed only when it is really near")
+  func guesses() {
+    func told(_ name: String) -> String { problems([name: "1"]).joined() }
+    #expect(told("FERRY_OKKI_ULR").contains("is FERRY_OKKI_URL meant?"))
+    #expect(told("FERRY_LEASE").contains("is FERRY_LEASE_SECONDS meant?"))
+    #expect(told("FERRY_OKKI_URL_FILE").contains("only secrets come from a file; set FERRY_OKKI_URL"))
+    for name in ["FERRY_POLL", "FERRY_COLOUR", "FERRY_K3", "FERRY_", "FERRY_REDIS_HOST", "FERRY_LOG_FILE"] {
+      #expect(told(name) == "\(name) is unknown; ferry settings prints all there are")
+    }
+  }
+
+  @Test("read leniently, what is right is there, and what is wrong, missing or misspelt is named")
+  func lenient() {
+    var environment = Self.complete
+    environment["FERRY_K3_CONCURRENCY"] = "many"
+    environment["FERRY_OKKI_URL"] = nil
+    environment["FERRY_QUEUE_PREFX"] = "site."
+    environment["FERRY_K3_SAVE_TIMEOUT_SECONDS"] = "0"
+    environment["FERRY_LEASE_SECONDS"] = "130"
+    let (settings, problems) = Settings.reading(environment, roles: Role.all)
+    #expect(problems.count == 4)
+    #expect(settings.unusable == [.k3Concurrency, .okkiURL, .queuePrefix, .k3SaveTimeout])
+    #expect(settings.text(.postgresURL) == Self.complete["FERRY_POSTGRES_URL"])
+    #expect(settings.whole(.k3Concurrency) == 2)
+  }
+
   @Test("no problem repeats a secret")
   func noSecrets() {
     let found = problems([
