@@ -77,10 +77,12 @@ extension SettingKind {
     if value.utf8.contains(where: { $0 < 0x20 }) { return "holds a control character" }
     switch self {
     case .url(let schemes):
-      guard let parts = URLComponents(string: value), let scheme = parts.scheme?.lowercased(),
-        schemes.contains(scheme), let host = parts.host, !host.isEmpty
-      else { return "is not an address of the form \(range)" }
-      return nil
+      return Self.address(value, schemes) == nil ? "is not an address of the form \(range)" : nil
+    case .vendor(let takesPath):
+      guard let parts = Self.address(value, ["https", "http"]) else {
+        return "is not an address of the form \(range)"
+      }
+      return Self.complaint(about: parts, takesPath: takesPath)
     case .text(let max):
       return value.isEmpty || value.count > max ? "must have 1 to \(max) characters" : nil
     case .name(let max):
@@ -105,5 +107,28 @@ extension SettingKind {
     case .time: return BeijingTime(value) == nil ? "must be written \(range)" : nil
     case .path: return value.isEmpty ? "must be a path" : nil
     }
+  }
+
+  private static func address(_ value: String, _ schemes: [String]) -> URLComponents? {
+    guard let parts = URLComponents(string: value), let scheme = parts.scheme?.lowercased(), schemes.contains(scheme),
+      let host = parts.host, !host.isEmpty
+    else { return nil }
+    return parts
+  }
+
+  /// What a vendor's address must not hold: none of it would reach the vendor.
+  private static func complaint(about parts: URLComponents, takesPath: Bool) -> String? {
+    var surplus: [String] = []
+    if parts.user != nil || parts.password != nil { surplus.append("a user or password before the @") }
+    if parts.query != nil { surplus.append("a query behind the ?") }
+    if parts.fragment != nil { surplus.append("a fragment behind the #") }
+    if !surplus.isEmpty {
+      return "must not hold \(surplus.joined(separator: ", nor ")); who logs in is said by settings of their own"
+    }
+    guard !takesPath, !parts.path.isEmpty, parts.path != "/", let scheme = parts.scheme, let host = parts.host else {
+      return nil
+    }
+    return "must be the base address without a path, \(scheme)://\(host)\(parts.port.map { ":\($0)" } ?? ""): "
+      + "Ferry adds /v1/… itself"
   }
 }

@@ -72,6 +72,29 @@ struct SettingsTests {
     #expect(found.first?.hasPrefix(name) == true)
   }
 
+  @Test(
+    "a vendor's address has no user, query or fragment, and what may be secret in it is not repeated",
+    arguments: [
+      ("https://u:s3cr3t@host", "a user or password before the @"), ("http://s3cr3t@host:80", "a user or password"),
+      ("https://host?token=s3cr3t", "a query behind the ?"), ("https://host/?", "a query"),
+      ("https://host#top", "a fragment behind the #"), ("https://u@host?a=s3cr3t#b", "nor a query behind the ?, nor a"),
+    ], ["FERRY_OKKI_URL", "FERRY_K3_URL"])
+  func vendorAddress(_ case: (value: String, sentence: String), name: String) {
+    let found = problems([name: `case`.value])
+    #expect(found.count == 1)
+    #expect(found.first?.contains(`case`.sentence) == true, "\(found)")
+    #expect(found.first?.contains("s3cr3t") == false)
+  }
+
+  @Test("OKKI's address has no path, and what is right is told; K/3's may have one")
+  func vendorPath() {
+    let found = problems(["FERRY_OKKI_URL": "https://okki.example:8443/v1"])
+    #expect(found.count == 1)
+    #expect(found.first?.contains("without a path, https://okki.example:8443: Ferry adds /v1/… itself") == true)
+    #expect(problems(["FERRY_OKKI_URL": "https://okki.example/"]).isEmpty)
+    #expect(problems(["FERRY_K3_URL": "http://k3.example/site/K3API"]).isEmpty)
+  }
+
   @Test("the lease must outlast a Save and the time until K/3 shows its bill")
   func lease() {
     #expect(problems(["FERRY_LEASE_SECONDS": "139", "FERRY_K3_SAVE_TIMEOUT_SECONDS": "60"]).count == 1)
