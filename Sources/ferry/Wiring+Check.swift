@@ -9,6 +9,8 @@ import Queue
 struct Finding: Sendable {
   let subject: String
   var problems: [SetupProblem] = []
+  /// What is odd and can yet be meant, a sentence each.
+  var warnings: [String] = []
   /// Settings without which the part could not be looked at.
   var lacking: [SettingName] = []
 }
@@ -60,10 +62,11 @@ extension Wiring {
     let remedy = "Mend the file; deploy/strategies/sales-order is a working example."
     do {
       let strategy = try StrategyFolder.strategy(in: settings.text(.strategies))
-      return Finding(subject: "strategy \(strategy.name)", problems: [])
+      return Finding(subject: "strategy \(strategy.name)", warnings: strategy.warnings.map(\.description))
     } catch let error as StrategyProblems {
       return Finding(
-        subject: "strategy", problems: error.problems.map { SetupProblem("\($0).", remedy: remedy) })
+        subject: "strategy", problems: error.problems.map { SetupProblem("\($0).", remedy: remedy) },
+        warnings: error.warnings.map(\.description))
     } catch {
       return Finding(subject: "strategy", problems: [problem(error, remedy: remedy)])
     }

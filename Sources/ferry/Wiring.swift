@@ -2,6 +2,7 @@ import FoundationEssentials
 import K3
 import Ledger
 import Logging
+import Mapping
 import OKKI
 import Orders
 import Pipeline
@@ -117,6 +118,9 @@ final class Wiring: Sendable {
         name: "poll", service: poller, prepare: { await outbox.connect() }, isReady: { outbox.isReady })
     case .transform:
       let strategy = try StrategyFolder.strategy(in: settings.text(.strategies))
+      for warning in strategy.warnings {
+        logger.warning("The strategy has something odd", metadata: ["warning": "\(warning)"])
+      }
       let collections = CachedCollections(PostgresCollections(try database(connections: 2)), clock: clock)
       return try worker(
         TransformStage(strategy: strategy, collections: collections),

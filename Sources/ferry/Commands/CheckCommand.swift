@@ -7,7 +7,7 @@ struct CheckCommand: AsyncParsableCommand {
     abstract: "Checks settings, both vendors, broker, database and strategy; prints every problem with its remedy.",
     discussion: """
       Wrong settings do not hide the rest: every part whose own settings can be used is looked at.
-      Exit 0 when nothing is wrong, 1 when something is, 78 when settings are wrong.
+      Exit 0 when nothing is wrong (warnings are not), 1 when something is, 78 when settings are wrong.
       """)
 
   func run() async throws {
@@ -31,5 +31,6 @@ struct CheckCommand: AsyncParsableCommand {
       print("PROBLEM  \(finding.subject): \(problem.sentence)")
       print("         → \(problem.remedy)")
     }
+    for warning in finding.warnings { print("warning  \(finding.subject): \(warning)") }
   }
 }
