@@ -95,11 +95,10 @@ extension Wiring {
       let administration = try administration()
       do {
         // The queues over AMQP as well: the management API says nothing of that address.
-        let differences = try await administration.verify()
-        if differences.isEmpty { _ = try await administration.queueDepths() }
+        let problems = try await administration.verify()
+        if problems.isEmpty { _ = try await administration.queueDepths() }
         await administration.close()
-        return Finding(
-          subject: "RabbitMQ", problems: differences.map { SetupProblem("\($0).", remedy: "Run ferry migrate.") })
+        return Finding(subject: "RabbitMQ", problems: problems)
       } catch {
         await administration.close()
         throw error
