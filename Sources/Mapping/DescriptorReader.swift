@@ -3,8 +3,14 @@ import JSON
 /// Reads descriptors and reports every problem with its place.
 struct DescriptorReader {
   private(set) var problems: ProblemList
+  private let known: KnownData
+  /// The lists whose rows the descriptors being read are for, innermost last.
+  private var lists: [Path] = []
 
-  init(_ problems: ProblemList) { self.problems = problems }
+  init(_ problems: ProblemList, known: KnownData) {
+    self.problems = problems
+    self.known = known
+  }
 
   mutating func descriptors(_ value: JSONValue, at path: String) -> [FieldDescriptor] {
     guard value.kind == .array else {
@@ -19,6 +25,9 @@ struct DescriptorReader {
         continue
       }
       guard let descriptor = descriptor(element, name, at: "\(path).\(name)") else { continue }
+      if last[name] != nil {
+        problems.warn("the field stands here twice; the last one counts", at: "\(path).\(name)", element)
+      }
       last[name] = result.count
       result.append(descriptor)
     }
@@ -28,6 +37,7 @@ struct DescriptorReader {
   }
 
   private mutating func descriptor(_ element: JSONValue, _ name: String, at path: String) -> FieldDescriptor? {
+    Slips.check(descriptor: element, at: path, &problems)
     guard let type = type(of: element, at: path) else { return nil }
     let rules = rules(of: element, isScalar: type != "object" && type != "array", at: path)
     if let parser = element["parser"], !parser.isNull {
@@ -38,6 +48,11 @@ struct DescriptorReader {
       return FieldDescriptor(field: name, kind: .object(children(of: element, at: path)), rules: rules)
     case "array":
       let list = list(of: element, at: path)
+      if let list {
+        known.check([list], inside: lists, isRequired: rules.missing != nil, at: path, element["value"], &problems)
+        lists.append(list)
+      }
+      defer { if list != nil { lists.removeLast() } }
       return FieldDescriptor(field: name, kind: .array(list: list, children(of: element, at: path)), rules: rules)
     default:
       guard let scalar = FieldDescriptor.Scalar(typeName: type) else {
@@ -45,7 +60,9 @@ struct DescriptorReader {
         return nil
       }
       do throws(Template.Malformed) {
-        return FieldDescriptor(field: name, kind: .scalar(scalar), form: try ValueForm(element["value"]), rules: rules)
+        let form = try ValueForm(element["value"])
+        known.check(form, inside: lists, isRequired: rules.missing != nil, at: path, element["value"], &problems)
+        return FieldDescriptor(field: name, kind: .scalar(scalar), form: form, rules: rules)
       } catch {
         problems.report(error.sentence, at: path, element["value"] ?? element)
         return nil

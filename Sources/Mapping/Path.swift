@@ -22,7 +22,9 @@ struct Scope: Sendable {
 
     /// What of a path leads on from this row: after the list's whole path, or after its last name. Nil for a path that
     /// does not go through the list.
-    func remainder(of path: Path) -> ArraySlice<String>? {
+    func remainder(of path: Path) -> ArraySlice<String>? { Self.remainder(of: path, in: list) }
+
+    static func remainder(of path: Path, in list: Path) -> ArraySlice<String>? {
       let (path, list) = (path.segments, list.segments)
       if path.count > list.count, path.starts(with: list) { return path.dropFirst(list.count) }
       return path.count > 1 && path.first == list.last ? path.dropFirst() : nil

@@ -9,6 +9,8 @@ public struct Strategy: Sendable {
   public let name: String
   /// K/3's object, from the target's `api` (`/SO/Save` → `SO`).
   public let object: String
+  /// What is odd in the files and yet can be meant; for `ferry check` and the log.
+  public let warnings: [StrategyProblem]
 
   let fields: [FieldDescriptor]
   let madeFields: [MadeField]
@@ -27,8 +29,11 @@ public struct Strategy: Sendable {
   ///   - name: its folder's name.
   ///   - source: text of `source.json`, at most 1 MiB.
   ///   - target: text of `target.json`, at most 1 MiB.
+  ///   - collections: names of the collections that are filled; nil when that is not known here.
   /// - Throws: `StrategyProblems` with every problem of both files.
-  public init(name: String, source: [UInt8], target: [UInt8]) throws(StrategyProblems) {
+  public init(
+    name: String, source: [UInt8], target: [UInt8], collections: Set<String>? = nil
+  ) throws(StrategyProblems) {
     var sourceProblems = ProblemList(file: "source.json", text: source)
     var targetProblems = ProblemList(file: "target.json", text: target)
     let sourceRoot = Self.root(source, &sourceProblems)
@@ -36,21 +41,31 @@ public struct Strategy: Sendable {
 
     self.name = name
     madeFields = sourceRoot.map { Self.madeFields($0, &sourceProblems) } ?? []
+    var declared: SourceFields?
     if let sourceRoot {
+      declared = SourceFields(sourceRoot["response"], made: madeFields.map(\.name))
+      Slips.check(document: sourceRoot, &sourceProblems)
+      Slips.check(descriptors: sourceRoot["request"], at: "request", &sourceProblems)
+      Slips.check(descriptors: sourceRoot["response"], at: "response", &sourceProblems)
       Self.refuse(["condition", "beatFlat", "operation"], in: sourceRoot, &sourceProblems)
       Self.refuseFilters(in: sourceRoot, &sourceProblems)
     }
 
     object = targetRoot.map { Self.object($0, &targetProblems) } ?? ""
-    let own = targetRoot.flatMap { TargetRules($0, &targetProblems) }
+    let known = KnownData(fields: declared, collections: collections)
+    let own = targetRoot.flatMap { TargetRules($0, known, &targetProblems) }
     keyPath = own?.key ?? TargetRules.usualKey
     amounts = own?.amounts
-    if let targetRoot { Self.refuse(["operation", "groupCalculate"], in: targetRoot, &targetProblems) }
-    var reader = DescriptorReader(targetProblems)
+    if let targetRoot {
+      Slips.check(document: targetRoot, &targetProblems)
+      Self.refuse(["operation", "groupCalculate"], in: targetRoot, &targetProblems)
+    }
+    var reader = DescriptorReader(targetProblems, known: known)
     fields = targetRoot?["request"].map { reader.descriptors($0, at: "request") } ?? []
 
     let problems = sourceProblems.problems + reader.problems.problems
-    if !problems.isEmpty { throw StrategyProblems(problems: problems) }
+    warnings = sourceProblems.warnings + reader.problems.warnings
+    if !problems.isEmpty { throw StrategyProblems(problems: problems, warnings: warnings) }
   }
 
   private static func root(_ text: [UInt8], _ problems: inout ProblemList) -> JSONValue? {

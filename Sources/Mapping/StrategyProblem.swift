@@ -33,6 +33,8 @@ public struct StrategyProblem: Error, Sendable, Equatable, CustomStringConvertib
 public struct StrategyProblems: Error, Sendable, CustomStringConvertible {
   /// At least one.
   public let problems: [StrategyProblem]
+  /// What is odd besides, and would not keep the strategy from being used.
+  public let warnings: [StrategyProblem]
 
   /// A line each.
   public var description: String { problems.map(\.description).joined(separator: "\n") }
@@ -43,6 +45,7 @@ struct ProblemList {
   private let file: String
   private let text: [UInt8]
   private(set) var problems: [StrategyProblem] = []
+  private(set) var warnings: [StrategyProblem] = []
   /// A file with more problems than this is another kind of file.
   private static let limit = 1_000
 
@@ -59,11 +62,20 @@ struct ProblemList {
 
   mutating func report(_ sentence: String, at path: String, offset: Int?) {
     guard problems.count < Self.limit else { return }
+    problems.append(problem(sentence, at: path, offset: offset))
+  }
+
+  /// Notes what is odd and yet can be meant.
+  mutating func warn(_ sentence: String, at path: String, _ value: JSONValue?) {
+    guard warnings.count < Self.limit else { return }
+    warnings.append(problem(sentence, at: path, offset: value.map { $0.rawBytes.startIndex }))
+  }
+
+  private func problem(_ sentence: String, at path: String, offset: Int?) -> StrategyProblem {
     let before = offset.map { text.prefix($0) }
-    problems.append(
-      StrategyProblem(
-        file: file, path: path, sentence, line: before.map { $0.count(where: { $0 == 0x0A }) + 1 },
-        // Bytes that go on a character of UTF-8 are not counted: editors count characters.
-        column: before.map { $0.reversed().prefix(while: { $0 != 0x0A }).count(where: { $0 & 0xC0 != 0x80 }) + 1 }))
+    return StrategyProblem(
+      file: file, path: path, sentence, line: before.map { $0.count(where: { $0 == 0x0A }) + 1 },
+      // Bytes that go on a character of UTF-8 are not counted: editors count characters.
+      column: before.map { $0.reversed().prefix(while: { $0 != 0x0A }).count(where: { $0 & 0xC0 != 0x80 }) + 1 })
   }
 }

@@ -24,14 +24,16 @@ struct TargetRules {
   var key = Self.usualKey
   var amounts: AmountRule?
 
-  init(_ target: JSONValue, _ problems: inout ProblemList) {
+  init(_ target: JSONValue, _ known: KnownData, _ problems: inout ProblemList) {
     if target["request"] == nil { problems.report("has no «request»", at: "", offset: nil) }
     let own = target["ferry"]
     if let own, own.kind != .object, !own.isNull { problems.report("must be an object", at: "ferry", own) }
     own?.members.forEach { name, value in
       switch name {
       case "key": key = Path(value.string ?? "")
-      case "amounts": amounts = Self.amounts(value, &problems)
+      case "amounts":
+        amounts = Self.amounts(value, &problems)
+        if let amounts { Self.check(amounts, known, value, &problems) }
       default: problems.report("«\(excerpt(name))» is unknown; known are key, amounts", at: "ferry", value)
       }
     }
@@ -49,6 +51,16 @@ struct TargetRules {
       level = found["children"]
     }
     return found != nil && found?["children"]?.kind != .array
+  }
+
+  /// Without its fields the rule parks every order.
+  private static func check(_ rule: AmountRule, _ known: KnownData, _ value: JSONValue, _ problems: inout ProblemList) {
+    let place = "ferry.amounts"
+    known.check([rule.order, rule.lines], inside: [], isRequired: true, at: place, value, &problems)
+    known.check([rule.line], inside: [rule.lines], isRequired: true, at: place, value, &problems)
+    if let additions = rule.additions {
+      known.check([additions], inside: [], isRequired: false, at: place, value, &problems)
+    }
   }
 
   private static func amounts(_ rule: JSONValue, _ problems: inout ProblemList) -> AmountRule? {

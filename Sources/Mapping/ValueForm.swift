@@ -31,8 +31,22 @@ enum ValueForm: Sendable {
       self = .lookup(try Lookup(text))
     } else if text.hasPrefix("_mongoQuery") {
       throw Template.Malformed(sentence: "_mongoQuery is not supported; use _findCollection")
+    } else if let directive = Slips.directive(meantBy: text) {
+      throw Template.Malformed(
+        sentence: "«\(excerpt(text.prefix(while: { $0 != "{" })))» would be sent as it stands; is «\(directive)» meant?"
+      )
     } else {
       self = .template(try Template(text))
+    }
+  }
+
+  /// The order's fields that it reads.
+  var paths: [Path] {
+    switch self {
+    case .nothing: []
+    case .template(let template): template.paths
+    case .function(let expression): expression.paths
+    case .lookup(let lookup): lookup.conditions.flatMap(\.value.paths)
     }
   }
 

@@ -57,6 +57,16 @@ final class ManagementAPI: Sendable {
     try await get("\(kind)/\(virtualHost)/\(percentEncoded(query: name))\(rest)")
   }
 
+  /// Priorities of the virtual host's policies, by name.
+  func policyPriorities() async throws(QueueFailure) -> [String: Int64] {
+    var priorities: [String: Int64] = [:]
+    guard let policies = try await get("policies/\(virtualHost)") else { return [:] }
+    for policy in policies.root.elements {
+      if let name = policy["name"]?.string { priorities[name] = policy["priority"]?.int64 ?? 0 }
+    }
+    return priorities
+  }
+
   /// Creates or replaces a policy.
   func putPolicy(
     _ name: String, pattern: String, priority: Int, definition: [String: Topology.PolicyValue]

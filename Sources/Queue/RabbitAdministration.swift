@@ -1,5 +1,6 @@
 import AMQP
 import JSON
+public import Pipeline
 
 /// A queue's length, as far as the broker tells.
 public struct QueueDepth: Sendable, Equatable {
@@ -33,16 +34,19 @@ public final class RabbitAdministration: Sendable {
     session = RabbitSession(settings.options(for: "administration"), pacing: pacing, onEvent: { _ in })
   }
 
-  /// Applies policies, exchange, queues and bindings, then verifies them. Repeatable.
-  /// - Returns: what still differs, as sentences; empty when all is well.
+  /// Applies policies, exchange, queues and bindings, then verifies them. Repeatable. Changes nothing while something is
+  /// declared otherwise: the broker would refuse the first of them and tell of no other.
+  /// - Returns: what still differs, each with its remedy; empty when all is well.
   /// - Throws: when the broker cannot be reached or refuses.
-  public func apply() async throws(QueueFailure) -> [String] {
-    let major = try await management.brokerMajor()
+  public func apply() async throws(QueueFailure) -> [SetupProblem] {
+    let present = try await look()
+    let declarations = present.declarations(topology)
+    if !declarations.isEmpty { return declarations.map(\.shown) }
     // Policies first, so that no queue ever lives without its own.
     for queue in topology.queues {
       try await management.putPolicy(
         queue.name, pattern: Topology.pattern(for: queue.name), priority: Self.priority,
-        definition: topology.policy(of: queue, brokerMajor: major))
+        definition: topology.policy(of: queue, brokerMajor: present.brokerMajor))
     }
     try await onBroker { [topology] connection throws(AMQPFailure) in
       try await connection.declareExchange(name: topology.exchange, type: "direct", durable: true)
@@ -53,36 +57,77 @@ public final class RabbitAdministration: Sendable {
       }
     }
     // The management shows a new policy a moment after it was put.
-    var differences = try await verify()
-    for _ in 0..<40 where !differences.isEmpty {
+    var problems = try await problems()
+    for _ in 0..<40 where problems.contains(where: { !$0.needsPerson }) {
       do { try await pacing.sleep(.milliseconds(250)) } catch { break }
-      differences = try await verify()
+      problems = try await self.problems()
     }
-    return differences
+    return problems.map(\.shown)
   }
 
   /// Compares the broker with the topology.
-  /// - Returns: the differences, as sentences; empty when all is well.
+  /// - Returns: the differences, each with its remedy; empty when all is well.
   /// - Throws: when the management cannot be asked.
-  public func verify() async throws(QueueFailure) -> [String] {
-    let major = try await management.brokerMajor()
-    var differences: [String] = []
-    if let exchange = try await management.resource("exchanges", topology.exchange) {
-      differences += TopologyCheck.exchange(topology.exchange, exchange.root)
-      let bindings = try await management.resource("exchanges", topology.exchange, "/bindings/source")
-      differences += TopologyCheck.bindings(topology, bindings?.root)
+  public func verify() async throws(QueueFailure) -> [SetupProblem] { try await problems().map(\.shown) }
+
+  private func problems() async throws(QueueFailure) -> [TopologyProblem] {
+    let found = try await look()
+    var problems = found.declarations(topology)
+    if found.exchange == nil {
+      problems.append(TopologyProblem("The exchange \(topology.exchange) is missing"))
     } else {
-      differences.append("the exchange \(topology.exchange) is missing")
+      problems += TopologyCheck.bindings(topology, found.bindings?.root)
     }
     for queue in topology.queues {
-      guard let found = try await management.resource("queues", queue.name) else {
-        differences.append("the queue \(queue.name) is missing")
+      guard let present = found.queues[queue.name] else {
+        problems.append(TopologyProblem("The queue \(queue.name) is missing"))
         continue
       }
-      differences += TopologyCheck.queue(
-        queue.name, found.root, policy: topology.policy(of: queue, brokerMajor: major))
+      // Under a declaration that has to go the policy does not matter.
+      if TopologyCheck.declaration(queue.name, present.root) != nil { continue }
+      let wanted = topology.policy(of: queue, brokerMajor: found.brokerMajor)
+      problems +=
+        TopologyCheck.policy(
+          queue.name, present.root, wanted: wanted, priority: Self.priority, priorities: found.priorities
+        ).map { [$0] } ?? []
     }
-    return differences
+    return problems
+  }
+
+  /// What is on the broker of all that the topology names.
+  private struct Present {
+    let brokerMajor: Int
+    let exchange: JSONDocument?
+    let bindings: JSONDocument?
+    let queues: [String: JSONDocument]
+    /// Of the virtual host's policies, by name.
+    let priorities: [String: Int64]
+
+    /// What was declared otherwise.
+    func declarations(_ topology: Topology) -> [TopologyProblem] {
+      let exchange = exchange.flatMap { TopologyCheck.exchange(topology.exchange, $0.root) }
+      return [exchange].compactMap { $0 }
+        + topology.queues.compactMap { queue in
+          queues[queue.name].flatMap { TopologyCheck.declaration(queue.name, $0.root) }
+        }
+    }
+  }
+
+  private func look() async throws(QueueFailure) -> Present {
+    let major = try await management.brokerMajor()
+    let exchange = try await management.resource("exchanges", topology.exchange)
+    let bindings =
+      exchange == nil ? nil : try await management.resource("exchanges", topology.exchange, "/bindings/source")
+    var queues: [String: JSONDocument] = [:]
+    for queue in topology.queues { queues[queue.name] = try await management.resource("queues", queue.name) }
+    let isForeign = queues.contains { name, queue in
+      let policy = queue.root["policy"]?.string ?? ""
+      return !policy.isEmpty && policy != name
+    }
+    // A user who may not list policies still gets everything else told.
+    let priorities = isForeign ? try? await management.policyPriorities() : nil
+    return Present(
+      brokerMajor: major, exchange: exchange, bindings: bindings, queues: queues, priorities: priorities ?? [:])
   }
 
   /// Lengths of all queues, in the topology's order. A hint: just after its restart a broker may tell 0 of a full queue.
@@ -125,7 +170,7 @@ public final class RabbitAdministration: Sendable {
       await session.drop(live, error)
       // A person waits for each call: no pause before the next one.
       session.worked()
-      throw QueueFailure(error.description)
+      throw QueueFailure(error.sentence)
     }
   }
 }

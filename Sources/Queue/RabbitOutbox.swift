@@ -51,6 +51,10 @@ public final class RabbitOutbox: Outbox {
       for (index, answer) in zip(pending, answers) { results[index] = answer }
       if answers.contains(.confirmed) { session.worked() }
       guard let failure = live.connection.failure else { break }
+      if case .channelClosed(404, _) = failure {
+        // The exchange is missing: the answers do not say what to do about it.
+        for index in pending { results[index] = results[index].saying(failure.sentence) }
+      }
       await session.drop(live, failure)
       pending = zip(pending, answers).compactMap { index, answer in
         if case .notSent = answer { index } else { nil }
@@ -61,6 +65,17 @@ public final class RabbitOutbox: Outbox {
 
   /// Closes the connection; nothing can be published afterwards.
   public func close() async { await session.close() }
+}
+
+extension AMQPPublishResult {
+  /// The same with another reason, where there is one.
+  fileprivate func saying(_ reason: String) -> Self {
+    switch self {
+    case .unknown: .unknown(reason)
+    case .notSent: .notSent(reason)
+    case .confirmed, .refused, .returned: self
+    }
+  }
 }
 
 extension PublishResult {

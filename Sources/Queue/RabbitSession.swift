@@ -86,7 +86,7 @@ final class RabbitSession: Sendable {
       await succeed(connection)
     } catch {
       await opened?.close()
-      let text = error.description
+      let text = error.sentence
       onEvent(.failed(text))
       finish(nil) { state in
         state.backoff.failed(misconfigured: error.isMisconfiguration)
@@ -127,10 +127,10 @@ final class RabbitSession: Sendable {
       guard state.live?.number == live.number else { return false }
       state.live = nil
       state.backoff.failed(misconfigured: failure.isMisconfiguration)
-      state.lastFailure = failure.description
+      state.lastFailure = failure.sentence
       return true
     }
-    if isNews { onEvent(.lost(failure.description)) }
+    if isNews { onEvent(.lost(failure.sentence)) }
     await live.connection.close()
   }
 
@@ -157,6 +157,12 @@ final class RabbitSession: Sendable {
 }
 
 extension AMQPFailure {
+  /// For people. A queue or exchange that is not there is what a role finds that was started before `ferry migrate`.
+  var sentence: String {
+    if case .channelClosed(404, _) = self { return "\(description): run `ferry migrate`" }
+    return description
+  }
+
   /// Whether the broker refused something that it will refuse again.
   fileprivate var isMisconfiguration: Bool {
     switch self {

@@ -1,17 +1,20 @@
 import JSON
 
-/// Compares what the broker's management tells with what the topology wants. All answers are sentences.
+/// Compares what the broker's management tells with what the topology wants.
 enum TopologyCheck {
-  static func exchange(_ name: String, _ found: JSONValue) -> [String] {
+  /// An exchange that was declared otherwise; nil when it was not.
+  static func exchange(_ name: String, _ found: JSONValue) -> TopologyProblem? {
     var differences: [String] = []
-    if found["type"]?.string != "direct" {
-      differences.append("the exchange \(name) is of type \(shown(found["type"])), not direct")
-    }
-    if found["durable"]?.bool != true { differences.append("the exchange \(name) is not durable") }
-    return differences
+    if found["type"]?.string != "direct" { differences.append("is of type \(shown(found["type"])), not direct") }
+    if found["durable"]?.bool != true { differences.append("is not durable") }
+    if differences.isEmpty { return nil }
+    return TopologyProblem(
+      "The exchange \(name) \(differences.joined(separator: " and "))",
+      .person("See what else uses it, delete it (no message is in an exchange), then run ferry migrate."))
   }
 
-  static func bindings(_ topology: Topology, _ found: JSONValue?) -> [String] {
+  /// Bindings that are missing or not ours.
+  static func bindings(_ topology: Topology, _ found: JSONValue?) -> [TopologyProblem] {
     var present: Set<[String]> = []
     if let found {
       for binding in found.elements {
@@ -21,47 +24,81 @@ enum TopologyCheck {
     }
     let wanted = Set(topology.queues.map { [$0.name, $0.routingKey] })
     let missing = wanted.subtracting(present).sorted { $0[0] < $1[0] }.map {
-      "the queue \($0[0]) is not bound to \(topology.exchange) under \($0[1])"
+      TopologyProblem("The queue \($0[0]) is not bound to \(topology.exchange) under \($0[1])")
     }
     let foreign = present.subtracting(wanted).filter { !topology.isRetiredRung($0[0], $0[1]) }.sorted { $0[0] < $1[0] }
       .map {
-        "\($0[0]) is bound to \(topology.exchange) under \($0[1]), which Ferry did not do"
+        TopologyProblem(
+          "\($0[0]) is bound to \(topology.exchange) under \($0[1]), which Ferry did not do",
+          .person("Remove that binding: it gets a copy of every message."))
       }
     return missing + foreign
   }
 
-  static func queue(_ name: String, _ found: JSONValue, policy: [String: Topology.PolicyValue]) -> [String] {
+  /// A queue that was declared otherwise, which no policy and no new declaration can change; nil when it was not.
+  static func declaration(_ name: String, _ found: JSONValue) -> TopologyProblem? {
     var differences: [String] = []
-    if found["type"]?.string != "quorum" {
-      differences.append("the queue \(name) is of type \(shown(found["type"])), not quorum: delete it when it is empty")
-    }
-    if found["durable"]?.bool != true { differences.append("the queue \(name) is not durable") }
+    if found["type"]?.string != "quorum" { differences.append("is of type \(shown(found["type"])), not quorum") }
+    if found["durable"]?.bool != true { differences.append("is not durable") }
     if let arguments = found["arguments"] {
       for (key, value) in arguments.members where key != "x-queue-type" {
-        differences.append(
-          "the queue \(name) was declared with \(key) = \(shown(value)), which no policy can change")
+        differences.append("was declared with \(key) = \(shown(value))")
       }
     }
-    if found["policy"]?.string != name {
-      differences.append("the queue \(name) is under the policy \(shown(found["policy"])), not under its own")
-    }
-    differences += definition(name, found["effective_policy_definition"], policy)
-    return differences
+    if differences.isEmpty { return nil }
+    let remedy =
+      switch found["messages"]?.int64 {
+      case 0: "It holds no message now: stop what writes to it, see that it is still empty, delete it"
+      case let count?:
+        "It holds \(count) message\(count == 1 ? "" : "s"): drain it first (stop what writes to it, let its consumers "
+          + "finish or move the messages elsewhere), and delete it when it is empty"
+      case nil: "See whether it holds messages: drain it first, and delete it when it is empty"
+      }
+    return TopologyProblem(
+      "The queue \(name) \(differences.joined(separator: ", "))", .person("\(remedy); then run ferry migrate."))
   }
 
-  private static func definition(
-    _ queue: String, _ found: JSONValue?, _ wanted: [String: Topology.PolicyValue]
-  ) -> [String] {
+  /// What is in force on a queue instead of its own policy; nil when all is well.
+  /// - Parameter priorities: of the virtual host's policies, by name.
+  static func policy(
+    _ name: String, _ found: JSONValue, wanted: [String: Topology.PolicyValue], priority: Int,
+    priorities: [String: Int64]
+  ) -> TopologyProblem? {
+    let inForce = found["policy"]?.string ?? ""
+    if inForce != name, !inForce.isEmpty {
+      let other = priorities[inForce]
+      let rank = other.map { " (priority \($0))" } ?? ""
+      let sentence =
+        "The queue \(name) is under the policy \"\(inForce)\"\(rank), not under Ferry's own (priority \(priority))"
+      // One that ranks lower only stands until Ferry's own is put, or is seen.
+      if let other, other < Int64(priority) { return TopologyProblem(sentence) }
+      return TopologyProblem(
+        sentence,
+        .person(
+          "Give the policy \"\(inForce)\" a priority below \(priority), or a pattern that leaves the queue out; then "
+            + "run ferry migrate."))
+    }
+    let differences = definition(found["effective_policy_definition"], wanted)
+    if differences.isEmpty { return nil }
+    let sentence = "The policy of the queue \(name) is not Ferry's: \(differences.joined(separator: ", "))"
+    guard inForce == name, let operatorPolicy = found["operator_policy"]?.string, !operatorPolicy.isEmpty else {
+      return TopologyProblem(sentence)
+    }
+    return TopologyProblem(
+      sentence + "; the operator policy \"\(operatorPolicy)\" has a part in it",
+      .person(
+        "Run ferry migrate; what stays is the operator policy \"\(operatorPolicy)\"'s: let the broker's administrator "
+          + "take the queue out of it."))
+  }
+
+  private static func definition(_ found: JSONValue?, _ wanted: [String: Topology.PolicyValue]) -> [String] {
     var differences: [String] = []
-    for (key, value) in wanted.sorted(by: { $0.key < $1.key }) {
-      let present = found?[key]
-      if !matches(present, value) {
-        differences.append("\(key) of the queue \(queue) is \(shown(present)), not \(shown(value))")
-      }
+    for (key, value) in wanted.sorted(by: { $0.key < $1.key }) where !matches(found?[key], value) {
+      differences.append("\(key) is \(shown(found?[key])), not \(shown(value))")
     }
     guard let found else { return differences }
     for (key, value) in found.members where wanted[key] == nil {
-      differences.append("the queue \(queue) has \(key) = \(shown(value)), which Ferry did not ask for")
+      differences.append("\(key) is \(shown(value)), which Ferry did not ask for")
     }
     return differences
   }

@@ -13,69 +13,38 @@ struct SettingsProblems: Error, CustomStringConvertible {
 /// default because it could not be read.
 struct Settings: Sendable {
   private let values: [SettingName: String]
+  /// Settings that are missing or wrong, or whose value may stand under a misspelt name.
+  let unusable: Set<SettingName>
 
   /// Reads and checks.
   /// - Parameters:
   ///   - environment: all of it; names that do not begin with `FERRY_` are somebody else's.
   ///   - roles: whose required settings must be there.
   init(environment: [String: String], roles: Set<Role>) throws(SettingsProblems) {
-    var problems: [String] = []
-    var values: [SettingName: String] = [:]
-    var known: Set<String> = []
-    for row in SettingRow.table {
-      let name = row.name.rawValue
-      known.insert(name)
-      if row.isSecret { known.insert(name + "_FILE") }
-      guard let raw = Self.raw(row, environment, &problems) else {
-        if let standard = row.standard {
-          values[row.name] = standard
-        } else if !row.requiredBy.isDisjoint(with: roles) {
-          let fileHint = row.isSecret ? " (or \(name)_FILE)" : ""
-          problems.append("\(name) is missing\(fileHint): \(row.meaning)")
-        }
-        continue
-      }
-      if let complaint = row.kind.complaint(about: raw) {
-        // A secret's value is never repeated.
-        let shown = row.isSecret || raw.contains("@") ? "" : " «\(raw.prefix(80))»"
-        problems.append("\(name)\(shown) \(complaint)")
-      } else {
-        values[row.name] = raw
-      }
-    }
-    for name in environment.keys.sorted() where name.hasPrefix("FERRY_") && !known.contains(name) {
-      let nearest = known.min { distance($0, name) < distance($1, name) } ?? ""
-      problems.append("\(name) is unknown; the nearest known setting is \(nearest)")
-    }
-    self.values = values
-    problems += contradictions()
+    let (settings, problems) = Self.reading(environment, roles: roles)
     if !problems.isEmpty { throw SettingsProblems(sentences: problems) }
+    self = settings
   }
 
-  private static func raw(
-    _ row: SettingRow, _ environment: [String: String], _ problems: inout [String]
-  ) -> String? {
-    let name = row.name.rawValue
-    let value = environment[name]
-    guard row.isSecret, let path = environment[name + "_FILE"] else { return value }
-    if value != nil {
-      problems.append("\(name) and \(name)_FILE are both set; set one")
-      return value
-    }
-    guard let data = FileManager.default.contents(atPath: path) else {
-      problems.append("\(name)_FILE names a file that cannot be read: \(path)")
-      return row.standard
-    }
-    guard data.count <= 65536, let text = String(data: data, encoding: .utf8) else {
-      problems.append("\(name)_FILE names a file that is not a short UTF-8 text: \(path)")
-      return row.standard
-    }
-    return trimmed(text)
+  /// Reads as far as it can be read, for `ferry check`: what cannot be used has its default, or is empty.
+  /// - Returns: the settings, and everything that is wrong with them.
+  static func reading(_ environment: [String: String], roles: Set<Role>) -> (Settings, problems: [String]) {
+    var reader = SettingsReader(environment: environment, roles: roles)
+    for row in SettingRow.table { reader.read(row) }
+    reader.refuseUnknownNames()
+    let settings = Settings(values: reader.values, unusable: reader.unusable)
+    return (settings, reader.problems + settings.contradictions())
+  }
+
+  private init(values: [SettingName: String], unusable: Set<SettingName>) {
+    self.values = values
+    self.unusable = unusable
   }
 
   /// Relations between settings that are each fine alone.
   private func contradictions() -> [String] {
-    guard let lease = values[.leaseSeconds].flatMap({ Int($0) }),
+    guard unusable.isDisjoint(with: [.leaseSeconds, .k3SaveTimeout, .k3Visible]),
+      let lease = values[.leaseSeconds].flatMap({ Int($0) }),
       let save = values[.k3SaveTimeout].flatMap({ Int($0) }), let visible = values[.k3Visible].flatMap({ Int($0) })
     else { return [] }
     let margin = Self.leaseMargin
@@ -108,10 +77,12 @@ extension SettingKind {
     if value.utf8.contains(where: { $0 < 0x20 }) { return "holds a control character" }
     switch self {
     case .url(let schemes):
-      guard let parts = URLComponents(string: value), let scheme = parts.scheme?.lowercased(),
-        schemes.contains(scheme), let host = parts.host, !host.isEmpty
-      else { return "is not an address of the form \(range)" }
-      return nil
+      return Self.address(value, schemes) == nil ? "is not an address of the form \(range)" : nil
+    case .vendor(let takesPath):
+      guard let parts = Self.address(value, ["https", "http"]) else {
+        return "is not an address of the form \(range)"
+      }
+      return Self.complaint(about: parts, takesPath: takesPath)
     case .text(let max):
       return value.isEmpty || value.count > max ? "must have 1 to \(max) characters" : nil
     case .name(let max):
@@ -137,29 +108,27 @@ extension SettingKind {
     case .path: return value.isEmpty ? "must be a path" : nil
     }
   }
-}
 
-/// Without the space and line breaks at both ends, which editors leave in files.
-private func trimmed(_ text: String) -> String {
-  var slice = text[...]
-  while let last = slice.last, last.isWhitespace { slice = slice.dropLast() }
-  while let first = slice.first, first.isWhitespace { slice = slice.dropFirst() }
-  return String(slice)
-}
-
-/// How many single changes turn one name into the other.
-private func distance(_ left: String, _ right: String) -> Int {
-  let a = Array(left.utf8)
-  let b = Array(right.utf8)
-  var row = Array(0...b.count)
-  for (i, byte) in a.enumerated() {
-    var diagonal = row[0]
-    row[0] = i + 1
-    for (j, other) in b.enumerated() {
-      let above = row[j + 1]
-      row[j + 1] = min(above + 1, row[j] + 1, diagonal + (byte == other ? 0 : 1))
-      diagonal = above
-    }
+  private static func address(_ value: String, _ schemes: [String]) -> URLComponents? {
+    guard let parts = URLComponents(string: value), let scheme = parts.scheme?.lowercased(), schemes.contains(scheme),
+      let host = parts.host, !host.isEmpty
+    else { return nil }
+    return parts
   }
-  return row[b.count]
+
+  /// What a vendor's address must not hold: none of it would reach the vendor.
+  private static func complaint(about parts: URLComponents, takesPath: Bool) -> String? {
+    var surplus: [String] = []
+    if parts.user != nil || parts.password != nil { surplus.append("a user or password before the @") }
+    if parts.query != nil { surplus.append("a query behind the ?") }
+    if parts.fragment != nil { surplus.append("a fragment behind the #") }
+    if !surplus.isEmpty {
+      return "must not hold \(surplus.joined(separator: ", nor ")); who logs in is said by settings of their own"
+    }
+    guard !takesPath, !parts.path.isEmpty, parts.path != "/", let scheme = parts.scheme, let host = parts.host else {
+      return nil
+    }
+    return "must be the base address without a path, \(scheme)://\(host)\(parts.port.map { ":\($0)" } ?? ""): "
+      + "Ferry adds /v1/… itself"
+  }
 }

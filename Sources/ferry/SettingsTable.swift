@@ -43,6 +43,8 @@ enum SettingName: String, CaseIterable, Sendable {
 /// What a setting may hold.
 enum SettingKind: Sendable {
   case url(schemes: [String])
+  /// A vendor's address over HTTP: no user, no query; its client adds the rest.
+  case vendor(takesPath: Bool)
   case text(maxLength: Int)
   /// Letters, digits, `_ . -`, so that it can be part of a queue's or schema's name.
   case name(maxLength: Int)
@@ -58,6 +60,7 @@ enum SettingKind: Sendable {
   var range: String {
     switch self {
     case .url(let schemes): schemes.map { "\($0)://…" }.joined(separator: " or ")
+    case .vendor(let takesPath): takesPath ? "https://… or http://…" : "https://… or http://…, no path"
     case .text(let max): "up to \(max) characters"
     case .name(let max): "letters, digits, _ . -, up to \(max)"
     case .schema(let max): "a–z, digits and _, no digit first, up to \(max)"
@@ -87,7 +90,7 @@ extension SettingRow {
 
   private static let vendors: [SettingRow] = [
     SettingRow(
-      name: .okkiURL, kind: .url(schemes: ["https", "http"]), requiredBy: [.poll],
+      name: .okkiURL, kind: .vendor(takesPath: false), requiredBy: [.poll],
       meaning: "OKKI's address; the vendor's is https://api-sandbox.xiaoman.cn, which is production"),
     SettingRow(
       name: .okkiClientID, kind: .text(maxLength: 200), requiredBy: [.poll],
@@ -101,7 +104,7 @@ extension SettingRow {
     SettingRow(
       name: .okkiConcurrency, kind: .whole(1...128), standard: "16", meaning: "requests to OKKI under way at a time"),
     SettingRow(
-      name: .k3URL, kind: .url(schemes: ["https", "http"]), requiredBy: [.load],
+      name: .k3URL, kind: .vendor(takesPath: true), requiredBy: [.load],
       meaning: "K/3's address up to and without /K3API"),
     SettingRow(
       name: .k3AuthorityCode, kind: .text(maxLength: 200), requiredBy: [.load], isSecret: true,

@@ -26,6 +26,17 @@ enum Startup {
       for sentence in error.sentences { complain("  " + sentence) }
       throw configurationExit
     }
+    return wiring(with: settings)
+  }
+
+  /// The same with whatever of the settings can be used.
+  /// - Returns: also what is wrong with the settings, one sentence each.
+  static func leniently(for roles: Set<Role>) -> (Wiring, problems: [String]) {
+    let (settings, problems) = Settings.reading(ProcessInfo.processInfo.environment, roles: roles)
+    return (wiring(with: settings), problems)
+  }
+
+  private static func wiring(with settings: Settings) -> Wiring {
     let registry = MetricsRegistry()
     MetricsSystem.bootstrap(registry)
     let isJSON = settings.text(.logFormat) == "json"
@@ -46,8 +57,13 @@ enum Startup {
       throw exit
     } catch {
       complain(sentence(of: error))
-      throw isConfiguration(error) ? configurationExit : ExitCode(1)
+      throw exit(for: [error])
     }
+  }
+
+  /// 78 when a person must mend something before anything can work, else 1.
+  static func exit(for errors: [any Error]) -> ExitCode {
+    errors.contains(where: isConfiguration) ? configurationExit : ExitCode(1)
   }
 
   /// Runs roles until SIGTERM or SIGINT; they finish what they hold within the budget, and the process ends with 0.
@@ -85,7 +101,7 @@ enum Startup {
       // SQLSTATE 28xxx: the login; 3D000: the database's name.
       case .broken(let why) where why.contains("(28") || why.contains("(3D"):
         "PostgreSQL refuses us: \(why) Correct FERRY_POSTGRES_URL."
-      case .broken(let why): "The ledger cannot be used: \(why) Run ferry migrate."
+      case .broken(let why): "The ledger cannot be used: \(why)."
       }
     case let interruption as PollInterruption: interruption.description
     default: String(describing: error)

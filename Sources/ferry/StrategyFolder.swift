@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Mapping
+import Pipeline
 
 /// Reads the strategies below `FERRY_STRATEGIES`: one folder each, with `source.json` and `target.json`.
 enum StrategyFolder {
@@ -22,7 +23,7 @@ enum StrategyFolder {
     }
     return try Strategy(
       name: name, source: try file("source.json", in: "\(folder)/\(name)"),
-      target: try file("target.json", in: "\(folder)/\(name)"))
+      target: try file("target.json", in: "\(folder)/\(name)"), collections: [Poller.customersCollection])
   }
 
   private static func file(_ name: String, in folder: String) throws -> [UInt8] {

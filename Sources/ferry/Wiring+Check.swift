@@ -8,38 +8,53 @@ import Queue
 /// What `ferry check` found out about one part.
 struct Finding: Sendable {
   let subject: String
-  let problems: [SetupProblem]
+  var problems: [SetupProblem] = []
+  /// What is odd and can yet be meant, a sentence each.
+  var warnings: [String] = []
+  /// Settings without which the part could not be looked at.
+  var lacking: [SettingName] = []
 }
 
 extension Wiring {
-  /// Looks at every part; one that fails does not hide the others.
+  /// Looks at every part whose own settings can be used; one that fails does not hide the others.
   func check() async -> [Finding] {
-    var findings = [checkStrategy()]
-    findings.append(await checkDatabase())
-    findings.append(await checkBroker())
-    findings.append(
-      await finding("OKKI") { () async throws in
-        try orderSource()
-      } ask: {
-        await $0.check()
-      })
-    findings.append(
-      await finding("K/3 WISE") { () async throws in
-        try destination()
-      } ask: {
-        await $0.check()
-      })
+    let findings = [
+      await finding("strategy", needs: [.strategies]) { checkStrategy() },
+      await finding("PostgreSQL", needs: [.postgresURL, .postgresSchema]) { await checkDatabase() },
+      await finding(
+        "RabbitMQ", needs: [.rabbitURL, .rabbitManagementURL, .queuePrefix, .retrySeconds, .certificateAuthorities]
+      ) { await checkBroker() },
+      await finding("OKKI", needs: [.okkiURL, .okkiClientID, .okkiClientSecret, .certificateAuthorities]) {
+        await checked("OKKI") { () throws(SetupProblem) in
+          try orderSource()
+        } ask: {
+          await $0.check()
+        }
+      },
+      await finding("K/3 WISE", needs: [.k3URL, .k3AuthorityCode, .certificateAuthorities]) {
+        await checked("K/3 WISE") { () throws(SetupProblem) in
+          try destination()
+        } ask: {
+          await $0.check()
+        }
+      },
+    ]
     await close()
     return findings
   }
 
-  private func finding<Part>(
-    _ subject: String, make: () async throws -> Part, ask: (Part) async -> [SetupProblem]
+  private func finding(_ subject: String, needs: [SettingName], look: () async -> Finding) async -> Finding {
+    let lacking = needs.filter(settings.unusable.contains)
+    return lacking.isEmpty ? await look() : Finding(subject: subject, lacking: lacking)
+  }
+
+  private func checked<Part>(
+    _ subject: String, make: () throws(SetupProblem) -> Part, ask: (Part) async -> [SetupProblem]
   ) async -> Finding {
-    do {
-      return Finding(subject: subject, problems: await ask(try await make()))
+    do throws(SetupProblem) {
+      return Finding(subject: subject, problems: await ask(try make()))
     } catch {
-      return Finding(subject: subject, problems: [problem(error, remedy: "Mend the setting.")])
+      return Finding(subject: subject, problems: [error])
     }
   }
 
@@ -47,10 +62,11 @@ extension Wiring {
     let remedy = "Mend the file; deploy/strategies/sales-order is a working example."
     do {
       let strategy = try StrategyFolder.strategy(in: settings.text(.strategies))
-      return Finding(subject: "strategy \(strategy.name)", problems: [])
+      return Finding(subject: "strategy \(strategy.name)", warnings: strategy.warnings.map(\.description))
     } catch let error as StrategyProblems {
       return Finding(
-        subject: "strategy", problems: error.problems.map { SetupProblem("\($0).", remedy: remedy) })
+        subject: "strategy", problems: error.problems.map { SetupProblem("\($0).", remedy: remedy) },
+        warnings: error.warnings.map(\.description))
     } catch {
       return Finding(subject: "strategy", problems: [problem(error, remedy: remedy)])
     }
@@ -79,11 +95,10 @@ extension Wiring {
       let administration = try administration()
       do {
         // The queues over AMQP as well: the management API says nothing of that address.
-        let differences = try await administration.verify()
-        if differences.isEmpty { _ = try await administration.queueDepths() }
+        let problems = try await administration.verify()
+        if problems.isEmpty { _ = try await administration.queueDepths() }
         await administration.close()
-        return Finding(
-          subject: "RabbitMQ", problems: differences.map { SetupProblem("\($0).", remedy: "Run ferry migrate.") })
+        return Finding(subject: "RabbitMQ", problems: problems)
       } catch {
         await administration.close()
         throw error

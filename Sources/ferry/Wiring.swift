@@ -2,6 +2,7 @@ import FoundationEssentials
 import K3
 import Ledger
 import Logging
+import Mapping
 import OKKI
 import Orders
 import Pipeline
@@ -117,6 +118,9 @@ final class Wiring: Sendable {
         name: "poll", service: poller, prepare: { await outbox.connect() }, isReady: { outbox.isReady })
     case .transform:
       let strategy = try StrategyFolder.strategy(in: settings.text(.strategies))
+      for warning in strategy.warnings {
+        logger.warning("The strategy has something odd", metadata: ["warning": "\(warning)"])
+      }
       let collections = CachedCollections(PostgresCollections(try database(connections: 2)), clock: clock)
       return try worker(
         TransformStage(strategy: strategy, collections: collections),
@@ -181,22 +185,25 @@ final class Wiring: Sendable {
     await close()
   }
 
-  /// Applies schema and topology; a line about each thing done.
-  func migrate() async throws -> [String] {
-    let migrator = Migrator(try database(connections: 1))
-    let applied = try await migrator.migrate()
-    var lines = applied.map { "PostgreSQL: applied \($0)" }
-    if applied.isEmpty { lines.append("PostgreSQL: nothing to do") }
-    let administration = try administration()
-    let differences = try await administration.apply()
-    await administration.close()
+  /// Applies schema and topology; one that fails does not hide the other.
+  /// - Returns: a line about each thing done, and everything that is in the way.
+  func migrate() async -> (done: [String], problems: [any Error]) {
+    var done: [String] = []
+    var problems: [any Error] = []
+    do throws(LedgerFailure) {
+      let applied = try await Migrator(try database(connections: 1)).migrate()
+      done = applied.isEmpty ? ["PostgreSQL: nothing to do"] : applied.map { "PostgreSQL: applied \($0)" }
+    } catch { problems.append(error) }
+    do throws(QueueFailure) {
+      let administration = try administration()
+      let result: Result<[SetupProblem], QueueFailure>
+      do throws(QueueFailure) { result = .success(try await administration.apply()) } catch { result = .failure(error) }
+      await administration.close()
+      let differences = try result.get()
+      problems += differences
+      if differences.isEmpty { done.append("RabbitMQ: queues, bindings and policies are as they should be") }
+    } catch { problems.append(error) }
     await close()
-    guard differences.isEmpty else {
-      throw SetupProblem(
-        "RabbitMQ is not as it should be: \(differences.joined(separator: "; ")).",
-        remedy: "Mend or delete what differs, then run ferry migrate again.")
-    }
-    lines.append("RabbitMQ: queues, bindings and policies are as they should be")
-    return lines
+    return (done, problems)
   }
 }

@@ -143,4 +143,31 @@ struct WholeWayTests {
     #expect(program.output.contains("FERRY_K3_CONCURRENCY"))
     #expect(program.output.contains("FERRY_POSTGRES_URL is missing"))
   }
+
+  @Test("a wrong setting does not hide what is wrong elsewhere: check looks at all that it can and exits 78")
+  func checkWithWrongSettings() async throws {
+    let word = TestServers.freshWord()
+    let strategies = FileManager.default.temporaryDirectory.appendingPathComponent("ferry-\(word)")
+    try FileManager.default.createDirectory(at: strategies, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: strategies) }
+    let check = try Program(
+      "ferry", ["check"],
+      environment: [
+        "FERRY_K3_CONCURRENCY": "many", "FERRY_OKKI_CLIENT_ID": "id", "FERRY_OKKI_CLIENT_SECRET": "secret",
+        "FERRY_K3_URL": "http://127.0.0.1:1", "FERRY_K3_AUTHORITY_CODE": "code",
+        "FERRY_RABBITMQ_URL": try TestServers.rabbit(), "FERRY_POLL_SINCE": "2026-01-01 00:00:00",
+        "FERRY_RABBITMQ_MANAGEMENT_URL": try TestServers.rabbitManagement(), "FERRY_QUEUE_PREFIX": "e2e-\(word).",
+        "FERRY_POSTGRES_URL": try TestServers.postgres(), "FERRY_POSTGRES_SCHEMA": "e2e_\(word)",
+        "FERRY_STRATEGIES": strategies.path,
+      ])
+    #expect(await check.exit() == 78)
+    let told = check.output
+    for part in [
+      "PROBLEM  settings: FERRY_OKKI_URL is missing", "PROBLEM  settings: FERRY_K3_CONCURRENCY «many»",
+      "skipped  OKKI: it cannot be looked at without FERRY_OKKI_URL", "PROBLEM  K/3 WISE: K/3 cannot be reached",
+      "PROBLEM  strategy: ", "PROBLEM  PostgreSQL: ", "PROBLEM  RabbitMQ: ", "e2e-\(word).orders is missing",
+    ] {
+      #expect(told.contains(part), "\(part) is not in:\n\(told)")
+    }
+  }
 }

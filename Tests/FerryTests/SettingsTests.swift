@@ -72,6 +72,29 @@ struct SettingsTests {
     #expect(found.first?.hasPrefix(name) == true)
   }
 
+  @Test(
+    "a vendor's address has no user, query or fragment, and what may be secret in it is not repeated",
+    arguments: [
+      ("https://u:s3cr3t@host", "a user or password before the @"), ("http://s3cr3t@host:80", "a user or password"),
+      ("https://host?token=s3cr3t", "a query behind the ?"), ("https://host/?", "a query"),
+      ("https://host#top", "a fragment behind the #"), ("https://u@host?a=s3cr3t#b", "nor a query behind the ?, nor a"),
+    ], ["FERRY_OKKI_URL", "FERRY_K3_URL"])
+  func vendorAddress(_ case: (value: String, sentence: String), name: String) {
+    let found = problems([name: `case`.value])
+    #expect(found.count == 1)
+    #expect(found.first?.contains(`case`.sentence) == true, "\(found)")
+    #expect(found.first?.contains("s3cr3t") == false)
+  }
+
+  @Test("OKKI's address has no path, and what is right is told; K/3's may have one")
+  func vendorPath() {
+    let found = problems(["FERRY_OKKI_URL": "https://okki.example:8443/v1"])
+    #expect(found.count == 1)
+    #expect(found.first?.contains("without a path, https://okki.example:8443: Ferry adds /v1/… itself") == true)
+    #expect(problems(["FERRY_OKKI_URL": "https://okki.example/"]).isEmpty)
+    #expect(problems(["FERRY_K3_URL": "http://k3.example/site/K3API"]).isEmpty)
+  }
+
   @Test("the lease must outlast a Save and the time until K/3 shows its bill")
   func lease() {
     #expect(problems(["FERRY_LEASE_SECONDS": "139", "FERRY_K3_SAVE_TIMEOUT_SECONDS": "60"]).count == 1)
@@ -93,6 +116,42 @@ struct SettingsTests {
         .contains { $0.contains("cannot be read") })
     // Only secrets have a file form.
     #expect(problems(["FERRY_OKKI_URL_FILE": file.path]).contains { $0.contains("unknown") })
+  }
+
+  @Test("two ways at once are told once, whatever the value is; a file that cannot be read is not also missing")
+  func oneProblemForEach() {
+    let both = problems(["FERRY_K3_AUTHORITY_CODE": "", "FERRY_K3_AUTHORITY_CODE_FILE": "/nowhere"])
+    #expect(both.count == 1)
+    #expect(both.first?.contains("FERRY_K3_AUTHORITY_CODE and FERRY_K3_AUTHORITY_CODE_FILE are both set") == true)
+    #expect(both.first?.contains("empty") == true)
+    let unreadable = problems(["FERRY_POSTGRES_URL": nil, "FERRY_POSTGRES_URL_FILE": "/nowhere"])
+    #expect(unreadable == ["FERRY_POSTGRES_URL_FILE names a file that cannot be read: /nowhere"])
+  }
+
+  @Test("a name is guessed only when it is really near")
+  func guesses() {
+    func told(_ name: String) -> String { problems([name: "1"]).joined() }
+    #expect(told("FERRY_OKKI_ULR").contains("is FERRY_OKKI_URL meant?"))
+    #expect(told("FERRY_LEASE").contains("is FERRY_LEASE_SECONDS meant?"))
+    #expect(told("FERRY_OKKI_URL_FILE").contains("only secrets come from a file; set FERRY_OKKI_URL"))
+    for name in ["FERRY_POLL", "FERRY_COLOUR", "FERRY_K3", "FERRY_", "FERRY_REDIS_HOST", "FERRY_LOG_FILE"] {
+      #expect(told(name) == "\(name) is unknown; ferry settings prints all there are")
+    }
+  }
+
+  @Test("read leniently, what is right is there, and what is wrong, missing or misspelt is named")
+  func lenient() {
+    var environment = Self.complete
+    environment["FERRY_K3_CONCURRENCY"] = "many"
+    environment["FERRY_OKKI_URL"] = nil
+    environment["FERRY_QUEUE_PREFX"] = "site."
+    environment["FERRY_K3_SAVE_TIMEOUT_SECONDS"] = "0"
+    environment["FERRY_LEASE_SECONDS"] = "130"
+    let (settings, problems) = Settings.reading(environment, roles: Role.all)
+    #expect(problems.count == 4)
+    #expect(settings.unusable == [.k3Concurrency, .okkiURL, .queuePrefix, .k3SaveTimeout])
+    #expect(settings.text(.postgresURL) == Self.complete["FERRY_POSTGRES_URL"])
+    #expect(settings.whole(.k3Concurrency) == 2)
   }
 
   @Test("no problem repeats a secret")

@@ -1,5 +1,6 @@
 import AMQP
 import Curl
+import JSON
 import Orders
 import Pipeline
 import PipelineTesting
@@ -22,7 +23,7 @@ struct AdministrationTests {
     let broker = try FreshTopology()
     let differences = try await broker.administration.verify()
     #expect(differences.count == broker.topology.queues.count + 1)
-    #expect(differences.allSatisfy { $0.hasSuffix("is missing") })
+    #expect(differences.allSatisfy { $0.sentence.hasSuffix("is missing.") && $0.remedy == "Run ferry migrate." })
     await broker.administration.close()
   }
 
@@ -36,45 +37,113 @@ struct AdministrationTests {
         #"{"pattern":"^\#(name)$","apply-to":"queues","priority":100,"definition":{"delivery-limit":3,"expires":1800000}}"#
       )
       // The management shows a new policy a moment after it was put.
-      var differences: [String] = []
+      var differences: [SetupProblem] = []
       while differences.isEmpty { differences = try await broker.administration.verify() }
-      #expect(differences.contains("delivery-limit of the queue \(name) is 3, not 20"))
-      #expect(differences.contains("the queue \(name) has expires = 1800000, which Ferry did not ask for"))
-      #expect(differences.contains { $0.hasPrefix("dead-letter-exchange of the queue \(name) is missing") })
-      #expect(differences.allSatisfy { $0.contains(name) })
+      // One problem for the queue, whatever all is wrong with its policy.
+      #expect(differences.count == 1)
+      let sentence = try #require(differences.first).sentence
+      #expect(sentence.hasPrefix("The policy of the queue \(name) is not Ferry's: "))
+      #expect(sentence.contains("delivery-limit is 3, not 20"))
+      #expect(sentence.contains("expires is 1800000, which Ferry did not ask for"))
+      #expect(sentence.contains("dead-letter-exchange is missing"))
+      #expect(differences.first?.remedy == "Run ferry migrate.")
       #expect(try await broker.administration.apply().isEmpty)
     }
   }
 
-  @Test("a queue of another type, a foreign argument and a foreign binding are told")
-  func foreign() async throws {
+  @Test("queues and exchange that were declared otherwise are all told, each with its remedy, and nothing is changed")
+  func declaredOtherwise() async throws {
     let broker = try FreshTopology()
-    let name = broker.topology.name(of: .bills)
+    let (full, empty) = (broker.topology.name(of: .bills), broker.topology.name(of: .orders))
     let connection = try await AMQPConnection.open(broker.settings.options(for: "test"))
-    try await connection.declareQueue(name: name, arguments: [AMQPHeader("x-message-ttl", .int(5_000))])
-    await connection.close()
-    do throws(QueueFailure) {
-      _ = try await broker.administration.apply()
-      Issue.record("a classic queue was taken for a quorum queue")
-    } catch {
-      #expect(error.description.contains("406"))
-    }
-    let differences = try await broker.administration.verify()
-    #expect(differences.contains { $0.contains(name) && $0.contains("not quorum") })
-    #expect(differences.contains { $0.contains(name) && $0.contains("x-message-ttl") })
+    try await connection.declareExchange(name: broker.topology.exchange, type: "fanout", durable: true)
+    try await connection.declareQueue(name: full, arguments: [AMQPHeader("x-message-ttl", .int(500_000))])
+    try await connection.declareQueue(
+      name: empty, arguments: [AMQPHeader("x-queue-type", .string("quorum")), AMQPHeader("x-max-length", .int(5))])
+    let message = AMQPMessage(exchange: "", routingKey: full, properties: AMQPProperties(), body: [1])
+    #expect(await connection.publish([message], timeoutSeconds: 20) == [.confirmed])
+    // The management counts a message a moment after its confirm.
+    var told: [SetupProblem] = []
+    repeat { told = try await broker.administration.verify() } while !told.contains { $0.remedy.contains("1 message:") }
 
-    let again = try await AMQPConnection.open(broker.settings.options(for: "test"))
-    try await again.deleteQueue(name)
-    await again.close()
+    told = try await broker.administration.apply()
+    #expect(told.count == 3)
+    let exchange = try #require(told.first { $0.sentence.contains("The exchange \(broker.topology.exchange)") })
+    #expect(exchange.sentence.contains("is of type \"fanout\", not direct"))
+    let holding = try #require(told.first { $0.sentence.contains("The queue \(full) ") })
+    #expect(holding.sentence.contains("is of type \"classic\", not quorum, was declared with x-message-ttl = 500000"))
+    #expect(holding.remedy.contains("It holds 1 message: drain it first"))
+    #expect(holding.remedy.hasSuffix("then run ferry migrate."))
+    let idle = try #require(told.first { $0.sentence.contains("The queue \(empty) ") })
+    #expect(idle.sentence.contains("was declared with x-max-length = 5"))
+    #expect(idle.remedy.contains("holds no message now"))
+    let management = try Management(broker.managementURL)
+    let policies = try #require(try await management.ask(.get, "policies/%2F"))
+    #expect(!policies.root.elements.contains { $0["name"]?.string?.hasPrefix(broker.topology.prefix) == true })
+
+    try await connection.deleteQueue(full)
+    try await connection.deleteQueue(empty)
+    try await connection.deleteExchange(broker.topology.exchange)
+    await connection.close()
     #expect(try await broker.administration.apply().isEmpty)
-    let third = try await AMQPConnection.open(broker.settings.options(for: "test"))
-    try await third.bindQueue(name: name, exchange: broker.topology.exchange, routingKey: "orders")
-    await third.close()
-    #expect(
-      try await broker.administration.verify() == [
-        "\(name) is bound to \(broker.topology.exchange) under orders, which Ferry did not do"
-      ])
     try await broker.administration.remove()
+    await broker.administration.close()
+  }
+
+  @Test("a foreign policy that outranks ours is one problem for each queue, with its name and priority")
+  func outranked() async throws {
+    try await withTopology { broker async throws in
+      let management = try Management(broker.managementURL)
+      let foreign = "\(broker.topology.prefix)theirs"
+      let pattern = broker.topology.prefix.replacing(".", with: "\\\\.")
+      try await management.ask(
+        .put, "policies/%2F/\(foreign)",
+        #"{"pattern":"^\#(pattern)","apply-to":"queues","priority":200,"definition":{"max-length":100}}"#)
+      var told: [SetupProblem] = []
+      repeat {
+        told = try await broker.administration.verify()
+      } while told.count(where: { $0.sentence.contains(foreign) }) < broker.topology.queues.count
+      #expect(told.count == broker.topology.queues.count)
+      for (problem, queue) in zip(told, broker.topology.queues) {
+        #expect(
+          problem.sentence == "The queue \(queue.name) is under the policy \"\(foreign)\" (priority 200), not under "
+            + "Ferry's own (priority 100).")
+        #expect(problem.remedy.hasPrefix("Give the policy \"\(foreign)\" a priority below 100"))
+      }
+      try await management.ask(.delete, "policies/%2F/\(foreign)")
+    }
+  }
+
+  @Test("a foreign binding is told")
+  func foreign() async throws {
+    try await withTopology { broker async throws in
+      let name = broker.topology.name(of: .bills)
+      let connection = try await AMQPConnection.open(broker.settings.options(for: "test"))
+      try await connection.bindQueue(name: name, exchange: broker.topology.exchange, routingKey: "orders")
+      await connection.close()
+      #expect(
+        try await broker.administration.verify().map(\.sentence) == [
+          "\(name) is bound to \(broker.topology.exchange) under orders, which Ferry did not do."
+        ])
+    }
+  }
+
+  @Test("inbox and outbox of a role that was started before ferry migrate name ferry migrate")
+  func unmigrated() async throws {
+    let broker = try FreshTopology()
+    let events = Probe<QueueEvent>()
+    let inbox = RabbitInbox(broker.settings, topology: broker.topology, stage: .load, prefetch: 1) { events.report($0) }
+    let taking = Task { await inbox.next(max: 1) }
+    await events.wait { events in
+      events.contains { if case .failed(let why) = $0 { why.contains("`ferry migrate`") } else { false } }
+    }
+    await inbox.stop()
+    _ = await taking.value
+    await inbox.close()
+    let outbox = RabbitOutbox(broker.settings, topology: broker.topology)
+    let results = await outbox.publish([Parcel(to: .dead(.load), .unreadable([1]))])
+    await outbox.close()
+    #expect("\(results)".contains("`ferry migrate`"), "\(results)")
     await broker.administration.close()
   }
 

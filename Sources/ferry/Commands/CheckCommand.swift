@@ -5,23 +5,32 @@ struct CheckCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "check",
     abstract: "Checks settings, both vendors, broker, database and strategy; prints every problem with its remedy.",
-    discussion: "Exit 0 when nothing is wrong, 1 when something is, 78 when the settings cannot be read.")
+    discussion: """
+      Wrong settings do not hide the rest: every part whose own settings can be used is looked at.
+      Exit 0 when nothing is wrong (warnings are not), 1 when something is, 78 when settings are wrong.
+      """)
 
   func run() async throws {
-    let wiring = try Startup.wiring(for: Role.all)
+    let (wiring, problems) = Startup.leniently(for: Role.all)
+    for problem in problems { print("PROBLEM  settings: \(problem)") }
+    if !problems.isEmpty { print("         → Mend the settings; ferry settings prints what each may hold.") }
     let findings = await wiring.check()
-    var isGood = true
-    for finding in findings {
-      if finding.problems.isEmpty {
-        print("ok       \(finding.subject)")
-      } else {
-        isGood = false
-        for problem in finding.problems {
-          print("PROBLEM  \(finding.subject): \(problem.sentence)")
-          print("         → \(problem.remedy)")
-        }
-      }
+    for finding in findings { show(finding) }
+    if !problems.isEmpty { throw Startup.configurationExit }
+    if findings.contains(where: { !$0.problems.isEmpty }) { throw ExitCode(1) }
+  }
+
+  private func show(_ finding: Finding) {
+    if !finding.lacking.isEmpty {
+      let names = finding.lacking.map(\.rawValue).joined(separator: ", ")
+      print("skipped  \(finding.subject): it cannot be looked at without \(names)")
+    } else if finding.problems.isEmpty {
+      print("ok       \(finding.subject)")
     }
-    if !isGood { throw ExitCode(1) }
+    for problem in finding.problems {
+      print("PROBLEM  \(finding.subject): \(problem.sentence)")
+      print("         → \(problem.remedy)")
+    }
+    for warning in finding.warnings { print("warning  \(finding.subject): \(warning)") }
   }
 }

@@ -1,0 +1,88 @@
+import JSON
+import Orders
+
+/// The fields that `source.json` declares in its `response`, as a tree: what a placeholder may read.
+///
+/// A strategy that declares nothing is not checked. The platform lets a placeholder read what is not declared
+/// (mapping-language.md §5.2), so an unknown field by itself is a warning, not an error.
+struct SourceFields: Sendable {
+  /// A field; without declared children it may hold anything.
+  private struct Field: Sendable {
+    var children: [String: Field] = [:]
+  }
+
+  /// What came of looking for a path.
+  enum Answer: Equatable {
+    case known
+    /// Not declared; the declared path that is really near, if there is one.
+    case unknown(nearest: String?)
+  }
+
+  private var root = Field()
+
+  /// The declared fields; nil when there is no such declaration.
+  /// - Parameter made: names that `formatResponse` adds.
+  init?(_ response: JSONValue?, made: [String]) {
+    guard let response, response.kind == .array, response.count > 0 else { return nil }
+    Self.add(response, to: &root)
+    for name in made { root.children[name] = Field() }
+  }
+
+  private static func add(_ descriptors: JSONValue, to field: inout Field) {
+    for descriptor in descriptors.elements {
+      guard let name = descriptor["field"]?.string else { continue }
+      add(Path(name).segments[...], descriptor["children"], to: &field)
+    }
+  }
+
+  /// A dotted name declares the fields on its way.
+  private static func add(_ segments: ArraySlice<String>, _ children: JSONValue?, to field: inout Field) {
+    guard let first = segments.first else {
+      if let children, children.kind == .array { add(children, to: &field) }
+      return
+    }
+    add(segments.dropFirst(), children, to: &field.children[first, default: Field()])
+  }
+
+  /// Whether a path is declared, read inside of these lists, innermost last. As `Scope` reads it.
+  func answer(to path: Path, inside lists: [Path]) -> Answer {
+    for list in lists.reversed() {
+      guard let rest = Scope.Row.remainder(of: path, in: list) else { continue }
+      guard let row = field(at: list.segments[...]) else { return .known }
+      return answer(rest, in: row, before: path.segments.dropLast(rest.count), prefix: list.segments.last)
+    }
+    return answer(path.segments[...], in: root, before: [], prefix: nil)
+  }
+
+  private func answer(
+    _ segments: ArraySlice<String>, in start: Field, before: ArraySlice<String>, prefix: String?
+  ) -> Answer {
+    var (field, prefix, walked) = (start, prefix, Array(before))
+    for segment in segments {
+      if field.children.isEmpty { return .known }
+      let names = [segment] + (prefix.map { Self.otherSpelling(of: segment, prefix: $0) } ?? [])
+      guard let name = names.first(where: { field.children[$0] != nil }), let next = field.children[name] else {
+        let near = names.lazy.compactMap { Spelling.nearest(to: $0, among: field.children.keys.sorted()) }.first
+        return .unknown(nearest: near.map { (walked + [$0]).joined(separator: ".") })
+      }
+      walked.append(segment)
+      (field, prefix) = (next, nil)
+    }
+    return .known
+  }
+
+  /// With the list's prefix, or without it.
+  private static func otherSpelling(of key: String, prefix: String) -> [String] {
+    let marker = prefix + "_"
+    return [key.hasPrefix(marker) ? String(key.dropFirst(marker.count)) : marker + key]
+  }
+
+  private func field(at segments: ArraySlice<String>) -> Field? {
+    var field = root
+    for segment in segments {
+      guard let next = field.children[segment] else { return nil }
+      field = next
+    }
+    return field
+  }
+}
