@@ -13,7 +13,12 @@ extension Envelope {
       content: .order(Array(content.utf8)))
   }
 
-  static func bill(_ id: Int64, revision: Int64 = 1, body: String = "{}") -> Envelope {
+  static func bill(_ id: Int64, revision: Int64 = 1, customer: String = "C1") -> Envelope {
+    let body = #"{"Data":{"Page1":[{"FBillNo":"SO\#(id)","FCustID":{"FNumber":"\#(customer)"}}]}}"#
+    return bill(id, revision: revision, body: body)
+  }
+
+  static func bill(_ id: Int64, revision: Int64 = 1, body: String) -> Envelope {
     order(id, revision: revision).carrying(
       .bill(Bill(object: "SO", number: "SO\(id)", body: Array(body.utf8)), strategy: "sales-order"))
   }
