@@ -11,14 +11,19 @@ struct K3BillBody {
 
   /// Reads a body; nil when it is not one.
   init?(_ bytes: [UInt8]) {
-    guard let document = try? JSONDocument(bytes), let data = document.root.member("Data"),
-      let page = data.member("Page1"), page.kind == .array, page.count == 1, let header = page[0],
-      header.kind == .object
-    else { return nil }
+    guard let document = try? JSONDocument(bytes), let header = Self.header(of: document.root) else { return nil }
     self.document = document
     self.bytes = bytes
     self.header = header
-    lines = data.member("Page2").map { Array($0.elements) } ?? []
+    lines = document.root.member("Data")?.member("Page2").map { Array($0.elements) } ?? []
+  }
+
+  /// The one header of a body; nil when it is not one.
+  static func header(of root: JSONValue) -> JSONValue? {
+    guard let page = root.member("Data")?.member("Page1"), page.kind == .array, page.count == 1,
+      let header = page[0], header.kind == .object
+    else { return nil }
+    return header
   }
 
   /// The body with this bill number, everything else byte for byte as it was.

@@ -1,6 +1,6 @@
 internal import Curl
 internal import JSON
-internal import Orders
+public import Orders
 public import Pipeline
 
 /// K/3 WISE as the load stage sees it (vendor-apis.md part A).
@@ -22,6 +22,20 @@ public final class K3BillDestination: BillDestination {
 
   /// Whether a bill may have this number: what `lookUp` could not ask K/3 for is never saved.
   public static func isUsableKey(_ key: String) -> Bool { K3Filter.isUsable(key) }
+
+  /// A body is `Data` with one header in `Page1`, whose `FBillNo` is the bill's number.
+  ///
+  /// A number that could not be looked up anyway is not compared: a message's header does not carry all of it.
+  public func defect(of bill: Bill) -> String? {
+    let document: JSONDocument
+    do throws(JSONError) { document = try JSONDocument(bill.body) } catch { return "body is \(error)" }
+    guard let header = K3BillBody.header(of: document.root) else { return "body is not Data with one header in Page1" }
+    guard let number = header.member("FBillNo") else { return "body has no FBillNo" }
+    guard number.text == bill.number || !Self.isUsableKey(bill.number) else {
+      return "FBillNo is not the number that the message has for it"
+    }
+    return nil
+  }
 
   /// Posts each bill to `{object}/Save`, at most once (A.5.2), and classifies the answers (A.4).
   public func save(_ bills: [KeyedBill]) async -> [SaveAnswer] {

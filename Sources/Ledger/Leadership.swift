@@ -13,21 +13,25 @@ actor Leadership {
 
   init(_ database: LedgerDatabase) { self.database = database }
 
-  func take() async -> Bool {
+  func take() async throws(LedgerFailure) -> Bool {
     // An actor lets others in while it waits; a second asker is told what was true last.
     guard !isBusy else { return leads }
     isBusy = true
     defer { isBusy = false }
     if let session {
-      if let answer = await ask(session) { return conclude(answer) }
-      // The connection is gone, and the lock with it.
-      await session.close()
-      self.session = nil
-      leads = false
+      do throws(PostgresFailure) { return conclude(try await ask(session)) } catch {
+        // The connection is gone, and the lock with it; a new one is asked at once.
+        await drop(session)
+      }
     }
-    do throws(PostgresFailure) { session = try await database.client.session() } catch { return conclude(false) }
-    guard let session else { return conclude(false) }
-    return conclude(await ask(session) ?? false)
+    do throws(PostgresFailure) {
+      let session = try await database.client.session()
+      self.session = session
+      return conclude(try await ask(session))
+    } catch {
+      if let session { await drop(session) }
+      throw LedgerFailure(error, schema: database.schema)
+    }
   }
 
   func give() async {
@@ -37,19 +41,26 @@ actor Leadership {
     await session?.close()
   }
 
+  /// - Parameter answer: false too when this poller stepped down while it asked.
   private func conclude(_ answer: Bool) -> Bool {
     leads = answer && session != nil
     return leads
   }
 
-  /// Whether the lock is ours; nil when the connection does not answer.
-  private func ask(_ session: PostgresSession) async -> Bool? {
+  private func drop(_ session: PostgresSession) async {
+    leads = false
+    self.session = nil
+    await session.close()
+  }
+
+  /// Whether the lock is ours.
+  private func ask(_ session: PostgresSession) async throws(PostgresFailure) -> Bool {
     // A session gets a lock that it holds a second time: whoever leads asks for something that changes nothing.
     let statement =
       leads
       ? PostgresStatement("SELECT true")
       : PostgresStatement(
         "SELECT pg_try_advisory_lock($1::int, hashtext($2::text))", .int(AdvisoryLock.poller), .text(database.schema))
-    do throws(PostgresFailure) { return try await session.run(statement).bool(0, 0) ?? false } catch { return nil }
+    return try await session.run(statement).bool(0, 0) ?? false
   }
 }

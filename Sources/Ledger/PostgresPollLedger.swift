@@ -113,7 +113,7 @@ public final class PostgresPollLedger: PollLedger {
   }
 
   /// Becomes or stays the poller, by an advisory lock that lives as long as its connection.
-  public func lead() async -> Bool { await leadership.take() }
+  public func lead() async throws(LedgerFailure) -> Bool { try await leadership.take() }
 
   /// Steps down by closing that connection.
   public func resign() async { await leadership.give() }

@@ -23,7 +23,7 @@ public struct LoadTimes: Sendable {
 
 /// Writes bills to K/3, each once: reads `bills`.
 ///
-/// The order of steps is the protocol (nothing-lost-nothing-twice.md §3): claim, committed → ask K/3 where an earlier
+/// The order of steps is the protocol (nothing-lost-nothing-twice.md §3): read the bill → claim, committed → ask K/3 where an earlier
 /// attempt is in doubt → Save → settle, committed → only then the worker acknowledges.
 public struct LoadStage: Stage {
   private let ledger: any SyncLedger
@@ -60,10 +60,24 @@ public struct LoadStage: Stage {
   /// One outcome per bill.
   public func handle(_ batch: [Envelope]) async -> [Outcome] {
     var outcomes = batch.map { _ in Outcome.dead(Outcome.Burial(Reason(.undecodable, "the message is not a bill"))) }
-    let work = batch.enumerated().compactMap { index, envelope -> Work? in
-      guard case .bill(let bill, _) = envelope.content else { return nil }
-      return Work(index: index, envelope: envelope, bill: bill)
+    var work: [Work] = []
+    for (index, envelope) in batch.enumerated() {
+      guard case .bill(let bill, _) = envelope.content else { continue }
+      // Before the claim: what nobody can read must leave no trace in the ledger and never reach K/3.
+      if let defect = destination.defect(of: bill) {
+        outcomes[index] = .dead(
+          Outcome.Burial(Reason(.undecodable, "order \(envelope.orderID): the bill's \(defect)")))
+      } else {
+        work.append(Work(index: index, envelope: envelope, bill: bill))
+      }
     }
+    if work.isEmpty { return outcomes }
+    await write(work, &outcomes)
+    return outcomes
+  }
+
+  /// Claims, asks, saves and settles.
+  private func write(_ work: [Work], _ outcomes: inout [Outcome]) async {
     let notAfter = clock.now().advanced(
       by: .seconds(times.leaseSeconds - times.saveSeconds - times.visibleSeconds - times.marginSeconds))
     let answers: [ClaimAnswer]
@@ -71,7 +85,7 @@ public struct LoadStage: Stage {
       answers = try await ledger.claim(work.map(request), leaseSeconds: times.leaseSeconds)
     } catch {
       for item in work { outcomes[item.index] = .outage(Reason(error)) }
-      return outcomes
+      return
     }
 
     var toSave: [Work] = []
@@ -103,7 +117,6 @@ public struct LoadStage: Stage {
       }
     }
     await settle(decisions, into: &outcomes)
-    return outcomes
   }
 
   private func request(_ work: Work) -> ClaimRequest {

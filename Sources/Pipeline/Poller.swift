@@ -90,6 +90,7 @@ public final class Poller: Service {
   private let cycles = Counter(label: "ferry_poll_cycles_total")
   private let failures = Counter(label: "ferry_poll_failures_total")
   private let drifts = Counter(label: "ferry_page_drift_total")
+  private let leading = Gauge(label: "ferry_poll_leader")
   private let watermarkGauge = Gauge(label: "ferry_watermark_epoch_seconds")
 
   /// A poller.
@@ -106,30 +107,36 @@ public final class Poller: Service {
     self.logger = logger
   }
 
-  /// Cycles until graceful shutdown. A failed cycle is tried again after a growing pause.
+  /// Cycles until graceful shutdown. A failed cycle is tried again after a growing pause; while another process polls,
+  /// this one looks every 15 s at most whether it has gone.
   public func run() async {
     var pause = Duration.seconds(1)
+    var standsBy = false
     while !Task.isCancelled, !Task.isShuttingDownGracefully {
       var wait = Duration.seconds(plan.intervalSeconds)
-      let leads = await ledger.lead()
-      if !leads {
-        // Another process leads, or PostgreSQL is away: look again soon, so that nobody is missed for a whole interval.
-        wait = min(wait, .seconds(15))
-        logger.debug("Another poller leads, or the ledger is away")
-      } else {
-        do throws(PollInterruption) {
+      do throws(PollInterruption) {
+        let leads = try await fromLedger { () async throws(LedgerFailure) in try await ledger.lead() }
+        leading.record(leads ? 1 : 0)
+        if leads {
+          standsBy = false
           try await cycle()
-          pause = .seconds(1)
-        } catch {
-          if error == .stopped { break }
-          failures.increment()
-          logger.log(.warning, "The poll cycle ended early", [.failure: error])
-          wait = pause
-          pause = min(pause * 2, .seconds(15))
+        } else {
+          if !standsBy { logger.info("Another process polls; this one stands by") }
+          standsBy = true
+          wait = min(wait, .seconds(15))
         }
+        pause = .seconds(1)
+      } catch {
+        if error == .stopped { break }
+        if case .ledger = error { leading.record(0) }
+        failures.increment()
+        logger.log(.warning, "The poll cycle ended early", [.failure: error])
+        wait = pause
+        pause = min(pause * 2, .seconds(15))
       }
       await cancelWhenGracefulShutdown { [clock, wait] in await clock.sleep(wait) }
     }
+    leading.record(0)
     await ledger.resign()
     await outbox.close()
   }

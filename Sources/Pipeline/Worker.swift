@@ -218,6 +218,8 @@ final class OutagePause: Sendable {
       case .outage(let reason): outage = reason
       case .later(let reason, _) where reason.code == .inDoubt || reason.code == .k3Unavailable: doubt = reason
       case .later, .done(.duplicate), .done(.stale): break
+      // Parked before anybody was asked.
+      case .dead(let burial) where burial.reason.code == .undecodable: break
       case .forward, .done, .retry, .dead: isAnswered = true
       }
     }

@@ -52,6 +52,24 @@ struct DoubleSendTests {
     }
   }
 
+  @Test(
+    "after a request that died on a reused connection the next one goes through", arguments: [0, 20, 300_000],
+    [HTTPRequest.Method.post, .get])
+  func nextRequest(size: Int, next: HTTPRequest.Method) async throws {
+    try await withServer(
+      { $0.connection == 1 ? Self.commitThenDrop($0) : .ok("next") }, options: { $0.maxConnections = 1 }
+    ) { server, client in
+      let body = [UInt8](repeating: 120, count: size)
+      let outcomes = await client.perform([
+        HTTPRequest(.get, server.url + "/warm"), HTTPRequest(.post, server.url + "/save", body: body),
+        HTTPRequest(next, server.url + "/next", body: next == .post ? body : []),
+      ])
+      #expect(outcomes[1].uncertain?.kind == .dropped)
+      #expect(outcomes[2].text == "next", "\(outcomes[2])")
+      #expect(server.requests.map(\.path) == ["/warm", "/save", "/next"])
+    }
+  }
+
   @Test("control: plain libcurl sends the same POST twice and reports success")
   func control() throws {
     let server = RawServer(Self.commitThenDrop)

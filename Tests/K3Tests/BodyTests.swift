@@ -27,6 +27,26 @@ struct BodyTests {
     #expect(try sent(#"{"Data":{"Page1":[{}]}}"#, key: "K") == #"{"Data":{"Page1":[{"FBillNo":"K"}]}}"#)
   }
 
+  @Test("a body is told by its place or its shape, in any case of its names, and never by its values")
+  func defects() async throws {
+    let destination = try K3BillDestination(options("http://127.0.0.1:1"))
+    func defect(_ text: String, _ number: String = "SO-1") -> String? {
+      destination.defect(of: Bill(object: "SO", number: number, body: Array(text.utf8)))
+    }
+    #expect(defect(#"{"data":{"page1":[{"fbillno":"SO-1"}]}}"#) == nil)
+    #expect(defect(#"{"Data":{"Page1":[{"FBillNo":17}]}}"#, "17") == nil)
+    #expect(
+      defect(body("SO-1").dropLast(2).description)
+        == "body is not acceptable JSON: the text ends too early (byte 334)")
+    #expect(defect(#"{"Data":{"Page1":[{"FBillNo":"x"},{}]}}"#) == "body is not Data with one header in Page1")
+    #expect(defect(#"{"Data":{"Page1":[{"x":"SO-1"}]}}"#) == "body has no FBillNo")
+    #expect(defect(body("SO-2")) == "FBillNo is not the number that the message has for it")
+    // What a header shows otherwise than it is: control characters, and more than it may hold.
+    #expect(defect(#"{"Data":{"Page1":[{"FBillNo":"A\tB"}]}}"#, "A␉B") == nil)
+    #expect(defect(body(String(repeating: "9", count: 500)), String(repeating: "9", count: 400)) == nil)
+    await destination.close()
+  }
+
   @Test("a bill whose number is the key already is sent as it is, unread")
   func unread() throws {
     let bytes = try K3BillDestination.body(of: bill("K", key: "K", body: "not even JSON"))

@@ -33,8 +33,11 @@ struct ContractTests {
   @Test("in PostgreSQL: the poller's memory", arguments: pollLedgerContract)
   func pollLedger(_ sentence: ContractCase<PollLedgerSubject>) async throws {
     try await withSchema { _, one, other in
-      let subject = PollLedgerSubject(ledger: PostgresPollLedger(one), other: PostgresPollLedger(other))
+      let nowhere = try LedgerDatabase(LedgerOptions(url: "postgresql://nobody@127.0.0.1:1/none"))
+      let subject = PollLedgerSubject(
+        ledger: PostgresPollLedger(one), other: PostgresPollLedger(other), away: PostgresPollLedger(nowhere))
       try await sentence.check(subject)
+      await nowhere.close()
       await subject.ledger.resign()
       await subject.other.resign()
     }
@@ -43,8 +46,10 @@ struct ContractTests {
   @Test("in memory: the poller's memory", arguments: pollLedgerContract)
   func pollLedgerInMemory(_ sentence: ContractCase<PollLedgerSubject>) async throws {
     let books = MemoryPollLedger.Books()
+    let away = MemoryPollLedger(books)
+    away.fail(.unavailable("connection refused"))
     try await sentence.check(
-      PollLedgerSubject(ledger: MemoryPollLedger(books), other: MemoryPollLedger(books)))
+      PollLedgerSubject(ledger: MemoryPollLedger(books), other: MemoryPollLedger(books), away: away))
   }
 
   @Test("in PostgreSQL: the collections", arguments: collectionsContract)

@@ -109,8 +109,8 @@ struct LedgerDatabaseTests {
   func leadershipEnds() async throws {
     try await withSchema { schema, one, other in
       let (first, second) = (PostgresPollLedger(one), PostgresPollLedger(other))
-      #expect(await first.lead())
-      #expect(await !second.lead())
+      #expect(try await first.lead())
+      #expect(try await !second.lead())
       let client = schema.client()
       _ = try await client.run(
         PostgresStatement(
@@ -118,8 +118,8 @@ struct LedgerDatabaseTests {
             + "AND objid = (hashtext($2::text)::bigint & 4294967295)::oid AND granted",
           .int(AdvisoryLock.poller), .text(schema.name)))
       await client.close()
-      #expect(await second.lead())
-      #expect(await !first.lead())
+      #expect(try await second.lead())
+      #expect(try await !first.lead())
       await first.resign()
       await second.resign()
     }

@@ -35,6 +35,7 @@ public struct BillDestinationContract {
   public func check() async throws {
     #expect(await destination.save([]).isEmpty)
     #expect(await destination.lookUp([]).isEmpty)
+    onlyBillsPass()
     try await savedOnceAndFound()
     try await manyKeepTheirOrder()
     try await otherBillIsAConflict()
@@ -45,6 +46,24 @@ public struct BillDestinationContract {
 
   private func keyed(_ sample: Sample, key: String? = nil, in time: Duration = .seconds(3600)) -> KeyedBill {
     KeyedBill(bill(sample), key: key ?? sample.number, notAfter: .now + time)
+  }
+
+  private func onlyBillsPass() {
+    let good = bill(Sample(number: prefix + "read"))
+    func defect(_ body: some Sequence<UInt8>, number: String? = nil) -> String? {
+      destination.defect(of: Bill(object: good.object, number: number ?? good.number, body: Array(body)))
+    }
+    #expect(defect(good.body) == nil)
+    // Cut off at every byte, and what is no bill at all.
+    #expect(good.body.indices.allSatisfy { defect(good.body[..<$0]) != nil })
+    for text in ["not JSON", "null", "7", "\"x\"", "[]", "{}", #"{"Data":{}}"#, #"{"Data":{"Page1":[{}]}}"#] {
+      #expect(defect(text.utf8) != nil, "\(text) passes for a bill")
+    }
+    let page = String(decoding: good.body, as: UTF8.self)
+    #expect(defect(page.replacing("\"Page1\":[", with: "\"Page1\":[{},").utf8) != nil)
+    #expect(defect(good.body + [UInt8(ascii: "}")]) != nil)
+    let other = defect(good.body, number: prefix + "other")
+    #expect(other?.contains(prefix) == false, "it must be told, without values")
   }
 
   private func savedOnceAndFound() async throws {

@@ -127,7 +127,7 @@ private let deliveryCases: [ContractCase<InboxOutboxSubject>] = [
           }
         }
       }
-      await collected.wait { $0.count >= 40 }
+      _ = try? await collected.wait { $0.count >= 40 }
       for inbox in inboxes { await inbox.stop() }
     }
     #expect(collected.events.sorted() == (1...40).map { Int64($0) })

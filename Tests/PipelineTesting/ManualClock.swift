@@ -22,7 +22,7 @@ public final class ManualClock: Clock, Sendable {
     var now = Instant(offset: .zero)
     var serial = 0
     var sleepers: [Int: (deadline: Instant, wake: CheckedContinuation<Void, any Error>)] = [:]
-    var watchers: [(count: Int, wake: CheckedContinuation<Void, Never>)] = []
+    var watchers: [Int: (count: Int, wake: CheckedContinuation<Void, any Error>)] = [:]
   }
 
   private let state = Mutex(State())
@@ -46,7 +46,7 @@ public final class ManualClock: Clock, Sendable {
     }
     try await withTaskCancellationHandler {
       try await withCheckedThrowingContinuation { (wake: CheckedContinuation<Void, any Error>) in
-        let watchers: [CheckedContinuation<Void, Never>] = state.withLock { state in
+        let watchers: [CheckedContinuation<Void, any Error>] = state.withLock { state in
           if deadline <= state.now {
             wake.resume()
             return []
@@ -78,21 +78,32 @@ public final class ManualClock: Clock, Sendable {
   }
 
   /// Waits until at least so many tasks sleep on this clock.
-  public func sleepers(atLeast count: Int) async {
-    await withCheckedContinuation { wake in
-      let isThere = state.withLock { state in
-        if state.sleepers.count >= count { return true }
-        state.watchers.append((count, wake))
-        return false
+  /// - Throws: `WaitedInVain` when the task is cancelled, as a suite's time limit does.
+  public func sleepers(atLeast count: Int) async throws {
+    let id = state.withLock { state in
+      state.serial += 1
+      return state.serial
+    }
+    try await withTaskCancellationHandler {
+      try await withCheckedThrowingContinuation { (wake: CheckedContinuation<Void, any Error>) in
+        let ready: Result<Void, any Error>? = state.withLock { state in
+          if state.sleepers.count >= count { return .success(()) }
+          if Task.isCancelled { return .failure(WaitedInVain(state.sleepers.count, "sleepers")) }
+          state.watchers[id] = (count, wake)
+          return nil
+        }
+        if let ready { wake.resume(with: ready) }
       }
-      if isThere { wake.resume() }
+    } onCancel: {
+      let (watcher, count) = state.withLock { ($0.watchers.removeValue(forKey: id), $0.sleepers.count) }
+      watcher?.wake.resume(throwing: WaitedInVain(count, "sleepers"))
     }
   }
 
-  private static func satisfied(_ state: inout State) -> [CheckedContinuation<Void, Never>] {
+  private static func satisfied(_ state: inout State) -> [CheckedContinuation<Void, any Error>] {
     let count = state.sleepers.count
-    let ready = state.watchers.filter { $0.count <= count }.map(\.wake)
-    state.watchers.removeAll { $0.count <= count }
-    return ready
+    let ready = state.watchers.filter { $0.value.count <= count }
+    for id in ready.keys { state.watchers[id] = nil }
+    return ready.values.map(\.wake)
   }
 }

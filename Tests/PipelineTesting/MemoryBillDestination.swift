@@ -1,5 +1,5 @@
 import JSON
-import Orders
+public import Orders
 public import Pipeline
 import Synchronization
 
@@ -51,6 +51,15 @@ public final class MemoryBillDestination: BillDestination {
   public var lookUps: [String] { state.withLock { $0.lookUps } }
   /// The bodies by number.
   public var bodies: [String: [UInt8]] { state.withLock { $0.bills.mapValues(\.body) } }
+
+  /// A body is `Data` with one header in `Page1`, whose `FBillNo` is the bill's number.
+  public func defect(of bill: Bill) -> String? {
+    guard let root = (try? JSONDocument(bill.body))?.root else { return "body is not acceptable JSON" }
+    guard let page = root["Data"]?["Page1"], page.kind == .array, page.count == 1, page[0]?.kind == .object else {
+      return "body is not Data with one header in Page1"
+    }
+    return page[0]?["FBillNo"]?.text == bill.number ? nil : "FBillNo is not the number that the message has for it"
+  }
 
   /// One answer each, in order.
   public func save(_ bills: [KeyedBill]) async -> [SaveAnswer] { bills.map(save) }

@@ -97,10 +97,17 @@ public final class MemoryPollLedger: PollLedger {
   }
 
   /// Becomes or stays the poller of these books.
-  public func lead() async -> Bool {
-    books.state.withLock { state in
-      if state.leader == nil { state.leader = ObjectIdentifier(self) }
-      return state.leader == ObjectIdentifier(self)
+  public func lead() async throws(LedgerFailure) -> Bool {
+    let me = ObjectIdentifier(self)
+    do throws(LedgerFailure) {
+      return try checked { state in
+        if state.leader == nil { state.leader = me }
+        return state.leader == me
+      }
+    } catch {
+      // The lock lives as long as its connection.
+      await resign()
+      throw error
     }
   }
 

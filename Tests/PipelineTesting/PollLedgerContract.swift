@@ -8,11 +8,14 @@ public struct PollLedgerSubject: Sendable {
   public let ledger: any PollLedger
   /// Another poller's, over the same books.
   public let other: any PollLedger
+  /// A poller's memory whose database is away.
+  public let away: any PollLedger
 
   /// A subject.
-  public init(ledger: any PollLedger, other: any PollLedger) {
+  public init(ledger: any PollLedger, other: any PollLedger, away: any PollLedger) {
     self.ledger = ledger
     self.other = other
+    self.away = away
   }
 
   func number(_ order: Int64, _ time: Int64, _ hash: Int64) async throws -> RevisionAnswer {
@@ -45,16 +48,29 @@ private func at(_ seconds: Int64) -> BeijingTime { BeijingTime(epochSeconds: sec
 public let pollLedgerContract: [ContractCase<PollLedgerSubject>] =
   watermarkCases + revisionCases + [
     ContractCase("one poller leads until it steps down") { subject async throws in
-      #expect(await subject.ledger.lead())
-      #expect(await subject.ledger.lead())
-      #expect(await !subject.other.lead())
+      #expect(try await subject.ledger.lead())
+      #expect(try await subject.ledger.lead())
+      #expect(try await !subject.other.lead())
       await subject.ledger.resign()
-      #expect(await subject.other.lead())
-      #expect(await !subject.ledger.lead())
+      #expect(try await subject.other.lead())
+      #expect(try await !subject.ledger.lead())
       await subject.other.resign()
-      #expect(await subject.ledger.lead())
+      #expect(try await subject.ledger.lead())
       await subject.ledger.resign()
-    }
+    },
+    ContractCase("a poller whose database is away is told so, and not that another one leads") { subject async throws in
+      for _ in 1...2 {
+        do throws(LedgerFailure) {
+          Issue.record("nobody can tell, but the answer was \(try await subject.away.lead())")
+        } catch {
+          guard case .unavailable = error else {
+            Issue.record("away is not broken: \(error)")
+            return
+          }
+        }
+      }
+      await subject.away.resign()
+    },
   ]
 
 private let watermarkCases: [ContractCase<PollLedgerSubject>] = [

@@ -3,7 +3,7 @@ import Pipeline
 import PipelineTesting
 import Testing
 
-@Suite("Load stage")
+@Suite("Load stage", .timeLimit(.minutes(1)))
 struct LoadStageTests {
   private let clock = ManualClock()
   private let ledger: MemoryLedger
@@ -146,8 +146,7 @@ struct LoadStageTests {
 
   @Test("a refusal is parked with K/3's answer; the claim is free for a replay")
   func rejected() async {
-    let body = #"{"Data":{"Page1":[{"FCustID":{"FNumber":"C9"}}]}}"#
-    guard case .dead(let burial) = await stage.handle([.bill(1, body: body)]).first else {
+    guard case .dead(let burial) = await stage.handle([.bill(1, customer: "C9")]).first else {
       Issue.record("a refusal is final")
       return
     }
@@ -202,6 +201,24 @@ struct LoadStageTests {
     }
     #expect(burial.reason.code == .undecodable)
     #expect(outcomes[1] == .done(.written))
+  }
+
+  @Test(
+    "a bill whose body is broken, or is another bill's, is parked before it is claimed, and its neighbour is written",
+    arguments: ["no JSON", #"{"Data":{"Page1":[{"FBillNo":"SO1""#, "[]", #"{"Data":{"Page1":[{"FBillNo":"SO7"}]}}"#])
+  func broken(body: String) async {
+    let outcomes = await stage.handle([.bill(1, body: body), .bill(2)])
+    guard case .dead(let burial) = outcomes[0] else {
+      Issue.record("it must not go to K/3: \(outcomes[0])")
+      return
+    }
+    #expect(burial.reason.code == .undecodable)
+    #expect(burial.reason.sentence.hasPrefix("order 1: the bill's "))
+    #expect(!["SO1", "SO7", "no JSON"].contains { burial.reason.sentence.contains($0) })
+    #expect(row(1) == nil)
+    #expect(outcomes[1] == .done(.written))
+    #expect(erp.saves == ["SO2"])
+    #expect(erp.lookUps.isEmpty)
   }
 }
 

@@ -4,7 +4,7 @@ import Pipeline
 import PipelineTesting
 import Testing
 
-@Suite("Poller")
+@Suite("Poller", .timeLimit(.minutes(1)))
 struct PollerTests {
   private let clock = ManualClock()
   private let broker: MemoryBroker

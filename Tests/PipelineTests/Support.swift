@@ -13,7 +13,12 @@ extension Envelope {
       content: .order(Array(content.utf8)))
   }
 
-  static func bill(_ id: Int64, revision: Int64 = 1, body: String = "{}") -> Envelope {
+  static func bill(_ id: Int64, revision: Int64 = 1, customer: String = "C1") -> Envelope {
+    let body = #"{"Data":{"Page1":[{"FBillNo":"SO\#(id)","FCustID":{"FNumber":"\#(customer)"}}]}}"#
+    return bill(id, revision: revision, body: body)
+  }
+
+  static func bill(_ id: Int64, revision: Int64 = 1, body: String) -> Envelope {
     order(id, revision: revision).carrying(
       .bill(Bill(object: "SO", number: "SO\(id)", body: Array(body.utf8)), strategy: "sales-order"))
   }
@@ -24,6 +29,16 @@ func pipelineClock(_ clock: ManualClock) -> PipelineClock {
   PipelineClock(
     now: { ContinuousClock.now }, epochMilliseconds: { 1 },
     sleep: { try? await clock.sleep(until: clock.now.advanced(by: $0), tolerance: nil) })
+}
+
+/// Waits for the end of what a test has started, and ends it when the test's time is over.
+func ended<Failure: Error>(_ running: Task<Void, Failure>) async throws {
+  try await withTaskCancellationHandler {
+    try await running.value
+    try Task.checkCancellation()
+  } onCancel: {
+    running.cancel()
+  }
 }
 
 let silent = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
@@ -45,6 +60,42 @@ final class ScriptedStage: Stage {
   }
 }
 
+/// A stage whose partner is away for the first batches: as many as go out at once, then so many probes.
+final class AwayStage: Stage {
+  let name = StageName.transform
+  private let probes: Int
+  private let width: Int
+  private let entered = Probe<Int>()
+  private let state = Mutex((active: 0, most: 0))
+
+  init(probes: Int, width: Int) {
+    self.probes = probes
+    self.width = width
+  }
+
+  /// The most batches under way while one that followed the first failure was.
+  var mostProbesAtOnce: Int { state.withLock(\.most) }
+
+  func handle(_ batch: [Envelope]) async -> [Outcome] {
+    let number = state.withLock { state in
+      state.active += 1
+      entered.report(entered.events.count + 1)
+      return entered.events.count
+    }
+    defer { state.withLock { $0.active -= 1 } }
+    let isProbe = number > width && number <= width + probes
+    if isProbe { state.withLock { $0.most = max($0.most, $0.active) } }
+    // The first and the last ones wait for each other: so many do go out at once.
+    let last = width + probes + 1
+    if number <= width { _ = try? await entered.wait { $0.count >= self.width } }
+    if number > last { _ = try? await entered.wait { $0.count >= last + self.width } }
+    // The others get their chance to overtake.
+    for _ in 0..<number * 20 { await Task.yield() }
+    let isAway = number <= width + probes
+    return batch.map { isAway ? .outage(Reason(.ledgerUnavailable, "away")) : .forward(.bill($0.orderID.rawValue)) }
+  }
+}
+
 /// An outbox that reports each batch and can hold a batch until it is released.
 final class WatchedOutbox: Outbox {
   let published = Probe<[Parcel]>()
@@ -60,7 +111,7 @@ final class WatchedOutbox: Outbox {
 
   func publish(_ parcels: [Parcel]) async -> [PublishResult] {
     published.report(parcels)
-    await gate?.wait { !$0.isEmpty }
+    _ = try? await gate?.wait { !$0.isEmpty }
     return await inner.publish(parcels)
   }
 

@@ -4,7 +4,7 @@ import PipelineTesting
 import ServiceLifecycle
 import Testing
 
-@Suite("Worker")
+@Suite("Worker", .timeLimit(.minutes(1)))
 struct WorkerTests {
   private let clock = ManualClock()
   private let broker: MemoryBroker
@@ -17,10 +17,13 @@ struct WorkerTests {
     inbox = WatchedInbox(MemoryInbox(broker, stage: .transform))
   }
 
-  private func worker(_ stage: some Stage, _ outbox: any Outbox, batches: Int = 1) -> Worker {
+  private func worker(
+    _ stage: some Stage, _ outbox: any Outbox, shape: WorkerShape = WorkerShape(batchSize: 10, concurrentBatches: 1),
+    clock: PipelineClock? = nil
+  ) -> Worker {
     Worker(
       stage: stage, inbox: inbox, outbox: outbox, policy: RetryPolicy(ladder: [10, 60, 600, 3600], maxAttempts: 3),
-      shape: WorkerShape(batchSize: 10, concurrentBatches: batches), clock: pipelineClock(clock), logger: silent)
+      shape: shape, clock: clock ?? pipelineClock(self.clock), logger: silent)
   }
 
   private func enqueue(_ ids: Int64...) async {
@@ -30,7 +33,7 @@ struct WorkerTests {
   @Sendable private static func bill(_ envelope: Envelope) -> Outcome { .forward(.bill(envelope.orderID.rawValue)) }
 
   @Test("each outcome goes where it belongs, and only then is its message acknowledged")
-  func destinations() async {
+  func destinations() async throws {
     await enqueue(1, 2, 3, 4, 5)
     let reason = Reason(.k3Busy, "busy")
     let stage = ScriptedStage { envelope in
@@ -43,9 +46,9 @@ struct WorkerTests {
       }
     }
     let running = Task { await worker(stage, inner).run() }
-    await inbox.acknowledged.wait { $0.joined().count == 5 }
+    try await inbox.acknowledged.wait { $0.joined().count == 5 }
     await inbox.stop()
-    await running.value
+    try await ended(running)
     #expect(broker.count(in: .bills) == 1)
     #expect(broker.delayedCount == 2)
     #expect(broker.parked(by: .transform).map { $0.burial?.reason.code } == [.divisionByZero])
@@ -53,21 +56,21 @@ struct WorkerTests {
   }
 
   @Test("no message is acknowledged before its successor is confirmed")
-  func confirmFirst() async {
+  func confirmFirst() async throws {
     await enqueue(1)
     let gate = Probe<Bool>()
     let outbox = WatchedOutbox(inner, gate: gate)
     let running = Task { await worker(ScriptedStage(.transform, Self.bill), outbox).run() }
-    await outbox.published.wait { $0.count == 1 }
+    try await outbox.published.wait { $0.count == 1 }
     #expect(inbox.acknowledged.events.isEmpty)
     gate.report(true)
-    await inbox.acknowledged.wait { $0.count == 1 }
+    try await inbox.acknowledged.wait { $0.count == 1 }
     await inbox.stop()
-    await running.value
+    try await ended(running)
   }
 
   @Test("what is not confirmed is published again and acknowledged only then; the rest is not held up")
-  func publishAgain() async {
+  func publishAgain() async throws {
     await enqueue(1, 2)
     let refusals = Probe<OrderID>()
     inner.fail { parcel in
@@ -77,31 +80,31 @@ struct WorkerTests {
       return .refused("the queue is full")
     }
     let running = Task { await worker(ScriptedStage(.transform, Self.bill), inner).run() }
-    await inbox.acknowledged.wait { $0.joined().count == 1 }
-    await clock.sleepers(atLeast: 1)
+    try await inbox.acknowledged.wait { $0.joined().count == 1 }
+    try await clock.sleepers(atLeast: 1)
     #expect(broker.count(in: .bills) == 1)
     clock.advance(by: .seconds(1))
-    await inbox.acknowledged.wait { $0.joined().count == 2 }
+    try await inbox.acknowledged.wait { $0.joined().count == 2 }
     #expect(broker.count(in: .bills) == 2)
     await inbox.stop()
-    await running.value
+    try await ended(running)
   }
 
   @Test("a message that cannot be read is parked as it came")
-  func unreadable() async {
+  func unreadable() async throws {
     broker.inject(unreadable: [1, 2, 3], Reason(.undecodable, "the header ferry-order-id is missing"), into: .orders)
     let stage = ScriptedStage(.transform, Self.bill)
     let running = Task { await worker(stage, inner).run() }
-    await inbox.acknowledged.wait { $0.joined().count == 1 }
+    try await inbox.acknowledged.wait { $0.joined().count == 1 }
     await inbox.stop()
-    await running.value
+    try await ended(running)
     #expect(broker.parked(by: .transform).map(\.body) == [[1, 2, 3]])
     #expect(broker.parked(by: .transform).first?.burial?.reason.code == .undecodable)
     #expect(stage.batches.events.isEmpty)
   }
 
   @Test("a stage that answers the wrong number of outcomes gets nothing settled")
-  func wrongCount() async {
+  func wrongCount() async throws {
     struct Broken: Stage {
       let name = StageName.transform
       let called: Probe<Int>
@@ -113,29 +116,67 @@ struct WorkerTests {
     await enqueue(1)
     let called = Probe<Int>()
     let running = Task { await worker(Broken(called: called), inner).run() }
-    await called.wait { $0.count == 1 }
+    try await called.wait { $0.count == 1 }
     await inbox.stop()
-    await running.value
+    try await ended(running)
     #expect(inbox.acknowledged.events.isEmpty)
     #expect(broker.count(in: .orders) == 1)
   }
 
   @Test("after an outage the worker waits before it takes more, and longer each time")
-  func outage() async {
+  func outage() async throws {
     await enqueue(1)
     let stage = ScriptedStage { _ in .outage(Reason(.ledgerUnavailable, "PostgreSQL is away")) }
     let running = Task { await worker(stage, inner).run() }
-    await inbox.acknowledged.wait { $0.count == 1 }
+    try await inbox.acknowledged.wait { $0.count == 1 }
     // The retry queue's delay and the worker's pause.
-    await clock.sleepers(atLeast: 2)
+    try await clock.sleepers(atLeast: 2)
     await enqueue(2)
     #expect(stage.batches.events.count == 1)
     clock.advance(by: .seconds(1))
-    await stage.batches.wait { $0.count == 2 }
+    try await stage.batches.wait { $0.count == 2 }
     #expect(stage.batches.events[1].map(\.orderID.rawValue) == [2])
     await inbox.stop()
     running.cancel()
-    await running.value
+    try await ended(running)
+  }
+
+  @Test("while a partner is away one batch at a time goes out, and as many as before once it answers")
+  func singleProbe() async throws {
+    let pauses = Probe<Duration>()
+    // Pauses end at once: what the worker does not hold back by itself goes out.
+    let clock = PipelineClock(now: { .now }, epochMilliseconds: { 1 }, sleep: { pauses.report($0) })
+    let stage = AwayStage(probes: 40, width: 3)
+    for id in 1...50 { await enqueue(Int64(id)) }
+    let worker = worker(stage, inner, shape: WorkerShape(batchSize: 1, concurrentBatches: 3), clock: clock)
+    let running = Task { await worker.run() }
+    try await inbox.acknowledged.wait { $0.joined().count == 50 }
+    await inbox.stop()
+    try await ended(running)
+    #expect(stage.mostProbesAtOnce == 1)
+    // One pause before each probe: 1 s, doubling to 30 s, and none after the answer.
+    let seconds = pauses.events.map(\.components.seconds)
+    #expect(seconds == [1, 2, 4, 8, 16] + Array(repeating: 30, count: 36))
+  }
+
+  @Test("a message that nobody can read tells nothing of the partners: the pause stays")
+  func unreadableDuringOutage() async throws {
+    let stage = ScriptedStage { envelope in
+      envelope.orderID.rawValue == 2
+        ? .dead(Outcome.Burial(Reason(.undecodable, "not a bill")))
+        : .outage(Reason(.ledgerUnavailable, "PostgreSQL is away"))
+    }
+    let pauses = Probe<Duration>()
+    let clock = PipelineClock(now: { .now }, epochMilliseconds: { 1 }, sleep: { pauses.report($0) })
+    for id in 1...3 { await enqueue(Int64(id)) }
+    let worker = worker(stage, inner, shape: WorkerShape(batchSize: 1, concurrentBatches: 1), clock: clock)
+    let running = Task { await worker.run() }
+    try await inbox.acknowledged.wait { $0.joined().count == 3 }
+    // The third pause begins before the worker asks for more, and ends before it learns that there is none.
+    try await pauses.wait { $0.count == 3 }
+    await inbox.stop()
+    try await ended(running)
+    #expect(pauses.events.prefix(3).map(\.components.seconds) == [1, 2, 4])
   }
 
   @Test("graceful shutdown finishes what is held and gives back the rest")
@@ -148,10 +189,10 @@ struct WorkerTests {
       configuration: ServiceGroupConfiguration(
         services: [.init(service: service, successTerminationBehavior: .gracefullyShutdownGroup)], logger: silent))
     let running = Task { try await group.run() }
-    await outbox.published.wait { $0.count == 1 }
+    try await outbox.published.wait { $0.count == 1 }
     await group.triggerGracefulShutdown()
     gate.report(true)
-    try await running.value
+    try await ended(running)
     #expect(inbox.acknowledged.events.joined().count == 1)
     #expect(broker.count(in: .bills) == 1)
     await enqueue(2)

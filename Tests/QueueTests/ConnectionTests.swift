@@ -90,7 +90,7 @@ struct ConnectionTests {
     let inbox = RabbitInbox(
       settings, topology: try Topology(), stage: .load, prefetch: 1, pacing: pacing, onEvent: { events.report($0) })
     async let waiting = inbox.next(max: 1)
-    await clock.sleepers(atLeast: 1)
+    try await clock.sleepers(atLeast: 1)
     #expect(!inbox.isReady)
     await inbox.stop()
     #expect(await waiting.isEmpty)
@@ -109,7 +109,7 @@ struct ConnectionTests {
     let inbox = RabbitInbox(
       settings, topology: topology, stage: .load, prefetch: 1, pacing: pacing, onEvent: { events.report($0) })
     async let waiting = inbox.next(max: 1)
-    await events.wait { $0.contains(.pausing(milliseconds: 15_000)) }
+    try await events.wait { $0.contains(.pausing(milliseconds: 15_000)) }
     await inbox.stop()
     #expect(await waiting.isEmpty)
     await inbox.close()

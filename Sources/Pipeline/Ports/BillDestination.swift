@@ -61,6 +61,9 @@ public enum LookUpAnswer: Sendable, Equatable {
 
 /// The ERP, as the load stage needs it. Keeps its own bound on requests under way.
 public protocol BillDestination: Sendable {
+  /// What is wrong with a bill's body, as a clause without any of its values; nil when it is the body of a bill with
+  /// this number. Asks nobody: it is called for every bill, before it is claimed.
+  func defect(of bill: Bill) -> String?
   /// Saves bills, each in a request of its own that is sent at most once. One answer per bill, in order.
   func save(_ bills: [KeyedBill]) async -> [SaveAnswer]
   /// Asks what is held under each bill's key. One answer per bill, in order.

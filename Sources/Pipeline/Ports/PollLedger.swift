@@ -65,8 +65,9 @@ public protocol PollLedger: Sendable {
   func number(_ revisions: [FetchedRevision]) async throws(LedgerFailure) -> [RevisionAnswer]
   /// Records what the broker confirmed.
   func record(_ published: [PublishedRevision]) async throws(LedgerFailure)
-  /// Becomes or stays the one poller of the installation. False while another process is.
-  func lead() async -> Bool
+  /// Becomes or stays the one poller of the installation. False while another process is; it throws when nobody can
+  /// tell, and then this poller does not lead.
+  func lead() async throws(LedgerFailure) -> Bool
   /// Steps down.
   func resign() async
 }

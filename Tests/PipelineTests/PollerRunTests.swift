@@ -1,0 +1,84 @@
+import Logging
+import Orders
+import Pipeline
+import PipelineTesting
+import Testing
+
+@Suite("The poller's rounds", .timeLimit(.minutes(1)))
+struct PollerRunTests {
+  private let clock = ManualClock()
+  private let lines = Probe<String>()
+  private let source = MemoryOrderSource(now: noon)
+  private let books = MemoryPollLedger.Books()
+
+  private func poller(_ ledger: MemoryPollLedger) -> Poller {
+    Poller(
+      source: source, ledger: ledger, collections: MemoryCollections(),
+      outbox: MemoryOutbox(MemoryBroker(clock: clock)), plan: PollPlan(since: noon.advanced(bySeconds: -3600)),
+      clock: pipelineClock(clock), logger: recording(lines))
+  }
+
+  @Test("while PostgreSQL is away that is what is told, after growing pauses; when it is back the cycle runs")
+  func ledgerAway() async throws {
+    let ledger = MemoryPollLedger(books)
+    ledger.fail(.unavailable("connection refused"))
+    let running = Task { await poller(ledger).run() }
+    for (round, pause) in [1, 2, 4, 8, 15, 15].enumerated() {
+      try await lines.wait { $0.count == round + 1 }
+      try await clock.sleepers(atLeast: 1)
+      // Not yet.
+      clock.advance(by: .seconds(pause) - .nanoseconds(1))
+      #expect(lines.events.count == round + 1)
+      if round == 5 { ledger.fail(nil) }
+      clock.advance(by: .nanoseconds(1))
+    }
+    let told = "warning The poll cycle ended early: PostgreSQL is away: connection refused"
+    #expect(lines.events == Array(repeating: told, count: 6))
+    try await clock.sleepers(atLeast: 1)
+    #expect(try await ledger.watermark(of: .orders) == noon.advanced(bySeconds: -5))
+    running.cancel()
+    try await ended(running)
+  }
+
+  @Test("while another process polls this one stands by, says so once, and takes over within 15 s of its end")
+  func standsBy() async throws {
+    let other = MemoryPollLedger(books)
+    #expect(try await other.lead())
+    let ledger = MemoryPollLedger(books)
+    let running = Task { await poller(ledger).run() }
+    for _ in 1...3 {
+      try await clock.sleepers(atLeast: 1)
+      #expect(try await ledger.watermark(of: .orders) == nil)
+      clock.advance(by: .seconds(15))
+    }
+    try await clock.sleepers(atLeast: 1)
+    await other.resign()
+    clock.advance(by: .seconds(15))
+    try await clock.sleepers(atLeast: 1)
+    #expect(try await ledger.watermark(of: .orders) == noon.advanced(bySeconds: -5))
+    #expect(lines.events == ["info Another process polls; this one stands by"])
+    running.cancel()
+    try await ended(running)
+  }
+}
+
+/// A logger whose lines a test can read: level, sentence, and the failure that came with it.
+func recording(_ lines: Probe<String>) -> Logger {
+  Logger(label: "test", factory: { _ in RecordingLog(lines: lines) })
+}
+
+private struct RecordingLog: LogHandler {
+  let lines: Probe<String>
+  var metadata: Logger.Metadata = [:]
+  var logLevel = Logger.Level.info
+
+  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+    get { metadata[key] }
+    set { metadata[key] = newValue }
+  }
+
+  func log(event: LogEvent) {
+    let failure = event.metadata?["failure"].map { ": \($0)" } ?? ""
+    lines.report("\(event.level) \(event.message)\(failure)")
+  }
+}
