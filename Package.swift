@@ -107,7 +107,7 @@ let package = Package(
     tests("PostgreSQLTests", ["PostgreSQL", "DriverThread"]),
     tests("CurlTests", ["Curl", "CCurl", "DriverThread"]),
     tests("VendorSimTests", ["VendorStage", "JSON"]),
-    tests("FerryTests", ["ferry", "Orders"]),
+    tests("FerryTests", ["ferry", "Orders", "Pipeline", "Telemetry", lifecycle]),
     tests("ArchitectureTests", []),
     tests("EndToEndTests", ["PipelineTesting", "DriverThread"]),
   ]

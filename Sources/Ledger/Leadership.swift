@@ -1,5 +1,6 @@
 import Pipeline
 import PostgreSQL
+import Synchronization
 
 /// The election of the one poller: an advisory lock, held by a connection of its own.
 ///
@@ -10,8 +11,12 @@ actor Leadership {
   private var session: PostgresSession?
   private var leads = false
   private var isBusy = false
+  /// Whether the last try found nobody to ask.
+  private nonisolated let away = Mutex(false)
 
   init(_ database: LedgerDatabase) { self.database = database }
+
+  nonisolated var isAway: Bool { away.withLock { $0 } }
 
   func take() async -> Bool {
     // An actor lets others in while it waits; a second asker is told what was true last.
@@ -25,9 +30,14 @@ actor Leadership {
       self.session = nil
       leads = false
     }
-    do throws(PostgresFailure) { session = try await database.client.session() } catch { return conclude(false) }
+    do throws(PostgresFailure) { session = try await database.client.session() } catch {
+      away.withLock { $0 = true }
+      return conclude(false)
+    }
     guard let session else { return conclude(false) }
-    return conclude(await ask(session) ?? false)
+    let answer = await ask(session)
+    away.withLock { $0 = answer == nil }
+    return conclude(answer ?? false)
   }
 
   func give() async {

@@ -115,6 +115,10 @@ public final class PostgresPollLedger: PollLedger {
   /// Becomes or stays the poller, by an advisory lock that lives as long as its connection.
   public func lead() async -> Bool { await leadership.take() }
 
+  /// Whether PostgreSQL could not be asked when `lead` was last called: `lead` itself says no more than that another
+  /// process may be leading.
+  public var isAway: Bool { leadership.isAway }
+
   /// Steps down by closing that connection.
   public func resign() async { await leadership.give() }
 

@@ -87,6 +87,7 @@ public final class Poller: Service {
   let stuck = Mutex<[OrderID: Int]>([:])
   /// After so many failures in a row an order is parked instead of holding up the watermark.
   static let mostFailures = 5
+  private let ending = Mutex<PollInterruption?>(nil)
   private let cycles = Counter(label: "ferry_poll_cycles_total")
   private let failures = Counter(label: "ferry_poll_failures_total")
   private let drifts = Counter(label: "ferry_page_drift_total")
@@ -106,6 +107,9 @@ public final class Poller: Service {
     self.logger = logger
   }
 
+  /// How the last cycle ended early; nil when it did not, or when another process leads.
+  public var interruption: PollInterruption? { ending.withLock { $0 } }
+
   /// Cycles until graceful shutdown. A failed cycle is tried again after a growing pause.
   public func run() async {
     var pause = Duration.seconds(1)
@@ -115,13 +119,16 @@ public final class Poller: Service {
       if !leads {
         // Another process leads, or PostgreSQL is away: look again soon, so that nobody is missed for a whole interval.
         wait = min(wait, .seconds(15))
+        ending.withLock { $0 = nil }
         logger.debug("Another poller leads, or the ledger is away")
       } else {
         do throws(PollInterruption) {
           try await cycle()
+          ending.withLock { $0 = nil }
           pause = .seconds(1)
         } catch {
           if error == .stopped { break }
+          ending.withLock { $0 = error }
           failures.increment()
           logger.log(.warning, "The poll cycle ended early", [.failure: error])
           wait = pause

@@ -105,6 +105,22 @@ struct LedgerDatabaseTests {
     }
   }
 
+  @Test("a poller that does not lead tells whether PostgreSQL is away or another one leads")
+  func awayOrFollowing() async throws {
+    let nowhere = try LedgerDatabase(LedgerOptions(url: "postgresql://u:p@127.0.0.1:1/none"))
+    let cutOff = PostgresPollLedger(nowhere)
+    #expect(!cutOff.isAway)
+    #expect(await !cutOff.lead())
+    #expect(cutOff.isAway)
+    await nowhere.close()
+    try await withSchema { _, one, other async throws in
+      let (first, second) = (PostgresPollLedger(one), PostgresPollLedger(other))
+      #expect(await first.lead())
+      #expect(await !second.lead())
+      #expect(!first.isAway && !second.isAway)
+    }
+  }
+
   @Test("a poller whose connection was ended leads no more, and another one does")
   func leadershipEnds() async throws {
     try await withSchema { schema, one, other in
