@@ -109,6 +109,8 @@ let package = Package(
     tests("VendorSimTests", ["VendorStage", "JSON"]),
     tests("FerryTests", ["ferry", "Orders", "Pipeline", "Telemetry", lifecycle]),
     tests("ArchitectureTests", []),
-    tests("EndToEndTests", ["PipelineTesting", "DriverThread"]),
+    tests(
+      "EndToEndTests",
+      ["PipelineTesting", "DriverThread", "AMQP", "Curl", "JSON", "Orders", "Pipeline", "Queue"]),
   ]
 )
