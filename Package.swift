@@ -107,8 +107,10 @@ let package = Package(
     tests("PostgreSQLTests", ["PostgreSQL", "DriverThread"]),
     tests("CurlTests", ["Curl", "CCurl", "DriverThread"]),
     tests("VendorSimTests", ["VendorStage", "JSON"]),
-    tests("FerryTests", ["ferry", "Orders"]),
+    tests("FerryTests", ["ferry", "Orders", "Pipeline", "Telemetry", lifecycle]),
     tests("ArchitectureTests", []),
-    tests("EndToEndTests", ["PipelineTesting", "DriverThread"]),
+    tests(
+      "EndToEndTests",
+      ["PipelineTesting", "DriverThread", "AMQP", "Curl", "JSON", "Orders", "Pipeline", "Queue"]),
   ]
 )

@@ -87,6 +87,7 @@ public final class Poller: Service {
   let stuck = Mutex<[OrderID: Int]>([:])
   /// After so many failures in a row an order is parked instead of holding up the watermark.
   static let mostFailures = 5
+  private let ending = Mutex<PollInterruption?>(nil)
   private let cycles = Counter(label: "ferry_poll_cycles_total")
   private let failures = Counter(label: "ferry_poll_failures_total")
   private let drifts = Counter(label: "ferry_page_drift_total")
@@ -107,6 +108,9 @@ public final class Poller: Service {
     self.logger = logger
   }
 
+  /// How the last cycle ended early; nil when it did not, or when another process leads.
+  public var interruption: PollInterruption? { ending.withLock { $0 } }
+
   /// Cycles until graceful shutdown. A failed cycle is tried again after a growing pause; while another process polls,
   /// this one looks every 15 s at most whether it has gone.
   public func run() async {
@@ -125,9 +129,11 @@ public final class Poller: Service {
           standsBy = true
           wait = min(wait, .seconds(15))
         }
+        ending.withLock { $0 = nil }
         pause = .seconds(1)
       } catch {
         if error == .stopped { break }
+        ending.withLock { $0 = error }
         if case .ledger = error { leading.record(0) }
         failures.increment()
         logger.log(.warning, "The poll cycle ended early", [.failure: error])

@@ -47,6 +47,9 @@ public final class Worker: Service {
     self.logger = logger
   }
 
+  /// Why it holds back: what it last saw of a partner that is away; nil when all is well.
+  public var outage: Reason? { pause.reason }
+
   /// Works until graceful shutdown: then takes no more, finishes what it holds and gives the rest back.
   public func run() async {
     await withGracefulShutdownHandler {
@@ -194,6 +197,9 @@ final class OutagePause: Sendable {
   }
 
   private let state = Mutex(State())
+
+  /// Why nothing goes on; nil when all is well.
+  var reason: Reason? { state.withLock { $0.reason } }
 
   /// Whether a partner is away.
   var isOn: Bool { state.withLock { $0.reason != nil } }

@@ -30,6 +30,8 @@ public final class MetricsRegistry: MetricsFactory {
     var cells: [Series: Cell] = [:]
     /// By name: Prometheus takes one kind for all series of a name.
     var kinds: [String: String] = [:]
+    /// By name: one sentence.
+    var help: [String: String] = [:]
 
     /// False beyond the limit and for a name that is of another kind already: such a series counts for nobody,
     /// instead of eating the process's memory or making the text unreadable.
@@ -53,6 +55,11 @@ public final class MetricsRegistry: MetricsFactory {
   public func observe(_ name: String, labels: [(String, String)] = [], _ value: @escaping @Sendable () -> Double) {
     let series = Series(name: Self.name(name), labels: Self.text(labels))
     state.withLock { _ = $0.add(.observed(value), as: series) }
+  }
+
+  /// Sentences for the `# HELP` lines, by name. A name without one has no such line.
+  public func describe(_ help: [String: String]) {
+    state.withLock { $0.help.merge(help) { $1 } }
   }
 
   /// A counter.
@@ -107,6 +114,9 @@ public final class MetricsRegistry: MetricsFactory {
     }
     var text = ""
     for name in lines.keys.sorted() {
+      if let help = state.help[name] {
+        text += "# HELP \(name) \(help.replacing("\\", with: "\\\\").replacing("\n", with: "\\n"))\n"
+      }
       text += "# TYPE \(name) \(state.kinds[name] ?? "untyped")\n"
       for line in (lines[name] ?? []).sorted() { text += line + "\n" }
     }

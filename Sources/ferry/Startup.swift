@@ -38,6 +38,7 @@ enum Startup {
 
   private static func wiring(with settings: Settings) -> Wiring {
     let registry = MetricsRegistry()
+    registry.describe(metricHelp)
     MetricsSystem.bootstrap(registry)
     let isJSON = settings.text(.logFormat) == "json"
     LoggingSystem.bootstrap { label -> any LogHandler in
@@ -73,7 +74,7 @@ enum Startup {
       let admin = AdminServer(
         host: wiring.settings.text(.adminHost), port: wiring.settings.whole(.adminPort),
         probe: HealthProbe(
-          isAlive: { true }, notReady: { roles.filter { !$0.isReady() }.map { "\($0.name) is not connected" } }),
+          isAlive: { true }, notReady: { roles.flatMap { $0.notReady() } }),
         registry: wiring.registry, logger: wiring.logger)
       let budget = ShutdownBudget(seconds: wiring.settings.whole(.shutdownSeconds), logger: wiring.logger)
       let configuration = ServiceGroupConfiguration(
@@ -114,15 +115,6 @@ enum Startup {
     default: false
     }
   }
-}
-
-/// A role as a service.
-struct RoleService: Sendable {
-  let name: String
-  let service: any Service
-  /// Makes the connections that would else wait for the first work.
-  let prepare: @Sendable () async -> Void
-  let isReady: @Sendable () -> Bool
 }
 
 /// Runs all roles of a process, so that they stop together instead of one after the other.

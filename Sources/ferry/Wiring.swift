@@ -115,33 +115,40 @@ final class Wiring: Sendable {
     case .poll:
       let (poller, outbox) = try poller()
       return RoleService(
-        name: "poll", service: poller, prepare: { await outbox.connect() }, isReady: { outbox.isReady })
+        name: "poll", service: poller, partners: [.okki, .postgresql, .rabbitmq, .setup], registry: registry,
+        prepare: { await outbox.connect() }, isConnected: { outbox.isReady },
+        away: { Set([poller.interruption?.partner].compactMap { $0 }) })
     case .transform:
       let strategy = try StrategyFolder.strategy(in: settings.text(.strategies))
       for warning in strategy.warnings {
         logger.warning("The strategy has something odd", metadata: ["warning": "\(warning)"])
       }
-      let collections = CachedCollections(PostgresCollections(try database(connections: 2)), clock: clock)
+      let database = try database(connections: 2)
+      let collections = CachedCollections(PostgresCollections(database), clock: clock)
       return try worker(
-        TransformStage(strategy: strategy, collections: collections),
+        TransformStage(strategy: strategy, collections: collections), database, partners: [.postgresql, .setup],
         shape: WorkerShape(batchSize: 128, concurrentBatches: 2))
     case .load:
       let times = LoadTimes(
         leaseSeconds: settings.whole(.leaseSeconds), saveSeconds: settings.whole(.k3SaveTimeout),
         marginSeconds: Settings.leaseMargin, visibleSeconds: settings.whole(.k3Visible))
+      let database = try database(connections: 2)
       let stage = LoadStage(
-        ledger: PostgresLedger(try database(connections: 2)), destination: try destination(), times: times,
+        ledger: PostgresLedger(database), destination: try destination(), times: times,
         clock: clock)
       // Enough batches that K/3's places are never empty while the slowest Save of a batch is awaited.
       return try worker(
-        stage, shape: WorkerShape(batchSize: max(4, settings.whole(.k3Concurrency) * 2), concurrentBatches: 4),
+        stage, database, partners: [.k3, .postgresql, .setup],
+        shape: WorkerShape(batchSize: max(4, settings.whole(.k3Concurrency) * 2), concurrentBatches: 4),
         mostLent: 8 * max(4, settings.whole(.k3Concurrency) * 2))
     case .migrate: throw SetupProblem("migrate is no service.", remedy: "Run ferry migrate by itself.")
     }
   }
 
   /// - Parameter mostLent: no more messages are taken than can be worked on before the broker asks for them back.
-  private func worker(_ stage: some Stage, shape: WorkerShape, mostLent: Int = .max) throws -> RoleService {
+  private func worker(
+    _ stage: some Stage, _ database: LedgerDatabase, partners: [Partner], shape: WorkerShape, mostLent: Int = .max
+  ) throws -> RoleService {
     let topology = try topology()
     let name = stage.name
     let inbox = RabbitInbox(
@@ -152,8 +159,16 @@ final class Wiring: Sendable {
     let worker = Worker(
       stage: stage, inbox: inbox, outbox: outbox, policy: policy, shape: shape, clock: clock, logger: logger)
     return RoleService(
-      name: name.rawValue, service: worker, prepare: { await outbox.connect() },
-      isReady: { inbox.isReady && outbox.isReady })
+      name: name.rawValue, service: worker, partners: partners, registry: registry,
+      prepare: { [logger] in
+        await outbox.connect()
+        // Said at the start, not only when the first order needs it. The worker starts all the same.
+        do throws(LedgerFailure) { try await Migrator(database).check() } catch {
+          logger.error("The ledger cannot be used yet", metadata: ["failure": "\(Startup.sentence(of: error))"])
+        }
+      },
+      isConnected: { inbox.isReady && outbox.isReady },
+      away: { Set([worker.outage?.partner].compactMap { $0 }) })
   }
 
   private func poller() throws -> (Poller, RabbitOutbox) {

@@ -222,4 +222,34 @@ struct PollerTests {
     let orders = source.asked.firstIndex(of: .orders(page: 1)) ?? .max
     #expect(first < orders)
   }
+
+  @Test("a poller tells how its last cycle ended, until one has reached the end again")
+  func interruption() async throws {
+    let poller = poller()
+    source.fail(.now, with: .transient("503"))
+    #expect(poller.interruption == nil)
+    let running = Task { await poller.run() }
+    try await clock.sleepers(atLeast: 1)
+    #expect(poller.interruption == .source(.transient("503")))
+    #expect(poller.interruption?.partner == .okki)
+    clock.advance(by: .seconds(1))
+    try await clock.sleepers(atLeast: 1)
+    #expect(poller.interruption == nil)
+    running.cancel()
+    await running.value
+  }
+
+  @Test("each early end of a cycle names who was away, or nobody")
+  func partners() {
+    let named: [(PollInterruption, Partner?)] = [
+      (.source(.transient("")), .okki), (.source(.unauthorized("")), .okki), (.source(.malformed("")), .okki),
+      (.source(.throttled(afterSeconds: 1)), nil), (.ledger(.unavailable("")), .postgresql),
+      (.ledger(.broken("")), .setup), (.broker(""), .rabbitmq), (.drift, nil), (.overtaken, nil), (.stopped, nil),
+    ]
+    for (interruption, partner) in named { #expect(interruption.partner == partner, "\(interruption)") }
+    #expect(Reason(.k3Unavailable, "").partner == .k3)
+    #expect(Reason(.inDoubt, "").partner == .k3)
+    #expect(Reason(.ledgerUnavailable, "").partner == .postgresql)
+    #expect(Reason(.configuration, "").partner == .setup)
+  }
 }

@@ -2,6 +2,7 @@ import Orders
 import Pipeline
 import PipelineTesting
 import ServiceLifecycle
+import Synchronization
 import Testing
 
 @Suite("Worker", .timeLimit(.minutes(1)))
@@ -197,5 +198,27 @@ struct WorkerTests {
     #expect(broker.count(in: .bills) == 1)
     await enqueue(2)
     #expect(broker.count(in: .orders) == 1)
+  }
+
+  @Test("a worker tells why it holds back, until a partner has answered again")
+  func holdingBack() async throws {
+    await enqueue(1)
+    let isBack = Mutex(false)
+    let stage = ScriptedStage { envelope in
+      isBack.withLock { $0 } ? Self.bill(envelope) : .outage(Reason(.ledgerUnavailable, "away"))
+    }
+    let worker = worker(stage, inner)
+    #expect(worker.outage == nil)
+    let running = Task { await worker.run() }
+    try await inbox.acknowledged.wait { $0.joined().count == 1 }
+    #expect(worker.outage?.partner == .postgresql)
+    isBack.withLock { $0 = true }
+    await enqueue(2)
+    try await clock.sleepers(atLeast: 2)
+    clock.advance(by: .seconds(1))
+    try await inbox.acknowledged.wait { $0.joined().count == 2 }
+    #expect(worker.outage == nil)
+    await inbox.stop()
+    await running.value
   }
 }

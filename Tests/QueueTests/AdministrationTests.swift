@@ -134,7 +134,7 @@ struct AdministrationTests {
     let events = Probe<QueueEvent>()
     let inbox = RabbitInbox(broker.settings, topology: broker.topology, stage: .load, prefetch: 1) { events.report($0) }
     let taking = Task { await inbox.next(max: 1) }
-    await events.wait { events in
+    try await events.wait { events in
       events.contains { if case .failed(let why) = $0 { why.contains("`ferry migrate`") } else { false } }
     }
     await inbox.stop()

@@ -154,4 +154,12 @@ struct MetricsRegistryTests {
     }
     #expect(registry.prometheusText().contains("\no 1\n"))
   }
+
+  @Test("a described name has its HELP line before its TYPE line; a description without a series has none")
+  func help() {
+    let registry = MetricsRegistry()
+    registry.describe(["c": "What \\ is\ncounted.", "other": "Nothing."])
+    registry.makeCounter(label: "c", dimensions: []).increment(by: 1)
+    #expect(registry.prometheusText() == "# HELP c What \\\\ is\\ncounted.\n# TYPE c counter\nc 1\n")
+  }
 }

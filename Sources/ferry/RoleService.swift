@@ -1,0 +1,53 @@
+import Pipeline
+import ServiceLifecycle
+import Telemetry
+
+/// A role as a service.
+struct RoleService: Sendable {
+  let name: String
+  let service: any Service
+  /// Makes the connections that would else wait for the first work.
+  let prepare: @Sendable () async -> Void
+  /// Why the role cannot do its work, one sentence each; empty when it can.
+  let notReady: @Sendable () -> [String]
+
+  /// A role.
+  /// - Parameters:
+  ///   - partners: those besides the broker that can be away.
+  ///   - isConnected: whether the broker is there.
+  ///   - away: who was away when the role last dealt with them. Nobody is asked for it.
+  init(
+    name: String, service: any Service, partners: [Partner], registry: MetricsRegistry,
+    prepare: @escaping @Sendable () async -> Void, isConnected: @escaping @Sendable () -> Bool,
+    away: @escaping @Sendable () -> Set<Partner>
+  ) {
+    self.name = name
+    self.service = service
+    self.prepare = prepare
+    notReady = { Self.sentences(name, isConnected: isConnected(), away: away()) }
+    for partner in partners {
+      registry.observe("ferry_paused", labels: [("stage", name), ("partner", partner.rawValue)]) {
+        away().contains(partner) ? 1 : 0
+      }
+    }
+  }
+
+  static func sentences(_ name: String, isConnected: Bool, away: Set<Partner>) -> [String] {
+    let connection = isConnected ? [] : ["\(name): RabbitMQ is not connected"]
+    return connection + Partner.allCases.filter(away.contains).map { "\(name): \($0.isAway)" }
+  }
+}
+
+/// The `# HELP` lines of `/metrics`.
+let metricHelp: [String: String] = [
+  "ferry_polled_total": "Revisions of orders read from OKKI and published.",
+  "ferry_poll_cycles_total": "Poll cycles that reached OKKI's now.",
+  "ferry_poll_failures_total": "Poll cycles that ended early.",
+  "ferry_page_drift_total": "Slices read again because pages moved while they were read.",
+  "ferry_watermark_epoch_seconds": "Every order up to this time has been published and confirmed.",
+  "ferry_transformed_total": "Orders mapped to bills.",
+  "ferry_loaded_total": "Bills written to K/3, or found there after a doubt.",
+  "ferry_outcomes_total": "Outcomes of messages by stage and reason.",
+  "ferry_dead_letters_total": "Messages parked by stage and reason.",
+  "ferry_paused": "1 while a role holds back because this partner is away, by what it last saw of it.",
+]
