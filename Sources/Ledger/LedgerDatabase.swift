@@ -9,6 +9,8 @@ public struct LedgerOptions: Sendable {
   public var schema = "ferry"
   /// Connections for statements, 1...16, each with a thread of its own. The poller's election takes one more.
   public var connections = 2
+  /// Longest wait for a lock in milliseconds, 1 or more.
+  public var lockTimeoutMilliseconds = 10_000
   /// Shown in `pg_stat_activity`.
   public var applicationName = "ferry"
 
@@ -36,6 +38,7 @@ public final class LedgerDatabase: Sendable {
     postgres.applicationName = options.applicationName
     postgres.searchPath = options.schema
     postgres.connections = options.connections
+    postgres.lockTimeoutMilliseconds = options.lockTimeoutMilliseconds
     client = PostgresClient(postgres)
   }
 

@@ -5,21 +5,24 @@ import PostgreSQL
 public struct Migrator: Sendable {
   private let database: LedgerDatabase
   private let steps: [Migration]
+  private let onWait: @Sendable () async -> Void
 
   /// A migrator of a database.
-  public init(_ database: LedgerDatabase) {
-    self.init(database, steps: migrations)
+  /// - Parameter onWait: called each time that another migration has been waited for in vain for 10 s.
+  public init(_ database: LedgerDatabase, onWait: @escaping @Sendable () async -> Void = {}) {
+    self.init(database, steps: migrations, onWait: onWait)
   }
 
-  init(_ database: LedgerDatabase, steps: [Migration]) {
+  init(_ database: LedgerDatabase, steps: [Migration], onWait: @escaping @Sendable () async -> Void = {}) {
     self.database = database
     self.steps = steps
+    self.onWait = onWait
   }
 
   /// Applies what is missing, each step in a transaction of its own. Repeatable, and safe when two run at once.
   /// - Returns: the steps applied just now, as `1 (name)`; empty when there was nothing to do.
   /// - Throws: `.broken` when the database is newer than this program, or may not be changed by this user;
-  ///   `.unavailable` when it is away or another migration holds it for longer than the lock timeout (10 s).
+  ///   `.unavailable` when it is away or another migration goes on for longer than a minute.
   public func migrate() async throws(LedgerFailure) -> [String] {
     let session: PostgresSession
     do throws(PostgresFailure) { session = try await database.client.session() } catch {
@@ -28,11 +31,7 @@ public struct Migrator: Sendable {
     let result: Result<[String], PostgresFailure>
     var refusal: LedgerFailure?
     do throws(PostgresFailure) {
-      // Until the session ends.
-      _ = try await session.run(
-        PostgresStatement(
-          "SELECT pg_advisory_lock($1::int, hashtext($2::text))", .int(AdvisoryLock.migration),
-          .text(database.schema)))
+      try await lock(session)
       let present = try await prepare(session)
       refusal = tooNew(present)
       result = .success(refusal == nil ? try await apply(session, after: present) : [])
@@ -44,6 +43,25 @@ public struct Migrator: Sendable {
     switch result {
     case .success(let applied): return applied
     case .failure(let failure): throw LedgerFailure(failure, schema: database.schema)
+    }
+  }
+
+  /// Takes the migrations' lock until the session ends.
+  ///
+  /// Another migration is work, not a fault: it is waited for six times the lock timeout of 10 s, which bounds single
+  /// statements.
+  private func lock(_ session: PostgresSession) async throws(PostgresFailure) {
+    for attempt in 1... {
+      do throws(PostgresFailure) {
+        _ = try await session.run(
+          PostgresStatement(
+            "SELECT pg_advisory_lock($1::int, hashtext($2::text))", .int(AdvisoryLock.migration),
+            .text(database.schema)))
+        return
+      } catch {
+        guard case .refused(sqlState: "55P03", _) = error, attempt < 6 else { throw error }
+        await onWait()
+      }
     }
   }
 

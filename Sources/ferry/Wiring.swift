@@ -206,7 +206,10 @@ final class Wiring: Sendable {
     var done: [String] = []
     var problems: [any Error] = []
     do throws(LedgerFailure) {
-      let applied = try await Migrator(try database(connections: 1)).migrate()
+      let migrator = Migrator(try database(connections: 1)) { [logger] in
+        logger.info("Another migration is under way; waiting for it")
+      }
+      let applied = try await migrator.migrate()
       done = applied.isEmpty ? ["PostgreSQL: nothing to do"] : applied.map { "PostgreSQL: applied \($0)" }
     } catch { problems.append(error) }
     do throws(QueueFailure) {

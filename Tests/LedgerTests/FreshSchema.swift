@@ -11,10 +11,11 @@ struct FreshSchema {
 
   init() throws { url = try TestServers.postgres() }
 
-  func database(connections: Int = 2) throws -> LedgerDatabase {
+  func database(connections: Int = 2, lockTimeoutMilliseconds: Int = 10_000) throws -> LedgerDatabase {
     var options = LedgerOptions(url: url)
     options.schema = name
     options.connections = connections
+    options.lockTimeoutMilliseconds = lockTimeoutMilliseconds
     options.applicationName = name
     return try LedgerDatabase(options)
   }

@@ -45,6 +45,41 @@ struct MigratorTests {
     }
   }
 
+  @Test("waits for another migration longer than for any other lock, and then goes on")
+  func waitsForAnother() async throws {
+    try await withEmptySchema { schema, _, _ in
+      let holder = schema.client()
+      let session = try await holder.session()
+      _ = try await session.run(
+        PostgresStatement(
+          "SELECT pg_advisory_lock($1::int, hashtext($2::text))", .int(AdvisoryLock.migration), .text(schema.name)))
+      let waiting = try schema.database(lockTimeoutMilliseconds: 20)
+      let applied = try await Migrator(waiting, onWait: { await session.close() }).migrate()
+      #expect(applied.count == migrations.count)
+      await waiting.close()
+      await holder.close()
+    }
+  }
+
+  @Test("gives up when another migration does not end")
+  func givesUp() async throws {
+    try await withEmptySchema { schema, _, _ in
+      let holder = schema.client()
+      let session = try await holder.session()
+      _ = try await session.run(
+        PostgresStatement(
+          "SELECT pg_advisory_lock($1::int, hashtext($2::text))", .int(AdvisoryLock.migration), .text(schema.name)))
+      let waiting = try schema.database(lockTimeoutMilliseconds: 1)
+      let refusal = await failure { () throws(LedgerFailure) in _ = try await Migrator(waiting).migrate() }
+      guard case .unavailable? = refusal else { throw Unexpected(refusal: refusal) }
+      await waiting.close()
+      await session.close()
+      await holder.close()
+    }
+  }
+
+  private struct Unexpected: Error { let refusal: LedgerFailure? }
+
   @Test("refuses a database that is newer than the program")
   func newer() async throws {
     try await withEmptySchema { schema, one, _ in
