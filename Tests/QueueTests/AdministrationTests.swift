@@ -134,9 +134,8 @@ struct AdministrationTests {
     let events = Probe<QueueEvent>()
     let inbox = RabbitInbox(broker.settings, topology: broker.topology, stage: .load, prefetch: 1) { events.report($0) }
     let taking = Task { await inbox.next(max: 1) }
-    try await events.wait { events in
-      events.contains { if case .failed(let why) = $0 { why.contains("`ferry migrate`") } else { false } }
-    }
+    let told = try await events.wait { events in events.contains { if case .failed = $0 { true } else { false } } }
+    #expect("\(told)".contains("`ferry migrate`"), "\(told)")
     await inbox.stop()
     _ = await taking.value
     await inbox.close()
