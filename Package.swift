@@ -88,9 +88,11 @@ let package = Package(
     .executableTarget(
       name: "ferrybench", dependencies: ["JSON", "Orders", "Mapping"], path: "Sources/ferrybench", swiftSettings: house),
 
+    // Servers on plain sockets, which do what a test says.
+    .target(name: "TestSockets", dependencies: ["DriverThread"], path: "Tests/TestSockets", swiftSettings: house),
     // Doubles of the ports and the contracts that doubles and adapters keep.
     .target(
-      name: "PipelineTesting", dependencies: ["JSON", "Orders", "Pipeline", "DriverThread"],
+      name: "PipelineTesting", dependencies: ["JSON", "Orders", "Pipeline", "TestSockets"],
       path: "Tests/PipelineTesting", swiftSettings: house),
 
     // Tests, in the order of the rooms.
@@ -104,8 +106,8 @@ let package = Package(
     tests("LedgerTests", ["Ledger", "Orders", "Pipeline", "PipelineTesting", "PostgreSQL"]),
     tests("TelemetryTests", ["Telemetry", "JSON", logging, coreMetrics]),
     tests("AMQPTests", ["AMQP", "DriverThread"]),
-    tests("PostgreSQLTests", ["PostgreSQL", "DriverThread"]),
-    tests("CurlTests", ["Curl", "CCurl", "DriverThread"]),
+    tests("PostgreSQLTests", ["PostgreSQL", "DriverThread", "TestSockets"]),
+    tests("CurlTests", ["Curl", "CCurl", "TestSockets"]),
     tests("VendorSimTests", ["VendorStage", "JSON"]),
     tests("FerryTests", ["ferry", "Orders", "Pipeline", "Telemetry", lifecycle]),
     tests("ArchitectureTests", []),

@@ -1,4 +1,5 @@
 import Glibc
+import TestSockets
 
 /// A listening socket whose backlog is full, so that the kernel drops every further attempt to connect.
 final class FullListener {

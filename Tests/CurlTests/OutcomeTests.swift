@@ -1,4 +1,5 @@
 import Curl
+import TestSockets
 import Testing
 
 @Suite("what became of a request", .timeLimit(.minutes(1)))

@@ -1,5 +1,6 @@
 import Curl
 import Foundation
+import TestSockets
 import Testing
 
 @Suite("what goes over the wire", .timeLimit(.minutes(1)))

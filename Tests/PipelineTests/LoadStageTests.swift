@@ -12,10 +12,20 @@ struct LoadStageTests {
 
   init() {
     ledger = MemoryLedger(clock: clock)
-    stage = LoadStage(
+    stage = Self.stage(over: ledger, erp, clock)
+  }
+
+  private static func stage(
+    over ledger: any SyncLedger, _ erp: MemoryBillDestination, _ clock: ManualClock, leaseSeconds: Int = 160
+  ) -> LoadStage {
+    LoadStage(
       ledger: ledger, destination: erp,
-      times: LoadTimes(leaseSeconds: 160, saveSeconds: 60, marginSeconds: 10, visibleSeconds: 30),
+      times: LoadTimes(leaseSeconds: leaseSeconds, saveSeconds: 60, marginSeconds: 10, visibleSeconds: 30),
       clock: pipelineClock(clock))
+  }
+
+  private func stage(over ledger: any SyncLedger, leaseSeconds: Int = 160) -> LoadStage {
+    Self.stage(over: ledger, erp, clock, leaseSeconds: leaseSeconds)
   }
 
   private func row(_ id: Int64) -> MemoryLedger.Row? { ledger.rows[OrderID(rawValue: id)] }
@@ -33,11 +43,12 @@ struct LoadStageTests {
   func duplicate() async {
     let outcomes = await stage.handle([.bill(1), .bill(1)])
     #expect(outcomes[0] == .done(.written))
-    guard case .later(let reason, _) = outcomes[1] else {
+    guard case .later(let reason, let seconds) = outcomes[1] else {
       Issue.record("the second one must wait for the first")
       return
     }
     #expect(reason.code == .leaseBusy)
+    #expect(seconds == 160)
     #expect(await stage.handle([.bill(1)]) == [.done(.duplicate)])
     #expect(erp.saves == ["SO1"])
   }
@@ -69,10 +80,7 @@ struct LoadStageTests {
   @Test("a worker that died between Save and settle leaves a doubt, not a second bill")
   func diedAfterSave() async {
     // The first worker: claimed, saved, and never heard of again.
-    let dead = LoadStage(
-      ledger: ForgetfulLedger(ledger), destination: erp,
-      times: LoadTimes(leaseSeconds: 160, saveSeconds: 60, marginSeconds: 10, visibleSeconds: 30),
-      clock: pipelineClock(clock))
+    let dead = stage(over: WatchedLedger(ledger, settles: .lost))
     guard case .outage = await dead.handle([.bill(1)]).first else {
       Issue.record("an unsettled Save is no success")
       return
@@ -84,6 +92,47 @@ struct LoadStageTests {
     clock.advance(by: .seconds(161))
     #expect(await stage.handle([.bill(1)]) == [.done(.resolved)])
     #expect(erp.saves == ["SO1"])
+  }
+
+  @Test("a worker whose claim was taken over meanwhile reports nothing as done: the message comes again")
+  func takenOver() async {
+    let slow = stage(over: WatchedLedger(ledger, settles: .refused))
+    guard case .later(let reason, 30) = await slow.handle([.bill(1)]).first else {
+      Issue.record("the outcome is somebody else's to find out")
+      return
+    }
+    #expect(reason.code == .leaseBusy)
+  }
+
+  @Test("what is left of the lease must hold a Save, the time until K/3 shows it, and the margin; else nothing is sent")
+  func shortLease() async {
+    guard case .later(let reason, 1) = await stage(over: ledger, leaseSeconds: 100).handle([.bill(1)]).first else {
+      Issue.record("a Save must not start so late")
+      return
+    }
+    #expect(reason.code == .k3Busy)
+    #expect(erp.saves.isEmpty)
+    #expect(row(1)?.state == .clean)
+  }
+
+  @Test("a claim names the order, its revision, the mapped number and the body's fingerprint")
+  func claims() async {
+    let watched = WatchedLedger(ledger, settles: .kept)
+    let body = #"{"Data":{"Page1":[{"FBillNo":"A-7"}]}}"#
+    _ = await stage(over: watched).handle([.bill(7, revision: 3, number: "A-7", body: body)])
+    #expect(
+      watched.claims.events == [
+        ClaimRequest(
+          orderID: OrderID(rawValue: 7), revision: 3, billNumber: "A-7", payloadHash: fingerprint(body.utf8))
+      ])
+  }
+
+  @Test("a number that another order has is not saved twice: the claim's key is sent")
+  func otherKey() async {
+    let body = #"{"Data":{"Page1":[{"FBillNo":"SO1"}]}}"#
+    #expect(
+      await stage.handle([.bill(1), .bill(2, number: "SO1", body: body)]) == [.done(.written), .done(.written)])
+    #expect(erp.saves == ["SO1", "SO1-2"])
   }
 
   @Test("in doubt and not in K/3: it is saved after the look-up")
@@ -141,6 +190,10 @@ struct LoadStageTests {
     }
     #expect(burial.reason.code == .conflict)
     #expect(row(1)?.state == .parked)
+    #expect(row(1)?.reason == .conflict)
+    // A replay asks again before it sends anything.
+    _ = await stage.handle([.bill(1)])
+    #expect(erp.lookUps == ["SO1", "SO1"])
     #expect(erp.saves == ["SO1"])
   }
 
@@ -222,16 +275,29 @@ struct LoadStageTests {
   }
 }
 
-/// A ledger whose settles never arrive.
-private final class ForgetfulLedger: SyncLedger {
+/// A ledger that reports claims, and whose settles may be lost or refused.
+private final class WatchedLedger: SyncLedger {
+  enum Settles { case kept, lost, refused }
+
+  let claims = Probe<ClaimRequest>()
   private let inner: MemoryLedger
-  init(_ inner: MemoryLedger) { self.inner = inner }
+  private let settles: Settles
+
+  init(_ inner: MemoryLedger, settles: Settles) {
+    self.inner = inner
+    self.settles = settles
+  }
 
   func claim(_ requests: [ClaimRequest], leaseSeconds: Int) async throws(LedgerFailure) -> [ClaimAnswer] {
-    try await inner.claim(requests, leaseSeconds: leaseSeconds)
+    for request in requests { claims.report(request) }
+    return try await inner.claim(requests, leaseSeconds: leaseSeconds)
   }
 
   func settle(_ settlements: [Settlement]) async throws(LedgerFailure) -> [Bool] {
-    throw .unavailable("the connection broke")
+    switch settles {
+    case .kept: return try await inner.settle(settlements)
+    case .lost: throw .unavailable("the connection broke")
+    case .refused: return settlements.map { _ in false }
+    }
   }
 }

@@ -1,4 +1,3 @@
-import Logging
 import Orders
 import Pipeline
 import PipelineTesting
@@ -32,7 +31,7 @@ struct PollerRunTests {
       if round == 5 { ledger.fail(nil) }
       clock.advance(by: .nanoseconds(1))
     }
-    let told = "warning The poll cycle ended early: PostgreSQL is away: connection refused"
+    let told = "warning The poll cycle ended early failure=PostgreSQL is away: connection refused"
     #expect(lines.events == Array(repeating: told, count: 6))
     try await clock.sleepers(atLeast: 1)
     #expect(try await ledger.watermark(of: .orders) == noon.advanced(bySeconds: -5))
@@ -59,26 +58,5 @@ struct PollerRunTests {
     #expect(lines.events == ["info Another process polls; this one stands by"])
     running.cancel()
     try await ended(running)
-  }
-}
-
-/// A logger whose lines a test can read: level, sentence, and the failure that came with it.
-func recording(_ lines: Probe<String>) -> Logger {
-  Logger(label: "test", factory: { _ in RecordingLog(lines: lines) })
-}
-
-private struct RecordingLog: LogHandler {
-  let lines: Probe<String>
-  var metadata: Logger.Metadata = [:]
-  var logLevel = Logger.Level.info
-
-  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-    get { metadata[key] }
-    set { metadata[key] = newValue }
-  }
-
-  func log(event: LogEvent) {
-    let failure = event.metadata?["failure"].map { ": \($0)" } ?? ""
-    lines.report("\(event.level) \(event.message)\(failure)")
   }
 }

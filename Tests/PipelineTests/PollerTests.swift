@@ -108,6 +108,8 @@ struct PollerTests {
     try await poller { $0.sliceSize = 10 }.cycle()
     #expect(await queued().count == 60)
     #expect(try await ledger.watermark(of: .orders) == noon.advanced(bySeconds: -5))
+    // No slice had a second page.
+    #expect(source.asked.allSatisfy { if case .orders(let page) = $0 { page == 1 } else { true } })
   }
 
   @Test("without a confirm the watermark does not move, and the same number is published again")

@@ -18,9 +18,9 @@ extension Envelope {
     return bill(id, revision: revision, body: body)
   }
 
-  static func bill(_ id: Int64, revision: Int64 = 1, body: String) -> Envelope {
+  static func bill(_ id: Int64, revision: Int64 = 1, number: String? = nil, body: String) -> Envelope {
     order(id, revision: revision).carrying(
-      .bill(Bill(object: "SO", number: "SO\(id)", body: Array(body.utf8)), strategy: "sales-order"))
+      .bill(Bill(object: "SO", number: number ?? "SO\(id)", body: Array(body.utf8)), strategy: "sales-order"))
   }
 }
 
@@ -42,6 +42,27 @@ func ended<Failure: Error>(_ running: Task<Void, Failure>) async throws {
 }
 
 let silent = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+
+/// A logger whose lines a test can read: level, sentence, and the data by their keys.
+func recording(_ lines: Probe<String>) -> Logger {
+  Logger(label: "test", factory: { _ in RecordingLog(lines: lines) })
+}
+
+private struct RecordingLog: LogHandler {
+  let lines: Probe<String>
+  var metadata: Logger.Metadata = [:]
+  var logLevel = Logger.Level.info
+
+  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+    get { metadata[key] }
+    set { metadata[key] = newValue }
+  }
+
+  func log(event: LogEvent) {
+    let data = (event.metadata ?? [:]).sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }
+    lines.report("\(event.level) \(event.message)\(data.joined())")
+  }
+}
 
 /// A stage that answers from a table and reports its batches.
 final class ScriptedStage: Stage {

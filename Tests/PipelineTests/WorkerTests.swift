@@ -1,3 +1,4 @@
+import Logging
 import Orders
 import Pipeline
 import PipelineTesting
@@ -20,11 +21,11 @@ struct WorkerTests {
 
   private func worker(
     _ stage: some Stage, _ outbox: any Outbox, shape: WorkerShape = WorkerShape(batchSize: 10, concurrentBatches: 1),
-    clock: PipelineClock? = nil
+    clock: PipelineClock? = nil, logger: Logger = silent
   ) -> Worker {
     Worker(
       stage: stage, inbox: inbox, outbox: outbox, policy: RetryPolicy(ladder: [10, 60, 600, 3600], maxAttempts: 3),
-      shape: shape, clock: clock ?? pipelineClock(self.clock), logger: silent)
+      shape: shape, clock: clock ?? pipelineClock(self.clock), logger: logger)
   }
 
   private func enqueue(_ ids: Int64...) async {
@@ -54,6 +55,10 @@ struct WorkerTests {
     #expect(broker.delayedCount == 2)
     #expect(broker.parked(by: .transform).map { $0.burial?.reason.code } == [.divisionByZero])
     #expect(broker.count(in: .orders) == 0)
+    #expect(
+      inner.batches.joined().map { $0 } == [
+        .queue(.bills), .retry(.transform, afterSeconds: 10), .retry(.transform, afterSeconds: 60), .dead(.transform),
+      ])
   }
 
   @Test("no message is acknowledged before its successor is confirmed")
@@ -70,23 +75,26 @@ struct WorkerTests {
     try await ended(running)
   }
 
-  @Test("what is not confirmed is published again and acknowledged only then; the rest is not held up")
-  func publishAgain() async throws {
+  @Test(
+    "what is not confirmed is published again and acknowledged only then; the rest is not held up",
+    arguments: [(PublishResult.refused("the queue is full"), 1), (.unknown("the connection broke"), 2)])
+  func publishAgain(fault: PublishResult, arrived: Int) async throws {
     await enqueue(1, 2)
     let refusals = Probe<OrderID>()
     inner.fail { parcel in
       guard case .envelope(let envelope) = parcel.content, envelope.orderID.rawValue == 2, refusals.events.isEmpty
       else { return nil }
       refusals.report(envelope.orderID)
-      return .refused("the queue is full")
+      return fault
     }
     let running = Task { await worker(ScriptedStage(.transform, Self.bill), inner).run() }
-    try await inbox.acknowledged.wait { $0.joined().count == 1 }
     try await clock.sleepers(atLeast: 1)
-    #expect(broker.count(in: .bills) == 1)
+    #expect(inbox.acknowledged.events.joined().count == 1)
+    #expect(broker.count(in: .bills) == arrived)
     clock.advance(by: .seconds(1))
     try await inbox.acknowledged.wait { $0.joined().count == 2 }
-    #expect(broker.count(in: .bills) == 2)
+    // What was in doubt is there twice, and nothing is missing.
+    #expect(broker.count(in: .bills) == arrived + 1)
     await inbox.stop()
     try await ended(running)
   }
@@ -158,6 +166,42 @@ struct WorkerTests {
     // One pause before each probe: 1 s, doubling to 30 s, and none after the answer.
     let seconds = pauses.events.map(\.components.seconds)
     #expect(seconds == [1, 2, 4, 8, 16] + Array(repeating: 30, count: 36))
+  }
+
+  @Test("a batch of doubts alone begins a pause, one with an answer among them does not", arguments: [1, 2])
+  func doubts(batchSize: Int) async throws {
+    let doubt = Reason(.inDoubt, "K/3 did not answer")
+    let stage = ScriptedStage { $0.orderID.rawValue % 2 == 1 ? .later(doubt, afterSeconds: 60) : .done(.resolved) }
+    let pauses = Probe<Duration>()
+    let clock = PipelineClock(now: { .now }, epochMilliseconds: { 1 }, sleep: { pauses.report($0) })
+    await enqueue(1, 2, 3, 4)
+    let worker = worker(stage, inner, shape: WorkerShape(batchSize: batchSize, concurrentBatches: 1), clock: clock)
+    let running = Task { await worker.run() }
+    try await inbox.acknowledged.wait { $0.joined().count == 4 }
+    await inbox.stop()
+    try await ended(running)
+    // Alone, each doubt is followed by a probe that gets an answer.
+    #expect(pauses.events == (batchSize == 1 ? [.seconds(1), .seconds(1)] : []))
+  }
+
+  @Test("what is parked is logged with order and reason, and never with a vendor's own words")
+  func parkedLog() async throws {
+    await enqueue(1, 2)
+    let stage = ScriptedStage { envelope in
+      .dead(
+        Outcome.Burial(
+          Reason(.k3Rejected, "K/3 says: 甲公司"), vendorAnswer: envelope.orderID.rawValue == 1 ? "甲公司" : ""))
+    }
+    let lines = Probe<String>()
+    let worker = worker(stage, inner, logger: recording(lines))
+    let running = Task { await worker.run() }
+    try await inbox.acknowledged.wait { $0.joined().count == 2 }
+    await inbox.stop()
+    try await ended(running)
+    try #require(lines.events.count == 2)
+    #expect(lines.events.allSatisfy { $0.hasPrefix("warning Parked") && $0.contains("reason.code=k3_rejected") })
+    #expect(lines.events[0].contains("order.id=1") && !lines.events[0].contains("甲公司"))
+    #expect(lines.events[1].contains("order.id=2") && lines.events[1].contains("甲公司"))
   }
 
   @Test("a message that nobody can read tells nothing of the partners: the pause stays")

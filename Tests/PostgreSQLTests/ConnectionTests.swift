@@ -2,6 +2,7 @@ import DriverThread
 import Foundation
 import Glibc
 import PostgreSQL
+import TestSockets
 import Testing
 
 extension PostgreSQLTests {

@@ -1,0 +1,144 @@
+import JSON
+import Mapping
+import Orders
+import Pipeline
+import PipelineTesting
+import Testing
+
+@Suite("Transform stage")
+struct TransformStageTests {
+  private let collections = MemoryCollections()
+
+  private func stage() async throws -> TransformStage {
+    let target = #"""
+      {"api":"/SO/Save","ferry":{"key":"Page1.FBillNo"},"request":[{"field":"Page1","type":"array","children":[
+        {"field":"FBillNo","type":"string","value":"{order_no}","is_required":true},
+        {"field":"FCustID","type":"string","ferry":{"missing":"customer_unmapped"},
+         "value":"_findCollection find serial_id from customers where company_id={company_id}"}]}]}
+      """#
+    let customer = CollectionRecord(id: "7", content: Array(#"{"company_id":7,"serial_id":"C7"}"#.utf8))
+    try await collections.store([customer], in: "customers")
+    let strategy = try Strategy(name: "test", source: Array("{}".utf8), target: Array(target.utf8))
+    return TransformStage(strategy: strategy, collections: collections)
+  }
+
+  private func order(_ id: Int64, customer: Int) -> Envelope {
+    .order(id, content: #"{"order_no":"SO\#(id)","company_id":\#(customer)}"#)
+  }
+
+  private func burial(_ outcome: Outcome) -> Outcome.Burial? {
+    if case .dead(let burial) = outcome { burial } else { nil }
+  }
+
+  @Test("orders become bills with the records they ask for, each in its place")
+  func maps() async throws {
+    var first = order(1, customer: 7)
+    first.attempt = 3
+    first.lastReason = Reason(.ledgerUnavailable, "away")
+    let outcomes = try await stage().handle([first, order(2, customer: 7)])
+    for (id, outcome) in zip([Int64(1), 2], outcomes) {
+      let body = #"{"Data":{"Page1":[{"FBillNo":"SO\#(id)","FCustID":"C7"}]}}"#
+      let bill = Bill(object: "SO", number: "SO\(id)", body: Array(body.utf8))
+      // Attempts are counted anew at the next stage.
+      #expect(outcome == .forward(Envelope.order(id).carrying(.bill(bill, strategy: "test"))))
+    }
+  }
+
+  @Test("what cannot become a bill is parked with its reason and its order, and holds up no other")
+  func parks() async throws {
+    let outcomes = try await stage().handle([
+      order(1, customer: 8), .order(2, content: #"{"order_no":"#), .order(3, content: "[]"), .bill(4),
+      order(5, customer: 7),
+    ])
+    let codes = outcomes.map { burial($0)?.reason.code }
+    #expect(codes == [.customerUnmapped, .orderMalformed, .orderMalformed, .undecodable, nil])
+    for (index, id) in [1, 2, 3].enumerated() {
+      #expect(burial(outcomes[index])?.reason.sentence.hasPrefix("order \(id): ") == true)
+    }
+    #expect(outcomes[4].label == "forward")
+  }
+
+  @Test("while the collections cannot be asked nothing is parked and nothing counted", arguments: [true, false])
+  func away(isAway: Bool) async throws {
+    let stage = try await stage()
+    collections.fail(isAway ? .unavailable("connection refused") : .broken("no table"))
+    let code: ReasonCode = isAway ? .ledgerUnavailable : .configuration
+    for outcome in await stage.handle([order(1, customer: 7), order(2, customer: 8)]) {
+      guard case .outage(let reason) = outcome else {
+        Issue.record("an outage is no attempt: \(outcome)")
+        return
+      }
+      #expect(reason.code == code)
+    }
+  }
+}
+
+@Suite("Remembered records")
+struct CachedCollectionsTests {
+  /// Collections that report each question.
+  private final class Watched: Collections {
+    let asked = Probe<[String]>()
+    let inner = MemoryCollections()
+
+    func find(_ keys: [LookupKey]) async throws(LedgerFailure) -> [JSONDocument?] {
+      asked.report(keys.map { $0.conditions[0].value }.sorted())
+      return try await inner.find(keys)
+    }
+
+    func store(_ records: [CollectionRecord], in collection: String) async throws(LedgerFailure) {
+      try await inner.store(records, in: collection)
+    }
+  }
+
+  private let clock = ManualClock()
+  private let watched = Watched()
+  private let cached: CachedCollections
+
+  init() {
+    let (clock, start) = (clock, ContinuousClock.now)
+    let times = PipelineClock(
+      now: { start.advanced(by: clock.now.offset) }, epochMilliseconds: { 1 }, sleep: { _ in })
+    cached = CachedCollections(watched, clock: times, lifetime: .seconds(2), limit: 3)
+  }
+
+  private func put(_ id: Int, _ text: String, in collections: any Collections) async throws {
+    let record = CollectionRecord(id: "\(id)", content: Array(#"{"id":\#(id),"text":"\#(text)"}"#.utf8))
+    try await collections.store([record], in: "c")
+  }
+
+  private func find(_ ids: Int...) async throws -> [String?] {
+    let keys = ids.map {
+      LookupKey(collection: "c", conditions: [LookupKey.Condition(field: "id", value: "\($0)")])
+    }
+    return try await cached.find(keys).map { $0?.root["text"]?.string }
+  }
+
+  @Test("a record is asked for once within its lifetime, and again after it; what is absent is asked for each time")
+  func lifetime() async throws {
+    try await put(1, "old", in: watched.inner)
+    #expect(try await find(1, 9, 1) == ["old", nil, "old"])
+    try await put(1, "new", in: watched.inner)
+    clock.advance(by: .seconds(2) - .nanoseconds(1))
+    #expect(try await find(1, 9) == ["old", nil])
+    clock.advance(by: .nanoseconds(1))
+    #expect(try await find(1) == ["new"])
+    #expect(watched.asked.events == [["1", "9"], ["9"], ["1"]])
+  }
+
+  @Test("what is stored through it is seen at once")
+  func storing() async throws {
+    try await put(1, "old", in: watched.inner)
+    #expect(try await find(1) == ["old"])
+    try await put(1, "new", in: cached)
+    #expect(try await find(1) == ["new"])
+  }
+
+  @Test("it holds no more records than its limit, and answers all the same")
+  func limit() async throws {
+    for id in 1...4 { try await put(id, "r\(id)", in: watched.inner) }
+    #expect(try await find(1, 2, 3) == ["r1", "r2", "r3"])
+    #expect(try await find(4, 1) == ["r4", "r1"])
+    #expect(try await find(2) == ["r2"])
+    #expect(watched.asked.events == [["1", "2", "3"], ["4"], ["2"]])
+  }
+}
