@@ -1,5 +1,6 @@
 import CCurl
 import Curl
+import TestSockets
 import Testing
 
 /// libcurl 7.88 by itself repeats a POST on a reused connection that ends without an answer.
@@ -52,22 +53,42 @@ struct DoubleSendTests {
     }
   }
 
-  @Test(
-    "after a request that died on a reused connection the next one goes through", arguments: [0, 20, 300_000],
-    [HTTPRequest.Method.post, .get])
-  func nextRequest(size: Int, next: HTTPRequest.Method) async throws {
-    try await withServer(
-      { $0.connection == 1 ? Self.commitThenDrop($0) : .ok("next") }, options: { $0.maxConnections = 1 }
-    ) { server, client in
-      let body = [UInt8](repeating: 120, count: size)
-      let outcomes = await client.perform([
-        HTTPRequest(.get, server.url + "/warm"), HTTPRequest(.post, server.url + "/save", body: body),
-        HTTPRequest(next, server.url + "/next", body: next == .post ? body : []),
-      ])
-      #expect(outcomes[1].uncertain?.kind == .dropped)
-      #expect(outcomes[2].text == "next", "\(outcomes[2])")
-      #expect(server.requests.map(\.path) == ["/warm", "/save", "/next"])
+  /// Ends its first connection as soon as its second request begins; afterwards it answers everything, or is gone.
+  private static func killedMidRequest(isGone: Bool) -> LoopbackServer {
+    LoopbackServer { server, socket, connection in
+      var reader = RequestReader(socket)
+      var number = 0
+      while reader.next() != nil {
+        number += 1
+        guard sendAll(socket, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nnext".utf8) else { return }
+        guard connection == 1 else { continue }
+        _ = receiveSome(socket)
+        if isGone { server.refuse() }
+        return
+      }
     }
+  }
+
+  @Test(
+    "after a request that was cut off on a reused connection the next one goes through",
+    arguments: [20, 300_000, 5_000_000], [true, false])
+  func nextRequest(size: Int, isGone: Bool) async throws {
+    let server = Self.killedMidRequest(isGone: isGone)
+    let other = Self.killedMidRequest(isGone: false)
+    let client = try plainClient { $0.maxConnections = 1 }
+    let url = "http://127.0.0.1:\(server.port)"
+    let body = [UInt8](repeating: 120, count: size)
+    let outcomes = await client.perform([
+      HTTPRequest(.get, url + "/warm"), HTTPRequest(.post, url + "/save", body: body),
+      HTTPRequest(.post, "http://127.0.0.1:\(other.port)/next", body: body),
+    ])
+    #expect(outcomes[0].text == "next")
+    #expect(outcomes[1].uncertain != nil, "\(outcomes[1])")
+    // libcurl means to rewind before it repeats; where it cannot connect for that, the wish outlives the transfer.
+    #expect(outcomes[2].text == "next", "\(outcomes[2])")
+    await client.shutdown(graceMilliseconds: 0)
+    server.stop()
+    other.stop()
   }
 
   @Test("control: plain libcurl sends the same POST twice and reports success")

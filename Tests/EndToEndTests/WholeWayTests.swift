@@ -18,14 +18,16 @@ struct WholeWayTests {
     URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
   }
 
-  private func stage(orders: Int, faults: String, unmappable: Int) async throws -> Stage {
+  private func stage(orders: Int, faults: String, unmappable: Int, k3Milliseconds: Int = 0) async throws -> Stage {
     let okki = try Program(
       "vendorsim",
       [
         "okki", "--port", "0", "--orders", "\(orders)", "--faults", faults, "--unmappable", "\(unmappable)",
         "--companies", "50",
       ])
-    let k3 = try Program("vendorsim", ["k3", "--port", "0", "--faults", faults, "--orders", "\(orders)"])
+    let k3 = try Program(
+      "vendorsim",
+      ["k3", "--port", "0", "--faults", faults, "--orders", "\(orders)", "--latency-ms", "\(k3Milliseconds)"])
     let okkiURL = try await url(of: okki)
     let k3URL = try await url(of: k3)
     let word = TestServers.freshWord()
@@ -97,7 +99,8 @@ struct WholeWayTests {
 
   @Test("a loader that is killed in the middle leaves nothing lost and nothing twice")
   func killedLoader() async throws {
-    var stage = try await stage(orders: 300, faults: "off", unmappable: 0)
+    // Eight Saves under way at a time and 200 ms for each: 300 orders take seconds, and the kill comes between.
+    var stage = try await stage(orders: 300, faults: "off", unmappable: 0, k3Milliseconds: 200)
     stage.settings["FERRY_LEASE_SECONDS"] = "30"
     stage.settings["FERRY_K3_SAVE_TIMEOUT_SECONDS"] = "5"
     defer {
@@ -121,14 +124,17 @@ struct WholeWayTests {
         "verdict", "--okki", stage.okkiURL, "--k3", stage.k3URL, "--without-workers", "--wait-bills", "20", "--wait",
         "120",
       ])
-    _ = await some.exit()
+    #expect(await some.exit() == 0)
     doomed.kill()
     _ = await doomed.exit()
+    let between = try Program(
+      "vendorsim", ["verdict", "--okki", stage.okkiURL, "--k3", stage.k3URL, "--without-workers"])
+    #expect(await between.exit() == 1, "the loader had finished before it was killed: \(between.output)")
     let loader = try ferry(["load"], stage)
     defer { loader.kill() }
     let verdict = try Program(
       "vendorsim",
-      ["verdict", "--okki", stage.okkiURL, "--k3", stage.k3URL, "--without-workers", "--wait", "240"])
+      ["verdict", "--okki", stage.okkiURL, "--k3", stage.k3URL, "--without-workers", "--wait", "120"])
     #expect(await verdict.exit() == 0, "\(verdict.output)")
     #expect(await loader.stop() == 0)
     #expect(await transform.stop() == 0)
