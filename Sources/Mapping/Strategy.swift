@@ -12,9 +12,11 @@ public struct Strategy: Sendable {
   /// What is odd in the files and yet can be meant; for `ferry check` and the log.
   public let warnings: [StrategyProblem]
 
+  /// Where the bill's number stands in the body, such as `Page1.FBillNo`.
+  public var key: String { keyPath.text }
+
   let fields: [FieldDescriptor]
   let madeFields: [MadeField]
-  /// Where the bill's number stands in the body, such as `Page1.FBillNo`.
   let keyPath: Path
   let amounts: AmountRule?
 

@@ -21,9 +21,16 @@ enum StrategyFolder {
       throw StrategyProblem(
         file: folder, path: "", "holds \(names.count) strategies (\(names.joined(separator: ", "))); one is supported")
     }
-    return try Strategy(
+    let strategy = try Strategy(
       name: name, source: try file("source.json", in: "\(folder)/\(name)"),
       target: try file("target.json", in: "\(folder)/\(name)"), collections: [Poller.customersCollection])
+    // K/3 is asked for a bill by this field alone; by another one a Save in doubt could never be found.
+    guard strategy.key == "Page1.FBillNo" else {
+      throw StrategyProblem(
+        file: "\(folder)/\(name)/target.json", path: "ferry.key",
+        "is \(strategy.key); K/3 is asked for bills by Page1.FBillNo, so the bill's number must stand there")
+    }
+    return strategy
   }
 
   private static func file(_ name: String, in folder: String) throws -> [UInt8] {

@@ -1,0 +1,32 @@
+import FoundationEssentials
+import Mapping
+import Testing
+
+@testable import ferry
+
+@Suite("The folder of strategies")
+struct StrategyFolderTests {
+  /// Calls `body` with a folder that holds one strategy.
+  private func withStrategy(key: String, _ body: (String) throws -> Void) throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "strategies-\(UUID().uuidString)").path
+    try FileManager.default.createDirectory(atPath: "\(folder)/one", withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let field = #"{"field":"FBillNo","value":"{order_no}"},{"field":"FNote","value":"{order_no}"}"#
+    let target =
+      #"{"api":"/SO/Save","ferry":{"key":"\#(key)"},"request":[{"field":"Page1","type":"array","children":[\#(field)]}]}"#
+    try Data(target.utf8).write(to: URL(filePath: "\(folder)/one/target.json"))
+    try Data(#"{"api":"/v1/invoices/order/list"}"#.utf8).write(to: URL(filePath: "\(folder)/one/source.json"))
+    try body(folder)
+  }
+
+  @Test("a bill's number stands where K/3 is asked for it, or the program does not start")
+  func key() throws {
+    try withStrategy(key: "Page1.FBillNo") { folder throws in
+      #expect(try StrategyFolder.strategy(in: folder).key == "Page1.FBillNo")
+    }
+    try withStrategy(key: "Page1.FNote") { folder throws in
+      let problem = try #require(throws: StrategyProblem.self) { _ = try StrategyFolder.strategy(in: folder) }
+      #expect(problem.path == "ferry.key" && problem.sentence.contains("Page1.FBillNo"))
+    }
+  }
+}
