@@ -60,7 +60,7 @@ let package = Package(
     room("Queue", ["JSON", "Orders", "Pipeline", "AMQP", "Curl"]),
     room("Ledger", ["JSON", "Orders", "Pipeline", "PostgreSQL"]),
     room("Telemetry", ["JSON", logging, coreMetrics]),
-    room("Console", ["Telemetry", logging, lifecycle, hummingbird]),
+    room("Console", ["Telemetry", logging, lifecycle, hummingbird, nio[0]]),
 
     // The drivers: one C library each, on threads of their own.
     .systemLibrary(name: "CMalloc", path: "Sources/Drivers/CMalloc"),
@@ -109,7 +109,7 @@ let package = Package(
     tests("PostgreSQLTests", ["PostgreSQL", "DriverThread", "TestSockets"]),
     tests("CurlTests", ["Curl", "CCurl", "TestSockets"]),
     tests("VendorSimTests", ["VendorStage", "JSON"]),
-    tests("FerryTests", ["ferry", "Orders", "Pipeline", "Telemetry", lifecycle]),
+    tests("FerryTests", ["ferry", "Console", "Orders", "Pipeline", "Telemetry", "TestSockets", lifecycle, logging]),
     tests("ArchitectureTests", []),
     tests(
       "EndToEndTests",

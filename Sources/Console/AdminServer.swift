@@ -1,5 +1,7 @@
+import Glibc
 public import Hummingbird
 public import Logging
+import NIOCore
 public import ServiceLifecycle
 public import Telemetry
 
@@ -15,6 +17,14 @@ public struct HealthProbe: Sendable {
     self.isAlive = isAlive
     self.notReady = notReady
   }
+}
+
+/// Another program listens where the admin server should.
+public struct PortTaken: Error, Sendable {
+  /// The address.
+  public let host: String
+  /// The TCP port.
+  public let port: Int
 }
 
 /// Answers `/healthz`, `/readyz` and `/metrics` of one process.
@@ -66,7 +76,9 @@ public struct AdminServer: Service {
         logger.info(
           "Health and metrics are served", metadata: ["port": "\(channel.localAddress?.port ?? 0)"])
       }, logger: quiet)
-    try await application.run()
+    do { try await application.run() } catch let error as IOError where error.errnoCode == EADDRINUSE {
+      throw PortTaken(host: host, port: port)
+    }
   }
 
   private static func text(

@@ -85,6 +85,9 @@ struct DescriptorReader {
       rules = FieldRules(own, isScalar: isScalar) { sentences.append($0) }
       for sentence in sentences { problems.report(sentence, at: "\(path).ferry", own) }
     }
+    if let required = element["is_required"], !required.isNull, required.bool == nil {
+      problems.report("is_required is true or false, without quotes", at: "\(path).is_required", required)
+    }
     if element["is_required"]?.bool == true, rules.missing == nil { rules.missing = .fieldMissing }
     return rules
   }

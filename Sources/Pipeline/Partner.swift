@@ -17,8 +17,32 @@ public enum Partner: String, Sendable, CaseIterable {
     case .okki: "OKKI is away"
     case .k3: "K/3 WISE is away"
     case .postgresql: "PostgreSQL is away"
-    case .rabbitmq: "RabbitMQ is away"
+    case .rabbitmq: "RabbitMQ is away or takes no messages"
     case .setup: "the setup is wrong; the log says what"
+    }
+  }
+}
+
+/// A partner that a role cannot go on without, by what the role saw of it last.
+public struct Absence: Sendable, Hashable {
+  /// Who.
+  public let partner: Partner
+  /// It is there and refuses our login: no matter of the network.
+  public let refusesUs: Bool
+
+  /// An absence.
+  public init(_ partner: Partner, refusesUs: Bool = false) {
+    self.partner = partner
+    self.refusesUs = refusesUs
+  }
+
+  /// What is said of it.
+  public var sentence: String {
+    guard refusesUs else { return partner.isAway }
+    return switch partner {
+    case .okki: "OKKI refuses our client id or secret"
+    case .k3: "K/3 WISE refuses our authority code or rights"
+    case .postgresql, .rabbitmq, .setup: partner.isAway
     }
   }
 }
@@ -32,11 +56,19 @@ extension Reason {
     default: .setup
     }
   }
+
+  /// The same, told apart from a refused login.
+  public var absence: Absence { Absence(partner, refusesUs: code == .k3Unauthorized) }
 }
 
 extension PollInterruption {
   /// Who is away when a cycle ended so; nil when everybody answered.
-  public var partner: Partner? {
+  public var absence: Absence? {
+    if case .source(.unauthorized) = self { return Absence(.okki, refusesUs: true) }
+    return partner.map { Absence($0) }
+  }
+
+  private var partner: Partner? {
     switch self {
     case .source(.throttled), .drift, .overtaken, .stopped: nil
     case .source: .okki

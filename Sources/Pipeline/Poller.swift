@@ -147,6 +147,17 @@ public final class Poller: Service {
     await outbox.close()
   }
 
+  /// One cycle as the elected poller, which steps down after it.
+  /// - Returns: false when another process polls; nothing was read then.
+  public func once() async throws(PollInterruption) -> Bool {
+    let leads = try await fromLedger { () async throws(LedgerFailure) in try await ledger.lead() }
+    let result: Result<Void, PollInterruption>
+    do throws(PollInterruption) { result = .success(leads ? try await cycle() : ()) } catch { result = .failure(error) }
+    await ledger.resign()
+    try result.get()
+    return leads
+  }
+
   /// One cycle over customers and orders.
   public func cycle() async throws(PollInterruption) {
     let now = try await fromSource { () async throws(SourceFailure) in try await source.now() }

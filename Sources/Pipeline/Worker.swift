@@ -32,6 +32,8 @@ public final class Worker: Service {
   private let logger: Logger
   private let metrics = PipelineMetrics()
   private let pause = OutagePause()
+  /// Batches of which something waits to be published again.
+  private let unpublished = Mutex(0)
 
   /// A worker for one stage.
   public init(
@@ -47,8 +49,14 @@ public final class Worker: Service {
     self.logger = logger
   }
 
-  /// Why it holds back: what it last saw of a partner that is away; nil when all is well.
-  public var outage: Reason? { pause.reason }
+  /// Who is away by what the worker saw last: a partner that it holds back for, and the broker while it does not take
+  /// what must be published. Nobody once the worker has waited and only lacks a message to try with.
+  public var absences: Set<Absence> {
+    var absences: Set<Absence> = []
+    if let reason = pause.reason { absences.insert(reason.absence) }
+    if unpublished.withLock({ $0 > 0 }) { absences.insert(Absence(.rabbitmq)) }
+    return absences
+  }
 
   /// Works until graceful shutdown: then takes no more, finishes what it holds and gives the rest back.
   public func run() async {
@@ -72,7 +80,10 @@ public final class Worker: Service {
         }
         // Nothing runs any more: after the wait one batch goes alone, and its answer decides.
         let isProbe = pause.isOn
-        if isProbe { await waitOutOutage() }
+        if isProbe {
+          await waitOutOutage()
+          pause.lookForWork()
+        }
         let batch = await inbox.next(max: shape.batchSize)
         if batch.isEmpty { break }
         if isProbe {
@@ -153,6 +164,8 @@ public final class Worker: Service {
   private func publish(_ parcels: [Parcel], thenAcknowledge receipts: [Delivery.Receipt]) async {
     var left = Array(zip(parcels, receipts))
     var wait = Duration.milliseconds(250)
+    var isHeldUp = false
+    defer { if isHeldUp { unpublished.withLock { $0 -= 1 } } }
     while true {
       let results = await outbox.publish(left.map(\.0))
       var confirmed: [Delivery.Receipt] = []
@@ -170,6 +183,8 @@ public final class Worker: Service {
       }
       if !confirmed.isEmpty { inbox.acknowledge(confirmed) }
       if unconfirmed.isEmpty || Task.isCancelled { return }
+      if !isHeldUp { unpublished.withLock { $0 += 1 } }
+      isHeldUp = true
       logger.log(.warning, "Publishing again", [.count: unconfirmed.count, .failure: failure])
       await clock.sleep(wait)
       wait = min(wait * 2, .seconds(15))
@@ -194,12 +209,17 @@ final class OutagePause: Sendable {
   private struct State {
     var reason: Reason?
     var wait = Duration.seconds(1)
+    /// The wait is over, and there is no message yet to try with.
+    var lacksWork = false
   }
 
   private let state = Mutex(State())
 
-  /// Why nothing goes on; nil when all is well.
-  var reason: Reason? { state.withLock { $0.reason } }
+  /// Why nothing goes on; nil when all is well, or nobody knows: the wait is over and there was nothing to try with.
+  var reason: Reason? { state.withLock { $0.lacksWork ? nil : $0.reason } }
+
+  /// The wait is over: the next batch decides.
+  func lookForWork() { state.withLock { $0.lacksWork = $0.reason != nil } }
 
   /// Whether a partner is away.
   var isOn: Bool { state.withLock { $0.reason != nil } }
@@ -219,11 +239,13 @@ final class OutagePause: Sendable {
     var outage: Reason?
     var doubt: Reason?
     var isAnswered = false
+    var isLedgerBack = false
     for outcome in outcomes {
       switch outcome {
       case .outage(let reason): outage = reason
       case .later(let reason, _) where reason.code == .inDoubt || reason.code == .k3Unavailable: doubt = reason
-      case .later, .done(.duplicate), .done(.stale): break
+      // The ledger alone has answered.
+      case .later, .done(.duplicate), .done(.stale): isLedgerBack = true
       // Parked before anybody was asked.
       case .dead(let burial) where burial.reason.code == .undecodable: break
       case .forward, .done, .retry, .dead: isAnswered = true
@@ -231,9 +253,10 @@ final class OutagePause: Sendable {
     }
     let reason = outage ?? (isAnswered ? nil : doubt)
     state.withLock { state in
+      state.lacksWork = false
       if let reason {
         state.reason = reason
-      } else if isAnswered {
+      } else if isAnswered || isLedgerBack && state.reason?.partner != .k3 {
         state = State()
       }
     }

@@ -34,6 +34,24 @@ public final class RabbitAdministration: Sendable {
     session = RabbitSession(settings.options(for: "administration"), pacing: pacing, onEvent: { _ in })
   }
 
+  /// Whether the broker's AMQP address, login and virtual host can be used; the management API says nothing of them.
+  /// - Returns: what a person must mend; nil when a connection stands.
+  /// - Throws: when the broker cannot be reached for now.
+  public func reach() async throws(QueueFailure) -> SetupProblem? {
+    if await session.connected() != nil { return nil }
+    switch session.lastError {
+    // The driver's words for it: the broker names the virtual host at the end of the login.
+    case .loginRefused(let why)? where why.contains("vhost"):
+      return SetupProblem(
+        "RabbitMQ refuses the virtual host of FERRY_RABBITMQ_URL: \(why).",
+        remedy: "Create it (rabbitmqctl add_vhost) and give the user its permissions, or correct the address.")
+    case .loginRefused(let why)?:
+      return SetupProblem(
+        "RabbitMQ refuses the login: \(why).", remedy: "Correct user and password in FERRY_RABBITMQ_URL.")
+    default: throw QueueFailure(session.lastFailure)
+    }
+  }
+
   /// Applies policies, exchange, queues and bindings, then verifies them. Repeatable. Changes nothing while something is
   /// declared otherwise: the broker would refuse the first of them and tell of no other.
   /// - Returns: what still differs, each with its remedy; empty when all is well.
@@ -64,6 +82,10 @@ public final class RabbitAdministration: Sendable {
     }
     return problems.map(\.shown)
   }
+
+  /// Asks the management API who is there.
+  /// - Throws: when it cannot be asked.
+  public func ask() async throws(QueueFailure) { _ = try await management.brokerMajor() }
 
   /// Compares the broker with the topology.
   /// - Returns: the differences, each with its remedy; empty when all is well.
@@ -100,8 +122,8 @@ public final class RabbitAdministration: Sendable {
     let exchange: JSONDocument?
     let bindings: JSONDocument?
     let queues: [String: JSONDocument]
-    /// Of the virtual host's policies, by name.
-    let priorities: [String: Int64]
+    /// Of the virtual host's policies, by name; nil where nobody needs them or the user may not list them.
+    let priorities: [String: Int64]?
 
     /// What was declared otherwise.
     func declarations(_ topology: Topology) -> [TopologyProblem] {
@@ -127,7 +149,7 @@ public final class RabbitAdministration: Sendable {
     // A user who may not list policies still gets everything else told.
     let priorities = isForeign ? try? await management.policyPriorities() : nil
     return Present(
-      brokerMajor: major, exchange: exchange, bindings: bindings, queues: queues, priorities: priorities ?? [:])
+      brokerMajor: major, exchange: exchange, bindings: bindings, queues: queues, priorities: priorities)
   }
 
   /// Lengths of all queues, in the topology's order. A hint: just after its restart a broker may tell 0 of a full queue.

@@ -34,6 +34,14 @@ public final class RabbitOutbox: Outbox {
     return isReady
   }
 
+  /// Keeps the connection up while nothing is published, until the outbox is closed or the task cancelled: looks each
+  /// second, and connects with the pauses that are due.
+  public func stayConnected() async {
+    while !Task.isCancelled, !session.isRetired {
+      if await session.connected() != nil { try? await pacing.sleep(.seconds(1)) }
+    }
+  }
+
   /// Publishes a batch, as the port says. Without a connection it waits for the pause that is due (at most 30 s) and
   /// makes one attempt to connect.
   public func publish(_ parcels: [Parcel]) async -> [PublishResult] {

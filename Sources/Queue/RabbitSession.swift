@@ -17,6 +17,7 @@ final class RabbitSession: Sendable {
     var waiters: [Once<Live?>] = []
     var isRetired = false
     var lastFailure = "no attempt was made yet"
+    var lastError: AMQPFailure?
   }
 
   private let options: AMQPOptions
@@ -45,6 +46,9 @@ final class RabbitSession: Sendable {
 
   /// Why there is no connection.
   var lastFailure: String { state.withLock { $0.lastFailure } }
+
+  /// The same, to be told apart.
+  var lastError: AMQPFailure? { state.withLock { $0.lastError } }
 
   /// Whether it will never connect again.
   var isRetired: Bool { state.withLock { $0.isRetired } }
@@ -91,6 +95,7 @@ final class RabbitSession: Sendable {
       finish(nil) { state in
         state.backoff.failed(misconfigured: error.isMisconfiguration)
         state.lastFailure = text
+        state.lastError = error
       }
     }
   }

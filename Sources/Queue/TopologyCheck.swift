@@ -59,14 +59,18 @@ enum TopologyCheck {
   }
 
   /// What is in force on a queue instead of its own policy; nil when all is well.
-  /// - Parameter priorities: of the virtual host's policies, by name.
+  /// - Parameter priorities: of the virtual host's policies, by name; nil when they are not known.
   static func policy(
     _ name: String, _ found: JSONValue, wanted: [String: Topology.PolicyValue], priority: Int,
-    priorities: [String: Int64]
+    priorities: [String: Int64]?
   ) -> TopologyProblem? {
     let inForce = found["policy"]?.string ?? ""
     if inForce != name, !inForce.isEmpty {
-      let other = priorities[inForce]
+      // Deleted a moment ago: the broker's statistics show it a few seconds longer.
+      if let priorities, priorities[inForce] == nil {
+        return TopologyProblem("The queue \(name) is shown under the policy \"\(inForce)\", which exists no more")
+      }
+      let other = priorities?[inForce]
       let rank = other.map { " (priority \($0))" } ?? ""
       let sentence =
         "The queue \(name) is under the policy \"\(inForce)\"\(rank), not under Ferry's own (priority \(priority))"

@@ -8,6 +8,8 @@ struct RoleService: Sendable {
   let service: any Service
   /// Makes the connections that would else wait for the first work.
   let prepare: @Sendable () async -> Void
+  /// Goes on beside the service, until that ends.
+  let upkeep: @Sendable () async -> Void
   /// Why the role cannot do its work, one sentence each; empty when it can.
   let notReady: @Sendable () -> [String]
 
@@ -18,23 +20,24 @@ struct RoleService: Sendable {
   ///   - away: who was away when the role last dealt with them. Nobody is asked for it.
   init(
     name: String, service: any Service, partners: [Partner], registry: MetricsRegistry,
-    prepare: @escaping @Sendable () async -> Void, isConnected: @escaping @Sendable () -> Bool,
-    away: @escaping @Sendable () -> Set<Partner>
+    prepare: @escaping @Sendable () async -> Void, upkeep: @escaping @Sendable () async -> Void = {},
+    isConnected: @escaping @Sendable () -> Bool, away: @escaping @Sendable () -> Set<Absence>
   ) {
     self.name = name
     self.service = service
     self.prepare = prepare
+    self.upkeep = upkeep
     notReady = { Self.sentences(name, isConnected: isConnected(), away: away()) }
     for partner in partners {
       registry.observe("ferry_paused", labels: [("stage", name), ("partner", partner.rawValue)]) {
-        away().contains(partner) ? 1 : 0
+        away().contains { $0.partner == partner } ? 1 : 0
       }
     }
   }
 
-  static func sentences(_ name: String, isConnected: Bool, away: Set<Partner>) -> [String] {
+  static func sentences(_ name: String, isConnected: Bool, away: Set<Absence>) -> [String] {
     let connection = isConnected ? [] : ["\(name): RabbitMQ is not connected"]
-    return connection + Partner.allCases.filter(away.contains).map { "\(name): \($0.isAway)" }
+    return connection + away.map { "\(name): \($0.sentence)" }.sorted()
   }
 }
 
@@ -44,6 +47,7 @@ let metricHelp: [String: String] = [
   "ferry_poll_cycles_total": "Poll cycles that reached OKKI's now.",
   "ferry_poll_failures_total": "Poll cycles that ended early.",
   "ferry_page_drift_total": "Slices read again because pages moved while they were read.",
+  "ferry_poll_leader": "1 in the process that polls, 0 in those that stand by.",
   "ferry_watermark_epoch_seconds": "Every order up to this time has been published and confirmed.",
   "ferry_transformed_total": "Orders mapped to bills.",
   "ferry_loaded_total": "Bills written to K/3, or found there after a doubt.",

@@ -106,6 +106,7 @@ extension SettingKind {
     case .choice(let choices): return choices.contains(value) ? nil : "must be one of \(self.range)"
     case .time: return BeijingTime(value) == nil ? "must be written \(range)" : nil
     case .path: return value.isEmpty ? "must be a path" : nil
+    case .file: return FileManager.default.isReadableFile(atPath: value) ? nil : "is no file that can be read"
     }
   }
 

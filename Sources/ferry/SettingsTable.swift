@@ -55,6 +55,8 @@ enum SettingKind: Sendable {
   case choice([String])
   case time
   case path
+  /// A file that can be read.
+  case file
 
   /// The range as people read it.
   var range: String {
@@ -69,6 +71,7 @@ enum SettingKind: Sendable {
     case .choice(let choices): choices.joined(separator: ", ")
     case .time: "yyyy-MM-dd HH:mm:ss, Beijing time"
     case .path: "a path"
+    case .file: "a file that can be read"
     }
   }
 }
@@ -169,7 +172,7 @@ extension SettingRow {
 
   private static let process: [SettingRow] = [
     SettingRow(
-      name: .certificateAuthorities, kind: .path, standard: "/etc/ssl/certs/ca-certificates.crt",
+      name: .certificateAuthorities, kind: .file, standard: "/etc/ssl/certs/ca-certificates.crt",
       meaning: "certificate authorities that TLS trusts"),
     SettingRow(
       name: .adminHost, kind: .text(maxLength: 255), standard: "127.0.0.1",

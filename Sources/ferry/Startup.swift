@@ -15,6 +15,9 @@ enum Startup {
   /// The exit status for settings and strategies that cannot be used (EX_CONFIG).
   static let configurationExit = ExitCode(78)
 
+  /// The exit status for what may succeed later (EX_TEMPFAIL).
+  static let laterExit = ExitCode(75)
+
   /// Reads the settings, sets up logs and metrics.
   /// - Throws: exit 78, after every problem has been printed.
   static func wiring(for roles: Set<Role>) throws -> Wiring {
@@ -101,9 +104,11 @@ enum Startup {
       case .unavailable(let why): "PostgreSQL is away: \(why)"
       // SQLSTATE 28xxx: the login; 3D000: the database's name.
       case .broken(let why) where why.contains("(28") || why.contains("(3D"):
-        "PostgreSQL refuses us: \(why) Correct FERRY_POSTGRES_URL."
+        "PostgreSQL refuses us: \(why) Correct user, password or database in FERRY_POSTGRES_URL."
       case .broken(let why): "The ledger cannot be used: \(why)."
       }
+    case let taken as PortTaken:
+      "Port \(taken.port) on \(taken.host) is taken. Set FERRY_ADMIN_PORT to a free one; 0 takes any."
     case let interruption as PollInterruption: interruption.description
     default: String(describing: error)
     }
@@ -111,7 +116,7 @@ enum Startup {
 
   private static func isConfiguration(_ error: any Error) -> Bool {
     switch error {
-    case is StrategyProblem, is StrategyProblems, is SetupProblem: true
+    case is StrategyProblem, is StrategyProblems, is SetupProblem, is PortTaken: true
     default: false
     }
   }
@@ -126,6 +131,8 @@ struct RolesTogether: Service {
       for role in roles {
         group.addTask {
           await role.prepare()
+          let upkeep = Task { await role.upkeep() }
+          defer { upkeep.cancel() }
           try await role.service.run()
         }
       }

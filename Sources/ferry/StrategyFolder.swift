@@ -1,4 +1,5 @@
 import FoundationEssentials
+import JSON
 import Mapping
 import Pipeline
 
@@ -30,7 +31,19 @@ enum StrategyFolder {
         file: "\(folder)/\(name)/target.json", path: "ferry.key",
         "is \(strategy.key); K/3 is asked for bills by Page1.FBillNo, so the bill's number must stand there")
     }
+    try checkHeader(try file("target.json", in: "\(folder)/\(name)"), "\(folder)/\(name)/target.json")
     return strategy
+  }
+
+  /// K/3 takes a bill's header as the one row of `Page1` (vendor-apis.md A.8.1); anything else would park every order.
+  private static func checkHeader(_ target: [UInt8], _ file: String) throws {
+    let request = try JSONDocument(target).root["request"]
+    guard let page = request?.elements.reversed().first(where: { $0["field"]?.string == "Page1" }),
+      page["type"]?.string?.lowercased() == "array", page["value"].map({ $0.isNull || $0.string == "" }) ?? true
+    else {
+      throw StrategyProblem(
+        file: file, path: "request.Page1", "must be of type array without a value: K/3 takes the header as one row")
+    }
   }
 
   private static func file(_ name: String, in folder: String) throws -> [UInt8] {

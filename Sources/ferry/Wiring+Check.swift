@@ -65,7 +65,7 @@ extension Wiring {
       return Finding(subject: "strategy \(strategy.name)", warnings: strategy.warnings.map(\.description))
     } catch let error as StrategyProblems {
       return Finding(
-        subject: "strategy", problems: error.problems.map { SetupProblem("\($0).", remedy: remedy) },
+        subject: "strategy", problems: error.problems.map { SetupProblem(ended("\($0)"), remedy: remedy) },
         warnings: error.warnings.map(\.description))
     } catch {
       return Finding(subject: "strategy", problems: [problem(error, remedy: remedy)])
@@ -81,7 +81,7 @@ extension Wiring {
         if case .unavailable = error {
           "Start PostgreSQL, or correct FERRY_POSTGRES_URL."
         } else if case .broken(let why) = error, why.contains("(28") || why.contains("(3D") {
-          "Correct user, password or database in FERRY_POSTGRES_URL."
+          "Then run ferry check again."
         } else {
           "Run ferry migrate."
         }
@@ -93,23 +93,32 @@ extension Wiring {
   private func checkBroker() async -> Finding {
     do {
       let administration = try administration()
-      do {
-        // The queues over AMQP as well: the management API says nothing of that address.
-        let problems = try await administration.verify()
-        if problems.isEmpty { _ = try await administration.queueDepths() }
-        await administration.close()
-        return Finding(subject: "RabbitMQ", problems: problems)
+      var problems: [SetupProblem] = []
+      // Both addresses, whatever is wrong with one of them: the management API says nothing of AMQP's.
+      do throws(QueueFailure) {
+        if let refusal = try await administration.reach() { problems.append(refusal) }
+      } catch { problems.append(problem(error, remedy: "Start RabbitMQ, or correct FERRY_RABBITMQ_URL.")) }
+      do throws(QueueFailure) {
+        // In a virtual host that cannot be used everything is missing.
+        if problems.isEmpty { problems += try await administration.verify() } else { try await administration.ask() }
       } catch {
-        await administration.close()
-        throw error
+        let remedy = "Start RabbitMQ with its management plugin, or correct FERRY_RABBITMQ_MANAGEMENT_URL."
+        problems.append(problem(error, remedy: remedy))
       }
+      await administration.close()
+      return Finding(subject: "RabbitMQ", problems: problems)
     } catch {
-      let remedy = "Start RabbitMQ, or correct FERRY_RABBITMQ_URL and FERRY_RABBITMQ_MANAGEMENT_URL."
+      let remedy = "Correct FERRY_RABBITMQ_URL and FERRY_RABBITMQ_MANAGEMENT_URL."
       return Finding(subject: "RabbitMQ", problems: [problem(error, remedy: remedy)])
     }
   }
 
   private func problem(_ error: any Error, remedy: String) -> SetupProblem {
-    (error as? SetupProblem) ?? SetupProblem("\(Startup.sentence(of: error)).", remedy: remedy)
+    (error as? SetupProblem) ?? SetupProblem(ended(Startup.sentence(of: error)), remedy: remedy)
+  }
+
+  /// With a full stop, unless it ends with a mark of its own.
+  private func ended(_ sentence: String) -> String {
+    sentence.hasSuffix("?") || sentence.hasSuffix(".") ? sentence : sentence + "."
   }
 }

@@ -116,8 +116,8 @@ final class Wiring: Sendable {
       let (poller, outbox) = try poller()
       return RoleService(
         name: "poll", service: poller, partners: [.okki, .postgresql, .rabbitmq, .setup], registry: registry,
-        prepare: { await outbox.connect() }, isConnected: { outbox.isReady },
-        away: { Set([poller.interruption?.partner].compactMap { $0 }) })
+        prepare: { await outbox.connect() }, upkeep: { await outbox.stayConnected() },
+        isConnected: { outbox.isReady }, away: { Set([poller.interruption?.absence].compactMap { $0 }) })
     case .transform:
       let strategy = try StrategyFolder.strategy(in: settings.text(.strategies))
       for warning in strategy.warnings {
@@ -126,8 +126,8 @@ final class Wiring: Sendable {
       let database = try database(connections: 2)
       let collections = CachedCollections(PostgresCollections(database), clock: clock)
       return try worker(
-        TransformStage(strategy: strategy, collections: collections), database, partners: [.postgresql, .setup],
-        shape: WorkerShape(batchSize: 128, concurrentBatches: 2))
+        TransformStage(strategy: strategy, collections: collections), database,
+        partners: [.postgresql, .rabbitmq, .setup], shape: WorkerShape(batchSize: 128, concurrentBatches: 2))
     case .load:
       let times = LoadTimes(
         leaseSeconds: settings.whole(.leaseSeconds), saveSeconds: settings.whole(.k3SaveTimeout),
@@ -138,7 +138,7 @@ final class Wiring: Sendable {
         clock: clock)
       // Enough batches that K/3's places are never empty while the slowest Save of a batch is awaited.
       return try worker(
-        stage, database, partners: [.k3, .postgresql, .setup],
+        stage, database, partners: [.k3, .postgresql, .rabbitmq, .setup],
         shape: WorkerShape(batchSize: max(4, settings.whole(.k3Concurrency) * 2), concurrentBatches: 4),
         mostLent: 8 * max(4, settings.whole(.k3Concurrency) * 2))
     case .migrate: throw SetupProblem("migrate is no service.", remedy: "Run ferry migrate by itself.")
@@ -167,8 +167,8 @@ final class Wiring: Sendable {
           logger.error("The ledger cannot be used yet", metadata: ["failure": "\(Startup.sentence(of: error))"])
         }
       },
-      isConnected: { inbox.isReady && outbox.isReady },
-      away: { Set([worker.outage?.partner].compactMap { $0 }) })
+      upkeep: { await outbox.stayConnected() }, isConnected: { inbox.isReady && outbox.isReady },
+      away: { worker.absences })
   }
 
   private func poller() throws -> (Poller, RabbitOutbox) {
@@ -186,18 +186,14 @@ final class Wiring: Sendable {
   }
 
   /// One poll cycle.
-  func pollOnce() async throws {
+  /// - Returns: false when nothing was read, because another process polls.
+  func pollOnce() async throws -> Bool {
     let (poller, outbox) = try poller()
-    defer { logger.debug("One cycle is over") }
-    do {
-      try await poller.cycle()
-    } catch {
-      await outbox.close()
-      await close()
-      throw error
-    }
+    let result: Result<Bool, PollInterruption>
+    do throws(PollInterruption) { result = .success(try await poller.once()) } catch { result = .failure(error) }
     await outbox.close()
     await close()
+    return try result.get()
   }
 
   /// Applies schema and topology; one that fails does not hide the other.
@@ -215,7 +211,13 @@ final class Wiring: Sendable {
     do throws(QueueFailure) {
       let administration = try administration()
       let result: Result<[SetupProblem], QueueFailure>
-      do throws(QueueFailure) { result = .success(try await administration.apply()) } catch { result = .failure(error) }
+      do throws(QueueFailure) {
+        if let refusal = try await administration.reach() {
+          result = .success([refusal])
+        } else {
+          result = .success(try await administration.apply())
+        }
+      } catch { result = .failure(error) }
       await administration.close()
       let differences = try result.get()
       problems += differences

@@ -10,7 +10,7 @@ import Testing
       let messages = (0..<600).map { AMQPMessage(exchange: "", routingKey: "q", body: [UInt8($0 & 255)]) }
       publisher.add(
         PublishRequest(
-          messages: messages, results: messages.map { _ in nil }, deadline: .now + .seconds(60),
+          messages: messages, results: messages.map { _ in nil }, deadline: .now + .seconds(3600),
           continuation: continuation))
       func send() -> Int {
         var count = 0
@@ -49,7 +49,7 @@ import Testing
       let messages = (0..<20_000).map { _ in AMQPMessage(exchange: "", routingKey: "q", body: []) }
       publisher.add(
         PublishRequest(
-          messages: messages, results: messages.map { _ in nil }, deadline: .now + .seconds(60),
+          messages: messages, results: messages.map { _ in nil }, deadline: .now + .seconds(3600),
           continuation: continuation))
       var tag: UInt64 = 0
       while publisher.nextMessage() != nil {
@@ -71,7 +71,7 @@ import Testing
     let request = { @Sendable (count: Int, continuation) in
       PublishRequest(
         messages: (0..<count).map { _ in AMQPMessage(exchange: "", routingKey: "q", body: []) },
-        results: (0..<count).map { _ in nil }, deadline: .now + .seconds(60), continuation: continuation)
+        results: (0..<count).map { _ in nil }, deadline: .now + .seconds(3600), continuation: continuation)
     }
     let refused = await withCheckedContinuation { mailbox.post(request(Mailbox.limit + 1, $0)) }
     #expect(refused.count == Mailbox.limit + 1)

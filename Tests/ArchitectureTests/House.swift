@@ -37,7 +37,8 @@ enum House {
     Room("Telemetry", ours: ["JSON"], others: system.union(["Logging", "Metrics", "CoreMetrics"])),
     Room(
       "Console", ours: flow.union(["Mapping", "Telemetry"]),
-      others: system.union(["Logging", "ServiceLifecycle", "Hummingbird"])),
+      // NIOCore for the errors that Hummingbird throws.
+      others: system.union(["Logging", "ServiceLifecycle", "Hummingbird", "NIOCore"])),
     Room("DriverThread", in: "Drivers/DriverThread", ours: ["CMalloc"], others: system),
     Room("AMQP", in: "Drivers/AMQP", ours: ["CRabbitMQ", "DriverThread"], others: system),
     Room("PostgreSQL", in: "Drivers/PostgreSQL", ours: ["CPostgreSQL", "DriverThread"], others: system),

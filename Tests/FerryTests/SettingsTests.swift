@@ -65,6 +65,7 @@ struct SettingsTests {
       ("FERRY_QUEUE_PREFIX", "a b"), ("FERRY_POSTGRES_SCHEMA", "Ferry-1"), ("FERRY_POSTGRES_SCHEMA", "1a"),
       ("FERRY_POLL_SINCE", "2026-02-30 00:00:00"), ("FERRY_LOG_FORMAT", "JSON"),
       ("FERRY_ADMIN_PORT", "65536"), ("FERRY_OKKI_CLIENT_ID", "a\nb"),
+      ("FERRY_CA_FILE", "/nowhere/ca.crt"),
     ])
   func refused(name: String, value: String) {
     let found = problems([name: value])

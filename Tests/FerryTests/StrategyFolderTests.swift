@@ -7,13 +7,13 @@ import Testing
 @Suite("The folder of strategies")
 struct StrategyFolderTests {
   /// Calls `body` with a folder that holds one strategy.
-  private func withStrategy(key: String, _ body: (String) throws -> Void) throws {
+  private func withStrategy(key: String, page: String = "array", _ body: (String) throws -> Void) throws {
     let folder = FileManager.default.temporaryDirectory.appending(path: "strategies-\(UUID().uuidString)").path
     try FileManager.default.createDirectory(atPath: "\(folder)/one", withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let field = #"{"field":"FBillNo","value":"{order_no}"},{"field":"FNote","value":"{order_no}"}"#
     let target =
-      #"{"api":"/SO/Save","ferry":{"key":"\#(key)"},"request":[{"field":"Page1","type":"array","children":[\#(field)]}]}"#
+      #"{"api":"/SO/Save","ferry":{"key":"\#(key)"},"request":[{"field":"Page1","type":"\#(page)","children":[\#(field)]}]}"#
     try Data(target.utf8).write(to: URL(filePath: "\(folder)/one/target.json"))
     try Data(#"{"api":"/v1/invoices/order/list"}"#.utf8).write(to: URL(filePath: "\(folder)/one/source.json"))
     try body(folder)
@@ -27,6 +27,14 @@ struct StrategyFolderTests {
     try withStrategy(key: "Page1.FNote") { folder throws in
       let problem = try #require(throws: StrategyProblem.self) { _ = try StrategyFolder.strategy(in: folder) }
       #expect(problem.path == "ferry.key" && problem.sentence.contains("Page1.FBillNo"))
+    }
+  }
+
+  @Test("a header that is no row of Page1 is refused: K/3 would take none of the bills")
+  func header() throws {
+    try withStrategy(key: "Page1.FBillNo", page: "object") { folder throws in
+      let problem = try #require(throws: StrategyProblem.self) { _ = try StrategyFolder.strategy(in: folder) }
+      #expect(problem.path == "request.Page1")
     }
   }
 }

@@ -75,7 +75,7 @@ func body(_ number: String, customer: String = "C00001", quantity: String = #""1
 func bill(_ number: String, key: String? = nil, body text: String? = nil, object: String = "SO") -> KeyedBill {
   KeyedBill(
     Bill(object: object, number: number, body: Array((text ?? body(number)).utf8)), key: key ?? number,
-    notAfter: .now + .seconds(60))
+    notAfter: .now + .seconds(3600))
 }
 
 extension SaveAnswer {

@@ -3,6 +3,15 @@ import Testing
 
 @Suite("Problems of a strategy")
 struct StrategyProblemTests {
+  @Test(
+    "is_required in quotes is refused: passed over, an empty value would go to K/3",
+    arguments: [#""true""#, #""yes""#, "1"])
+  func requiredInQuotes(value: String) {
+    let found = problems(
+      target: #"{"api":"/SO/Save","ferry":{"key":"N"},"request":[{"field":"N","value":"1","is_required":\#(value)}]}"#)
+    #expect(found.map(\.path) == ["request.N.is_required"])
+  }
+
   @Test("every problem of both files is told at once, with file, path, line and column")
   func allAtOnce() {
     let source = """

@@ -39,6 +39,19 @@ struct PollerRunTests {
     try await ended(running)
   }
 
+  @Test("a single cycle is left to the process that polls, and steps down after its own")
+  func once() async throws {
+    let other = MemoryPollLedger(books)
+    let ledger = MemoryPollLedger(books)
+    #expect(try await other.lead())
+    #expect(try await !poller(ledger).once())
+    #expect(try await ledger.watermark(of: .orders) == nil)
+    await other.resign()
+    #expect(try await poller(ledger).once())
+    #expect(try await ledger.watermark(of: .orders) == noon.advanced(bySeconds: -5))
+    #expect(try await other.lead())
+  }
+
   @Test("while another process polls this one stands by, says so once, and takes over within 15 s of its end")
   func standsBy() async throws {
     let other = MemoryPollLedger(books)

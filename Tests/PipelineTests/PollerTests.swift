@@ -233,7 +233,7 @@ struct PollerTests {
     let running = Task { await poller.run() }
     try await clock.sleepers(atLeast: 1)
     #expect(poller.interruption == .source(.transient("503")))
-    #expect(poller.interruption?.partner == .okki)
+    #expect(poller.interruption?.absence == Absence(.okki))
     clock.advance(by: .seconds(1))
     try await clock.sleepers(atLeast: 1)
     #expect(poller.interruption == nil)
@@ -244,11 +244,16 @@ struct PollerTests {
   @Test("each early end of a cycle names who was away, or nobody")
   func partners() {
     let named: [(PollInterruption, Partner?)] = [
-      (.source(.transient("")), .okki), (.source(.unauthorized("")), .okki), (.source(.malformed("")), .okki),
+      (.source(.transient("")), .okki), (.source(.malformed("")), .okki),
       (.source(.throttled(afterSeconds: 1)), nil), (.ledger(.unavailable("")), .postgresql),
       (.ledger(.broken("")), .setup), (.broker(""), .rabbitmq), (.drift, nil), (.overtaken, nil), (.stopped, nil),
     ]
-    for (interruption, partner) in named { #expect(interruption.partner == partner, "\(interruption)") }
+    for (interruption, partner) in named {
+      #expect(interruption.absence == partner.map { Absence($0) }, "\(interruption)")
+    }
+    #expect(PollInterruption.source(.unauthorized("")).absence == Absence(.okki, refusesUs: true))
+    #expect(Reason(.k3Unauthorized, "").absence == Absence(.k3, refusesUs: true))
+    #expect(Reason(.k3Unavailable, "").absence == Absence(.k3))
     #expect(Reason(.k3Unavailable, "").partner == .k3)
     #expect(Reason(.inDoubt, "").partner == .k3)
     #expect(Reason(.ledgerUnavailable, "").partner == .postgresql)

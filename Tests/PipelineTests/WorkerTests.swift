@@ -252,17 +252,33 @@ struct WorkerTests {
       isBack.withLock { $0 } ? Self.bill(envelope) : .outage(Reason(.ledgerUnavailable, "away"))
     }
     let worker = worker(stage, inner)
-    #expect(worker.outage == nil)
+    #expect(worker.absences.isEmpty)
     let running = Task { await worker.run() }
     try await inbox.acknowledged.wait { $0.joined().count == 1 }
-    #expect(worker.outage?.partner == .postgresql)
+    #expect(worker.absences == [Absence(.postgresql)])
     isBack.withLock { $0 = true }
     await enqueue(2)
     try await clock.sleepers(atLeast: 2)
     clock.advance(by: .seconds(1))
     try await inbox.acknowledged.wait { $0.joined().count == 2 }
-    #expect(worker.outage == nil)
+    #expect(worker.absences.isEmpty)
     await inbox.stop()
     await running.value
+  }
+
+  @Test("what the broker does not take makes the worker say so until it does")
+  func heldUp() async throws {
+    await enqueue(1)
+    inner.fail { _ in .refused("no queue takes it") }
+    let worker = worker(ScriptedStage { Self.bill($0) }, inner)
+    let running = Task { await worker.run() }
+    try await clock.sleepers(atLeast: 1)
+    #expect(worker.absences == [Absence(.rabbitmq)])
+    inner.fail(nil)
+    clock.advance(by: .seconds(1))
+    try await inbox.acknowledged.wait { $0.joined().count == 1 }
+    await inbox.stop()
+    await running.value
+    #expect(worker.absences.isEmpty)
   }
 }

@@ -111,7 +111,27 @@ struct AdministrationTests {
         #expect(problem.remedy.hasPrefix("Give the policy \"\(foreign)\" a priority below 100"))
       }
       try await management.ask(.delete, "policies/%2F/\(foreign)")
+      // Shown by the broker for a while longer: nobody is sent to look for a policy that is gone.
+      #expect(try await broker.administration.apply().isEmpty)
     }
+  }
+
+  @Test("a login or virtual host that the broker refuses is told with its remedy, whatever the management API says")
+  func refusedAddresses() async throws {
+    let broker = try FreshTopology()
+    #expect(try await broker.administration.reach() == nil)
+    for (address, word) in [
+      (try TestServers.rabbit().replacing("@", with: "wrong@"), "login"),
+      (try TestServers.rabbit() + "nohost", "virtual host"),
+    ] {
+      let administration = try RabbitAdministration(
+        try RabbitSettings(url: address), managementURL: broker.managementURL, topology: broker.topology)
+      let refusal = try #require(try await administration.reach())
+      #expect(refusal.sentence.contains(word), "\(refusal)")
+      #expect(refusal.remedy.contains("FERRY_RABBITMQ_URL") || refusal.remedy.contains("rabbitmqctl"))
+      await administration.close()
+    }
+    await broker.administration.close()
   }
 
   @Test("a foreign binding is told")

@@ -59,6 +59,21 @@ struct ConnectionTests {
     }
   }
 
+  @Test("an outbox that publishes nothing comes back by itself when its connection ends")
+  func idleOutboxReconnects() async throws {
+    try await withTopology { broker async throws in
+      let events = Probe<QueueEvent>()
+      let outbox = RabbitOutbox(broker.settings, topology: broker.topology, onEvent: { events.report($0) })
+      let upkeep = Task { await outbox.stayConnected() }
+      try await events.wait { $0.contains(.connected(1)) }
+      try await Management(broker.managementURL).endConnections(named: broker.settings.connectionName + " outbox")
+      try await events.wait { $0.contains(.connected(2)) }
+      #expect(outbox.isReady)
+      await outbox.close()
+      await upkeep.value
+    }
+  }
+
   @Test("without a broker an outbox refuses after one attempt, and pauses longer and longer before the next")
   func outboxWithoutBroker() async throws {
     let settings = try RabbitSettings(url: "amqp://guest:secretword@127.0.0.1:1/")

@@ -4,13 +4,19 @@ struct PollCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "poll", abstract: "Reads OKKI and publishes new revisions of orders.")
 
-  @Flag(help: "One cycle, then end: exit 0 when everything up to OKKI's now is published.")
+  @Flag(
+    help: "One cycle, then end: exit 0 when everything up to OKKI's now is published, 75 when another process polls.")
   var once = false
 
   func run() async throws {
     let wiring = try Startup.wiring(for: [.poll])
     if once {
-      try await Startup.exiting { try await wiring.pollOnce() }
+      try await Startup.exiting {
+        guard try await wiring.pollOnce() else {
+          Startup.complain("Another process polls; nothing was read.")
+          throw Startup.laterExit
+        }
+      }
     } else {
       try await Startup.serve(wiring, roles: [.poll])
     }
