@@ -83,27 +83,39 @@ public final class LoopbackServer: Sendable {
 
 /// A listening socket on a free port.
 public func listenOnLoopback() -> (socket: Int32, port: Int) {
-  let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+  while true {
+    // Asked for by its number: a port that the system chose is given back by `shutdown`, and the next test would answer
+    // on it.
+    let (probe, port) = bindLoopback(port: 0)
+    close(probe)
+    let (listener, bound) = bindLoopback(port: port)
+    if bound == port {
+      precondition(listen(listener, 256) == 0, "no loopback socket")
+      return (listener, port)
+    }
+    close(listener)
+  }
+}
+
+/// A socket bound to a port of the loopback, 0 for any; port 0 when that one is taken.
+private func bindLoopback(port: Int) -> (socket: Int32, port: Int) {
+  let bound = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+  precondition(bound >= 0, "no loopback socket")
   var address = sockaddr_in()
   address.sin_family = sa_family_t(AF_INET)
   address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+  address.sin_port = UInt16(port).bigEndian
   var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-  let port = withUnsafeMutablePointer(to: &address) { pointer in
+  let isBound = withUnsafeMutablePointer(to: &address) { pointer in
     pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
-      let isListening = bind(listener, generic, length) == 0 && listen(listener, 256) == 0
-      precondition(isListening && getsockname(listener, generic, &length) == 0, "no loopback socket")
+      bind(bound, generic, length) == 0 && getsockname(bound, generic, &length) == 0
     }
-    return Int(UInt16(bigEndian: pointer.pointee.sin_port))
   }
-  return (listener, port)
+  return (bound, isBound ? Int(UInt16(bigEndian: address.sin_port)) : 0)
 }
 
-/// A port on which nothing listens.
-public func closedPort() -> Int {
-  let (socket, port) = listenOnLoopback()
-  close(socket)
-  return port
-}
+/// A port on which nothing listens, now or later: it stays bound until the tests end.
+public func closedPort() -> Int { bindLoopback(port: 0).port }
 
 /// Sends all bytes; false when the other side has gone.
 public func sendAll(_ socket: Int32, _ bytes: some Collection<UInt8>) -> Bool {
