@@ -7,7 +7,7 @@ extension Evaluator {
 
   private var now: SQLDateTime {
     // The clock of the settings lies within the years that dates have.
-    SQLDateTime(localSeconds: Int(clamping: settings.now.epochSeconds) &+ Self.beijing)
+    SQLDateTime(localSeconds: Int(min(max(settings.now.epochSeconds, -1 << 40), 1 << 40)) + Self.beijing)
       ?? SQLDateTime(date: SQLDate.first, second: 0)
   }
 
@@ -184,7 +184,7 @@ extension Evaluator {
     let exact = number.rounded(scale: 6)
     guard let whole = exact.truncated(to: 0).wholeNumber,
       let moment = SQLDateTime(
-        localSeconds: Int(clamping: whole) &+ Self.beijing,
+        localSeconds: Int(min(whole, 1 << 40)) + Self.beijing,
         microseconds: Int(exact.padded(to: 6).coefficient % 1_000_000), digits: digits)
     else { return .null }
     guard node.count > 1 else { return .dateTime(moment) }

@@ -23,8 +23,10 @@ extension Evaluator {
   mutating func hex(_ node: Node) throws(EvaluationError) -> SQLValue {
     let value = try value(program.child(node, 0))
     if value.isNumber, let number = plainNumber(value) {
-      let whole = Int64(number.clampedInt)
-      return .text(String(UInt64(bitPattern: whole), radix: 16, uppercase: true))
+      // What does not fit into 64 bits is cut at their ends, as the server does.
+      let whole = number.rounded(scale: 0).coefficient
+      let bits = whole < 0 ? UInt64(bitPattern: Int64(clamping: whole)) : UInt64(clamping: whole)
+      return .text(String(bits, radix: 16, uppercase: true))
     }
     guard let text = value.text else { return .null }
     try willBuild(2 * text.utf8.count)

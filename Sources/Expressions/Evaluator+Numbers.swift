@@ -125,16 +125,14 @@ extension Evaluator {
     let value = try value(place)
     if value.isNull { return .null }
     switch program.types[Int(node.index)] {
-    case .signed:
-      guard let number = try number(value, place) else { return .null }
-      return .number(value.isText ? number.truncated(to: 0) : number.rounded(scale: 0))
-    case .unsigned:
-      guard let number = try number(value, place) else { return .null }
-      let whole = value.isText ? number.truncated(to: 0) : number.rounded(scale: 0)
-      if whole.isNegative { throw .unfit(describe(place), wanted: "a number of at least 0", kind: "a negative one") }
+    case .signed, .unsigned:
+      guard let whole = try whole(value, place) else { return .null }
+      if program.types[Int(node.index)] == .unsigned, whole.isNegative {
+        throw .unfit(describe(place), wanted: "a number of at least 0", kind: "a negative one")
+      }
       return .number(whole)
     case .decimal(let digits, let decimals):
-      guard let number = try number(value, place) else { return .null }
+      guard let number = try castable(value, place) else { return .null }
       return .number(try fitted(number.rounded(scale: decimals).padded(to: decimals), digits, decimals, place))
     case .char(let length):
       let text = value.text ?? ""
@@ -144,6 +142,18 @@ extension Evaluator {
     case .dateTime(let digits): return .init(try moment(value, place).map { .dateTime($0.cut(to: digits)) })
     case .time(let digits): return .init(try timeOfDay(value, place).map { .time($0.cut(to: digits)) })
     }
+  }
+
+  /// As `number`, but MySQL's settings take the nearest number for a text of too many digits.
+  private func castable(_ value: SQLValue, _ place: Int32) throws(EvaluationError) -> ExactDecimal? {
+    if !isStrict, case .text(let text) = value { return NumericPrefix(text).value }
+    return try number(value, place)
+  }
+
+  private func whole(_ value: SQLValue, _ place: Int32) throws(EvaluationError) -> ExactDecimal? {
+    guard let number = try castable(value, place) else { return nil }
+    if case .text(let text) = value { return integer(text, number) }
+    return number.rounded(scale: 0)
   }
 
   /// DECIMAL(digits, decimals) holds what is below 10^(digits − decimals); MySQL takes the nearest for what is not.

@@ -135,8 +135,15 @@ struct Evaluator {
   mutating func int(_ at: Int32) throws(EvaluationError) -> Int? {
     let value = try value(at)
     guard let number = try number(value, at) else { return nil }
-    if case .text = value { return number.truncated(to: 0).clampedInt }
+    if case .text(let text) = value { return integer(text, number).clampedInt }
     return number.clampedInt
+  }
+
+  /// A text's whole number. MySQL stops at an exponent; strict mode takes the number for what it says.
+  func integer(_ text: String, _ number: ExactDecimal) -> ExactDecimal {
+    if isStrict || !text.utf8.contains(where: { $0 | 0x20 == 0x65 }) { return number.truncated(to: 0) }
+    let digits = text.utf8.prefix { $0 | 0x20 != 0x65 }
+    return NumericPrefix(String(Substring(digits))).value.truncated(to: 0)
   }
 
   mutating func text(_ at: Int32) throws(EvaluationError) -> String? { try value(at).text }

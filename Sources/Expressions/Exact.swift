@@ -88,8 +88,12 @@ extension ExactDecimal {
   /// The quotient as MySQL shows it: with four decimals more than the left side, rounded. Throws as `divided` does.
   func dividedAsShown(by other: ExactDecimal) throws(ArithmeticError) -> ExactDecimal {
     let decimals = min(scale + 4, 30)
-    // Rounding a half away from zero looks at one digit alone, so cutting behind it changes nothing.
-    return try divided(by: other, digits: decimals + 1).rounded(scale: decimals).padded(to: decimals)
+    // The server computes in groups of nine digits, cuts behind the last group that it needs, and rounds that.
+    func groups(_ digits: Int) -> Int { (digits + 8) / 9 }
+    let (left, right) = (groups(scale) * 9, groups(other.scale) * 9)
+    let more = max(0, 4 - (left - scale) - (right - other.scale))
+    let computed = min(groups(left + right + more) * 9, 60)
+    return try divided(by: other, digits: computed).rounded(scale: decimals).padded(to: decimals)
   }
 
   /// What is left over, with the sign of the left side; nil when the quotient is too long.
@@ -100,10 +104,11 @@ extension ExactDecimal {
     return rest.padded(to: max(scale, other.scale))
   }
 
-  /// The number as an integer, halves away from zero, cut at the ends of Int64.
+  /// The number as an integer, halves away from zero, cut at ±2^52, so that adding a few never overflows.
   var clampedInt: Int {
     let whole = rounded(scale: 0).coefficient
-    return whole > Int128(Int.max) ? Int.max : whole < Int128(Int.min) ? Int.min : Int(whole)
+    let end: Int128 = 1 << 52
+    return Int(Swift.min(Swift.max(whole, -end), end))
   }
 }
 

@@ -223,7 +223,7 @@ extension Lexer {
         flush(&parts, &content)
         return parts
       case UInt8(ascii: "\\"): escaped(into: &content)
-      case UInt8(ascii: "{") where !(isPattern && isQuantifier):
+      case UInt8(ascii: "{") where !(isPattern && (isQuantifier || Self.endsInClass(content))):
         flush(&parts, &content)
         parts.append(.operand(try placeholder()))
       default:
@@ -236,6 +236,12 @@ extension Lexer {
 
   private static func isPatternWord(_ token: Token) -> Bool {
     if case .name(_, let upper) = token { upper == "REGEXP" || upper == "RLIKE" } else { false }
+  }
+
+  /// Behind `\\x` and `\\p` of a pattern a brace holds a character's number or a class.
+  private static func endsInClass(_ content: [UInt8]) -> Bool {
+    let end = content.suffix(2)
+    return end.first == 0x5C && [0x78, 0x70, 0x50].contains(end.last)
   }
 
   /// Whether a repetition such as `{3}` or `{1,4}` stands here. Field names of digits alone are longer.

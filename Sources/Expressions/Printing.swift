@@ -153,7 +153,7 @@ extension FunctionTable {
   private static let introduction = """
     # Functions of `_function` expressions
 
-    MySQL's expressions over exact decimals. `ferry` prints this file; a test keeps it so.
+    MySQL's expressions over exact decimals, written out from the table in `Sources/Expressions`; a test keeps both equal.
 
     | Operators, from the weakest | Meaning |
     |---|---|

@@ -80,7 +80,7 @@ public struct SQLDate: Sendable, Hashable, Comparable, CustomStringConvertible {
   /// The number and year of the week, by one of MySQL's eight ways of counting.
   func week(mode: Int) -> (week: Int, year: Int) {
     let startsMonday = mode & 1 != 0
-    let firstWeekday = (mode & 4 != 0) != startsMonday
+    let firstWeekday = (mode & 4 != 0) == startsMonday
     var countsFromOne = mode & 2 != 0
     var year = year
     let ordinal = daysSinceEpoch
