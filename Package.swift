@@ -92,7 +92,8 @@ let package = Package(
       path: "Sources/vendorsim/Program", swiftSettings: house),
     // Measures parts by themselves; not shipped.
     .executableTarget(
-      name: "ferrybench", dependencies: ["JSON", "Orders", "Expressions", "Mapping"], path: "Sources/ferrybench", swiftSettings: house),
+      name: "ferrybench", dependencies: ["JSON", "Orders", "Expressions", "Mapping"], path: "Sources/ferrybench",
+      swiftSettings: house),
 
     // Servers on plain sockets, which do what a test says.
     .target(name: "TestSockets", dependencies: ["DriverThread"], path: "Tests/TestSockets", swiftSettings: house),

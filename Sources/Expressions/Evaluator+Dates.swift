@@ -134,7 +134,8 @@ extension Evaluator {
   private func unixTimestamp(_ moment: SQLDateTime) -> SQLValue {
     let seconds = moment.localSeconds - Self.beijing
     guard seconds >= 0 else { return .null }
-    let shown = Int128(seconds) * powerOfTen(moment.digits) + Int128(moment.microseconds) / powerOfTen(6 - moment.digits)
+    let shown =
+      Int128(seconds) * powerOfTen(moment.digits) + Int128(moment.microseconds) / powerOfTen(6 - moment.digits)
     return .init(ExactDecimal(digits: shown, scale: moment.digits))
   }
 

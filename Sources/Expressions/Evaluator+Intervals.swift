@@ -88,7 +88,9 @@ extension Evaluator {
       let place = program.child(node, index)
       var value = try value(place)
       if case .text(let text) = value {
-        value = text.utf8.dropFirst().contains(0x2D) ? .init(dateTime(text).map { .dateTime($0) }) : .init(time(text).map { .time($0) })
+        value =
+          text.utf8.dropFirst().contains(0x2D)
+          ? .init(dateTime(text).map { .dateTime($0) }) : .init(time(text).map { .time($0) })
         if value.isNull { try refuse(.text(text), place, wanted: "a time") }
       }
       switch value {

@@ -1,18 +1,34 @@
 extension FunctionTable {
   static let dates = [
-    FunctionRow(.now, "NOW", "CURRENT_TIMESTAMP", "LOCALTIME", "LOCALTIMESTAMP", "SYSDATE", of: "", 0...1, "the present second in Beijing"),
+    FunctionRow(
+      .now, "NOW", "CURRENT_TIMESTAMP", "LOCALTIME", "LOCALTIMESTAMP", "SYSDATE", of: "", 0...1,
+      "the present second in Beijing"),
     FunctionRow(.curDate, "CURDATE", "CURRENT_DATE", of: "", 0...0, "today in Beijing"),
     FunctionRow(.curTime, "CURTIME", "CURRENT_TIME", of: "", 0...1, "the present time of day in Beijing"),
-    FunctionRow(.date, "DATE", of: "x", 1...1, "the day; null for what is no date (an error in strict mode, save for the empty text)"),
+    FunctionRow(
+      .date, "DATE", of: "x", 1...1,
+      "the day; null for what is no date (an error in strict mode, save for the empty text)"),
     FunctionRow(.time, "TIME", of: "x", 1...1, "the time of day"),
     FunctionRow(.timestamp, "TIMESTAMP", of: "x", 1...1, "the day and the time of day"),
-    FunctionRow(.dateFormat, "DATE_FORMAT", of: "x, format", 2...2, "the date written with `%Y %m %d %H %i %s %T` and MySQL's other letters"),
+    FunctionRow(
+      .dateFormat, "DATE_FORMAT", of: "x, format", 2...2,
+      "the date written with `%Y %m %d %H %i %s %T` and MySQL's other letters"),
     FunctionRow(.timeFormat, "TIME_FORMAT", of: "x, format", 2...2, "a time written with `%H %i %s` and the like"),
-    FunctionRow(.strToDate, "STR_TO_DATE", of: "x, format", 2...2, "reads a date, a time or both by a format; null where it does not fit"),
-    FunctionRow(.fromUnixTime, "FROM_UNIXTIME", of: "seconds[, format]", 1...2, "the time in Beijing so many seconds after 1970-01-01 UTC, perhaps written with a format"),
-    FunctionRow(.unixTimestamp, "UNIX_TIMESTAMP", of: "[x]", 0...1, "seconds since 1970-01-01 UTC of a time in Beijing, or of now"),
-    FunctionRow(.dateAdd, "DATE_ADD", "ADDDATE", of: "x, INTERVAL n unit", 2...2, "later by so many units; also `x + INTERVAL n unit`, `ADDDATE(x, days)` and `TIMESTAMPADD(unit, n, x)`"),
-    FunctionRow(.dateSub, "DATE_SUB", "SUBDATE", of: "x, INTERVAL n unit", 2...2, "earlier by so many units; also `x - INTERVAL n unit`"),
+    FunctionRow(
+      .strToDate, "STR_TO_DATE", of: "x, format", 2...2,
+      "reads a date, a time or both by a format; null where it does not fit"),
+    FunctionRow(
+      .fromUnixTime, "FROM_UNIXTIME", of: "seconds[, format]", 1...2,
+      "the time in Beijing so many seconds after 1970-01-01 UTC, perhaps written with a format"),
+    FunctionRow(
+      .unixTimestamp, "UNIX_TIMESTAMP", of: "[x]", 0...1, "seconds since 1970-01-01 UTC of a time in Beijing, or of now"
+    ),
+    FunctionRow(
+      .dateAdd, "DATE_ADD", "ADDDATE", of: "x, INTERVAL n unit", 2...2,
+      "later by so many units; also `x + INTERVAL n unit`, `ADDDATE(x, days)` and `TIMESTAMPADD(unit, n, x)`"),
+    FunctionRow(
+      .dateSub, "DATE_SUB", "SUBDATE", of: "x, INTERVAL n unit", 2...2,
+      "earlier by so many units; also `x - INTERVAL n unit`"),
     FunctionRow(.dateDiff, "DATEDIFF", of: "x, y", 2...2, "days from y to x"),
     FunctionRow(.timestampDiff, "TIMESTAMPDIFF", of: "unit, x, y", 2...2, "whole units from x to y"),
     FunctionRow(.timeDiff, "TIMEDIFF", of: "x, y", 2...2, "the time from y to x, at most 838:59:59"),

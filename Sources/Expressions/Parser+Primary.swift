@@ -4,7 +4,8 @@ import JSON
 extension Parser {
   /// Words that stand for no value.
   private static let reserved: Set = [
-    "AND", "OR", "XOR", "NOT", "WHEN", "THEN", "ELSE", "END", "BETWEEN", "IN", "LIKE", "REGEXP", "RLIKE", "ESCAPE", "IS",
+    "AND", "OR", "XOR", "NOT", "WHEN", "THEN", "ELSE", "END", "BETWEEN", "IN", "LIKE", "REGEXP", "RLIKE", "ESCAPE",
+    "IS",
     "DIV", "FROM", "FOR", "AS", "USING", "SEPARATOR", "SELECT", "WHERE", "DISTINCT",
   ]
 

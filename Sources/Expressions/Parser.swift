@@ -69,7 +69,8 @@ struct Parser {
   // MARK: Nodes
 
   mutating func node(
-    _ kind: NodeKind, from start: Int, _ places: [Int32] = [], option: UInt8 = 0, negated: Bool = false, index: Int32 = 0
+    _ kind: NodeKind, from start: Int, _ places: [Int32] = [], option: UInt8 = 0, negated: Bool = false,
+    index: Int32 = 0
   ) throws(ExpressionSyntaxError) -> Int32 {
     let end = at > 0 ? tokens[at - 1].end : start
     var node = Node(kind: kind, option: option, isNegated: negated, index: index)

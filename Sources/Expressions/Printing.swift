@@ -142,7 +142,8 @@ extension FunctionTable {
     ]
     let tables = groups.map { title, rows in
       let lines = rows.map { row in
-        let calls = row.names.enumerated().map { index, name in index == 0 ? "`\(name)(\(row.arguments))`" : "`\(name)`" }
+        let calls = row.names.enumerated().map { index, name in index == 0 ? "`\(name)(\(row.arguments))`" : "`\(name)`"
+        }
         return "| \(calls.joined(separator: ", ").replacing("|", with: "\\|")) | \(row.meaning) |"
       }
       return "## \(title)\n\n| Function | Meaning |\n|---|---|\n\(lines.joined(separator: "\n"))\n"

@@ -189,7 +189,8 @@ func dateTime(_ number: ExactDecimal) -> SQLDateTime? {
   var year = day / 10_000
   if year < 100 { year += year < 70 ? 2000 : 1900 }
   let (hour, minute, second) = (time / 10_000, time / 100 % 100, time % 100)
-  guard let date = SQLDate(year: year, month: day / 100 % 100, day: day % 100), hour < 24, minute < 60, second < 60 else {
+  guard let date = SQLDate(year: year, month: day / 100 % 100, day: day % 100), hour < 24, minute < 60, second < 60
+  else {
     return nil
   }
   return SQLDateTime(

@@ -166,7 +166,8 @@ struct ExpressionGenerator {
     case 12: return "(\(int(d)) \(not)BETWEEN \(int(d)) AND \(int(d)))"
     case 13: return "(\(random.number(0...1) == 0 ? int(d) : text(d)) IS \(not)NULL)"
     case 14: return "(\(text(d)) \(not)IN (\(textLiteral()), \(textLiteral()), \(text(d))))"
-    case 15: return "(\(text(d)) \(not)LIKE \(random.pick(["'a%'", "'%B%'", "'_b%'", "'%中%'", "'%\\%%'", "''", "'%é'"])))"
+    case 15:
+      return "(\(text(d)) \(not)LIKE \(random.pick(["'a%'", "'%B%'", "'_b%'", "'%中%'", "'%\\%%'", "''", "'%é'"])))"
     default: return "(\(text(d)) \(not)REGEXP \(random.pick(["'^a'", "'b$'", "'[0-9]+'", "'中|B'", "'a.*c'", "'é'"])))"
     }
   }
@@ -182,7 +183,9 @@ struct ExpressionGenerator {
 
   /// A day.
   mutating func date(_ depth: Int) -> String {
-    guard depth > 0 else { return random.pick(["DATE('\(dateText())')", "CURDATE()", "MAKEDATE(20\(two(10...30)), 60)"]) }
+    guard depth > 0 else {
+      return random.pick(["DATE('\(dateText())')", "CURDATE()", "MAKEDATE(20\(two(10...30)), 60)"])
+    }
     let d = depth - 1
     switch random.number(0...6) {
     case 0...1:

@@ -46,10 +46,14 @@ struct FuzzTests {
   private static let values: [SQLValue] = [
     .null, .bool(true), .bool(false), decimal("0"), decimal("-1.50"), decimal("99999999999999999999999999999999999999"),
     decimal("0.0000000000000000000000000000000000001"), decimal("20240305"), decimal("-9223372036854775808"),
-    decimal("9223372036854775807"), .text(""), .text("abc"), .text("12.5kg"), .text("2024-03-05"), .text("-838:59:59.999999"),
-    .text("2024-02-30 25:61:61"), .text("中文😀é\u{0}"), .text("%_%"), .text("((a+)+"), .text("9999-12-31 23:59:59.999999"),
+    decimal("9223372036854775807"), .text(""), .text("abc"), .text("12.5kg"), .text("2024-03-05"),
+    .text("-838:59:59.999999"),
+    .text("2024-02-30 25:61:61"), .text("中文😀é\u{0}"), .text("%_%"), .text("((a+)+"),
+    .text("9999-12-31 23:59:59.999999"),
     .text(String(repeating: "ab", count: 5000)), .date(SQLDate(year: 9999, month: 12, day: 31)!),
-    .date(SQLDate(year: 1, month: 1, day: 1)!), .dateTime(SQLDateTime(date: SQLDate(year: 2024, month: 3, day: 5)!, second: 86399, microseconds: 999_999, digits: 6)),
+    .date(SQLDate(year: 1, month: 1, day: 1)!),
+    .dateTime(
+      SQLDateTime(date: SQLDate(year: 2024, month: 3, day: 5)!, second: 86399, microseconds: 999_999, digits: 6)),
     .time(SQLTime(isNegative: true, seconds: 3_020_399)),
   ]
 
@@ -66,10 +70,14 @@ struct FuzzTests {
   func words() throws {
     var random = SeededGenerator(seed: Self.seed + 1)
     let words = [
-      "1", "2.5", "'a'", "''", "{x}", "{{y.z}}", "'{{x}}'", "(", ")", ",", "+", "-", "*", "/", "%", "=", "<", ">", "<=>", "!", "AND",
-      "OR", "NOT", "XOR", "IS", "NULL", "LIKE", "IN", "BETWEEN", "REGEXP", "CASE", "WHEN", "THEN", "ELSE", "END", "INTERVAL", "DAY",
-      "MONTH", "DIV", "MOD", "TRUE", "CAST(", "AS", "SIGNED", "DECIMAL(5,2)", "IF(", "CONCAT(", "SUM(", "DATE_ADD(", "NOW()", "TRIM(",
-      "BOTH", "FROM", "SUBSTRING(", "ROUND(", "ESCAPE", "'(['", "1e3", "_findCollection a where b=c _endFind", "SEPARATOR", "{", "}",
+      "1", "2.5", "'a'", "''", "{x}", "{{y.z}}", "'{{x}}'", "(", ")", ",", "+", "-", "*", "/", "%", "=", "<", ">",
+      "<=>", "!", "AND",
+      "OR", "NOT", "XOR", "IS", "NULL", "LIKE", "IN", "BETWEEN", "REGEXP", "CASE", "WHEN", "THEN", "ELSE", "END",
+      "INTERVAL", "DAY",
+      "MONTH", "DIV", "MOD", "TRUE", "CAST(", "AS", "SIGNED", "DECIMAL(5,2)", "IF(", "CONCAT(", "SUM(", "DATE_ADD(",
+      "NOW()", "TRIM(",
+      "BOTH", "FROM", "SUBSTRING(", "ROUND(", "ESCAPE", "'(['", "1e3", "_findCollection a where b=c _endFind",
+      "SEPARATOR", "{", "}",
     ]
     for _ in 0..<8_000 {
       let text = (0..<random.number(1...14)).map { _ in random.pick(words) }.joined(separator: " ")

@@ -68,7 +68,8 @@ struct KnownDifference {
       "CAST(-1 AS UNSIGNED)", mariaDB: .text("18446744073709551615"), ours: .refused,
       "nobody means that number"),
     KnownDifference(
-      "12345678901234567890123456789012345678 * 10", mariaDB: .text("123456789012345678901234567890123456780"), ours: .refused,
+      "12345678901234567890123456789012345678 * 10", mariaDB: .text("123456789012345678901234567890123456780"),
+      ours: .refused,
       "38 digits here, 65 there"),
     KnownDifference(
       "9223372036854775807+1", mariaDB: .refused, ours: .text("9223372036854775808"),
@@ -76,6 +77,9 @@ struct KnownDifference {
     KnownDifference(
       "REGEXP_REPLACE('abc', 'b*', '-')", mariaDB: .text("abc"), ours: .text("-a--c-"),
       "the server stops at an empty match; ours goes on, as Perl does"),
+    KnownDifference(
+      "CAST('1e 2' AS DECIMAL(20,2))", mariaDB: .text("100.00"), ours: .text("1.00"),
+      "the server passes over spaces behind the e of an exponent"),
     KnownDifference(
       "FIND_IN_SET(' ', 'A,')", mariaDB: .text("0"), ours: .text("2"),
       "an empty last part equals a space here as elsewhere; the server overlooks it"),

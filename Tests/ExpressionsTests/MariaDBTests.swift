@@ -9,7 +9,7 @@ enum HandWritten {
 
 @Suite("Expressions beside a real MariaDB", .timeLimit(.minutes(3)))
 struct MariaDBTests {
-  static let seeds: [UInt64] = Array(1...40)
+  static let seeds: [UInt64] = [1, 2, 3, 4]
 
   /// What ours comes to with MySQL's settings.
   static func ours(_ text: String) -> MariaDB.Answer {

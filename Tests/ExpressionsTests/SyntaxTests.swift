@@ -43,32 +43,37 @@ struct SyntaxTests {
     #expect(throws: ExpressionSyntaxError.self) { try Compiled(text) }
   }
 
-  @Test("an error says where it is, in bytes", arguments: [
-    ("1 +", 3, "the expression ends too early"),
-    ("'中文' + )", 11, "«)» cannot stand here"),
-    ("FOO(1)", 0, "the function «FOO» is unknown"),
-    ("1 + foo", 4, "«foo» is no word of an expression; a field is written {{field}}, a text 'text'"),
-    ("'abc", 0, "a text in quotes is not closed"),
-    ("1 -- c", 2, "comments have no place in an expression"),
-    ("1 /* c */", 2, "comments have no place in an expression"),
-    ("# c", 0, "comments have no place in an expression"),
-    ("0x41", 0, "numbers are written in decimal digits here, not as 0x… or 0b…"),
-    ("b'01'", 0, "texts are written '…' here, without a letter before the quote"),
-    ("a == b", 2, "equality is written with one ="),
-    ("1 ? 2 : 3", 2, "a choice is written IF(condition, then, else) or CASE … END"),
-    ("`a`", 0, "`…` names a column; a field is written {{field}}"),
-    ("ROUND(1, 2, 3)", 0, "ROUND is written ROUND(x[, decimals])"),
-    ("CASE 1 END", 7, "«END» cannot stand here; WHEN is missing"),
-    ("CAST(1 AS DOUBLE)", 10, "DOUBLE would not be exact; DECIMAL(digits, decimals) is"),
-    ("SUM(1)", 0, "SUM needs a field of a list in its argument"),
-    ("SUM(MAX({a}))", 4, "a list function cannot stand in another one"),
-    ("DATE_ADD({a}, INTERVAL 1 FORTNIGHT)", 25, "«FORTNIGHT» is no unit of time; known are MICROSECOND, SECOND, MINUTE, HOUR, DAY, WEEK, MONTH, QUARTER, YEAR"),
-    ("'x' REGEXP '('", 11, "the pattern cannot be used: missing closing parenthesis"),
-    ("1}", 1, "a } without its {"), ("1 & 2", 2, "«&» is not part of any expression"),
-    ("10a", 2, "letters directly behind a number"), ("{a", 0, "a placeholder is not closed"),
-    ("1 + '{}'", 6, "a placeholder is malformed"), ("ABS", 0, "ABS needs its arguments in parentheses"),
-    ("1 2", 2, "«2» cannot stand here"), ("", 0, "the expression ends too early"),
-  ])
+  @Test(
+    "an error says where it is, in bytes",
+    arguments: [
+      ("1 +", 3, "the expression ends too early"),
+      ("'中文' + )", 11, "«)» cannot stand here"),
+      ("FOO(1)", 0, "the function «FOO» is unknown"),
+      ("1 + foo", 4, "«foo» is no word of an expression; a field is written {{field}}, a text 'text'"),
+      ("'abc", 0, "a text in quotes is not closed"),
+      ("1 -- c", 2, "comments have no place in an expression"),
+      ("1 /* c */", 2, "comments have no place in an expression"),
+      ("# c", 0, "comments have no place in an expression"),
+      ("0x41", 0, "numbers are written in decimal digits here, not as 0x… or 0b…"),
+      ("b'01'", 0, "texts are written '…' here, without a letter before the quote"),
+      ("a == b", 2, "equality is written with one ="),
+      ("1 ? 2 : 3", 2, "a choice is written IF(condition, then, else) or CASE … END"),
+      ("`a`", 0, "`…` names a column; a field is written {{field}}"),
+      ("ROUND(1, 2, 3)", 0, "ROUND is written ROUND(x[, decimals])"),
+      ("CASE 1 END", 7, "«END» cannot stand here; WHEN is missing"),
+      ("CAST(1 AS DOUBLE)", 10, "DOUBLE would not be exact; DECIMAL(digits, decimals) is"),
+      ("SUM(1)", 0, "SUM needs a field of a list in its argument"),
+      ("SUM(MAX({a}))", 4, "a list function cannot stand in another one"),
+      (
+        "DATE_ADD({a}, INTERVAL 1 FORTNIGHT)", 25,
+        "«FORTNIGHT» is no unit of time; known are MICROSECOND, SECOND, MINUTE, HOUR, DAY, WEEK, MONTH, QUARTER, YEAR"
+      ),
+      ("'x' REGEXP '('", 11, "the pattern cannot be used: missing closing parenthesis"),
+      ("1}", 1, "a } without its {"), ("1 & 2", 2, "«&» is not part of any expression"),
+      ("10a", 2, "letters directly behind a number"), ("{a", 0, "a placeholder is not closed"),
+      ("1 + '{}'", 6, "a placeholder is malformed"), ("ABS", 0, "ABS needs its arguments in parentheses"),
+      ("1 2", 2, "«2» cannot stand here"), ("", 0, "the expression ends too early"),
+    ])
   func errors(text: String, offset: Int, sentence: String) {
     #expect(throws: ExpressionSyntaxError(sentence: sentence, offset: offset)) { try Compiled(text) }
   }
@@ -95,7 +100,9 @@ struct SyntaxTests {
 
   @Test("the operands are named once each, in order, from texts, look-ups and lists too")
   func operands() throws {
-    let compiled = try Compiled("{{b}} + '{{a}}-{{b}}' + SUM({{l.x}} * {{b}}) + IFNULL(_findCollection find x from y where z={{q}} _endFind, {c})")
+    let compiled = try Compiled(
+      "{{b}} + '{{a}}-{{b}}' + SUM({{l.x}} * {{b}}) + IFNULL(_findCollection find x from y where z={{q}} _endFind, {c})"
+    )
     #expect(compiled.names == ["b", "a", "l.x", "_findCollection find x from y where z={{q}}", "c"])
     #expect(compiled.expression.operands == [0, 1, 2, 3, 4])
   }
