@@ -6,67 +6,64 @@ enum DateFormat {
   ]
   static let weekdays = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
 
-  static func text(of moment: SQLDateTime, _ format: String) -> String {
-    written(format) { letter in date(moment.date, letter) ?? time(moment.time, letter) }
-  }
+  static func text(of moment: SQLDateTime, _ format: String) -> String { written(format, moment.date, moment.time) }
 
-  static func text(of time: SQLTime, _ format: String) -> String {
-    written(format) { letter in self.time(time, letter) ?? date(nil, letter) }
-  }
+  static func text(of time: SQLTime, _ format: String) -> String { written(format, nil, time) }
 
   /// Each `%` and its letter replaced; a letter without a meaning stays.
-  private static func written(_ format: String, _ part: (UInt8) -> String?) -> String {
-    var result = ""
-    var literal: [UInt8] = []
-    var isLetter = false
-    for byte in format.utf8 {
-      if !isLetter {
-        if byte == 0x25 { isLetter = true } else { literal.append(byte) }
-        continue
+  private static func written(_ format: String, _ date: SQLDate?, _ time: SQLTime) -> String {
+    Digits.text { digits in
+      var isLetter = false
+      for byte in format.utf8 {
+        if isLetter {
+          isLetter = false
+          if !put(byte, date, &digits), !put(byte, time, &digits) { digits.put(byte: byte) }
+        } else if byte == 0x25 {
+          isLetter = true
+        } else {
+          digits.put(byte: byte)
+        }
       }
-      isLetter = false
-      if let part = part(byte) {
-        result += String(decoding: literal, as: UTF8.self) + part
-        literal = []
-      } else {
-        literal.append(byte)
-      }
+      if isLetter { digits.put(byte: 0x25) }
     }
-    if isLetter { literal.append(0x25) }
-    return result + String(decoding: literal, as: UTF8.self)
   }
 
   /// Without a date, zeros.
-  private static func date(_ date: SQLDate?, _ letter: UInt8) -> String? {
-    let (year, month, day) = (date?.year ?? 0, date?.month ?? 0, date?.day ?? 0)
+  private static func put(_ letter: UInt8, _ date: SQLDate?, _ digits: inout Digits) -> Bool {
     switch letter {
-    case UInt8(ascii: "Y"): return padded(year, 4)
-    case UInt8(ascii: "y"): return padded(year % 100, 2)
-    case UInt8(ascii: "m"): return padded(month, 2)
-    case UInt8(ascii: "c"): return String(month)
-    case UInt8(ascii: "d"): return padded(day, 2)
-    case UInt8(ascii: "e"): return String(day)
-    default: return date.flatMap { longDate($0, letter) }
+    case UInt8(ascii: "Y"): digits.put(date?.year ?? 0, 4)
+    case UInt8(ascii: "y"): digits.put((date?.year ?? 0) % 100, 2)
+    case UInt8(ascii: "m"): digits.put(date?.month ?? 0, 2)
+    case UInt8(ascii: "c"): digits.put(date?.month ?? 0, 1)
+    case UInt8(ascii: "d"): digits.put(date?.day ?? 0, 2)
+    case UInt8(ascii: "e"): digits.put(date?.day ?? 0, 1)
+    default:
+      guard let date else { return false }
+      return putName(letter, date, &digits)
     }
+    return true
   }
 
-  private static func longDate(_ date: SQLDate, _ letter: UInt8) -> String? {
+  private static func putName(_ letter: UInt8, _ date: SQLDate, _ digits: inout Digits) -> Bool {
     switch letter {
-    case UInt8(ascii: "M"): return months[date.month - 1]
-    case UInt8(ascii: "b"): return String(months[date.month - 1].prefix(3))
-    case UInt8(ascii: "W"): return weekdays[date.weekday]
-    case UInt8(ascii: "a"): return String(weekdays[date.weekday].prefix(3))
-    case UInt8(ascii: "w"): return String((date.weekday + 1) % 7)
-    case UInt8(ascii: "j"): return padded(date.dayOfYear, 3)
-    case UInt8(ascii: "D"): return "\(date.day)\(ending(date.day))"
-    case UInt8(ascii: "U"): return padded(date.week(mode: 0).week, 2)
-    case UInt8(ascii: "u"): return padded(date.week(mode: 1).week, 2)
-    case UInt8(ascii: "V"): return padded(date.week(mode: 2).week, 2)
-    case UInt8(ascii: "v"): return padded(date.week(mode: 3).week, 2)
-    case UInt8(ascii: "X"): return padded(date.week(mode: 2).year, 4)
-    case UInt8(ascii: "x"): return padded(date.week(mode: 3).year, 4)
-    default: return nil
+    case UInt8(ascii: "M"): digits.put(months[date.month - 1])
+    case UInt8(ascii: "b"): digits.put(String(months[date.month - 1].prefix(3)))
+    case UInt8(ascii: "W"): digits.put(weekdays[date.weekday])
+    case UInt8(ascii: "a"): digits.put(String(weekdays[date.weekday].prefix(3)))
+    case UInt8(ascii: "w"): digits.put((date.weekday + 1) % 7, 1)
+    case UInt8(ascii: "j"): digits.put(date.dayOfYear, 3)
+    case UInt8(ascii: "D"):
+      digits.put(date.day, 1)
+      digits.put(ending(date.day))
+    case UInt8(ascii: "U"): digits.put(date.week(mode: 0).week, 2)
+    case UInt8(ascii: "u"): digits.put(date.week(mode: 1).week, 2)
+    case UInt8(ascii: "V"): digits.put(date.week(mode: 2).week, 2)
+    case UInt8(ascii: "v"): digits.put(date.week(mode: 3).week, 2)
+    case UInt8(ascii: "X"): digits.put(date.week(mode: 2).year, 4)
+    case UInt8(ascii: "x"): digits.put(date.week(mode: 3).year, 4)
+    default: return false
     }
+    return true
   }
 
   private static func ending(_ day: Int) -> String {
@@ -74,23 +71,31 @@ enum DateFormat {
     return [1: "st", 2: "nd", 3: "rd"][day % 10] ?? "th"
   }
 
-  private static func time(_ time: SQLTime, _ letter: UInt8) -> String? {
-    let (hour, minute, second) = (time.seconds / 3600, time.seconds / 60 % 60, time.seconds % 60)
-    let twelve = (hour % 24 + 11) % 12 + 1
-    let half = hour % 24 < 12 ? "AM" : "PM"
-    let rest = "\(padded(minute, 2)):\(padded(second, 2))"
+  private static func put(_ letter: UInt8, _ time: SQLTime, _ digits: inout Digits) -> Bool {
+    let hour = time.seconds / 3600
     switch letter {
-    case UInt8(ascii: "H"): return padded(hour, 2)
-    case UInt8(ascii: "k"): return String(hour)
-    case UInt8(ascii: "h"), UInt8(ascii: "I"): return padded(twelve, 2)
-    case UInt8(ascii: "l"): return String(twelve)
-    case UInt8(ascii: "i"): return padded(minute, 2)
-    case UInt8(ascii: "s"), UInt8(ascii: "S"): return padded(second, 2)
-    case UInt8(ascii: "f"): return padded(time.microseconds, 6)
-    case UInt8(ascii: "p"): return half
-    case UInt8(ascii: "T"): return "\(padded(hour, 2)):\(rest)"
-    case UInt8(ascii: "r"): return "\(padded(twelve, 2)):\(rest) \(half)"
-    default: return nil
+    case UInt8(ascii: "H"): digits.put(hour, 2)
+    case UInt8(ascii: "k"): digits.put(hour, 1)
+    case UInt8(ascii: "h"), UInt8(ascii: "I"): digits.put((hour % 24 + 11) % 12 + 1, 2)
+    case UInt8(ascii: "l"): digits.put((hour % 24 + 11) % 12 + 1, 1)
+    case UInt8(ascii: "i"): digits.put(time.seconds / 60 % 60, 2)
+    case UInt8(ascii: "s"), UInt8(ascii: "S"): digits.put(time.seconds % 60, 2)
+    case UInt8(ascii: "f"): digits.put(time.microseconds, 6)
+    case UInt8(ascii: "p"): digits.put(hour % 24 < 12 ? "AM" : "PM")
+    case UInt8(ascii: "T"): putClock(hour, time, &digits)
+    case UInt8(ascii: "r"):
+      putClock((hour % 24 + 11) % 12 + 1, time, &digits)
+      digits.put(hour % 24 < 12 ? " AM" : " PM")
+    default: return false
     }
+    return true
+  }
+
+  private static func putClock(_ hour: Int, _ time: SQLTime, _ digits: inout Digits) {
+    digits.put(hour, 2)
+    digits.put(byte: 0x3A)
+    digits.put(time.seconds / 60 % 60, 2)
+    digits.put(byte: 0x3A)
+    digits.put(time.seconds % 60, 2)
   }
 }

@@ -105,7 +105,11 @@ public struct SQLDate: Sendable, Hashable, Comparable, CustomStringConvertible {
   }
 
   /// `yyyy-MM-dd`
-  public var description: String { "\(padded(year, 4))-\(padded(month, 2))-\(padded(day, 2))" }
+  public var description: String {
+    Digits.text { digits in
+      digits.put(self)
+    }
+  }
 
   /// Ordered in time.
   public static func < (left: SQLDate, right: SQLDate) -> Bool {
@@ -143,7 +147,13 @@ public struct SQLDateTime: Sendable, Hashable, Comparable, CustomStringConvertib
   var time: SQLTime { SQLTime(isNegative: false, seconds: second, microseconds: microseconds, digits: digits) }
 
   /// `yyyy-MM-dd HH:mm:ss`, with the decimals that are shown.
-  public var description: String { "\(date) \(time)" }
+  public var description: String {
+    Digits.text { digits in
+      digits.put(date)
+      digits.put(byte: 0x20)
+      digits.put(time)
+    }
+  }
 
   /// Ordered in time.
   public static func < (left: SQLDateTime, right: SQLDateTime) -> Bool {
@@ -189,9 +199,9 @@ public struct SQLTime: Sendable, Hashable, Comparable, CustomStringConvertible {
 
   /// `HH:mm:ss`, with the decimals that are shown.
   public var description: String {
-    let whole = "\(padded(seconds / 3600, 2)):\(padded(seconds / 60 % 60, 2)):\(padded(seconds % 60, 2))"
-    let fraction = digits > 0 ? "." + padded(microseconds, 6).prefix(digits) : ""
-    return (isNegative ? "-" : "") + whole + fraction
+    Digits.text { digits in
+      digits.put(self)
+    }
   }
 
   /// Ordered by length.
@@ -200,10 +210,4 @@ public struct SQLTime: Sendable, Hashable, Comparable, CustomStringConvertible {
   public static func == (left: SQLTime, right: SQLTime) -> Bool { left.total == right.total }
   /// Hashes the length, not what is shown.
   public func hash(into hasher: inout Hasher) { hasher.combine(total) }
-}
-
-/// A number of at least so many digits.
-func padded(_ value: Int, _ width: Int) -> String {
-  let digits = String(value)
-  return digits.utf8.count >= width ? digits : String(repeating: "0", count: width - digits.utf8.count) + digits
 }

@@ -119,7 +119,7 @@ private struct DateReader {
   private func full(_ year: Int, _ digits: Int) -> Int { digits > 2 ? year : year < 70 ? 2000 + year : 1900 + year }
 
   private mutating func timeOfDay(of date: SQLDate, packed: Bool) -> SQLDateTime? {
-    var parts = [0, 0, 0]
+    var parts: InlineArray<3, Int> = [0, 0, 0]
     for index in 0..<3 {
       if index > 0, !packed {
         guard isPunctuation(at), isDigit(at + 1) else { break }
@@ -163,7 +163,7 @@ private struct DateReader {
         isNegative: isNegative, seconds: first / 10_000 * 3600 + minute * 60 + second, microseconds: microseconds,
         digits: shown)
     }
-    var parts = [0, 0]
+    var parts: InlineArray<2, Int> = [0, 0]
     for index in 0..<2 {
       guard at < bytes.count, bytes[at] == 0x3A, isDigit(at + 1) else { break }
       at += 1
