@@ -30,17 +30,13 @@ extension Evaluator {
     return .init(result)
   }
 
-  /// In strict mode sees null where something is missing or a divisor is 0: the author says what then.
+  /// The value of an argument for which the author says what comes in the place of null: below it something missing or a
+  /// divisor of 0 makes null in strict mode too, so that both settings come to the same value.
   mutating func lenient(_ at: Int32) throws(EvaluationError) -> SQLValue {
-    guard isStrict else { return try value(at) }
-    do throws(EvaluationError) {
-      return try value(at)
-    } catch {
-      switch error {
-      case .nothing, .divisionByZero: return .null
-      default: throw error
-      }
-    }
+    let before = seesNull
+    seesNull = true
+    defer { seesNull = before }
+    return try value(at)
   }
 
   mutating func isTruth(_ node: Node) throws(EvaluationError) -> SQLValue {

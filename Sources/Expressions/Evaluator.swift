@@ -6,6 +6,8 @@ struct Evaluator {
   let operands: any OperandSource
   let settings: EvaluationSettings
   let isStrict: Bool
+  /// Whether an IFNULL or its like waits for null.
+  var seesNull = false
   private var steps = 0
   /// What was computed so far, when that is wanted.
   var trace: [ExplainedStep]?
@@ -112,7 +114,7 @@ struct Evaluator {
       }
       return prefix.value
     case .null:
-      if isStrict { throw .nothing(describe(at)) }
+      if isStrict, !seesNull { throw .nothing(describe(at)) }
       return nil
     default: return plainNumber(value)
     }
@@ -195,7 +197,7 @@ struct Evaluator {
   }
 
   func zeroDivisor(_ place: Int32) throws(EvaluationError) -> ExactDecimal? {
-    if isStrict { throw .divisionByZero(describe(place)) }
+    if isStrict, !seesNull { throw .divisionByZero(describe(place)) }
     return nil
   }
 

@@ -116,8 +116,8 @@ public enum FunctionTable {
       .sum, "SUM", of: "x", 1...1,
       "the sum over all rows of the list that x reads, nulls left out; null where none is left"),
     FunctionRow(.avg, "AVG", of: "x", 1...1, "the sum divided by the number of rows that are not null"),
-    FunctionRow(.min, "MIN", of: "x", 1...1, "the smallest over all rows"),
-    FunctionRow(.max, "MAX", of: "x", 1...1, "the largest over all rows"),
+    FunctionRow(.min, "MIN", of: "x", 1...1, "the smallest over all rows; in the order of texts where all are texts"),
+    FunctionRow(.max, "MAX", of: "x", 1...1, "the largest over all rows; in the order of texts where all are texts"),
     FunctionRow(.count, "COUNT", of: "x", 1...1, "how many rows are not null"),
     FunctionRow(
       .groupConcat, "GROUP_CONCAT", of: "x [SEPARATOR 'text']", 1...2,

@@ -28,7 +28,8 @@ public protocol OperandSource {
 public struct EvaluationSettings: Sendable {
   /// What arithmetic does with nothing and with texts that are no numbers.
   public enum Arithmetic: Sendable {
-    /// Fails, and fails on a division by zero too. IFNULL, COALESCE, ISNULL and IS NULL see null in their place.
+    /// Fails, and fails on a division by zero too. Only inside of IFNULL, COALESCE, ISNULL and IS NULL both make
+    /// nothing, as MySQL has it. Never comes to another value than `mysql`, save that a text's exponent counts in casts.
     case strict
     /// As MySQL: nothing makes nothing, a text counts by the digits it begins with, a division by zero gives nothing.
     case mysql

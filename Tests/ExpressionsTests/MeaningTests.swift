@@ -83,7 +83,8 @@ struct MeaningTests {
     arguments: [
       ("IFNULL({{none}}*2, 7)", "7"), ("IFNULL(5/{{zero}}, 7)", "7"),
       ("COALESCE({{none}}+1, {{one}}/{{zero}}, 3)", "3"),
-      ("ISNULL({{none}}+1)", "1"), ("{{none}}+1 IS NULL", "0"), ("({{none}}+1) IS NULL", "1"),
+      ("ISNULL({{none}}+1)", "1"), ("IFNULL(CASE WHEN {{none}}*2 > 5 THEN 1 ELSE 2 END, 9)", "2"),
+      ("{{none}}+1 IS NULL", "0"), ("({{none}}+1) IS NULL", "1"),
       ("({{one}}/{{zero}}) IS NOT NULL", "0"), ("IFNULL({{one}}/NULLIF({{zero}},0),0)", "0"),
     ])
   func lenient(text: String, wanted: String) throws {

@@ -63,6 +63,24 @@ struct PropertyTests {
     }
   }
 
+  @Test("strict settings refuse, but never come to another value than MySQL's")
+  func strictNeverDiffers() throws {
+    var generator = ExpressionGenerator(seed: Self.seed + 1)
+    var strictly = strict
+    strictly.division = .mysql
+    var values = 0
+    for _ in 0..<3000 {
+      let text = generator.expression()
+      // Strict settings take an exponent in a text for what it says.
+      if text.contains("1e2") { continue }
+      let compiled = try Compiled(text)
+      guard let value = try? compiled.value([:], strictly) else { continue }
+      values += 1
+      #expect(try compiled.value([:], mysql).text == value.text, "seed \(Self.seed + 1): \(text)")
+    }
+    #expect(values > 1500)
+  }
+
   @Test("an operand is the same as its literal")
   func operandsAsLiterals() throws {
     var random = SeededGenerator(seed: Self.seed)
