@@ -167,10 +167,11 @@ extension FunctionTable {
     | `-x`, `+x`, `!x` | |
     | `CASE x WHEN a THEN b … ELSE c END`, `CASE WHEN condition THEN b … END` | |
     | `CAST(x AS type)`, `CONVERT(x, type)` | SIGNED, UNSIGNED, DECIMAL(digits, decimals), CHAR(n), DATE, DATETIME, TIME |
-    | `{{field}}`, `'… {{field}} …'` | the value as it is; its text among other text, '' where there is nothing |
+    | `{{field}}`, `'… {{field}} …'` | the value as it is; its text among other text, '' where there is nothing; a brace that begins no placeholder is written `\\{` |
 
     Arithmetic with nothing, with a text that is no number, or a division by zero is an error, not null. `IFNULL`, `COALESCE`,
     `ISNULL` and `IS NULL` see null instead, since there the author says what then. Other settings give MySQL's behaviour.
+    What differs from MySQL even then is named row by row in `Tests/ExpressionsTests/KnownDifferences.swift`.
 
     """
 }

@@ -2,7 +2,7 @@ import Expressions
 import JSON
 import Testing
 
-@Suite("Limits of expressions", .timeLimit(.minutes(2)))
+@Suite("Limits of expressions", .timeLimit(.minutes(5)))
 struct LimitTests {
   @Test(
     "what would flood or hang a worker is given up",

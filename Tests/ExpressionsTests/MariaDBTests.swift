@@ -7,7 +7,7 @@ enum HandWritten {
   static let all = conditions + textsAndNumbers + dates
 }
 
-@Suite("Expressions beside a real MariaDB", .timeLimit(.minutes(3)))
+@Suite("Expressions beside a real MariaDB", .timeLimit(.minutes(5)))
 struct MariaDBTests {
   static let seeds: [UInt64] = [1, 2, 3, 4]
 

@@ -25,7 +25,7 @@ enum Published {
   ]
 }
 
-@Suite("Syntax of expressions", .timeLimit(.minutes(2)))
+@Suite("Syntax of expressions", .timeLimit(.minutes(5)))
 struct SyntaxTests {
   @Test("every published expression is read, but for those that are no expressions", arguments: Published.all)
   func published(text: String) throws {
