@@ -22,7 +22,7 @@ public struct TransformStage: Stage {
 
   /// Parses all orders, asks for all records at once, then maps.
   public func handle(_ batch: [Envelope]) async -> [Outcome] {
-    let parsed = batch.map(parse)
+    let parsed = batch.map { envelope in parse(envelope).flatMap { taken($0, of: envelope) } }
     var keys: Set<LookupKey> = []
     for case .success(let document) in parsed { keys.formUnion(mapper.lookups(of: document.root)) }
     let table: LookupTable
@@ -42,6 +42,17 @@ public struct TransformStage: Stage {
       return .success(try JSONDocument(content, limits: limits))
     } catch {
       return .failure(Reason(.orderMalformed, "order \(envelope.orderID): \(error)"))
+    }
+  }
+
+  /// What of an order the strategy's condition takes: all of it, or without some of its rows. An order that it does not
+  /// take stays visible among the dead.
+  private func taken(_ order: JSONDocument, of envelope: Envelope) -> Result<JSONDocument, Reason> {
+    switch mapper.selection(of: order.root) {
+    case .whole: .success(order)
+    case .reduced(let rest): .success(rest)
+    case .refused:
+      .failure(Reason(.noStrategy, "order \(envelope.orderID): the condition of strategy \(strategy) does not take it"))
     }
   }
 

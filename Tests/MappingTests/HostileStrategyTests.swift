@@ -42,7 +42,10 @@ struct HostileStrategyTests {
     ])
   func size(unit: String) throws {
     let text = String(repeating: unit, count: 100_000 / unit.utf8.count)
-    for prefix in ["", "_function ", "_findCollection ", "_findCollection find a from b where c=", "{{", "'"] {
+    for prefix in [
+      "", "_function ", "_findCollection ", "_findCollection find a from b where c=", "{{", "'", "_mongoQuery ",
+      "_mongoQuery a findField=content.b where={\"content.c\":", "_function _findCollection ",
+    ] {
       _ = try read(prefix + text)
     }
   }

@@ -26,18 +26,18 @@ enum Function: String, Sendable, CaseIterable {
   }
 }
 
-/// Evaluates an expression over one scope. Decimals only, never a binary float.
+/// Evaluates an expression over the rows that a reader is in. Decimals only, never a binary float.
 struct Evaluator {
   /// Decimals that a division keeps (at least 20 reach the field's own rounding).
   static let divisionDigits = 24
 
-  let scope: Scope
+  let reader: OrderReader
 
   func value(_ expression: Expression) throws(ValueError) -> Value {
     switch expression {
     case .number(let number): return .number(number)
-    case .text(let template): return .text(try template.text(in: scope))
-    case .placeholder(let placeholder): return try placeholder.value(in: scope)
+    case .text(let template): return .text(try template.text(reader))
+    case .operand(let operand): return try reader.value(of: operand)
     case .negate(let operand): return .number(try number(operand).negated())
     case .chain(let first, let steps):
       var result = try number(first)
@@ -133,7 +133,6 @@ struct Evaluator {
 
   /// What a message calls an operand: the fields it reads, never their values.
   private func describe(_ expression: Expression) -> String {
-    let paths = expression.paths
-    return paths.isEmpty ? "a constant" : paths.map(\.text).joined(separator: ", ")
+    reader.names(expression.operands) ?? "a constant"
   }
 }

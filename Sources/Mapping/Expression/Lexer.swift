@@ -5,7 +5,8 @@ enum Token: Sendable, Equatable {
   case number(ExactDecimal)
   /// Between single quotes; may hold placeholders.
   case text(Template)
-  case placeholder(Template.Placeholder)
+  /// A placeholder or a lookup.
+  case operand(Int)
   case name(String)
   /// One of `+ - * / % ( ) ,`
   case symbol(Character)
@@ -18,42 +19,55 @@ enum Token: Sendable, Equatable {
 struct Lexer {
   private var rest: Substring
 
-  static func tokens(of source: some StringProtocol) throws(Template.Malformed) -> [Token] {
+  static func tokens(
+    of source: some StringProtocol, operands: inout OperandTable
+  ) throws(Template.Malformed) -> [Token] {
     var lexer = Lexer(rest: Substring(source))
     var tokens: [Token] = []
-    while let token = try lexer.next() { tokens.append(token) }
+    while let token = try lexer.next(&operands) { tokens.append(token) }
     return tokens
   }
 
-  private mutating func next() throws(Template.Malformed) -> Token? {
+  private mutating func next(_ operands: inout OperandTable) throws(Template.Malformed) -> Token? {
     while let first = rest.first, first.isWhitespace { rest = rest.dropFirst() }
     guard let first = rest.first else { return nil }
     switch first {
     case "{":
-      let (placeholder, after) = try Template.placeholder(rest)
+      let (operand, after) = try operands.placeholder(rest)
       rest = after
-      return .placeholder(placeholder)
-    case "'": return try quoted()
+      return .operand(operand)
+    case "'": return try quoted(&operands)
     case "+", "-", "*", "/", "%", "(", ")", ",":
       rest = rest.dropFirst()
       return .symbol(first)
     case "0"..."9", ".": return try number()
+    case "_" where rest.hasPrefix(Lookup.prefix): return try lookup(&operands)
     default: return try name()
     }
   }
 
-  private mutating func quoted() throws(Template.Malformed) -> Token {
+  private mutating func quoted(_ operands: inout OperandTable) throws(Template.Malformed) -> Token {
     rest = rest.dropFirst()
     var content = ""
     while let quote = rest.firstIndex(of: "'") {
       content += rest[..<quote]
       rest = rest[rest.index(after: quote)...]
       // Two quotes stand for one.
-      guard rest.first == "'" else { return .text(try Template(content)) }
+      guard rest.first == "'" else { return .text(try Template(content, operands: &operands)) }
       content += "'"
       rest = rest.dropFirst()
     }
     throw Template.Malformed(sentence: "a text in quotes is not closed")
+  }
+
+  /// `_findCollection … _endFind`
+  private mutating func lookup(_ operands: inout OperandTable) throws(Template.Malformed) -> Token {
+    guard let end = rest.firstRange(of: Lookup.end) else {
+      throw Template.Malformed(sentence: "a lookup inside a formula ends with \(Lookup.end)")
+    }
+    let text = rest[..<end.lowerBound]
+    rest = rest[end.upperBound...]
+    return .operand(try operands.lookup(text))
   }
 
   private mutating func number() throws(Template.Malformed) -> Token {

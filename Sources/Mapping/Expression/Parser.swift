@@ -4,7 +4,8 @@ import JSON
 indirect enum Expression: Sendable {
   case number(ExactDecimal)
   case text(Template)
-  case placeholder(Template.Placeholder)
+  /// A placeholder or a lookup, by its number in the strategy's table.
+  case operand(Int)
   case negate(Expression)
   /// Operators of one rank, from left to right. A list instead of a tree: however long a sum is, it is not deep.
   case chain(Expression, [Step])
@@ -24,18 +25,18 @@ indirect enum Expression: Sendable {
     let operand: Expression
   }
 
-  /// The fields that it reads, each once, in order.
-  var paths: [Path] {
-    let found: [Path] =
+  /// What it reads, each once, in order.
+  var operands: [Int] {
+    let found: [Int] =
       switch self {
       case .number: []
-      case .text(let template): template.paths
-      case .placeholder(let placeholder): [placeholder.path]
-      case .negate(let operand): operand.paths
-      case .chain(let first, let steps): first.paths + steps.flatMap(\.operand.paths)
-      case .call(_, let arguments): arguments.flatMap(\.paths)
+      case .text(let template): template.operands
+      case .operand(let operand): [operand]
+      case .negate(let operand): operand.operands
+      case .chain(let first, let steps): first.operands + steps.flatMap(\.operand.operands)
+      case .call(_, let arguments): arguments.flatMap(\.operands)
       }
-    var seen: Set<Path> = []
+    var seen: Set<Int> = []
     return found.filter { seen.insert($0).inserted }
   }
 }
@@ -45,13 +46,16 @@ struct Parser {
   private let tokens: [Token]
   private var at = 0
   private var depth = 0
+  /// What the operands are called in messages.
+  private var names: [String] = []
   /// Deeper nesting is refused, so that no strategy can exhaust the stack.
   private static let maxDepth = 64
 
-  static let prefix = "_function"
-
-  static func parse(_ source: some StringProtocol) throws(Template.Malformed) -> Expression {
-    var parser = Parser(tokens: try Lexer.tokens(of: source))
+  static func parse(
+    _ source: some StringProtocol, operands: inout OperandTable
+  ) throws(Template.Malformed) -> Expression {
+    var parser = Parser(tokens: try Lexer.tokens(of: source, operands: &operands))
+    parser.names = operands.operands.map(\.name)
     let expression = try parser.sum()
     guard parser.at == parser.tokens.count else { throw parser.unexpected() }
     return expression
@@ -73,7 +77,7 @@ struct Parser {
       switch current {
       case .number(let number): number.description
       case .text: "a text in quotes"
-      case .placeholder(let placeholder): "{\(placeholder.path.text)}"
+      case .operand(let operand): "{\(names[operand])}"
       case .name(let name): name
       case .symbol(let symbol): String(symbol)
       }
@@ -125,9 +129,9 @@ struct Parser {
     case .text(let template):
       at += 1
       return .text(template)
-    case .placeholder(let placeholder):
+    case .operand(let operand):
       at += 1
-      return .placeholder(placeholder)
+      return .operand(operand)
     case .symbol("("):
       at += 1
       let inner = try sum()
