@@ -52,7 +52,7 @@ let package = Package(
     room("JSON"),
     room("Orders", ["JSON"]),
     room("Expressions", ["JSON", "Orders", "PCRE2", "Digests"]),
-    room("Mapping", ["JSON", "Orders"]),
+    room("Mapping", ["JSON", "Orders", "Expressions"]),
     room("Pipeline", ["JSON", "Orders", "Mapping", logging, coreMetrics, lifecycle]),
 
     // The doors.

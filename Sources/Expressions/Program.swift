@@ -37,6 +37,13 @@ final class Program: Sendable {
     return all.enumerated().filter { $0.offset % 2 == 0 }.map(\.element)
   }
 
+  /// Whether a function is called that the test holds for, given how many arguments it has.
+  func calls(_ test: (Function, Int32) -> Bool) -> Bool {
+    nodes.contains { node in
+      node.kind == .call && Function(rawValue: node.index).map { test($0, node.count) } == true
+    }
+  }
+
   /// The operands that are read below a node.
   func operands(below at: Int32) -> [Int] {
     var found: [Int] = []

@@ -23,6 +23,20 @@ public struct SQLExpression: Sendable {
   /// The operands that it reads, each once, in order.
   public var operands: [Int] { program.operands }
 
+  /// Whether its value depends on the settings' `now`.
+  public var readsClock: Bool {
+    program.calls { function, count in
+      switch function {
+      case .now, .curDate, .curTime: true
+      case .unixTimestamp: count == 0
+      default: false
+      }
+    }
+  }
+
+  /// Whether its value depends on the settings' `uuid`.
+  public var readsChance: Bool { program.calls { function, _ in function == .uuid } }
+
   /// Computes the value.
   /// - Throws: `EvaluationError`; see `EvaluationSettings.Arithmetic` for what is an error.
   public func value(

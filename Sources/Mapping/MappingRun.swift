@@ -203,7 +203,7 @@ extension MappingRun {
   }
 
   private func optionalNumber(_ operand: Int) throws(ValueError) -> ExactDecimal? {
-    let value = try reader.value(of: operand)
+    let value: Value = try reader.value(of: operand)
     if value.isBlank { return nil }
     guard let number = value.number else {
       throw .unfit(reader.name(of: operand), wanted: "a number", kind: value.kind)

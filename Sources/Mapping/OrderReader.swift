@@ -1,11 +1,17 @@
+import Expressions
 import JSON
+import Orders
 
 /// Reads one order for one run: knows which rows the run is in, and reads what a row holds once however many fields
 /// need it.
 final class OrderReader {
   private let table: OperandTable
   private let answers: LookupTable
-  private let inputs: MappingInputs
+  let inputs: MappingInputs
+  /// How expressions are evaluated.
+  let evaluation: EvaluationSettings
+  /// Why the last operand that an expression asked for could not be had.
+  var refusal: ValueError?
   /// The order, and the rows that the run is in; innermost last. As many as lists lie within each other. In memory of
   /// its own, like what has been read, since these are asked for every field of every row, and a class's variables are
   /// checked for overlapping accesses each time.
@@ -31,6 +37,9 @@ final class OrderReader {
     self.table = table
     self.answers = answers
     self.inputs = inputs
+    let seed = inputs.randomSeed ?? 0
+    // Expressions that ask for either without having been given it are refused before they run.
+    evaluation = EvaluationSettings(now: inputs.now ?? BeijingTime(epochSeconds: 0)) { Variable.uuid(seed) }
     rows = .allocate(capacity: table.depth + 1)
     rows.initialize(repeating: Row(value: order, entered: 1))
     read = .allocate(capacity: table.operands.count)

@@ -83,6 +83,8 @@ enum ValueError: Error, Equatable {
   case overflow(String)
   /// A time, page or chance that the caller did not give.
   case unknown(String)
+  /// An expression that no value makes right, or that takes too much; a whole sentence.
+  case invalid(String)
 
   /// A sentence without values.
   var sentence: String {
@@ -93,6 +95,7 @@ enum ValueError: Error, Equatable {
     case .divisionByZero(let source): "\(source) is 0 and is divided by"
     case .overflow(let source): "the result of \(source) has more than 38 digits"
     case .unknown(let source): "\(source) is not known here"
+    case .invalid(let sentence): sentence
     }
   }
 
@@ -100,7 +103,7 @@ enum ValueError: Error, Equatable {
     switch self {
     case .divisionByZero: .divisionByZero
     case .nothing, .empty, .unknown: .fieldMissing
-    case .tooManyDigits, .unfit, .overflow: .valueInvalid
+    case .tooManyDigits, .unfit, .overflow, .invalid: .valueInvalid
     }
   }
 }

@@ -86,6 +86,15 @@ enum Variable: Sendable, Hashable {
     }
   }
 
+  /// A UUID of version 4 from a seed: the same order gets the same one whenever it is mapped.
+  static func uuid(_ seed: UInt64) -> String {
+    var digits = Array(randomText(seed &+ 0x5555_5555))
+    digits[12] = "4"
+    digits[16] = "a"
+    for place in [8, 13, 18, 23] { digits.insert("-", at: place) }
+    return String(digits)
+  }
+
   /// 32 hexadecimal digits from a seed (SplitMix64): an idempotency key, no secret.
   private static func randomText(_ seed: UInt64) -> String {
     var state = seed

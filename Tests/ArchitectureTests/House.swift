@@ -26,7 +26,7 @@ enum House {
     Room("JSON", ours: [], others: []),
     Room("Orders", ours: ["JSON"], others: []),
     Room("Expressions", ours: ["JSON", "Orders", "PCRE2", "Digests"], others: []),
-    Room("Mapping", ours: ["JSON", "Orders"], others: []),
+    Room("Mapping", ours: ["JSON", "Orders", "Expressions"], others: []),
     Room(
       "Pipeline", ours: ["JSON", "Orders", "Mapping"],
       others: system.union(["Logging", "Metrics", "CoreMetrics", "ServiceLifecycle"])),
