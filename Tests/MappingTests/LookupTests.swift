@@ -156,7 +156,6 @@ struct LookupFormTests {
     let records = [keys[0]: try record(#"{"rate":"2.5"}"#)]
     let found = try mapper.map(parsed(order), lookups: LookupTable(records)).body
     #expect(String(decoding: found, as: UTF8.self) == #"{"Data":{"N":"no-1","R":[{"X":"5.0"},{"X":"3"}]}}"#)
-    #expect(try #require(problem("_function IFNULL(_findCollection find a from b where c=d,1)")).contains("_endFind"))
   }
 
   @Test("a record's flattened key is found before an object of that name")

@@ -31,7 +31,7 @@ struct StrategyProblemTests {
           {"field": "Page1", "type": "array", "children": [
             {"field": "A", "value": "{{x"},
             {"field": "编号", "type": "money", "value": "1"}, {"value": "1"},
-            {"field": "B", "value": "_function NOW()", "ferry": {"decimal": 2, "missing": "gone", "decimals": 2.5}},
+            {"field": "B", "value": "_function NOSUCH()", "ferry": {"decimal": 2, "missing": "gone", "decimals": 2.5}},
             {"field": "C", "value": "1", "parser": {"name": "ConvertObject"}},
             {"field": "D", "type": "object"}
           ]}
@@ -54,12 +54,11 @@ struct StrategyProblemTests {
         "target.json:6:31: request.Page1.A: a placeholder is not closed",
         "target.json:7:31: request.Page1.编号: the type «money» is unknown",
         "target.json:7:55: request.Page1[2]: has no «field» of up to 200 bytes",
-        "target.json:8:59: request.Page1.B.ferry: «decimal» is unknown; known are decimals, missing, table, miss, default, optional",
-        "target.json:8:59: request.Page1.B.ferry: missing is one of order_malformed, customer_unmapped, lookup_failed, "
+        "target.json:8:62: request.Page1.B.ferry: «decimal» is unknown; known are decimals, missing, table, miss, default, optional",
+        "target.json:8:62: request.Page1.B.ferry: missing is one of order_malformed, customer_unmapped, lookup_failed, "
           + "material_missing, field_missing, division_by_zero, value_invalid, value_unmapped, amount_mismatch",
-        "target.json:8:59: request.Page1.B.ferry: decimals is a whole number from 0 to 20",
-        "target.json:8:31: request.Page1.B: the function «NOW» is unknown; known are ROUND, ABS, IFNULL, NULLIF, COALESCE, "
-          + "DATE",
+        "target.json:8:62: request.Page1.B.ferry: decimals is a whole number from 0 to 20",
+        "target.json:8:31: request.Page1.B: the function «NOSUCH» is unknown, at character 2 of the expression",
         "target.json:9:46: request.Page1.C.parser: the parser «ConvertObject» is unknown; known are ArrayToString, "
           + "ArrayUnique, ConvertJson, ConvertObjectParser, ConvertObjectsParser, ConvertTwoStageObjectParser, "
           + "K3WiseHeiHuCustomParser, StringToArray, workflowRequestTableFields",
