@@ -51,7 +51,8 @@ let package = Package(
     // The flow, from values to stages.
     room("JSON"),
     room("Orders", ["JSON"]),
-    room("Mapping", ["JSON", "Orders"]),
+    room("Expressions", ["JSON", "Orders", "PCRE2", "Digests"]),
+    room("Mapping", ["JSON", "Orders", "Expressions"]),
     room("Pipeline", ["JSON", "Orders", "Mapping", logging, coreMetrics, lifecycle]),
 
     // The doors.
@@ -71,6 +72,11 @@ let package = Package(
     driverRoom("PostgreSQL", ["CPostgreSQL", "DriverThread"]),
     library("CCurl", pkgConfig: "libcurl", apt: "libcurl4-openssl-dev"),
     driverRoom("Curl", ["CCurl", "DriverThread"]),
+    // Plain functions, without a thread.
+    library("CPCRE2", pkgConfig: "libpcre2-8", apt: "libpcre2-dev"),
+    driverRoom("PCRE2", ["CPCRE2"]),
+    library("CCrypto", pkgConfig: "libcrypto", apt: "libssl-dev"),
+    driverRoom("Digests", ["CCrypto"]),
 
     // The programs.
     .executableTarget(
@@ -86,7 +92,8 @@ let package = Package(
       path: "Sources/vendorsim/Program", swiftSettings: house),
     // Measures parts by themselves; not shipped.
     .executableTarget(
-      name: "ferrybench", dependencies: ["JSON", "Orders", "Mapping"], path: "Sources/ferrybench", swiftSettings: house),
+      name: "ferrybench", dependencies: ["JSON", "Orders", "Expressions", "Mapping"], path: "Sources/ferrybench",
+      swiftSettings: house),
 
     // Servers on plain sockets, which do what a test says.
     .target(name: "TestSockets", dependencies: ["DriverThread"], path: "Tests/TestSockets", swiftSettings: house),
@@ -98,6 +105,7 @@ let package = Package(
     // Tests, in the order of the rooms.
     tests("JSONTests", ["JSON"]),
     tests("OrdersTests", ["Orders"]),
+    tests("ExpressionsTests", ["JSON", "Orders", "Expressions", "PCRE2", "DriverThread"]),
     tests("MappingTests", ["JSON", "Orders", "Mapping"]),
     tests("PipelineTests", ["Pipeline", "JSON", "Orders", "Mapping", "PipelineTesting", logging, lifecycle]),
     tests("OKKITests", ["OKKI", "JSON", "Orders", "Pipeline", "Curl", "PipelineTesting", "VendorStage"]),

@@ -11,7 +11,8 @@ extension ExactDecimal {
     self = value
   }
 
-  init?(utf8 text: UnsafeBufferPointer<UInt8>) {
+  /// Reads UTF-8 in place, by the same rules.
+  public init?(utf8 text: UnsafeBufferPointer<UInt8>) {
     var digits = Digits()
     var scale = 0
     var hasDigits = false

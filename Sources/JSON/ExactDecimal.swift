@@ -16,8 +16,8 @@ public struct ExactDecimal: Sendable, CustomStringConvertible {
   /// The largest coefficient: 38 nines.
   static let limit: Int128 = powersOfTen[38] - 1
 
-  /// −limit...limit.
-  let coefficient: Int128
+  /// All digits as a whole number, at most 38.
+  public let coefficient: Int128
   /// Digits after the point, 0...64.
   public let scale: Int
 
@@ -29,6 +29,12 @@ public struct ExactDecimal: Sendable, CustomStringConvertible {
   /// A whole number.
   public init(_ value: Int64) {
     self.init(coefficient: Int128(value), scale: 0)
+  }
+
+  /// coefficient × 10^−scale; nil beyond 38 digits and outside of 0...64 decimals.
+  public init?(digits coefficient: Int128, scale: Int) {
+    guard coefficient <= Self.limit, coefficient >= -Self.limit, (0...Self.maxScale).contains(scale) else { return nil }
+    self.init(coefficient: coefficient, scale: scale)
   }
 
   init(coefficient: Int128, scale: Int) {

@@ -128,7 +128,7 @@ public struct JSONWriter: Sendable {
 }
 
 /// A JSON value that was made rather than read.
-public indirect enum JSONTree: Sendable, Equatable {
+public enum JSONTree: Sendable, Equatable {
   /// `null`
   case null
   /// `true` or `false`

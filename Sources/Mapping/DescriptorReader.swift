@@ -3,13 +3,16 @@ import JSON
 /// Reads descriptors and reports every problem with its place.
 struct DescriptorReader {
   private(set) var problems: ProblemList
+  private(set) var table: OperandTable
   private let known: KnownData
-  /// The lists whose rows the descriptors being read are for, innermost last.
-  private var lists: [Path] = []
+  /// Of a source Ferry does not send the request: what it lacks does no harm.
+  private let isSource: Bool
 
-  init(_ problems: ProblemList, known: KnownData) {
+  init(_ problems: ProblemList, known: KnownData, made: [MadeField] = [], isSource: Bool = false) {
     self.problems = problems
     self.known = known
+    self.isSource = isSource
+    table = OperandTable(made: made)
   }
 
   mutating func descriptors(_ value: JSONValue, at path: String) -> [FieldDescriptor] {
@@ -36,46 +39,83 @@ struct DescriptorReader {
     return result.enumerated().filter { last[$0.element.field] == $0.offset }.map(\.element)
   }
 
-  private mutating func descriptor(_ element: JSONValue, _ name: String, at path: String) -> FieldDescriptor? {
-    Slips.check(descriptor: element, at: path, &problems)
-    guard let type = type(of: element, at: path) else { return nil }
-    let rules = rules(of: element, isScalar: type != "object" && type != "array", at: path)
-    if let parser = element["parser"], !parser.isNull {
-      problems.report("parsers are not supported", at: "\(path).parser", parser)
-    }
-    switch type {
-    case "object":
-      return FieldDescriptor(field: name, kind: .object(children(of: element, at: path)), rules: rules)
-    case "array":
-      let list = list(of: element, at: path)
-      if let list {
-        known.check([list], inside: lists, isRequired: rules.missing != nil, at: path, element["value"], &problems)
-        lists.append(list)
-      }
-      defer { if list != nil { lists.removeLast() } }
-      return FieldDescriptor(field: name, kind: .array(list: list, children(of: element, at: path)), rules: rules)
-    default:
-      guard let scalar = FieldDescriptor.Scalar(typeName: type) else {
-        problems.report("the type «\(excerpt(type))» is unknown", at: path, element["type"] ?? element)
-        return nil
-      }
-      do throws(Template.Malformed) {
-        let form = try ValueForm(element["value"])
-        known.check(form, inside: lists, isRequired: rules.missing != nil, at: path, element["value"], &problems)
-        return FieldDescriptor(field: name, kind: .scalar(scalar), form: form, rules: rules)
-      } catch {
-        problems.report(error.sentence, at: path, element["value"] ?? element)
-        return nil
-      }
+  /// Parameters as one object of names and values, which stands for a flat `request`.
+  mutating func parameters(_ value: JSONValue, at path: String) -> [FieldDescriptor] {
+    value.members.compactMap { name, value in
+      scalar(value, name, .string, .none, nil, at: "\(path).\(excerpt(name))", value)
     }
   }
 
-  /// The type in lower case; live metadata spells it both ways.
+  private mutating func descriptor(_ element: JSONValue, _ name: String, at path: String) -> FieldDescriptor? {
+    Slips.check(descriptor: element, at: path, &problems)
+    guard let type = type(of: element, at: path) else { return nil }
+    let isContainer = ["object", "array"].contains(type)
+    let rules = rules(of: element, isScalar: !isContainer, at: path)
+    let parser = parser(of: element, name, at: path)
+    let hasChildren = element["children"].map { !$0.isNull } ?? false
+    switch type {
+    case "object" where hasChildren || parser == nil:
+      return FieldDescriptor(name, .object(children(of: element, at: path)), rules, parser)
+    case "array" where hasChildren || parser == nil:
+      if !hasChildren {
+        problems.warn("the array has no «children»: its elements are sent empty", at: path, element)
+      }
+      return array(element, name, rules, parser, at: path)
+    case "object", "array":
+      // A parser makes the list or the object of a value.
+      return scalar(element["value"], name, .string, rules, parser, at: path, element)
+    default:
+      guard let type = ScalarType(typeName: type) else {
+        problems.report("the type «\(excerpt(type))» is unknown", at: path, element["type"] ?? element)
+        return nil
+      }
+      return scalar(element["value"], name, type, rules, parser, at: path, element)
+    }
+  }
+
+  private mutating func scalar(
+    _ value: JSONValue?, _ name: String, _ type: ScalarType, _ rules: FieldRules, _ parser: ValueParser?,
+    at path: String, _ element: JSONValue
+  ) -> FieldDescriptor? {
+    do throws(Template.Malformed) {
+      let form = try ValueForm(value, operands: &table)
+      known.check(form, table, isRequired: rules.missing != nil, at: path, value, &problems)
+      if rules.isOptional, form.lookups(table).isEmpty {
+        problems.report("«optional» is only for a lookup", at: "\(path).ferry", element["ferry"])
+      }
+      return FieldDescriptor(name, type, form, rules, parser, table: table)
+    } catch {
+      problems.report(error.sentence, at: path, value ?? element)
+      return nil
+    }
+  }
+
+  private mutating func array(
+    _ element: JSONValue, _ name: String, _ rules: FieldRules, _ parser: ValueParser?, at path: String
+  ) -> FieldDescriptor {
+    guard let list = list(of: element, at: path) else {
+      return FieldDescriptor(name, .array(list: nil, children(of: element, at: path)), rules, parser)
+    }
+    known.check(list: list, inside: table.levels, isRequired: rules.missing != nil, at: path, element, &problems)
+    let reach = table.list(list)
+    table.enter(ListLevel(list, inside: table.levels.last), reach)
+    defer { table.leave() }
+    return FieldDescriptor(name, .array(list: reach, children(of: element, at: path)), rules, parser)
+  }
+
+  /// The type as Ferry names it: in lower case, since live metadata spells it both ways.
   private mutating func type(of element: JSONValue, at path: String) -> String? {
     guard let type = element["type"], !type.isNull else { return "string" }
-    if let name = type.string { return name.lowercased() }
-    problems.report("the type is not a text", at: path, type)
-    return nil
+    guard let name = type.string else {
+      problems.report("the type is not a text", at: path, type)
+      return nil
+    }
+    return switch ScalarType.plain(name) {
+    case "": "string"
+    case "object", "childtableobject": "object"
+    case "array", "multirowentry": "array"
+    default: name.lowercased()
+    }
   }
 
   private mutating func rules(of element: JSONValue, isScalar: Bool, at path: String) -> FieldRules {
@@ -92,21 +132,46 @@ struct DescriptorReader {
     return rules
   }
 
+  private mutating func parser(of element: JSONValue, _ name: String, at path: String) -> ValueParser? {
+    guard let parser = element["parser"], !parser.isNull else { return nil }
+    do throws(Template.Malformed) { return try ValueParser(parser, field: name) } catch {
+      problems.report(error.sentence, at: "\(path).parser", parser)
+      return nil
+    }
+  }
+
   /// The list that an array is bound to: a bare name; with braces it means the same (mapping-language.md §5, 3).
   private mutating func list(of element: JSONValue, at path: String) -> Path? {
-    guard let value = element["value"], !value.isNull, value.string != "" else { return nil }
-    if let text = value.string, !text.hasPrefix("_f"), let template = try? Template(text) {
-      if let only = template.only, only.filter == nil { return only.path }
-      let list = Path(trimmed(text))
-      if template.paths.isEmpty, !list.segments.isEmpty { return list }
+    guard let value = element["value"], !value.isNull, value.string != "" else {
+      guard let list = ListInference.list(of: element["children"]),
+        !table.levels.contains(where: { $0.isMeant(by: list) })
+      else { return nil }
+      problems.warn(
+        "the array names no list; its children read «\(excerpt(list.text))», so that list is taken", at: path, element)
+      return list
     }
+    if let text = value.string, !text.hasPrefix("_f"), let list = Self.listName(text) { return list }
     problems.report("the value of an array is the name of a list", at: path, value)
     return nil
   }
 
+  private static func listName(_ text: String) -> Path? {
+    guard text.contains("{") else {
+      let list = Path(trimmed(text))
+      return list.segments.isEmpty ? nil : list
+    }
+    guard text.hasPrefix("{"), let (placeholder, rest) = try? Template.placeholder(text[...]), rest.isEmpty,
+      placeholder.filter == nil
+    else { return nil }
+    return placeholder.path
+  }
+
   private mutating func children(of element: JSONValue, at path: String) -> [FieldDescriptor] {
     guard let children = element["children"], !children.isNull else {
-      problems.report("has no «children»", at: path, element)
+      // Of an array it has been told already.
+      let isArray = type(of: element, at: path) == "array"
+      if !isArray, isSource { problems.warn("has no «children»", at: path, element) }
+      if !isArray, !isSource { problems.report("has no «children»", at: path, element) }
       return []
     }
     return descriptors(children, at: path)

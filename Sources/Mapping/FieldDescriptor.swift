@@ -1,53 +1,64 @@
+import JSON
+
 /// One entry of `request`: how a field of the bill comes about (mapping-language.md §3), compiled.
 /// A class because each order walks over all of them: a reference costs one count, a copy of all this a dozen.
 final class FieldDescriptor: Sendable {
   /// What the field becomes in JSON.
   enum Kind: Sendable {
-    /// A scalar, with the type it is written as.
-    case scalar(Scalar)
+    /// A value, with the type it is written as.
+    case scalar(ScalarType)
     case object([FieldDescriptor])
     /// One element per row of the list; without a list one element made from the order itself.
-    case array(list: Path?, [FieldDescriptor])
-  }
-
-  enum Scalar: Sendable {
-    case string
-    case number
-    /// A number without decimals.
-    case integer
-    case bool
-
-    /// By a type's name in the strategy, in lower case.
-    init?(typeName: String) {
-      switch typeName {
-      case "string", "datetime", "date": self = .string
-      case "int", "integer": self = .integer
-      case "float", "number", "decimal": self = .number
-      case "bool", "boolean": self = .bool
-      default: return nil
-      }
-    }
+    case array(list: ListReach?, [FieldDescriptor])
   }
 
   let field: String
   let kind: Kind
   let form: ValueForm
   let rules: FieldRules
+  let parser: ValueParser?
   /// What a message calls the form: the order's fields that it reads.
   let source: String
+  /// The lookups of its own value.
+  let lookups: [Int]
+  /// Whether it or what is below it asks anything.
+  let hasLookups: Bool
+  /// The value, when it is the same for every order.
+  let constant: JSONTree?
 
-  init(field: String, kind: Kind, form: ValueForm = .nothing, rules: FieldRules) {
+  /// A field with a value.
+  init(
+    _ field: String, _ scalar: ScalarType, _ form: ValueForm, _ rules: FieldRules, _ parser: ValueParser?,
+    table: OperandTable
+  ) {
     self.field = field
-    self.kind = kind
-    self.form = form
     self.rules = rules
-    source = form.source
+    self.form = form
+    self.parser = parser
+    kind = .scalar(scalar)
+    source = form.name(table)
+    lookups = form.lookups(table)
+    hasLookups = !lookups.isEmpty
+    if case .literal(let text) = form, case .string = scalar, rules.isNone, parser == nil, !text.isEmpty {
+      constant = .string(text)
+    } else {
+      constant = nil
+    }
   }
 
-  var hasLookups: Bool {
+  /// A field with children.
+  init(_ field: String, _ kind: Kind, _ rules: FieldRules, _ parser: ValueParser?) {
+    self.field = field
+    self.kind = kind
+    self.rules = rules
+    self.parser = parser
+    form = .nothing
+    source = "the value"
+    lookups = []
+    constant = nil
     switch kind {
-    case .scalar: form.lookup != nil
-    case .object(let children), .array(_, let children): children.contains(where: \.hasLookups)
+    case .scalar: hasLookups = false
+    case .object(let children), .array(_, let children): hasLookups = children.contains(where: \.hasLookups)
     }
   }
 }

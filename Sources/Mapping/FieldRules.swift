@@ -20,6 +20,11 @@ struct FieldRules: Sendable {
   var table: [String: String]?
   var miss = Miss.fail
   var fallback: String?
+  /// A lookup may find nothing: the field is then `default`, or left out.
+  var isOptional = false
+
+  /// Whether there is no rule at all.
+  var isNone: Bool { decimals == nil && missing == nil && table == nil && !isOptional }
 
   static let none = FieldRules()
 
@@ -41,10 +46,14 @@ struct FieldRules: Sendable {
         }
       case "decimals", "table", "miss", "default":
         if isScalar { read(key, entry, report) } else { report("«\(key)» is only for fields with a value") }
-      default: report("«\(excerpt(key))» is unknown; known are decimals, missing, table, miss, default")
+      case "optional":
+        isOptional = entry.bool ?? false
+        if entry.bool == nil || !isScalar { report("optional is true or false, of a field with a lookup") }
+      default: report("«\(excerpt(key))» is unknown; known are decimals, missing, table, miss, default, optional")
       }
     }
-    if table == nil, value["table"] == nil, value["miss"] != nil || value["default"] != nil {
+    let hasTable = table != nil || value["table"] != nil
+    if !hasTable, value["miss"] != nil || (value["default"] != nil && !isOptional) {
       report("miss and default need a table")
     }
     if miss == .default, fallback == nil { report("miss is default, but there is no «default»") }

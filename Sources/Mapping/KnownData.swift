@@ -7,23 +7,45 @@ struct KnownData: Sendable {
   /// Collections that are filled; nil when nobody said.
   let collections: Set<String>?
 
-  /// Looks at a value's placeholders and lookup.
+  /// Looks at a value's placeholders and lookups.
   /// - Parameter isRequired: without a value every order fails: what can never have one is then an error.
   func check(
-    _ form: ValueForm, inside lists: [Path], isRequired: Bool, at place: String, _ value: JSONValue?,
+    _ form: ValueForm, _ table: OperandTable, isRequired: Bool, at place: String, _ value: JSONValue?,
     _ problems: inout ProblemList
   ) {
-    check(form.paths, inside: lists, isRequired: isRequired, at: place, value, &problems)
-    guard let lookup = form.lookup, let collections, !collections.contains(lookup.collection) else { return }
-    let names = collections.sorted().joined(separator: ", ")
-    let sentence =
-      "nobody fills the collection «\(excerpt(lookup.collection))», so nothing is ever found; there is \(names)"
-    if isRequired { problems.report(sentence, at: place, value) } else { problems.warn(sentence, at: place, value) }
+    var paths: [Path] = []
+    for number in form.operands(table) {
+      let operand = table.operands[number]
+      guard case .lookup(let lookup) = operand.source else {
+        if case .field = operand.source { paths.append(operand.path) }
+        continue
+      }
+      paths += table.lookups[lookup].operands.map { table.operands[$0].path }
+    }
+    check(paths, inside: table.levels, isRequired: isRequired, at: place, value, &problems)
+    guard let collections else { return }
+    for number in form.lookups(table) where !collections.contains(table.lookups[number].collection) {
+      let names = collections.sorted().joined(separator: ", ")
+      let collection = excerpt(table.lookups[number].collection)
+      let sentence = "nobody fills the collection «\(collection)», so nothing is ever found; there is \(names)"
+      if isRequired { problems.report(sentence, at: place, value) } else { problems.warn(sentence, at: place, value) }
+    }
+  }
+
+  /// Looks at the list of an array, which may stand under its bare name in a row of the list around it.
+  func check(
+    list: Path, inside lists: [ListLevel], isRequired: Bool, at place: String, _ element: JSONValue,
+    _ problems: inout ProblemList
+  ) {
+    guard let fields else { return }
+    let whole = lists.map { Path(segments: $0.path.segments + list.segments) }
+    if ([list] + whole).contains(where: { fields.answer(to: $0, inside: lists) == .known }) { return }
+    check([list], inside: lists, isRequired: isRequired, at: place, element["value"], &problems)
   }
 
   /// Looks at fields of the order.
   func check(
-    _ paths: [Path], inside lists: [Path], isRequired: Bool, at place: String, _ value: JSONValue?,
+    _ paths: [Path], inside lists: [ListLevel], isRequired: Bool, at place: String, _ value: JSONValue?,
     _ problems: inout ProblemList
   ) {
     guard let fields else { return }

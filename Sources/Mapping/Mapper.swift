@@ -13,36 +13,39 @@ public struct MappingFailures: Error, Sendable, CustomStringConvertible {
   }
 }
 
-/// Maps orders by one strategy. Pure: the same order and records give the same bill, byte for byte.
+/// Maps orders by one strategy. Pure: the same order, records and inputs give the same bill, byte for byte.
 public struct Mapper: Sendable {
   private let strategy: Strategy
 
   /// A mapper for a strategy.
   public init(_ strategy: Strategy) { self.strategy = strategy }
 
+  /// What of an order the strategy's condition takes. An order that is reduced is mapped by its reduced document.
+  public func selection(of order: JSONValue) -> Selection { strategy.condition?.selection(order) ?? .whole }
+
   /// The questions that mapping this order will ask; ask them all at once and pass the answers to `map`.
-  public func lookups(of order: JSONValue) -> [LookupKey] {
-    var keys: [LookupKey] = []
-    collect(strategy.fields, scope(of: order), into: &keys)
-    return keys
+  public func lookups(of order: JSONValue, inputs: MappingInputs = MappingInputs()) -> [LookupKey] {
+    LookupCollector.keys(strategy.fields, strategy.table, order, inputs)
   }
 
   /// The bill of an order.
   /// - Parameters:
   ///   - order: the order's JSON object.
   ///   - lookups: what the questions of `lookups(of:)` found.
+  ///   - inputs: the clock and what else a strategy may read; the same as for `lookups(of:)`.
   /// - Throws: `MappingFailures`: all fields that cannot be mapped.
-  public func map(_ order: JSONValue, lookups: LookupTable) throws(MappingFailures) -> Bill {
+  public func map(
+    _ order: JSONValue, lookups: LookupTable, inputs: MappingInputs = MappingInputs()
+  ) throws(MappingFailures) -> Bill {
     guard order.kind == .object else {
       throw MappingFailures(failures: [MappingFailure(.orderMalformed, target: "", "the order is not an object")])
     }
-    var run = MappingRun(lookups: lookups)
-    let scope = scope(of: order)
-    let members = run.object(strategy.fields, scope) { "" }
+    var run = MappingRun(OrderReader(order, strategy.table, answers: lookups, inputs: inputs))
+    let members = run.object(strategy.fields) { "" }
     // Last, so that what is wrong with a line stands before what follows from it.
-    if let rule = strategy.amounts { run.check(rule, scope) }
+    if let rule = strategy.amounts { run.check(rule) }
     guard run.failures.isEmpty else { throw MappingFailures(failures: run.failures) }
-    guard let number = text(at: strategy.keyPath, in: .object(members)), !number.isEmpty else {
+    guard let number = text(at: strategy.keyPath.segments[...], in: members), !number.isEmpty else {
       let failure = MappingFailure(.fieldMissing, target: strategy.keyPath.text, "the bill has no number")
       throw MappingFailures(failures: [failure])
     }
@@ -54,45 +57,46 @@ public struct Mapper: Sendable {
     return Bill(object: strategy.object, number: number, body: writer.bytes)
   }
 
-  private func scope(of order: JSONValue) -> Scope {
-    var made: [String: Value] = [:]
-    let bare = Scope(head: order, made: [:])
-    for field in strategy.madeFields {
-      // A field whose source cannot be read is made of nothing; whatever needs it reports it missing.
-      let value = (try? bare.value(at: field.from)) ?? .nothing
-      made[field.name] = value.isEmpty ? .nothing : .text(value.text)
-    }
-    return Scope(head: order, made: made)
-  }
-
-  private func collect(_ fields: [FieldDescriptor], _ scope: Scope, into keys: inout [LookupKey]) {
-    for field in fields {
-      switch field.kind {
-      case .scalar:
-        // A key that cannot be built is reported when the field is mapped.
-        if let key = try? field.form.lookup?.key(in: scope) { keys.append(key) }
-      case .object(let children): collect(children, scope, into: &keys)
-      case .array(nil, let children): collect(children, scope, into: &keys)
-      case .array(let list?, let children):
-        guard children.contains(where: \.hasLookups) else { continue }
-        for row in scope.rows(of: list) { collect(children, scope.inside(row, of: list), into: &keys) }
-      }
-    }
-  }
-
-  private func text(at path: Path, in tree: JSONTree) -> String? {
-    var tree = tree
-    for segment in path.segments {
-      if case .array(let elements) = tree, let first = elements.first { tree = first }
-      guard case .object(let members) = tree, let member = members.first(where: { $0.key == segment }) else {
-        return nil
-      }
-      tree = member.value
-    }
-    switch tree {
-    case .string(let text): return text
-    case .number(let number): return number.description
+  private func text(at path: ArraySlice<String>, in members: [JSONMember]) -> String? {
+    guard let member = members.first(where: { $0.key == path.first }) else { return nil }
+    var value = member.value
+    if path.count > 1, case .array(let elements) = value, let first = elements.first { value = first }
+    switch value {
+    case .string(let text): return path.count == 1 ? text : nil
+    case .number(let number): return path.count == 1 ? number.description : nil
+    case .object(let members): return text(at: path.dropFirst(), in: members)
     default: return nil
+    }
+  }
+}
+
+/// Gathers the questions of an order before it is mapped.
+struct LookupCollector {
+  private let reader: OrderReader
+  private var keys: [LookupKey] = []
+
+  static func keys(
+    _ fields: [FieldDescriptor], _ table: OperandTable, _ order: JSONValue, _ inputs: MappingInputs
+  ) -> [LookupKey] {
+    if table.lookups.isEmpty { return [] }
+    var collector = LookupCollector(reader: OrderReader(order, table, answers: LookupTable(), inputs: inputs))
+    collector.collect(fields)
+    return collector.keys
+  }
+
+  private init(reader: OrderReader) { self.reader = reader }
+
+  private mutating func collect(_ fields: [FieldDescriptor]) {
+    for field in fields where field.hasLookups {
+      for number in field.lookups {
+        // A key that cannot be built is reported when the field is mapped.
+        if let key = try? reader.lookup(number).key(reader) { keys.append(key) }
+      }
+      switch field.kind {
+      case .scalar: break
+      case .object(let children), .array(nil, let children): collect(children)
+      case .array(let list?, let children): reader.forEachRow(of: list) { _ in collect(children) }
+      }
     }
   }
 }

@@ -2,21 +2,25 @@ import JSON
 
 /// One run over one order: collects every failure instead of stopping at the first.
 struct MappingRun {
-  let lookups: LookupTable
+  let reader: OrderReader
   private(set) var failures: [MappingFailure] = []
   private var failureCount = 0
 
-  init(lookups: LookupTable) { self.lookups = lookups }
+  init(_ reader: OrderReader) { self.reader = reader }
 
   /// Where a field stands in the bill: written out only when a failure names it.
   typealias Place = () -> String
 
   /// The members that an order gives to these fields.
-  mutating func object(_ fields: [FieldDescriptor], _ scope: Scope, at place: Place) -> [JSONMember] {
+  mutating func object(_ fields: [FieldDescriptor], at place: Place) -> [JSONMember] {
     var members: [JSONMember] = []
     members.reserveCapacity(fields.count)
     for field in fields {
-      let value = tree(field, scope) {
+      if let constant = field.constant {
+        members.append(JSONMember(field.field, constant))
+        continue
+      }
+      let value = tree(field) {
         let place = place()
         return place.isEmpty ? field.field : "\(place).\(field.field)"
       }
@@ -26,65 +30,104 @@ struct MappingRun {
   }
 
   /// The field's value; nil when it has none and is left out.
-  private mutating func tree(_ field: FieldDescriptor, _ scope: Scope, at target: Place) -> JSONTree? {
+  private mutating func tree(_ field: FieldDescriptor, at target: Place) -> JSONTree? {
     switch field.kind {
-    case .scalar(let scalar): return self.scalar(field, scalar, scope, at: target)
+    case .scalar(let scalar): return self.scalar(field, scalar, at: target)
     case .object(let children):
-      let members = required(field, children, scope, at: target)
-      return members.isEmpty ? nil : .object(members)
+      let members = required(field, children, at: target)
+      return parsed(members.isEmpty ? nil : .object(members), field)
     case .array(nil, let children):
-      return .array([.object(required(field, children, scope) { "\(target())[0]" })])
-    case .array(let list?, let children):
-      let rows = scope.rows(of: list)
-      if rows.isEmpty, let code = field.rules.missing { fail(code, target, "\(list.text) has no rows") }
-      var elements: [JSONTree] = []
-      elements.reserveCapacity(rows.count)
-      for (position, row) in rows.enumerated() {
-        elements.append(.object(object(children, scope.inside(row, of: list)) { "\(target())[\(position)]" }))
-      }
-      return .array(elements)
+      return parsed(.array([.object(required(field, children) { "\(target())[0]" })]), field)
+    case .array(let list?, let children): return parsed(.array(rows(field, list, children, at: target)), field)
     }
+  }
+
+  private func parsed(_ tree: JSONTree?, _ field: FieldDescriptor) -> JSONTree? {
+    guard let parser = field.parser else { return tree }
+    return parser.applied(to: tree)
+  }
+
+  private mutating func rows(
+    _ field: FieldDescriptor, _ list: ListReach, _ children: [FieldDescriptor], at target: Place
+  ) -> [JSONTree] {
+    let count = reader.rowCount(of: list)
+    if count == 0, let code = field.rules.missing { fail(code, target, "\(list.name) has no rows") }
+    var elements: [JSONTree] = []
+    elements.reserveCapacity(count)
+    reader.forEachRow(of: list) { position in
+      elements.append(.object(object(children) { "\(target())[\(position)]" }))
+    }
+    return elements
   }
 
   /// The members of a field with children; a required one without any fails, unless a child already told why.
   private mutating func required(
-    _ field: FieldDescriptor, _ children: [FieldDescriptor], _ scope: Scope, at target: Place
+    _ field: FieldDescriptor, _ children: [FieldDescriptor], at target: Place
   ) -> [JSONMember] {
     let before = failureCount
-    let members = object(children, scope, at: target)
+    let members = object(children, at: target)
     if members.isEmpty, failureCount == before, let code = field.rules.missing {
       fail(code, target, "\(target()) has no fields")
     }
     return members
   }
 
-  private mutating func scalar(
-    _ field: FieldDescriptor, _ scalar: FieldDescriptor.Scalar, _ scope: Scope, at target: Place
-  ) -> JSONTree? {
+  private mutating func scalar(_ field: FieldDescriptor, _ scalar: ScalarType, at target: Place) -> JSONTree? {
     do throws(ValueError) {
-      var value = try self.value(field.form, scope)
+      var value = try self.value(field.form)
+      if case .lookup(let number) = field.form, value.isEmpty {
+        guard try found(number, field, at: target) else { return nil }
+        if field.rules.isOptional, let fallback = field.rules.fallback { return .string(fallback) }
+      }
       if let table = field.rules.table {
         guard let mapped = self.mapped(value, table, field, at: target) else { return nil }
         value = mapped
       }
       if let code = field.rules.missing, value.isBlank {
-        fail(code, target, field.form.lookup.map { lookups.reason($0, in: scope) } ?? "\(field.source) is empty")
+        fail(code, target, reason(field))
         return nil
       }
-      return value.isEmpty ? nil : try written(value, as: scalar, field)
+      return try written(value, as: scalar, field)
     } catch {
       fail(error.code, target, error.sentence)
       return nil
     }
   }
 
-  private func value(_ form: ValueForm, _ scope: Scope) throws(ValueError) -> Value {
+  private func reason(_ field: FieldDescriptor) -> String {
+    if case .lookup(let number) = field.form { return reader.reason(number) }
+    return "\(field.source) is empty"
+  }
+
+  private func written(
+    _ value: Value, as scalar: ScalarType, _ field: FieldDescriptor
+  ) throws(ValueError) -> JSONTree? {
+    guard field.parser != nil else {
+      return value.isEmpty ? nil : try scalar.written(value, decimals: field.rules.decimals, source: field.source)
+    }
+    // Parsers are made for lists and objects, too.
+    if case .structure(let structure) = value { return parsed(JSONTree(structure), field) }
+    let tree = value.isEmpty ? nil : try scalar.written(value, decimals: field.rules.decimals, source: field.source)
+    return parsed(tree, field)
+  }
+
+  private func value(_ form: ValueForm) throws(ValueError) -> Value {
     switch form {
     case .nothing: .nothing
-    case .template(let template): try template.value(in: scope)
-    case .function(let expression): try Evaluator(scope: scope).value(expression)
-    case .lookup(let lookup): try lookups.value(lookup, in: scope)
+    case .literal(let text): .text(text)
+    case .operand(let operand): try reader.value(of: operand)
+    case .text(let template): .text(try template.text(reader))
+    case .function(let formula): try formula.value(reader)
+    case .lookup(let number): try reader.answer(to: number)
     }
+  }
+
+  /// False, and a failure, when a lookup that must find something did not.
+  private mutating func found(_ number: Int, _ field: FieldDescriptor, at target: Place) throws(ValueError) -> Bool {
+    if field.rules.isOptional { return true }
+    if try reader.hasRecord(for: number) { return true }
+    fail(field.rules.missing ?? .lookupFailed, target, reader.reason(number))
+    return false
   }
 
   private mutating func mapped(
@@ -103,35 +146,6 @@ struct MappingRun {
     }
   }
 
-  private func written(
-    _ value: Value, as scalar: FieldDescriptor.Scalar, _ field: FieldDescriptor
-  ) throws(ValueError) -> JSONTree {
-    func unfit(_ wanted: String) -> ValueError { .unfit(field.source, wanted: wanted, kind: value.kind) }
-    if field.rules.decimals != nil || scalar == .number || scalar == .integer {
-      guard var number = value.number else { throw unfit("a number") }
-      if let decimals = field.rules.decimals { number = number.rounded(scale: decimals).normalized }
-      switch scalar {
-      case .integer:
-        guard number.normalized.scale == 0 else { throw unfit("a number without decimals") }
-        return .number(number.normalized)
-      case .number: return .number(number)
-      case .string: return .string(number.description)
-      case .bool: break
-      }
-    }
-    switch scalar {
-    case .bool:
-      switch value.text.lowercased() {
-      case "true", "1": return .bool(true)
-      case "false", "0": return .bool(false)
-      default: throw unfit("a boolean")
-      }
-    default:
-      if case .structure = value { throw unfit("a text") }
-      return .string(value.text)
-    }
-  }
-
   private mutating func fail(_ code: MappingFailure.Code, _ target: Place, _ sentence: String) {
     failureCount += 1
     // One broken order must not grow a report without bound.
@@ -142,44 +156,58 @@ struct MappingRun {
 // MARK: - Amounts
 
 extension MappingRun {
-  mutating func check(_ rule: AmountRule, _ scope: Scope) {
+  mutating func check(_ rule: AmountRule) {
     do throws(ValueError) {
-      let whole = try number(rule.order, scope)
-      if let additions = rule.additions, let costs = try optionalNumber(additions, scope), !costs.isZero {
-        let lines = rule.lines.text
-        fail(.amountMismatch, { "" }, "\(additions.text) is not 0: \(rule.order.text) holds costs beside \(lines)")
+      let whole = try number(rule.order)
+      if let additions = rule.additions, let costs = try optionalNumber(additions), !costs.isZero {
+        let sentence =
+          "\(reader.name(of: additions)) is not 0: \(reader.name(of: rule.order)) holds costs beside \(rule.lines.name)"
+        fail(.amountMismatch, { "" }, sentence)
         return
       }
-      let rows = scope.rows(of: rule.lines)
-      var difference = whole
-      for row in rows {
-        var amount = try number(rule.line, scope.inside(row, of: rule.lines))
-        if let decimals = rule.decimals { amount = amount.rounded(scale: decimals) }
-        difference = try subtract(amount, from: difference, rule)
-      }
-      if difference.magnitude > rule.tolerance {
-        fail(.amountMismatch, { "" }, "\(rule.order.text) differs from the sum of \(rule.line.text)")
+      if try difference(whole, rule).magnitude > rule.tolerance {
+        let sentence = "\(reader.name(of: rule.order)) differs from the sum of \(reader.name(of: rule.line))"
+        fail(.amountMismatch, { "" }, sentence)
       }
     } catch {
       fail(error.code, { "" }, error.sentence)
     }
   }
 
+  private func difference(_ whole: ExactDecimal, _ rule: AmountRule) throws(ValueError) -> ExactDecimal {
+    var result: Result<ExactDecimal, ValueError> = .success(whole)
+    reader.forEachRow(of: rule.lines) { _ in
+      guard case .success(let rest) = result else { return }
+      do throws(ValueError) {
+        var amount = try number(rule.line)
+        if let decimals = rule.decimals { amount = amount.rounded(scale: decimals) }
+        result = .success(try subtract(amount, from: rest, rule))
+      } catch {
+        result = .failure(error)
+      }
+    }
+    return try result.get()
+  }
+
   private func subtract(
     _ amount: ExactDecimal, from rest: ExactDecimal, _ rule: AmountRule
   ) throws(ValueError) -> ExactDecimal {
-    do throws(ArithmeticError) { return try rest.subtracting(amount) } catch { throw .overflow(rule.line.text) }
+    do throws(ArithmeticError) { return try rest.subtracting(amount) } catch {
+      throw .overflow(reader.name(of: rule.line))
+    }
   }
 
-  private func number(_ path: Path, _ scope: Scope) throws(ValueError) -> ExactDecimal {
-    guard let number = try optionalNumber(path, scope) else { throw .empty(path.text) }
+  private func number(_ operand: Int) throws(ValueError) -> ExactDecimal {
+    guard let number = try optionalNumber(operand) else { throw .empty(reader.name(of: operand)) }
     return number
   }
 
-  private func optionalNumber(_ path: Path, _ scope: Scope) throws(ValueError) -> ExactDecimal? {
-    let value = try scope.value(at: path)
+  private func optionalNumber(_ operand: Int) throws(ValueError) -> ExactDecimal? {
+    let value: Value = try reader.value(of: operand)
     if value.isBlank { return nil }
-    guard let number = value.number else { throw .unfit(path.text, wanted: "a number", kind: value.kind) }
+    guard let number = value.number else {
+      throw .unfit(reader.name(of: operand), wanted: "a number", kind: value.kind)
+    }
     return number
   }
 }

@@ -1,5 +1,3 @@
-import JSON
-
 /// A dotted path as strategies write it: `company.serial_id`, `product_list.product_no`, `6936878031302`.
 struct Path: Hashable, Sendable {
   let segments: [String]
@@ -13,91 +11,50 @@ struct Path: Hashable, Sendable {
   var text: String { segments.joined(separator: ".") }
 }
 
-/// What placeholders read: the order, and the rows of the lists that the mapper is inside of.
-struct Scope: Sendable {
-  /// A row of a list.
-  struct Row: Sendable {
-    let list: Path
-    let value: JSONValue
+/// A list whose rows the fields being read stand in; known when the strategy is read.
+struct ListLevel: Sendable, Hashable {
+  /// As the array names it, such as `lines` or `lines.batches`.
+  let path: Path
+  /// The ways on which a path leads into a row of this list.
+  private let ways: [Path]
+  /// What a row's keys may begin with, since flattened and regrouped rows keep the names of their lists
+  /// (mapping-language.md §5.2).
+  let prefixes: [String]
 
-    /// What of a path leads on from this row: after the list's whole path, or after its last name. Nil for a path that
-    /// does not go through the list.
-    func remainder(of path: Path) -> ArraySlice<String>? { Self.remainder(of: path, in: list) }
-
-    static func remainder(of path: Path, in list: Path) -> ArraySlice<String>? {
-      let (path, list) = (path.segments, list.segments)
-      if path.count > list.count, path.starts(with: list) { return path.dropFirst(list.count) }
-      return path.count > 1 && path.first == list.last ? path.dropFirst() : nil
+  /// - Parameter outer: the list around it, when this one lies in its rows.
+  init(_ path: Path, inside outer: ListLevel?) {
+    self.path = path
+    var whole = path
+    if let outer, outer.remainder(of: path) == nil {
+      whole = Path(segments: outer.path.segments + path.segments)
     }
+    let last = path.segments.suffix(1)
+    ways = [path, whole, Path(segments: Array(last))]
+    prefixes = whole.segments.count > 1 ? last + [whole.segments.joined(separator: "_")] : Array(last)
   }
 
-  let head: JSONValue
-  /// Fields that `formatResponse` made; they win over the order's own.
-  let made: [String: Value]
-  /// Innermost last.
-  var rows: [Row] = []
-
-  func inside(_ row: JSONValue, of list: Path) -> Scope {
-    var inner = self
-    inner.rows.append(Row(list: list, value: row))
-    return inner
+  /// What of a path leads on from a row: after the list's whole path, or after its last name. Nil for a path that does
+  /// not go through the list.
+  func remainder(of path: Path) -> ArraySlice<String>? {
+    for way in ways where path.segments.count > way.segments.count && path.segments.starts(with: way.segments) {
+      return path.segments.dropFirst(way.segments.count)
+    }
+    return nil
   }
 
-  /// `{{L.f}}` inside list L reads the current row, anything else the order (mapping-language.md §5.2). A path that
-  /// leads nowhere reads nothing.
-  func value(at path: Path) throws(ValueError) -> Value {
-    if path.segments.count > 1 {
-      for row in rows.reversed() {
-        guard let rest = row.remainder(of: path) else { continue }
-        return try value(in: row.value, rest, prefix: row.list.segments.last, path: path)
-      }
-    } else if let first = path.segments.first, let made = made[first] {
-      return made
-    }
-    return try value(in: head, path.segments[...], prefix: nil, path: path)
-  }
+  /// Whether a path names this list itself.
+  func isMeant(by path: Path) -> Bool { ways.contains(path) }
 
-  private func value(
-    in root: JSONValue, _ segments: ArraySlice<String>, prefix: String?, path: Path
-  ) throws(ValueError) -> Value {
-    var value = root
-    var prefix = prefix
-    for segment in segments {
-      // Outside its array a path into a list reads the first element.
-      if value.kind == .array, let first = value[0] { value = first }
-      guard let member = member(segment, of: value, prefix: prefix) else { return .nothing }
-      value = member
-      prefix = nil
+  /// The other spellings of a row's key: without the list's prefix, or with it.
+  func otherSpellings(of key: String) -> [String] {
+    let markers = prefixes.map { $0 + "_" }
+    let shorter = markers.filter { key.hasPrefix($0) && key.count > $0.count }.map { String(key.dropFirst($0.count)) }
+    let bare = shorter.isEmpty ? [key] : shorter
+    var spellings: [String] = []
+    for spelling in bare + bare.flatMap({ bare in markers.map { $0 + bare } })
+    where spelling != key && !spellings.contains(spelling) {
+      spellings.append(spelling)
     }
-    return try Value(value, path: path)
-  }
-
-  /// The key as it stands; else without the repeated list prefix (`product_list.product_list_count`), or with it.
-  private func member(_ key: String, of value: JSONValue, prefix: String?) -> JSONValue? {
-    if let found = value[key] { return found }
-    guard let prefix else { return nil }
-    let marker = prefix + "_"
-    return key.hasPrefix(marker) ? value[String(key.dropFirst(marker.count))] : value[marker + key]
-  }
-
-  /// The rows of a list: an object counts as one row, anything else as none (mapping-language.md §8).
-  func rows(of list: Path) -> [JSONValue] {
-    var value = head
-    var segments = list.segments[...]
-    for row in rows.reversed() {
-      guard let rest = row.remainder(of: list) else { continue }
-      value = row.value
-      segments = rest
-      break
-    }
-    for segment in segments {
-      guard let member = value[segment] else { return [] }
-      value = member
-    }
-    switch value.kind {
-    case .array: return Array(value.elements)
-    case .object: return [value]
-    default: return []
-    }
+    return spellings
   }
 }

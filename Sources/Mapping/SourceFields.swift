@@ -22,10 +22,10 @@ struct SourceFields: Sendable {
 
   /// The declared fields; nil when there is no such declaration.
   /// - Parameter made: names that `formatResponse` adds.
-  init?(_ response: JSONValue?, made: [String]) {
+  init?(_ response: JSONValue?, made: [Path]) {
     guard let response, response.kind == .array, response.count > 0 else { return nil }
     Self.add(response, to: &root)
-    for name in made { root.children[name] = Field() }
+    for name in made { Self.add(name.segments[...], nil, to: &root) }
   }
 
   private static func add(_ descriptors: JSONValue, to field: inout Field) {
@@ -44,37 +44,31 @@ struct SourceFields: Sendable {
     add(segments.dropFirst(), children, to: &field.children[first, default: Field()])
   }
 
-  /// Whether a path is declared, read inside of these lists, innermost last. As `Scope` reads it.
-  func answer(to path: Path, inside lists: [Path]) -> Answer {
+  /// Whether a path is declared, read inside of these lists, innermost last. As `OperandTable` resolves it.
+  func answer(to path: Path, inside lists: [ListLevel]) -> Answer {
     for list in lists.reversed() {
-      guard let rest = Scope.Row.remainder(of: path, in: list) else { continue }
-      guard let row = field(at: list.segments[...]) else { return .known }
-      return answer(rest, in: row, before: path.segments.dropLast(rest.count), prefix: list.segments.last)
+      guard let rest = list.remainder(of: path) else { continue }
+      guard let row = field(at: list.path.segments[...]) else { return .known }
+      return answer(rest, in: row, before: path.segments.dropLast(rest.count), list: list)
     }
-    return answer(path.segments[...], in: root, before: [], prefix: nil)
+    return answer(path.segments[...], in: root, before: [], list: nil)
   }
 
   private func answer(
-    _ segments: ArraySlice<String>, in start: Field, before: ArraySlice<String>, prefix: String?
+    _ segments: ArraySlice<String>, in start: Field, before: ArraySlice<String>, list: ListLevel?
   ) -> Answer {
-    var (field, prefix, walked) = (start, prefix, Array(before))
+    var (field, list, walked) = (start, list, Array(before))
     for segment in segments {
       if field.children.isEmpty { return .known }
-      let names = [segment] + (prefix.map { Self.otherSpelling(of: segment, prefix: $0) } ?? [])
+      let names = [segment] + (list?.otherSpellings(of: segment) ?? [])
       guard let name = names.first(where: { field.children[$0] != nil }), let next = field.children[name] else {
         let near = names.lazy.compactMap { Spelling.nearest(to: $0, among: field.children.keys.sorted()) }.first
         return .unknown(nearest: near.map { (walked + [$0]).joined(separator: ".") })
       }
       walked.append(segment)
-      (field, prefix) = (next, nil)
+      (field, list) = (next, nil)
     }
     return .known
-  }
-
-  /// With the list's prefix, or without it.
-  private static func otherSpelling(of key: String, prefix: String) -> [String] {
-    let marker = prefix + "_"
-    return [key.hasPrefix(marker) ? String(key.dropFirst(marker.count)) : marker + key]
   }
 
   private func field(at segments: ArraySlice<String>) -> Field? {

@@ -16,15 +16,10 @@ public struct Strategy: Sendable {
   public var key: String { keyPath.text }
 
   let fields: [FieldDescriptor]
-  let madeFields: [MadeField]
+  let table: OperandTable
+  let condition: Condition?
   let keyPath: Path
   let amounts: AmountRule?
-
-  /// A field that the source's `formatResponse` adds to each order.
-  struct MadeField: Sendable {
-    let from: Path
-    let name: String
-  }
 
   /// Compiles a strategy.
   /// - Parameters:
@@ -38,69 +33,59 @@ public struct Strategy: Sendable {
   ) throws(StrategyProblems) {
     var sourceProblems = ProblemList(file: "source.json", text: source)
     var targetProblems = ProblemList(file: "target.json", text: target)
-    let sourceRoot = Self.root(source, &sourceProblems)
-    let targetRoot = Self.root(target, &targetProblems)
+    let sourceRoot = DocumentContent.root(source, &sourceProblems)
+    let targetRoot = DocumentContent.root(target, &targetProblems)
 
     self.name = name
-    madeFields = sourceRoot.map { Self.madeFields($0, &sourceProblems) } ?? []
-    var declared: SourceFields?
+    var orders = DocumentContent()
     if let sourceRoot {
-      declared = SourceFields(sourceRoot["response"], made: madeFields.map(\.name))
       Slips.check(document: sourceRoot, &sourceProblems)
-      Slips.check(descriptors: sourceRoot["request"], at: "request", &sourceProblems)
-      Slips.check(descriptors: sourceRoot["response"], at: "response", &sourceProblems)
-      Self.refuse(["condition", "beatFlat", "operation"], in: sourceRoot, &sourceProblems)
+      orders = DocumentContent(source: sourceRoot, &sourceProblems)
       Self.refuseFilters(in: sourceRoot, &sourceProblems)
     }
+    condition = orders.condition
 
     object = targetRoot.map { Self.object($0, &targetProblems) } ?? ""
-    let known = KnownData(fields: declared, collections: collections)
+    let known = KnownData(fields: orders.declared, collections: collections)
     let own = targetRoot.flatMap { TargetRules($0, known, &targetProblems) }
     keyPath = own?.key ?? TargetRules.usualKey
-    amounts = own?.amounts
+    var bills = DocumentContent()
     if let targetRoot {
       Slips.check(document: targetRoot, &targetProblems)
-      Self.refuse(["operation", "groupCalculate"], in: targetRoot, &targetProblems)
+      bills = DocumentContent(target: targetRoot, known, made: orders.made, &targetProblems)
+      Self.refuseOperators(of: bills, &targetProblems)
     }
-    var reader = DescriptorReader(targetProblems, known: known)
-    fields = targetRoot?["request"].map { reader.descriptors($0, at: "request") } ?? []
+    amounts = own?.amounts.map { AmountRule($0, &bills.table) }
+    fields = bills.fields
+    table = bills.table
 
-    let problems = sourceProblems.problems + reader.problems.problems
-    warnings = sourceProblems.warnings + reader.problems.warnings
+    let problems = sourceProblems.problems + targetProblems.problems
+    warnings = sourceProblems.warnings + targetProblems.warnings
     if !problems.isEmpty { throw StrategyProblems(problems: problems, warnings: warnings) }
   }
 
-  private static func root(_ text: [UInt8], _ problems: inout ProblemList) -> JSONValue? {
-    var limits = JSONLimits()
-    limits.maxBytes = 1 << 20
-    do throws(JSONError) {
-      let root = try JSONDocument(text, limits: limits).root
-      if root.kind == .object { return root }
-      problems.report("must hold a JSON object", at: "", offset: nil)
-    } catch {
-      problems.report("is not JSON: \(error.kind.rawValue)", at: "", offset: error.offset)
-    }
-    return nil
-  }
-
-  /// Keys of the platform that change which orders become which bills: to pass over them would send wrong bills.
-  private static func refuse(_ keys: [String], in root: JSONValue, _ problems: inout ProblemList) {
-    for key in keys {
-      guard let value = root[key], !value.isNull, value["method"]?.string != "none" else { continue }
-      let isEmpty = (value.kind == .array || value.kind == .object) && value.count == 0
-      if !isEmpty { problems.report("is not supported", at: key, value) }
+  /// The collections answer by equality alone: by anything else nothing would ever be found.
+  private static func refuseOperators(of bills: DocumentContent, _ problems: inout ProblemList) {
+    for lookup in bills.table.lookups where lookup.test != nil {
+      let sentence =
+        "a query of «\(excerpt(lookup.collection))» compares otherwise than by $eq, which the collections do not answer"
+      problems.report(sentence, at: "request", offset: nil)
     }
   }
 
   /// Filters of the list request that the poller does not send: it reads all orders, so a strategy that counts on a
   /// filter would get orders that it must not have.
   private static func refuseFilters(in source: JSONValue, _ problems: inout ProblemList) {
-    guard let request = source["request"] else { return }
-    for parameter in request.elements {
-      guard let name = parameter["field"]?.string, ["approval", "status", "removed"].contains(name) else { continue }
-      let value = parameter["value"]
-      let isOff = value.map { $0.isNull || ["", "0"].contains($0.text ?? "?") } ?? true
-      if !isOff { problems.report("a filter by \(name) is not supported", at: "request.\(name)", parameter) }
+    let names = ["approval", "status", "removed"]
+    for parameter in source["request"].map({ Array($0.elements) }) ?? [] {
+      guard let name = parameter["field"]?.string, names.contains(name), let value = parameter["value"],
+        !value.isNull, !["", "0"].contains(value.text ?? "?")
+      else { continue }
+      problems.report("a filter by \(name) is not supported", at: "request.\(name)", parameter)
+    }
+    for (name, value) in source["params"].map({ Array($0.members) }) ?? [] where names.contains(name) {
+      if value.isNull || ["", "0"].contains(value.text ?? "?") { continue }
+      problems.report("a filter by \(name) is not supported", at: "params.\(name)", value)
     }
   }
 
@@ -112,25 +97,5 @@ public struct Strategy: Sendable {
       return ""
     }
     return String(parts[0])
-  }
-
-  private static func madeFields(_ source: JSONValue, _ problems: inout ProblemList) -> [MadeField] {
-    guard let rules = source["formatResponse"], !rules.isNull else { return [] }
-    if rules.kind != .array { problems.report("must be a list", at: "formatResponse", rules) }
-    var result: [MadeField] = []
-    for (position, rule) in rules.elements.enumerated() {
-      let path = "formatResponse[\(position)]"
-      let old = Path(rule["old"]?.string ?? "")
-      guard let new = rule["new"]?.string, !old.segments.isEmpty, !new.isEmpty else {
-        problems.report("needs «old» and «new»", at: path, rule)
-        continue
-      }
-      guard rule["format"]?.string == "string" else {
-        problems.report("only the format «string» is supported", at: path, rule)
-        continue
-      }
-      result.append(MadeField(from: old, name: new))
-    }
-    return result
   }
 }

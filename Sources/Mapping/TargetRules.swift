@@ -3,17 +3,39 @@ import JSON
 /// The amount of the order must be what its lines add up to (vendor-apis.md C.2): a bill of lines alone would
 /// otherwise be for another sum than the customer was quoted.
 struct AmountRule: Sendable {
-  /// The order's amount.
-  let order: Path
-  let lines: Path
-  /// A line's amount: the list's path and the field.
-  let line: Path
-  /// Costs of the order beside its lines; must be 0 or absent. Nil when the strategy names none.
-  let additions: Path?
+  /// The order's amount, an operand.
+  let order: Int
+  let lines: ListReach
+  /// A line's amount, an operand.
+  let line: Int
+  /// Costs of the order beside its lines, an operand; must be 0 or absent. Nil when the strategy names none.
+  let additions: Int?
   /// Decimals that a line is rounded to before it is added, as it is in the bill; nil: not rounded.
   let decimals: Int?
   /// Largest difference that is let through, 0 or more.
   let tolerance: ExactDecimal
+
+  /// The rule's fields as the strategy names them.
+  struct Names: Sendable {
+    let order: Path
+    let lines: Path
+    /// The list's path and the field.
+    let line: Path
+    let additions: Path?
+    let decimals: Int?
+    let tolerance: ExactDecimal
+  }
+
+  init(_ names: Names, _ table: inout OperandTable) {
+    order = table.field(names.order)
+    additions = names.additions.map { table.field($0) }
+    lines = table.list(names.lines)
+    table.enter(ListLevel(names.lines, inside: nil), lines)
+    line = table.field(names.line)
+    table.leave()
+    decimals = names.decimals
+    tolerance = names.tolerance
+  }
 }
 
 /// Ferry's own additions to `target.json`, below its key `ferry`.
@@ -22,7 +44,7 @@ struct TargetRules {
   static let usualKey = Path("Page1.FBillNo")
 
   var key = Self.usualKey
-  var amounts: AmountRule?
+  var amounts: AmountRule.Names?
 
   init(_ target: JSONValue, _ known: KnownData, _ problems: inout ProblemList) {
     if target["request"] == nil { problems.report("has no «request»", at: "", offset: nil) }
@@ -54,16 +76,19 @@ struct TargetRules {
   }
 
   /// Without its fields the rule parks every order.
-  private static func check(_ rule: AmountRule, _ known: KnownData, _ value: JSONValue, _ problems: inout ProblemList) {
+  private static func check(
+    _ rule: AmountRule.Names, _ known: KnownData, _ value: JSONValue, _ problems: inout ProblemList
+  ) {
     let place = "ferry.amounts"
     known.check([rule.order, rule.lines], inside: [], isRequired: true, at: place, value, &problems)
-    known.check([rule.line], inside: [rule.lines], isRequired: true, at: place, value, &problems)
+    known.check(
+      [rule.line], inside: [ListLevel(rule.lines, inside: nil)], isRequired: true, at: place, value, &problems)
     if let additions = rule.additions {
       known.check([additions], inside: [], isRequired: false, at: place, value, &problems)
     }
   }
 
-  private static func amounts(_ rule: JSONValue, _ problems: inout ProblemList) -> AmountRule? {
+  private static func amounts(_ rule: JSONValue, _ problems: inout ProblemList) -> AmountRule.Names? {
     let known = ["order", "lines", "line", "additions", "decimals", "tolerance"]
     for (name, value) in rule.members where !known.contains(name) {
       let sentence = "«\(excerpt(name))» is unknown; known are \(known.joined(separator: ", "))"
@@ -84,7 +109,7 @@ struct TargetRules {
     if additions?.segments.isEmpty == true {
       problems.report("additions is the name of a field", at: "ferry.amounts", rule["additions"])
     }
-    return AmountRule(
+    return AmountRule.Names(
       order: paths[0], lines: paths[1], line: Path(segments: paths[1].segments + paths[2].segments),
       additions: additions, decimals: decimals ?? nil, tolerance: tolerance)
   }

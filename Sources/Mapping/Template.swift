@@ -1,43 +1,37 @@
-import JSON
-import Orders
-
 /// Text with placeholders: `{x}`, `{{x}}`, `{{list.x|date}}` (mapping-language.md §5.1).
 ///
 /// Single and double braces mean the same. A surplus brace is tolerated, as published strategies have some.
 struct Template: Sendable, Equatable {
-  /// What a filter makes of a value.
-  enum Filter: String, Sendable {
-    /// `yyyy-MM-dd HH:mm:ss`
-    case datetime
-    /// `yyyy-MM-dd`
-    case date
+  enum Part: Sendable, Equatable {
+    case text(String)
+    case operand(Int)
   }
 
+  /// A placeholder as written.
   struct Placeholder: Sendable, Hashable {
     let path: Path
     let filter: Filter?
   }
 
-  enum Part: Sendable, Equatable {
-    case text(String)
-    case placeholder(Placeholder)
-  }
-
   let parts: [Part]
 
   /// The one placeholder that is the whole template, if it is so.
-  var only: Placeholder? {
-    if parts.count == 1, case .placeholder(let placeholder) = parts[0] { return placeholder }
+  var only: Int? {
+    if parts.count == 1, case .operand(let operand) = parts[0] { return operand }
     return nil
   }
 
-  /// The fields that it reads, each once, in order.
-  var paths: [Path] {
-    var paths: [Path] = []
-    for case .placeholder(let placeholder) in parts where !paths.contains(placeholder.path) {
-      paths.append(placeholder.path)
-    }
-    return paths
+  /// The text, when there is nothing but text.
+  var literal: String? {
+    if parts.count == 1, case .text(let text) = parts[0] { return text }
+    return nil
+  }
+
+  /// What it reads, each once, in order.
+  var operands: [Int] {
+    var operands: [Int] = []
+    for case .operand(let operand) in parts where !operands.contains(operand) { operands.append(operand) }
+    return operands
   }
 
   /// Why a placeholder cannot be read.
@@ -45,16 +39,16 @@ struct Template: Sendable, Equatable {
     let sentence: String
   }
 
-  init(_ source: some StringProtocol) throws(Malformed) {
+  init(_ source: some StringProtocol, operands: inout OperandTable) throws(Malformed) {
     var parts: [Part] = []
     var text = ""
     var rest = Substring(source)
     while let brace = rest.firstIndex(of: "{") {
       text += rest[..<brace]
-      let (placeholder, after) = try Self.placeholder(rest[brace...])
+      let (operand, after) = try operands.placeholder(rest[brace...])
       if !text.isEmpty { parts.append(.text(text)) }
       text = ""
-      parts.append(.placeholder(placeholder))
+      parts.append(.operand(operand))
       rest = after
     }
     text += rest
@@ -80,46 +74,24 @@ struct Template: Sendable, Equatable {
       let filterName = trimmed(piece)
       if filterName.isEmpty { continue }
       guard let known = Filter(rawValue: filterName.lowercased()) else {
-        throw Malformed(sentence: "the filter «\(excerpt(filterName))» is unknown; known are date and datetime")
+        let all = Filter.allCases.map(\.rawValue).joined(separator: ", ")
+        throw Malformed(sentence: "the filter «\(excerpt(filterName))» is unknown; known are \(all)")
       }
       filter = known
     }
     return (Placeholder(path: path, filter: filter), rest)
   }
 
-  /// A single placeholder keeps its value's kind; anything else becomes text.
-  func value(in scope: Scope) throws(ValueError) -> Value {
-    if let only { return try only.value(in: scope) }
-    return .text(try text(in: scope))
-  }
-
-  func text(in scope: Scope) throws(ValueError) -> String {
+  func text(_ reader: OrderReader) throws(ValueError) -> String {
+    if let only { return try reader.value(of: only).text }
     var result = ""
     for part in parts {
       switch part {
       case .text(let text): result += text
-      case .placeholder(let placeholder): result += try placeholder.value(in: scope).text
+      case .operand(let operand): result += try reader.value(of: operand).text
       }
     }
     return result
-  }
-}
-
-extension Template.Placeholder {
-  /// Seconds since 1970 have ten digits from 2001 to 2286. Fewer or more (`20240115`, milliseconds) are no second that
-  /// an order could mean, and a wrong date is worse than none.
-  private static let epochSeconds: ClosedRange<Int64> = 1_000_000_000...9_999_999_999
-
-  func value(in scope: Scope) throws(ValueError) -> Value {
-    let value = try scope.value(at: path)
-    guard let filter, !value.isEmpty else { return value }
-    var time: BeijingTime?
-    if case .text(let text) = value { time = BeijingTime(text) }
-    if time == nil, let seconds = value.number?.wholeNumber, Self.epochSeconds.contains(seconds) {
-      time = BeijingTime(epochSeconds: seconds)
-    }
-    guard let time else { throw .unfit(path.text, wanted: "a date", kind: value.kind) }
-    return .text(filter == .date ? time.date : time.description)
   }
 }
 

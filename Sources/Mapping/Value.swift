@@ -11,12 +11,12 @@ enum Value: Sendable {
   /// An array or object of the source.
   case structure(JSONValue)
 
-  init(_ value: JSONValue, path: Path) throws(ValueError) {
+  init(_ value: JSONValue, name: String) throws(ValueError) {
     switch value.kind {
     case .null: self = .nothing
     case .bool: self = .bool(value.bool ?? false)
     case .number:
-      guard let number = value.decimal else { throw .tooManyDigits(path.text) }
+      guard let number = value.decimal else { throw .tooManyDigits(name) }
       self = .number(number)
     case .string: self = .text(value.string ?? "")
     case .array, .object: self = .structure(value)
@@ -81,6 +81,10 @@ enum ValueError: Error, Equatable {
   case unfit(String, wanted: String, kind: String)
   case divisionByZero(String)
   case overflow(String)
+  /// A time, page or chance that the caller did not give.
+  case unknown(String)
+  /// An expression that no value makes right, or that takes too much; a whole sentence.
+  case invalid(String)
 
   /// A sentence without values.
   var sentence: String {
@@ -90,14 +94,16 @@ enum ValueError: Error, Equatable {
     case .unfit(let source, let wanted, let kind): "\(source) should be \(wanted) but is \(kind)"
     case .divisionByZero(let source): "\(source) is 0 and is divided by"
     case .overflow(let source): "the result of \(source) has more than 38 digits"
+    case .unknown(let source): "\(source) is not known here"
+    case .invalid(let sentence): sentence
     }
   }
 
   var code: MappingFailure.Code {
     switch self {
     case .divisionByZero: .divisionByZero
-    case .nothing, .empty: .fieldMissing
-    case .tooManyDigits, .unfit, .overflow: .valueInvalid
+    case .nothing, .empty, .unknown: .fieldMissing
+    case .tooManyDigits, .unfit, .overflow, .invalid: .valueInvalid
     }
   }
 }

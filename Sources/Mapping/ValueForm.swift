@@ -4,14 +4,17 @@ import JSON
 enum ValueForm: Sendable {
   /// null, missing or "".
   case nothing
-  /// Text with placeholders; a plain literal is one without any.
-  case template(Template)
+  case literal(String)
+  /// Exactly one placeholder: the value keeps its kind.
+  case operand(Int)
+  /// Text with placeholders.
+  case text(Template)
   /// `_function …`
-  case function(Expression)
-  /// `_findCollection …`
-  case lookup(Lookup)
+  case function(Formula)
+  /// `_findCollection …` or `_mongoQuery …`, by its number in the table.
+  case lookup(Int)
 
-  init(_ value: JSONValue?) throws(Template.Malformed) {
+  init(_ value: JSONValue?, operands: inout OperandTable) throws(Template.Malformed) {
     guard let value, !value.isNull else {
       self = .nothing
       return
@@ -20,53 +23,56 @@ enum ValueForm: Sendable {
       guard let literal = value.numberText ?? value.bool.map({ $0 ? "true" : "false" }) else {
         throw Template.Malformed(sentence: "a value is a text, a number or a boolean")
       }
-      self = .template(try Template(literal))
+      self = .literal(literal)
       return
     }
     if text.isEmpty {
       self = .nothing
-    } else if text.hasPrefix(Parser.prefix) {
-      self = .function(try Parser.parse(text.dropFirst(Parser.prefix.count)))
-    } else if text.hasPrefix(Lookup.prefix) {
-      self = .lookup(try Lookup(text))
-    } else if text.hasPrefix("_mongoQuery") {
-      throw Template.Malformed(sentence: "_mongoQuery is not supported; use _findCollection")
+    } else if text.hasPrefix(Formula.prefix) {
+      self = .function(try Formula(text.dropFirst(Formula.prefix.count), operands: &operands))
+    } else if text.hasPrefix(Lookup.prefix) || text.hasPrefix(Lookup.queryPrefix) {
+      let lookup = try Lookup(text, operands: &operands)
+      self = .lookup(operands.add(lookup))
     } else if let directive = Slips.directive(meantBy: text) {
       throw Template.Malformed(
         sentence: "«\(excerpt(text.prefix(while: { $0 != "{" })))» would be sent as it stands; is «\(directive)» meant?"
       )
     } else {
-      self = .template(try Template(text))
+      let template = try Template(text, operands: &operands)
+      self = template.literal.map { .literal($0) } ?? template.only.map { .operand($0) } ?? .text(template)
     }
   }
 
-  /// The order's fields that it reads.
-  var paths: [Path] {
+  /// What it reads besides its own lookup's field: each once, in order.
+  func operands(_ table: OperandTable) -> [Int] {
     switch self {
-    case .nothing: []
-    case .template(let template): template.paths
-    case .function(let expression): expression.paths
-    case .lookup(let lookup): lookup.conditions.flatMap(\.value.paths)
+    case .nothing, .literal: []
+    case .operand(let operand): [operand]
+    case .text(let template): template.operands
+    case .function(let formula): formula.operands
+    case .lookup(let number): table.lookups[number].operands
     }
   }
 
-  /// The form's lookup, for gathering its records beforehand.
-  var lookup: Lookup? {
-    if case .lookup(let lookup) = self { return lookup }
-    return nil
+  /// The lookups that must be answered before it has a value.
+  func lookups(_ table: OperandTable) -> [Int] {
+    if case .lookup(let number) = self { return [number] }
+    guard case .function(let formula) = self else { return [] }
+    return formula.operands.compactMap {
+      if case .lookup(let number) = table.operands[$0].source { return number }
+      return nil
+    }
   }
 
   /// What a message calls the form: the fields that it reads.
-  var source: String {
-    switch self {
+  func name(_ table: OperandTable) -> String {
+    if case .lookup(let number) = self { return table.lookups[number].name(table) }
+    let names = operands(table).map { table.operands[$0].name }
+    if !names.isEmpty { return names.joined(separator: ", ") }
+    return switch self {
     case .nothing: "the value"
-    case .template(let template): Self.list(template.paths, else: "the literal")
-    case .function(let expression): Self.list(expression.paths, else: "the formula")
-    case .lookup(let lookup): "\(lookup.field.text) from \(lookup.collection) by \(lookup.source)"
+    case .function: "the formula"
+    default: "the literal"
     }
-  }
-
-  private static func list(_ paths: [Path], else other: String) -> String {
-    paths.isEmpty ? other : paths.map(\.text).joined(separator: ", ")
   }
 }

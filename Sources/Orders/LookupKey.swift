@@ -2,8 +2,10 @@
 public struct LookupKey: Hashable, Sendable {
   /// The collection's name.
   public let collection: String
-  /// Fields and their values, as the strategy writes them.
+  /// Fields and their values, as the strategy writes them; all must hold.
   public let conditions: [Condition]
+  /// What must hold besides, where equality does not say it; nil for nearly all questions.
+  public let filter: LookupFilter?
 
   /// One field that must have a value; numbers and strings compare by their text.
   public struct Condition: Hashable, Sendable {
@@ -20,8 +22,9 @@ public struct LookupKey: Hashable, Sendable {
   }
 
   /// A question.
-  public init(collection: String, conditions: [Condition]) {
+  public init(collection: String, conditions: [Condition], filter: LookupFilter? = nil) {
     self.collection = collection
     self.conditions = conditions
+    self.filter = filter
   }
 }

@@ -22,9 +22,12 @@ public struct TransformStage: Stage {
 
   /// Parses all orders, asks for all records at once, then maps.
   public func handle(_ batch: [Envelope]) async -> [Outcome] {
-    let parsed = batch.map(parse)
+    let parsed = batch.map { envelope in parse(envelope).flatMap { taken($0, of: envelope) } }
     var keys: Set<LookupKey> = []
-    for case .success(let document) in parsed { keys.formUnion(mapper.lookups(of: document.root)) }
+    for (envelope, order) in zip(batch, parsed) {
+      guard case .success(let document) = order else { continue }
+      keys.formUnion(mapper.lookups(of: document.root, inputs: inputs(of: envelope)))
+    }
     let table: LookupTable
     do throws(LedgerFailure) {
       table = try await answers(to: Array(keys))
@@ -32,6 +35,13 @@ public struct TransformStage: Stage {
       return batch.map { _ in .outage(Reason(error)) }
     }
     return zip(batch, parsed).map { envelope, order in outcome(envelope, order, table) }
+  }
+
+  /// «Now» is when the message was first seen: mapped again, an order gives the same bill.
+  private func inputs(of envelope: Envelope) -> MappingInputs {
+    MappingInputs(
+      now: BeijingTime(epochSeconds: envelope.firstSeen / 1000),
+      randomSeed: UInt64(bitPattern: envelope.orderID.rawValue) &* 31 &+ UInt64(clamping: envelope.revision))
   }
 
   private func parse(_ envelope: Envelope) -> Result<JSONDocument, Reason> {
@@ -42,6 +52,17 @@ public struct TransformStage: Stage {
       return .success(try JSONDocument(content, limits: limits))
     } catch {
       return .failure(Reason(.orderMalformed, "order \(envelope.orderID): \(error)"))
+    }
+  }
+
+  /// What of an order the strategy's condition takes: all of it, or without some of its rows. An order that it does not
+  /// take stays visible among the dead.
+  private func taken(_ order: JSONDocument, of envelope: Envelope) -> Result<JSONDocument, Reason> {
+    switch mapper.selection(of: order.root) {
+    case .whole: .success(order)
+    case .reduced(let rest): .success(rest)
+    case .refused:
+      .failure(Reason(.noStrategy, "order \(envelope.orderID): the condition of strategy \(strategy) does not take it"))
     }
   }
 
@@ -57,7 +78,7 @@ public struct TransformStage: Stage {
     case .failure(let reason): return .dead(Outcome.Burial(reason))
     case .success(let document):
       do throws(MappingFailures) {
-        let bill = try mapper.map(document.root, lookups: table)
+        let bill = try mapper.map(document.root, lookups: table, inputs: inputs(of: envelope))
         return .forward(envelope.carrying(.bill(bill, strategy: strategy)))
       } catch {
         return .dead(Outcome.Burial(Reason(error, of: envelope)))

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Measures parts of Ferry by themselves: `ferrybench json|mapping [--rounds N] [--seconds S] [--only NAME]
+/// Measures parts of Ferry by themselves: `ferrybench json|expressions|mapping [--rounds N] [--seconds S] [--only NAME]
 /// [--strategy FOLDER]`. Of use in release alone.
 @main
 enum FerryBench {
@@ -20,15 +20,22 @@ enum FerryBench {
       default: suites.append(argument)
       }
     }
-    guard rounds > 0, seconds > 0, !suites.isEmpty, suites.allSatisfy({ ["json", "mapping"].contains($0) }) else {
-      let usage = "usage: ferrybench json|mapping [--rounds N] [--seconds S] [--only NAME] [--strategy FOLDER]\n"
+    guard rounds > 0, seconds > 0, !suites.isEmpty,
+      suites.allSatisfy({ ["json", "expressions", "mapping"].contains($0) })
+    else {
+      let usage =
+        "usage: ferrybench json|expressions|mapping [--rounds N] [--seconds S] [--only NAME] [--strategy FOLDER]\n"
       FileHandle.standardError.write(Data(usage.utf8))
       exit(64)
     }
     let measure = Measure(rounds: rounds, seconds: seconds, only: only)
     for suite in suites {
       do {
-        if suite == "json" { JSONBench.run(measure) } else { try MappingBench.run(measure, strategy: strategy) }
+        switch suite {
+        case "json": JSONBench.run(measure)
+        case "expressions": try ExpressionBench.run(measure)
+        default: try MappingBench.run(measure, strategy: strategy)
+        }
       } catch {
         FileHandle.standardError.write(Data("\(suite): \(error)\n".utf8))
         exit(1)

@@ -26,7 +26,7 @@ struct FailureTests {
         MappingFailure(.valueInvalid, target: "D", "day should be a date but is a text of 4 characters"),
         MappingFailure(.fieldMissing, target: "E", "a, none is empty"),
         MappingFailure(.divisionByZero, target: "P2[0].Q", "lines.c is 0 and is divided by"),
-        MappingFailure(.valueInvalid, target: "P2[1].Q", "lines.a should be a number but is a text of 1 characters"),
+        MappingFailure(.valueInvalid, target: "P2[1].Q", "lines.a should be a number but is a text"),
         MappingFailure(.materialMissing, target: "P2[1].M", "lines.no is empty"),
         MappingFailure(
           .valueUnmapped, target: "P2[1].U", "the table has no entry for lines.unit, which is a text of 1 characters"),

@@ -100,7 +100,7 @@ struct ListTests {
   func rowsAreIndependent() throws {
     let children = [
       field("A", "_function {{lines.a}}/3"), field("B", "{{no}}{{lines.b}}"),
-      field("C", "_findCollection find f from c where k={{lines.a}}"),
+      field("C", "_findCollection find f from c where k={{lines.a}}", #""ferry":{"optional":true}"#),
     ].joined(separator: ",")
     let array = try strategy(#"{"field":"Rows","type":"array","value":"lines","children":[\#(children)]}"#)
     let lines = (1...300).map { #"{"a":\#($0),"b":"b\#($0)"}"# }
@@ -111,97 +111,5 @@ struct ListTests {
     }
     #expect(together == alone.map { Array($0) })
     #expect(try Mapper(array).lookups(of: parsed(all)).count == lines.count)
-  }
-}
-
-@Suite("Lookups")
-struct LookupTests {
-  static let value = "_findCollection find serial_id from customers where company_id={new_customerid}"
-  static let byID = key("customers", ("company_id", "3448551934"))
-
-  @Test("the questions of an order are asked beforehand, once for each row")
-  func questions() throws {
-    let rows =
-      #"{"field":"Rows","type":"array","value":"lines","children":[{"field":"O","type":"object","children":["#
-      + field("_findCollection find unit from materials where no={{lines.no}} site={site}") + "]}]}"
-    let both = try strategy(field(Self.value) + "," + rows)
-    let order = #"{"new_customerid":3448551934,"site":"S","lines":[{"no":"a"},{"no":7},{"no":""},{}]}"#
-    #expect(
-      try Mapper(both).lookups(of: parsed(order)) == [
-        Self.byID, key("materials", ("no", "a"), ("site", "S")), key("materials", ("no", "7"), ("site", "S")),
-      ])
-  }
-
-  @Test("an answer is the record's field, by its name or its path, whatever its type")
-  func answers() throws {
-    let records = [Self.byID: try record(#"{"serial_id":2023670,"a":{"b":"deep"},"x":null}"#)]
-    let order = #"{"new_customerid":"3448551934"}"#
-    #expect(try data(strategy(field(Self.value)), order, records)["X"]?.string == "2023670")
-    let deep = Self.value.replacing("serial_id", with: "a.b")
-    #expect(try data(strategy(field(deep)), order, records)["X"]?.string == "deep")
-    for name in ["x", "y", "a.c", "serial_id.z"] {
-      #expect(try data(strategy(field(Self.value.replacing("serial_id", with: name))), order, records)["X"] == nil)
-    }
-  }
-
-  @Test("without a record the field is left out; a required one says why, with its own reason")
-  func miss() throws {
-    let order = #"{"new_customerid":3448551934}"#
-    #expect(try data(strategy(field(Self.value)), order)["X"] == nil)
-    let required = try strategy(field("X", Self.value, #""ferry":{"missing":"customer_unmapped"}"#))
-    #expect(
-      try failures(required, order) == [
-        MappingFailure(.customerUnmapped, target: "X", "customers has no record by new_customerid")
-      ])
-    let empty = [Self.byID: try record(#"{"serial_id":" "}"#)]
-    #expect(
-      try failures(required, order, empty) == [
-        MappingFailure(
-          .customerUnmapped, target: "X", "serial_id is empty in the record of customers by new_customerid")
-      ])
-  }
-
-  @Test(
-    "an empty key asks nothing",
-    arguments: ["{}", #"{"new_customerid":""}"#, #"{"new_customerid":null}"#, #"{"new_customerid":[]}"#])
-  func emptyKey(order: String) throws {
-    let required = try strategy(field("X", Self.value, #""is_required":true"#))
-    #expect(try Mapper(required).lookups(of: parsed(order)) == [])
-    #expect(
-      try failures(required, order) == [MappingFailure(.fieldMissing, target: "X", "new_customerid is empty")])
-  }
-
-  @Test("a value with spaces stays one value, and is no further condition")
-  func spacesInValues() throws {
-    let order = #"{"new_customerid":"a b=c where"}"#
-    let asked = try Mapper(strategy(field(Self.value))).lookups(of: parsed(order))
-    #expect(asked == [key("customers", ("company_id", "a b=c where"))])
-  }
-
-  @Test("a key that cannot be built fails when the field is mapped, and not before")
-  func brokenKey() throws {
-    let dated = try strategy(field("_findCollection find a from b where d={x|date}"))
-    let order = #"{"x":"soon"}"#
-    #expect(try Mapper(dated).lookups(of: parsed(order)) == [])
-    #expect(try failures(dated, order).map(\.code) == [.valueInvalid])
-  }
-
-  @Test(
-    "lookups that cannot be read are told when the strategy is read",
-    arguments: [
-      "_findCollection", "_findCollection find a from b", "_findCollection find a from b where",
-      "_findCollection find a from b where c", "_findCollection find a from b where =c",
-      "_findCollection find a from b where c={x", "_findCollection find a from b where c = d",
-      "_findCollection get a from b where c=d", "_findCollectionX find a from b where c=d",
-      "_findCollection find . from b where c=d",
-    ])
-  func malformed(value: String) {
-    #expect(problem(value) != nil)
-  }
-
-  @Test("_mongoQuery is refused by name")
-  func mongoQuery() throws {
-    #expect(
-      try #require(problem("_mongoQuery b findField=content.a where={}")).contains("_mongoQuery is not supported"))
   }
 }

@@ -19,7 +19,7 @@ struct StrategyProblemTests {
         "condition": [[{"field":"a"}]],
         "formatResponse": [
           {"old": "a"},
-          {"old": "a", "new": "b", "format": "amount"}
+          {"old": "a", "new": "b", "format": "money"}
         ]
       }
       """
@@ -31,8 +31,8 @@ struct StrategyProblemTests {
           {"field": "Page1", "type": "array", "children": [
             {"field": "A", "value": "{{x"},
             {"field": "编号", "type": "money", "value": "1"}, {"value": "1"},
-            {"field": "B", "value": "_function NOW()", "ferry": {"decimal": 2, "missing": "gone", "decimals": 2.5}},
-            {"field": "C", "value": "1", "parser": {"name": "ConvertObjectParser"}},
+            {"field": "B", "value": "_function NOSUCH()", "ferry": {"decimal": 2, "missing": "gone", "decimals": 2.5}},
+            {"field": "C", "value": "1", "parser": {"name": "ConvertObject"}},
             {"field": "D", "type": "object"}
           ]}
         ],
@@ -43,8 +43,9 @@ struct StrategyProblemTests {
     #expect(
       lines == [
         "source.json:4:5: formatResponse[0]: needs «old» and «new»",
-        "source.json:5:5: formatResponse[1]: only the format «string» is supported",
-        "source.json:2:16: condition: is not supported",
+        "source.json:5:5: formatResponse[1]: the format is one of string, date, time, dateTime, shortDate, shortTime, "
+          + "shortDateTime, dateDescription, longText(n), intval, round(n), amount, implode('sep')",
+        "source.json:2:18: condition[0][0]: needs «field» and «logic»",
         "target.json:2:10: api: must be written /OBJECT/Save, such as /SO/Save",
         "target.json:3:47: ferry: «amount» is unknown; known are key, amounts",
         "target.json:3:62: ferry.amounts: needs «order», «lines», «line» and a «tolerance» of 0 or more",
@@ -53,13 +54,14 @@ struct StrategyProblemTests {
         "target.json:6:31: request.Page1.A: a placeholder is not closed",
         "target.json:7:31: request.Page1.编号: the type «money» is unknown",
         "target.json:7:55: request.Page1[2]: has no «field» of up to 200 bytes",
-        "target.json:8:59: request.Page1.B.ferry: «decimal» is unknown; known are decimals, missing, table, miss, default",
-        "target.json:8:59: request.Page1.B.ferry: missing is one of order_malformed, customer_unmapped, lookup_failed, "
+        "target.json:8:62: request.Page1.B.ferry: «decimal» is unknown; known are decimals, missing, table, miss, default, optional",
+        "target.json:8:62: request.Page1.B.ferry: missing is one of order_malformed, customer_unmapped, lookup_failed, "
           + "material_missing, field_missing, division_by_zero, value_invalid, value_unmapped, amount_mismatch",
-        "target.json:8:59: request.Page1.B.ferry: decimals is a whole number from 0 to 20",
-        "target.json:8:31: request.Page1.B: the function «NOW» is unknown; known are ROUND, ABS, IFNULL, NULLIF, COALESCE, "
-          + "DATE",
-        "target.json:9:46: request.Page1.C.parser: parsers are not supported",
+        "target.json:8:62: request.Page1.B.ferry: decimals is a whole number from 0 to 20",
+        "target.json:8:31: request.Page1.B: the function «NOSUCH» is unknown, at character 2 of the expression",
+        "target.json:9:46: request.Page1.C.parser: the parser «ConvertObject» is unknown; known are ArrayToString, "
+          + "ArrayUnique, ConvertJson, ConvertObjectParser, ConvertObjectsParser, ConvertTwoStageObjectParser, "
+          + "K3WiseHeiHuCustomParser, StringToArray, workflowRequestTableFields",
         "target.json:10:7: request.Page1.D: has no «children»",
       ])
   }

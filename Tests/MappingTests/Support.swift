@@ -108,3 +108,28 @@ func key(_ collection: String, _ conditions: (String, String)...) -> LookupKey {
 func record(_ text: String) throws -> JSONDocument { try JSONDocument(Array(text.utf8)) }
 
 typealias Code = MappingFailure.Code
+
+/// A document by itself; `pairs` are its top-level members.
+func document(_ pairs: String, source: StrategyDocument? = nil) throws -> StrategyDocument {
+  try StrategyDocument(file: "document.json", text: Array("{\(pairs)}".utf8), source: source)
+}
+
+/// A target by itself with these descriptors.
+func target(_ descriptors: String, source: StrategyDocument? = nil) throws -> StrategyDocument {
+  try document(#""effect":"EXECUTE","request":[\#(descriptors)]"#, source: source)
+}
+
+/// What a document makes of a record.
+func body(
+  _ document: StrategyDocument, _ record: String = "{}", inputs: MappingInputs = MappingInputs(),
+  _ records: [LookupKey: JSONDocument] = [:]
+) throws -> String {
+  String(
+    decoding: try document.body(of: parsed(record), lookups: LookupTable(records), inputs: inputs), as: UTF8.self)
+}
+
+/// An array with a list and children.
+func array(_ name: String, _ list: String?, _ children: String...) -> String {
+  let value = list.map { #""value":"\#($0)","# } ?? ""
+  return #"{"field":"\#(name)","type":"array",\#(value)"children":[\#(children.joined(separator: ","))]}"#
+}

@@ -9,16 +9,16 @@ import Testing
 struct TransformStageTests {
   private let collections = MemoryCollections()
 
-  private func stage() async throws -> TransformStage {
+  private func stage(source: String = "{}", more: String = "") async throws -> TransformStage {
     let target = #"""
       {"api":"/SO/Save","ferry":{"key":"Page1.FBillNo"},"request":[{"field":"Page1","type":"array","children":[
         {"field":"FBillNo","type":"string","value":"{order_no}","is_required":true},
         {"field":"FCustID","type":"string","ferry":{"missing":"customer_unmapped"},
-         "value":"_findCollection find serial_id from customers where company_id={company_id}"}]}]}
+         "value":"_findCollection find serial_id from customers where company_id={company_id}"}]}\#(more)]}
       """#
     let customer = CollectionRecord(id: "7", content: Array(#"{"company_id":7,"serial_id":"C7"}"#.utf8))
     try await collections.store([customer], in: "customers")
-    let strategy = try Strategy(name: "test", source: Array("{}".utf8), target: Array(target.utf8))
+    let strategy = try Strategy(name: "test", source: Array(source.utf8), target: Array(target.utf8))
     return TransformStage(strategy: strategy, collections: collections)
   }
 
@@ -56,6 +56,24 @@ struct TransformStageTests {
       #expect(burial(outcomes[index])?.reason.sentence.hasPrefix("order \(id): ") == true)
     }
     #expect(outcomes[4].label == "forward")
+  }
+
+  @Test("an order that the strategy's condition does not take stays visible with that reason, and rows are dropped")
+  func condition() async throws {
+    let source = #"""
+      {"condition":[[{"field":"company_id","logic":"eq","value":"7"},{"field":"order_no.x","logic":"isnull"},
+        {"field":"lines.no","logic":"eq","value":"1"}]]}
+      """#
+    let rows = #",{"field":"Page2","type":"array","value":"lines","children":[{"field":"A","value":"{{lines.no}}"}]}"#
+    let outcomes = try await stage(source: source, more: rows).handle([
+      .order(1, content: #"{"order_no":"SO1","company_id":7,"lines":[{"no":1},{"no":2},{"no":"1"}]}"#),
+      order(2, customer: 8), .order(3, content: "[]"),
+    ])
+    #expect(outcomes.map { burial($0)?.reason.code } == [nil, .noStrategy, .orderMalformed])
+    let body = #"{"Data":{"Page1":[{"FBillNo":"SO1","FCustID":"C7"}],"Page2":[{"A":"1"},{"A":"1"}]}}"#
+    let bill = Bill(object: "SO", number: "SO1", body: Array(body.utf8))
+    #expect(outcomes[0] == .forward(Envelope.order(1).carrying(.bill(bill, strategy: "test"))))
+    #expect(burial(outcomes[1])?.reason.sentence == "order 2: the condition of strategy test does not take it")
   }
 
   @Test("while the collections cannot be asked nothing is parked and nothing counted", arguments: [true, false])

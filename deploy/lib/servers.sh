@@ -1,6 +1,7 @@
 # shellcheck shell=bash disable=SC2034  # what looks unused here is used by the scripts that source this file
 # What deploy/demo, deploy/test and .ci/run share: installing what is missing, a private RabbitMQ and a private
-# PostgreSQL on free loopback ports, and stopping every process that was started here.
+# PostgreSQL on free loopback ports, a private MariaDB on a unix socket (for the tests alone), and stopping every
+# process that was started here.
 #
 # A script sources this file, calls `run_begin NAME`, and from then on owns one folder, $RUN, below .build/NAME.
 # Everything that a run starts is listed in $RUN/processes (pid, start time, signal, seconds of grace, name), everything
@@ -14,12 +15,14 @@ LEAVE_RUNNING=no         # "yes" once a run is to outlive its script
 KEEP_LOGS_IN=            # where a failed run leaves its logs; empty: nowhere
 KEEP_PROCESSES=no        # "yes": children get no parent-death signal, so that they can outlive the script
 TAKEN_PORTS=' '          # ports this script has given out
-PACKAGES_FOR_BUILDING=(pkg-config librabbitmq-dev libpq-dev libcurl4-openssl-dev)
+PACKAGES_FOR_BUILDING=(pkg-config librabbitmq-dev libpq-dev libcurl4-openssl-dev libpcre2-dev libssl-dev)
 PACKAGES_FOR_SERVERS=(rabbitmq-server postgresql-15)
+PACKAGES_FOR_TESTS=(mariadb-server)
 PACKAGES_FOR_SCRIPTS=(curl ca-certificates openssl)
 
 RABBITMQ_BIN=/usr/lib/rabbitmq/bin
 POSTGRES_BIN=/usr/lib/postgresql/15/bin
+MARIADB_BIN=/usr/sbin
 
 say() { printf '%s\n' "$*"; }
 
@@ -53,6 +56,9 @@ package_purpose() {
     librabbitmq-dev) echo 'the AMQP library that ferry is built on' ;;
     libpq-dev) echo "PostgreSQL's client library" ;;
     libcurl4-openssl-dev) echo 'the HTTP library' ;;
+    libpcre2-dev) echo 'regular expressions, as MariaDB has them' ;;
+    libssl-dev) echo 'MD5 and SHA; comes with libpq-dev' ;;
+    mariadb-server) echo "checks the expressions' results; a private one is run, not the system service" ;;
     rabbitmq-server) echo 'the broker; a private one is run, not the system service' ;;
     postgresql-15) echo 'the database; a private one is run, not the system service' ;;
     curl) echo 'asks the servers whether they are ready' ;;
@@ -110,7 +116,7 @@ install_missing() {
     die "not root and no sudo here: have an administrator run: apt-get install --no-install-recommends ${missing[*]}"
   fi
   ((EUID == 0)) || say "  (with sudo, which may ask for your password)"
-  for service in rabbitmq-server postgresql epmd; do
+  for service in rabbitmq-server postgresql mariadb epmd; do
     [[ -e /lib/systemd/system/$service.service ]] || before_services+=("$service")
   done
   log=$(mktemp)
@@ -225,7 +231,7 @@ remove_run() {
   # All but the servers are asked at once, so that their times to end do not add up.
   for ((i = ${#lines[@]} - 1; i >= 0; i--)); do
     read -r pid born signal grace name <<<"${lines[i]}"
-    [[ ! $name =~ ^(epmd|rabbitmq|postgres)$ ]] || continue
+    [[ ! $name =~ ^(epmd|rabbitmq|postgres|mariadb)$ ]] || continue
     ! alive "$pid" "$born" || kill -s "$signal" -- "$pid" 2>/dev/null || true
   done
   for ((i = ${#lines[@]} - 1; i >= 0; i--)); do
@@ -524,7 +530,58 @@ postgres_ready() {
   return 1
 }
 
-# start_servers: both, side by side, with one line said at the end.
+# --- MariaDB ---------------------------------------------------------------------------------------------------------
+
+# start_mariadb: a server of this run's own without a network, ready when it returns; whoever may enter its folder is
+# its root. Sets MARIADB_SOCKET.
+start_mariadb() {
+  MARIADB_FOLDER=$RUN/mariadb
+  MARIADB_AS=
+  local deadline
+  mkdir -m 700 "$MARIADB_FOLDER"
+  ((EUID != 0)) || MARIADB_AS=mysql
+  [[ -z $MARIADB_AS ]] || chown mysql: "$MARIADB_FOLDER"
+  # A unix socket's path may have 107 bytes, and Debian's user mysql may not reach a checkout below someone's home.
+  if (($(printf '%s' "$MARIADB_FOLDER/socket" | wc -c) > 107)) || ! as_mariadb test -w "$MARIADB_FOLDER" 2>/dev/null; then
+    rm -rf "$MARIADB_FOLDER"
+    MARIADB_FOLDER=$(mktemp -d /var/tmp/ferry-mariadb-XXXXXX)
+    echo "$MARIADB_FOLDER" >>"$RUN/folders"
+    [[ -z $MARIADB_AS ]] || chown mysql: "$MARIADB_FOLDER"
+  fi
+  MARIADB_SOCKET=$MARIADB_FOLDER/socket
+  if ! (cd "$MARIADB_FOLDER" && as_mariadb mariadb-install-db --no-defaults "--datadir=$MARIADB_FOLDER/data" \
+    --auth-root-authentication-method=normal --skip-test-db --skip-name-resolve --innodb-log-file-size=8M) \
+    >"$RUN/logs/mariadb-install-db.log" 2>&1; then
+    show_tail "$RUN/logs/mariadb-install-db.log" 30
+    die 'mariadb-install-db failed'
+  fi
+  SPAWN_AS=$MARIADB_AS spawn mariadb TERM 20 env -i "PATH=$PATH" LANG=C.UTF-8 "$MARIADB_BIN/mariadbd" --no-defaults \
+    "--datadir=$MARIADB_FOLDER/data" --skip-networking "--socket=$MARIADB_SOCKET" "--pid-file=$MARIADB_FOLDER/pid" \
+    --character-set-server=utf8mb4 --collation-server=utf8mb4_general_ci '--default-time-zone=+08:00' \
+    --innodb-log-file-size=8M --innodb-buffer-pool-size=16M --performance-schema=OFF >"$RUN/logs/mariadb.log" 2>&1
+  now_cs
+  deadline=$((NOW_CS + 6000))
+  while ! mariadb --no-defaults "--socket=$MARIADB_SOCKET" --user=root -e 'select 1' >/dev/null 2>&1; do
+    now_cs
+    if ((NOW_CS > deadline)) || ! alive "$SPAWNED" "$SPAWNED_BORN"; then
+      show_tail "$RUN/logs/mariadb.log" 30
+      die 'MariaDB did not become ready (waited at most 60 s)'
+    fi
+    sleep 0.1
+  done
+}
+
+# as_mariadb COMMAND...: as the user that MariaDB runs as, with a clean environment.
+as_mariadb() {
+  local command=(env -i "PATH=$PATH" LANG=C.UTF-8 "HOME=$MARIADB_FOLDER" "$@")
+  if [[ -n $MARIADB_AS ]]; then
+    setpriv "--reuid=$MARIADB_AS" "--regid=$(id -g "$MARIADB_AS")" --init-groups -- "${command[@]}"
+  else
+    "${command[@]}"
+  fi
+}
+
+# start_servers: RabbitMQ and PostgreSQL, side by side, with one line said at the end.
 start_servers() {
   local began took
   now_cs

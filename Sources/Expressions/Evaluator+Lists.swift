@@ -1,0 +1,72 @@
+import JSON
+
+// SUM, AVG, MIN, MAX, COUNT, GROUP_CONCAT over the rows of a list.
+extension Evaluator {
+  mutating func aggregate(_ function: Function, _ node: Node) throws(EvaluationError) -> SQLValue {
+    let place = program.child(node, 0)
+    let values = try rowValues(place).filter { !$0.isNull }
+    switch function {
+    case .count: return .init(values.count)
+    case .min, .max: return values.isEmpty ? .null : try extreme(values, wantsLargest: function == .max)
+    case .groupConcat: return try joined(values, node)
+    default: break
+    }
+    guard !values.isEmpty else { return .null }
+    var sum = ExactDecimal.zero
+    for value in values {
+      guard let number = try number(value, place) else { continue }
+      guard let next = sum.plus(number) else { throw .overflow(describe(place)) }
+      sum = next
+    }
+    if function == .sum { return .number(sum) }
+    return .init(try quotient(sum, ExactDecimal(Int64(values.count)), place))
+  }
+
+  /// The argument's value in every row of the list that it reads.
+  private mutating func rowValues(_ place: Int32) throws(EvaluationError) -> [SQLValue] {
+    let node = program.nodes[Int(place)]
+    if node.kind == .operand {
+      let values = try operands.values(of: Int(node.index))
+      try spend(values.count << 6)
+      return values
+    }
+    var columns: [Int: [SQLValue]] = [:]
+    var count: Int?
+    for operand in program.operands(below: place) {
+      let values = try operands.values(of: operand)
+      columns[operand] = values
+      if values.count == 1 {
+        count = count ?? 1
+      } else if count == nil || count == 1 || count == values.count {
+        count = values.count
+      } else {
+        throw .invalid("the fields come from lists of different lengths: \(describe(place))")
+      }
+    }
+    rows = columns
+    defer { rows = nil }
+    var values: [SQLValue] = []
+    for row in 0..<(count ?? 0) {
+      self.row = row
+      values.append(try value(place))
+    }
+    return values
+  }
+
+  private mutating func joined(_ values: [SQLValue], _ node: Node) throws(EvaluationError) -> SQLValue {
+    guard !values.isEmpty else { return .null }
+    let separator = node.count > 1 ? try self.text(program.child(node, 1)) ?? "" : ","
+    var result = ""
+    for (index, value) in values.enumerated() {
+      let next = value.text ?? ""
+      try spend(64)
+      if result.utf8.count + separator.utf8.count + next.utf8.count > settings.maxTextBytes {
+        try willBuild(Int.max)
+      }
+      if index > 0 { result += separator }
+      result += next
+    }
+    try willBuild(result.utf8.count)
+    return .text(result)
+  }
+}

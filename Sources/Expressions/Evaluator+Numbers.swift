@@ -1,0 +1,175 @@
+import JSON
+
+// Choice, numbers, casts.
+extension Evaluator {
+  mutating func call(_ node: Node) throws(EvaluationError) -> SQLValue {
+    guard let function = Function(rawValue: node.index) else { return .null }
+    if function.rawValue < Function.concat.rawValue { return try choose(function, node) }
+    if function.rawValue < Function.round.rawValue { return try callText(function, node) }
+    if function.rawValue < Function.now.rawValue { return try compute(function, node) }
+    if function.rawValue < Function.sum.rawValue { return try callDate(function, node) }
+    return try aggregate(function, node)
+  }
+
+  private mutating func choose(_ function: Function, _ node: Node) throws(EvaluationError) -> SQLValue {
+    let first = program.child(node, 0)
+    switch function {
+    case .iff: return try value(program.child(node, truth(try value(first)) == true ? 1 : 2))
+    case .ifNull, .coalesce:
+      for index in 0..<Int(node.count) {
+        let candidate = try lenient(program.child(node, index))
+        if !candidate.isNull { return candidate }
+      }
+      return .null
+    case .nullIf:
+      let value = try value(first)
+      return try compare(value, try self.value(program.child(node, 1))) == 0 ? .null : value
+    case .isNull: return .init(try lenient(first).isNull)
+    case .field: return try field(node)
+    case .elt:
+      guard let index = try int(first), index >= 1, index < Int(node.count) else { return .null }
+      return try value(program.child(node, index))
+    default: return try extreme(try values(node), wantsLargest: function == .greatest)
+    }
+  }
+
+  private mutating func values(_ node: Node) throws(EvaluationError) -> [SQLValue] {
+    var values: [SQLValue] = []
+    for index in 0..<Int(node.count) { values.append(try value(program.child(node, index))) }
+    return values
+  }
+
+  /// The largest or smallest; null where one is null.
+  mutating func extreme(_ values: [SQLValue], wantsLargest: Bool) throws(EvaluationError) -> SQLValue {
+    guard var best = values.first, !values.contains(where: \.isNull) else { return .null }
+    let areNumbers = !values.contains(where: \.isTemporal) && values.contains(where: \.isNumber)
+    if areNumbers { best = .init(plainNumber(best)) }
+    for value in values.dropFirst() {
+      let candidate = areNumbers ? .init(plainNumber(value)) : value
+      guard let order = try compare(candidate, best) else { continue }
+      if wantsLargest ? order > 0 : order < 0 { best = candidate }
+    }
+    return best
+  }
+
+  private mutating func field(_ node: Node) throws(EvaluationError) -> SQLValue {
+    let all = try values(node)
+    guard let wanted = all.first, !wanted.isNull else { return .init(0) }
+    let areTexts = all.allSatisfy { $0.isText || $0.isNull }
+    for (index, candidate) in all.enumerated().dropFirst() {
+      let order = areTexts ? try compare(wanted, candidate) : compareNumbers(wanted, candidate)
+      if order == 0 { return .init(index) }
+    }
+    return .init(0)
+  }
+
+  private mutating func compute(_ function: Function, _ node: Node) throws(EvaluationError) -> SQLValue {
+    let place = program.child(node, 0)
+    switch function {
+    case .round, .truncate: return try round(node, cuts: function == .truncate)
+    case .mod, .pow: return try computeTwo(function, node)
+    default: break
+    }
+    guard let number = try number(place) else { return .null }
+    switch function {
+    case .floor: return .number(number.wholeBelow(false))
+    case .ceil: return .number(number.wholeBelow(true))
+    case .abs: return .number(number.magnitude)
+    default: return .init(number.isZero ? 0 : number.isNegative ? -1 : 1)
+    }
+  }
+
+  private mutating func computeTwo(_ function: Function, _ node: Node) throws(EvaluationError) -> SQLValue {
+    let (left, right) = (program.child(node, 0), program.child(node, 1))
+    let a = try number(left)
+    guard let b = try number(right), let a else { return .null }
+    if function == .mod {
+      if b.isZero { return .init(try zeroDivisor(right)) }
+      guard let rest = a.remainder(by: b) else { throw .overflow(describe(left)) }
+      return .number(rest)
+    }
+    guard let exponent = b.wholeNumber, abs(exponent) <= 64 else {
+      throw .unfit(describe(right), wanted: "a whole number from -64 to 64", kind: "another number")
+    }
+    var result = ExactDecimal.one
+    for _ in 0..<abs(exponent) {
+      guard let product = result.times(a) else { throw .overflow(describe(left)) }
+      result = product
+    }
+    guard exponent < 0 else { return .number(result) }
+    return .init(try quotient(.one, result, left))
+  }
+
+  private mutating func round(_ node: Node, cuts: Bool) throws(EvaluationError) -> SQLValue {
+    let place = program.child(node, 0)
+    let value = try value(place)
+    if value.isTemporal, node.count == 1 { return value }
+    let number = try number(value, place)
+    var decimals = 0
+    if node.count > 1 {
+      guard let wanted = try int(program.child(node, 1)) else { return .null }
+      decimals = min(max(wanted, -60), 38)
+    }
+    guard let number else { return .null }
+    guard let result = cuts ? number.truncated(to: decimals) : number.rounded(to: decimals) else {
+      throw .overflow(describe(place))
+    }
+    // A number with decimals shows as many as asked for, a whole one none.
+    return .number(number.scale > 0 ? result.padded(to: decimals) : result)
+  }
+
+  // MARK: CAST
+
+  mutating func cast(_ node: Node) throws(EvaluationError) -> SQLValue {
+    let place = program.child(node, 0)
+    let value = try value(place)
+    if value.isNull { return .null }
+    switch program.types[Int(node.index)] {
+    case .signed, .unsigned:
+      guard let whole = try whole(value, place) else { return .null }
+      if program.types[Int(node.index)] == .unsigned, whole.isNegative {
+        throw .unfit(describe(place), wanted: "a number of at least 0", kind: "a negative one")
+      }
+      return .number(whole)
+    case .decimal(let digits, let decimals):
+      guard let number = try castable(value, place) else { return .null }
+      return .number(try fitted(number.rounded(scale: decimals).padded(to: decimals), digits, decimals, place))
+    case .char(let length):
+      let text = value.text ?? ""
+      guard let length else { return .text(text) }
+      return .text(text.characters(from: 0, to: length))
+    case .date: return .init(try moment(value, place).map { .date($0.date) })
+    case .dateTime(let digits): return .init(try moment(value, place).map { .dateTime($0.cut(to: digits)) })
+    case .time(let digits): return .init(try timeOfDay(value, place).map { .time($0.cut(to: digits)) })
+    }
+  }
+
+  /// As `number`, but MySQL's settings take the nearest number for a text of too many digits.
+  private func castable(_ value: SQLValue, _ place: Int32) throws(EvaluationError) -> ExactDecimal? {
+    if !isStrict, case .text(let text) = value { return NumericPrefix(text).value }
+    return try number(value, place)
+  }
+
+  private func whole(_ value: SQLValue, _ place: Int32) throws(EvaluationError) -> ExactDecimal? {
+    guard let number = try castable(value, place) else { return nil }
+    if case .text(let text) = value { return integer(text, number) }
+    return number.rounded(scale: 0)
+  }
+
+  /// DECIMAL(digits, decimals) holds what is below 10^(digits − decimals); MySQL takes the nearest for what is not.
+  private func fitted(
+    _ number: ExactDecimal, _ digits: Int, _ decimals: Int, _ place: Int32
+  ) throws(EvaluationError) -> ExactDecimal {
+    guard let largest = ExactDecimal(digits: powerOfTen(digits) - 1, scale: decimals), number.magnitude > largest else {
+      return number
+    }
+    if isStrict {
+      throw .unfit(describe(place), wanted: "a number of at most \(digits - decimals) digits", kind: "a longer one")
+    }
+    return number.isNegative ? largest.negated() : largest
+  }
+}
+
+extension SQLValue {
+  init(_ value: SQLValue?) { self = value ?? .null }
+}

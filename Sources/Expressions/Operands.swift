@@ -1,0 +1,64 @@
+public import Orders
+
+/// The host's part of the grammar: the expression language knows its operands only by numbers that the host gives.
+public protocol OperandParser {
+  /// Reads a placeholder.
+  /// - Parameter text: begins with `{` and goes to the expression's end.
+  /// - Returns: the operand, and what follows the placeholder, surplus braces taken.
+  /// - Throws: an error whose offset counts from the start of `text`.
+  mutating func placeholder(_ text: Substring) throws(ExpressionSyntaxError) -> (operand: Int, rest: Substring)
+
+  /// Reads a look-up that stands inside an expression.
+  /// - Parameter text: from `_findCollection` on, without `_endFind` and without spaces around it.
+  /// - Throws: an error whose offset counts from the start of `text`.
+  mutating func lookup(_ text: Substring) throws(ExpressionSyntaxError) -> Int
+}
+
+/// The host's values.
+public protocol OperandSource {
+  /// The operand's value.
+  func value(of operand: Int) throws(EvaluationError) -> SQLValue
+  /// The operand's value in every row of its list, for SUM and its like; one value for an operand outside of a list.
+  func values(of operand: Int) throws(EvaluationError) -> [SQLValue]
+  /// What messages call the operand: its path, never a value.
+  func name(of operand: Int) -> String
+}
+
+/// How expressions are evaluated.
+public struct EvaluationSettings: Sendable {
+  /// What arithmetic does with nothing and with texts that are no numbers.
+  public enum Arithmetic: Sendable {
+    /// Fails, and fails on a division by zero too. Only inside of IFNULL, COALESCE, ISNULL and IS NULL both make
+    /// nothing, as MySQL has it. Never comes to another value than `mysql`, save that a text's exponent counts in casts.
+    case strict
+    /// As MySQL: nothing makes nothing, a text counts by the digits it begins with, a division by zero gives nothing.
+    case mysql
+  }
+
+  /// How many decimals a division keeps.
+  public enum Division: Sendable {
+    /// 24, cut off there, zeros at the end dropped.
+    case exact
+    /// Those of the left side and 4 more, rounded, as MySQL shows them.
+    case mysql
+  }
+
+  /// The present moment.
+  public var now: BeijingTime
+  /// A new UUID at each call, for `UUID()`.
+  public var uuid: @Sendable () -> String
+  /// What arithmetic does with nothing.
+  public var arithmetic = Arithmetic.strict
+  /// How many decimals a division keeps.
+  public var division = Division.exact
+  /// Most steps of an evaluation: one a value, and one for each 64 bytes of text that are built or searched.
+  public var maxSteps = 100_000
+  /// Longest text that may be built, in bytes.
+  public var maxTextBytes = 1 << 20
+
+  /// The house's settings: strict, exact division.
+  public init(now: BeijingTime, uuid: @escaping @Sendable () -> String) {
+    self.now = now
+    self.uuid = uuid
+  }
+}

@@ -1,0 +1,177 @@
+import JSON
+
+extension SQLExpression: CustomStringConvertible {
+  /// The expression written out with all its parentheses. Read again it is the same expression.
+  public var description: String { program.printed(program.root) }
+}
+
+extension Program {
+  func printed(_ at: Int32) -> String {
+    let node = nodes[Int(at)]
+    switch node.kind {
+    case .constant: return Self.literal(constants[Int(node.index)])
+    case .operand: return spellings[Int(node.index)] ?? ""
+    case .quoted: return "'\(spellings[Int(node.index)] ?? "")'"
+    case .template: return template(node)
+    case .arithmetic, .comparison: return chain(node)
+    case .and: return "(\(list(node, between: " AND ")))"
+    case .or: return "(\(list(node, between: " OR ")))"
+    case .xor: return "(\(list(node, between: " XOR ")))"
+    case .not: return "(NOT \(only(node)))"
+    case .negate: return "(-(\(only(node))))"
+    case .isTruth:
+      let truth = Truth(rawValue: node.option) ?? .null
+      return "(\(only(node)) IS \(node.isNegated ? "NOT " : "")\(truth.text))"
+    case .like, .regexp, .inList, .between: return predicate(node)
+    case .simpleCase, .searchedCase: return choice(node)
+    case .call: return call(node)
+    case .cast: return "CAST(\(only(node)) AS \(types[Int(node.index)].text))"
+    }
+  }
+
+  private func only(_ node: Node) -> String { printed(child(node, 0)) }
+
+  private func list(_ node: Node, from first: Int = 0, between separator: String) -> String {
+    (first..<Int(node.count)).map { printed(child(node, $0)) }.joined(separator: separator)
+  }
+
+  static func literal(_ value: SQLValue) -> String {
+    switch value {
+    case .null: "NULL"
+    case .bool(let value): value ? "TRUE" : "FALSE"
+    case .text(let text): "'\(escaped(text))'"
+    default: value.text ?? "NULL"
+    }
+  }
+
+  private static func escaped(_ text: String) -> String {
+    var result: [UInt8] = []
+    let bytes = Array(text.utf8)
+    for (index, byte) in bytes.enumerated() {
+      switch byte {
+      case UInt8(ascii: "'"): result += [0x27, 0x27]
+      case UInt8(ascii: "\\"):
+        // Before these two a backslash stays by itself.
+        let next = index + 1 < bytes.count ? bytes[index + 1] : 0
+        result += next == 0x25 || next == 0x5F ? [0x5C] : [0x5C, 0x5C]
+      case UInt8(ascii: "{"): result += [0x5C, 0x7B]
+      case 0: result += [0x5C, 0x30]
+      default: result.append(byte)
+      }
+    }
+    return String(decoding: result, as: UTF8.self)
+  }
+
+  private func template(_ node: Node) -> String {
+    let parts = (0..<Int(node.count)).map { index in
+      let part = nodes[Int(child(node, index))]
+      if part.kind == .quoted { return spellings[Int(part.index)] ?? "" }
+      return Self.escaped(constants[Int(part.index)].text ?? "")
+    }
+    return "'\(parts.joined())'"
+  }
+
+  private func chain(_ node: Node) -> String {
+    var result = only(node)
+    for index in stride(from: 1, to: Int(node.count), by: 2) {
+      let symbol =
+        node.kind == .arithmetic
+        ? Arithmetic(rawValue: child(node, index))?.text : Comparison(rawValue: child(node, index))?.text
+      // Operators of both ranks never stand in one chain.
+      result += " \(symbol ?? "") \(printed(child(node, index + 1)))"
+    }
+    return "(\(result))"
+  }
+
+  private func predicate(_ node: Node) -> String {
+    let not = node.isNegated ? "NOT " : ""
+    let left = only(node)
+    switch node.kind {
+    case .like:
+      let escape = node.count > 2 ? " ESCAPE \(printed(child(node, 2)))" : ""
+      return "(\(left) \(not)LIKE \(printed(child(node, 1)))\(escape))"
+    case .regexp: return "(\(left) \(not)REGEXP \(printed(child(node, 1))))"
+    case .inList: return "(\(left) \(not)IN (\(list(node, from: 1, between: ", "))))"
+    default: return "(\(left) \(not)BETWEEN \(printed(child(node, 1))) AND \(printed(child(node, 2))))"
+    }
+  }
+
+  private func choice(_ node: Node) -> String {
+    var words = ["CASE"]
+    var index = 0
+    if node.kind == .simpleCase {
+      words.append(only(node))
+      index = 1
+    }
+    while index + 1 < Int(node.count) {
+      words.append("WHEN \(printed(child(node, index))) THEN \(printed(child(node, index + 1)))")
+      index += 2
+    }
+    if index < Int(node.count) { words.append("ELSE \(printed(child(node, index)))") }
+    return (words + ["END"]).joined(separator: " ")
+  }
+
+  private func call(_ node: Node) -> String {
+    guard let function = Function(rawValue: node.index), let row = FunctionTable.byFunction[function] else { return "" }
+    let name = row.names[0]
+    let unit = (TimeUnit(rawValue: node.option) ?? .day).text
+    switch function {
+    case .dateAdd, .dateSub:
+      return "\(name)(\(only(node)), INTERVAL \(printed(child(node, 1))) \(unit))"
+    case .timestampDiff: return "\(name)(\(unit), \(list(node, between: ", ")))"
+    case .extract: return "\(name)(\(unit) FROM \(only(node)))"
+    case .trim:
+      let side = ["BOTH", "LEADING", "TRAILING"][Int(node.option)]
+      let what = node.count > 1 ? "\(printed(child(node, 1))) " : ""
+      return node.count > 1 || node.option != 0
+        ? "\(name)(\(side) \(what)FROM \(only(node)))" : "\(name)(\(only(node)))"
+    case .groupConcat where node.count > 1:
+      return "\(name)(\(only(node)) SEPARATOR \(printed(child(node, 1))))"
+    default: return "\(name)(\(list(node, between: ", ")))"
+    }
+  }
+}
+
+// MARK: - The table for people
+
+extension FunctionTable {
+  /// The functions as a Markdown document.
+  public static var markdown: String {
+    let groups = [
+      ("Choice", choice), ("Texts", texts), ("Numbers", numbers), ("Dates and times", dates), ("Lists", lists),
+    ]
+    let tables = groups.map { title, rows in
+      let lines = rows.map { row in
+        let calls = row.names.enumerated().map { index, name in index == 0 ? "`\(name)(\(row.arguments))`" : "`\(name)`"
+        }
+        return "| \(calls.joined(separator: ", ").replacing("|", with: "\\|")) | \(row.meaning) |"
+      }
+      return "## \(title)\n\n| Function | Meaning |\n|---|---|\n\(lines.joined(separator: "\n"))\n"
+    }
+    return introduction + "\n" + tables.joined(separator: "\n")
+  }
+
+  private static let introduction = """
+    # Functions of `_function` expressions
+
+    MySQL's expressions over exact decimals, written out from the table in `Sources/Expressions`; a test keeps both equal.
+
+    | Operators, from the weakest | Meaning |
+    |---|---|
+    | `OR` `\\|\\|`, `XOR`, `AND` `&&`, `NOT` | null stays open: `NULL OR 1` is 1, `NULL AND 1` is null |
+    | `=` `<=>` `<>` `!=` `<` `<=` `>` `>=` | texts without case, accents and spaces at the end; a text beside a number counts by the digits it begins with; `<=>` knows null |
+    | `IS [NOT] NULL`, `TRUE`, `FALSE` | sees null as IFNULL does |
+    | `[NOT] LIKE x [ESCAPE c]`, `REGEXP`, `RLIKE`, `IN (…)`, `BETWEEN x AND y` | `%` and `_`; Perl's patterns without case |
+    | `+` `-`, also with `INTERVAL n unit` | exact; units MICROSECOND SECOND MINUTE HOUR DAY WEEK MONTH QUARTER YEAR |
+    | `*` `/` `DIV` `MOD` `%` | a division keeps 24 decimals, or MySQL's when that is set |
+    | `-x`, `+x`, `!x` | |
+    | `CASE x WHEN a THEN b … ELSE c END`, `CASE WHEN condition THEN b … END` | |
+    | `CAST(x AS type)`, `CONVERT(x, type)` | SIGNED, UNSIGNED, DECIMAL(digits, decimals), CHAR(n), DATE, DATETIME, TIME |
+    | `{{field}}`, `'… {{field}} …'` | the value as it is; its text among other text, '' where there is nothing; a brace that begins no placeholder is written `\\{` |
+
+    Arithmetic with nothing, with a text that is no number, or a division by zero is an error, not null. `IFNULL`, `COALESCE`,
+    `ISNULL` and `IS NULL` see null instead, since there the author says what then. Other settings give MySQL's behaviour.
+    What differs from MySQL even then is named row by row in `Tests/ExpressionsTests/KnownDifferences.swift`.
+
+    """
+}

@@ -1,0 +1,99 @@
+import PCRE2
+
+/// A compiled expression: nodes that name their children by number.
+final class Program: Sendable {
+  let source: String
+  let nodes: [Node]
+  let links: [Int32]
+  let constants: [SQLValue]
+  let patterns: [Pattern]
+  let types: [CastType]
+  let root: Int32
+  /// Each operand once, in order.
+  let operands: [Int]
+  let spellings: [Int: String]
+
+  init(_ builder: ProgramBuilder, root: Int32, source: String, spellings: [Int: String]) {
+    self.source = source
+    nodes = builder.nodes
+    links = builder.links
+    constants = builder.constants
+    patterns = builder.patterns
+    types = builder.types
+    self.root = root
+    self.spellings = spellings
+    var seen: Set<Int> = []
+    operands = builder.nodes.filter { $0.kind == .operand || $0.kind == .quoted }.map { Int($0.index) }
+      .filter { seen.insert($0).inserted }
+  }
+
+  @inline(__always)
+  func child(_ node: Node, _ index: Int) -> Int32 { links[Int(node.first) + index] }
+
+  /// The children that are nodes.
+  func children(_ node: Node) -> [Int32] {
+    let all = links[Int(node.first)..<Int(node.first + node.count)]
+    guard node.kind == .arithmetic || node.kind == .comparison else { return Array(all) }
+    return all.enumerated().filter { $0.offset % 2 == 0 }.map(\.element)
+  }
+
+  /// Whether a function is called that the test holds for, given how many arguments it has.
+  func calls(_ test: (Function, Int32) -> Bool) -> Bool {
+    nodes.contains { node in
+      node.kind == .call && Function(rawValue: node.index).map { test($0, node.count) } == true
+    }
+  }
+
+  /// The operands that are read below a node.
+  func operands(below at: Int32) -> [Int] {
+    var found: [Int] = []
+    var open = [at]
+    while let next = open.popLast() {
+      let node = nodes[Int(next)]
+      if node.kind == .operand || node.kind == .quoted {
+        if !found.contains(Int(node.index)) { found.append(Int(node.index)) }
+      } else {
+        open += children(node).reversed()
+      }
+    }
+    return found
+  }
+
+  /// What stands in the source for a node.
+  func text(_ node: Node) -> String {
+    let utf8 = source.utf8
+    let from = utf8.index(utf8.startIndex, offsetBy: Int(node.start))
+    let to = utf8.index(utf8.startIndex, offsetBy: Int(node.end))
+    return String(source[from..<to])
+  }
+}
+
+/// Collects the nodes; children come before their parents.
+struct ProgramBuilder {
+  var nodes: [Node] = []
+  var links: [Int32] = []
+  var constants: [SQLValue] = []
+  var patterns: [Pattern] = []
+  var types: [CastType] = []
+  private var depths: [Int] = []
+
+  /// Deeper trees are refused, so that evaluating one never exhausts the stack.
+  static let maxDepth = 200
+
+  /// Adds a node. `places` are its children, between them the operators of a chain; nil when the tree gets too deep.
+  mutating func add(_ node: Node, _ places: [Int32] = []) -> Int32? {
+    var node = node
+    node.first = Int32(links.count)
+    node.count = Int32(places.count)
+    let isChain = node.kind == .arithmetic || node.kind == .comparison
+    var depth = 1
+    for (index, place) in places.enumerated() where !isChain || index % 2 == 0 {
+      depth = max(depth, depths[Int(place)] + 1)
+    }
+    guard depth <= Self.maxDepth else { return nil }
+    links += places
+    nodes.append(node)
+    depths.append(depth)
+    return Int32(nodes.count - 1)
+  }
+}

@@ -1,0 +1,182 @@
+import JSON
+import Orders
+
+/// One comparison of a source's `condition` (mapping-language.md §10).
+enum ConditionTest: Sendable {
+  /// A number is compared by its value, a text by its characters.
+  case equal(String)
+  /// `eqv2`: what reads as a number on both sides is compared as numbers, whatever its type.
+  case looselyEqual(String)
+  case contains(String)
+  case greater(Bound)
+  case less(Bound)
+  /// Both ends included; an end that is missing is none.
+  case between(Bound?, Bound?)
+  case isNull
+  indirect case not(ConditionTest)
+
+  /// What an order is compared with: a value, or a time.
+  enum Bound: Sendable {
+    case value(String)
+    /// `timestamp:1704067200`
+    case time(BeijingTime)
+
+    init?(_ text: String) {
+      let prefix = "timestamp:"
+      guard text.hasPrefix(prefix) else {
+        self = .value(text)
+        return
+      }
+      guard let seconds = Int64(trimmed(text.dropFirst(prefix.count))) else { return nil }
+      self = .time(BeijingTime(epochSeconds: seconds))
+    }
+
+    /// Below 0, 0 or above 0; nil when the two cannot be compared.
+    func order(of value: JSONValue) -> Int? {
+      func order<Item: Comparable>(_ left: Item, _ right: Item) -> Int { left == right ? 0 : left < right ? -1 : 1 }
+      guard let text = value.text, !text.isEmpty else { return nil }
+      switch self {
+      case .time(let bound): return sourceTime(.text(text)).map { order($0, bound) }
+      case .value(let bound):
+        if let left = ExactDecimal(trimmed(text)), let right = ExactDecimal(trimmed(bound)) {
+          return order(left, right)
+        }
+        if let left = BeijingTime(text), let right = BeijingTime(bound) { return order(left, right) }
+        return order(text, bound)
+      }
+    }
+  }
+
+  static let logics = [
+    "eq", "eqv2", "neq", "gt", "egt", "lt", "elt", "like", "notlike", "between", "notnull", "isnull",
+  ]
+
+  /// Reads one logic with its value; throws a sentence.
+  init(logic: String, value: JSONValue?) throws(Template.Malformed) {
+    func text() throws(Template.Malformed) -> String {
+      guard let text = value?.text ?? value?.bool.map({ $0 ? "true" : "false" }) else {
+        throw Template.Malformed(sentence: "«\(logic)» needs a «value»: a text, a number or a boolean")
+      }
+      return text
+    }
+    func bound(_ text: String) throws(Template.Malformed) -> Bound {
+      guard let bound = Bound(text) else {
+        throw Template.Malformed(sentence: "a time is written timestamp:SECONDS")
+      }
+      return bound
+    }
+    switch logic.lowercased() {
+    case "eq": self = try Self.equal(text(), bound)
+    case "neq": self = .not(try Self.equal(text(), bound))
+    case "eqv2": self = .looselyEqual(try text())
+    case "gt": self = .greater(try bound(text()))
+    case "egt": self = .between(try bound(text()), nil)
+    case "lt": self = .less(try bound(text()))
+    case "elt": self = .between(nil, try bound(text()))
+    case "like": self = .contains(try text())
+    case "notlike": self = .not(.contains(try text()))
+    case "between":
+      let parts = try text().split(separator: ",", omittingEmptySubsequences: false).map(trimmed)
+      guard parts.count == 2, !parts.contains("") else {
+        throw Template.Malformed(sentence: "«between» needs two values with a comma, such as 100,500")
+      }
+      self = .between(try bound(parts[0]), try bound(parts[1]))
+    case "isnull": self = .isNull
+    case "notnull": self = .not(.isNull)
+    default:
+      let known = Self.logics.joined(separator: ", ")
+      throw Template.Malformed(sentence: "the logic «\(excerpt(logic))» is unknown; known are \(known)")
+    }
+  }
+
+  private static func equal(
+    _ text: String, _ bound: (String) throws(Template.Malformed) -> Bound
+  ) throws(Template.Malformed) -> ConditionTest {
+    if case .time(let time) = try bound(text) { return .between(.time(time), .time(time)) }
+    return .equal(text)
+  }
+
+  /// Whether a value passes; a missing one is like `null`.
+  func holds(for value: JSONValue?) -> Bool {
+    switch self {
+    case .not(let test): return !test.holds(for: value)
+    case .isNull: return value?.isNull ?? true
+    default: break
+    }
+    guard let value else { return false }
+    let text = value.text ?? value.bool.map { $0 ? "true" : "false" }
+    switch self {
+    case .equal(let wanted):
+      if value.kind == .number, let wanted = ExactDecimal(wanted) { return value.decimal == wanted }
+      return text == wanted
+    case .looselyEqual(let wanted):
+      guard let text else { return false }
+      if let left = ExactDecimal(trimmed(text)), let right = ExactDecimal(trimmed(wanted)) { return left == right }
+      return trimmed(text) == trimmed(wanted)
+    case .contains(let part): return text?.lowercased().contains(Self.bare(part)) ?? false
+    case .greater(let bound): return bound.order(of: value).map { $0 > 0 } ?? false
+    case .less(let bound): return bound.order(of: value).map { $0 < 0 } ?? false
+    case .between(let first, let last): return Self.isWithin(value, first, last)
+    case .isNull, .not: return false
+    }
+  }
+
+  private static func isWithin(_ value: JSONValue, _ first: Bound?, _ last: Bound?) -> Bool {
+    if let first, !(first.order(of: value).map { $0 >= 0 } ?? false) { return false }
+    if let last, !(last.order(of: value).map { $0 <= 0 } ?? false) { return false }
+    return true
+  }
+
+  /// People write `活动` and `%活动%` for the same.
+  private static func bare(_ text: String) -> String {
+    var part = text.lowercased()[...]
+    while part.first == "%" { part = part.dropFirst() }
+    while part.last == "%" { part = part.dropLast() }
+    return String(part)
+  }
+}
+
+extension Condition {
+  /// Reads a source's `condition`; nil when there is none.
+  static func read(_ value: JSONValue?, _ problems: inout ProblemList) -> Condition? {
+    guard let value, !value.isNull, value.kind != .array || value.count > 0 else { return nil }
+    guard value.kind == .array else {
+      problems.report("must be a list of lists: any of the outer ones, all of the inner ones", at: "condition", value)
+      return nil
+    }
+    var groups: [[Rule]] = []
+    for (position, group) in value.elements.enumerated() {
+      let place = "condition[\(position)]"
+      guard group.kind == .array else {
+        problems.report("must be a list of comparisons", at: place, group)
+        continue
+      }
+      var rules: [Rule] = []
+      for (number, rule) in group.elements.enumerated() {
+        if let rule = self.rule(rule, at: "\(place)[\(number)]", &problems) { rules.append(rule) }
+      }
+      // An empty group takes everything, which nobody means who wrote others beside it.
+      if rules.isEmpty {
+        problems.warn("the group is empty and passed over", at: place, group)
+      } else {
+        groups.append(rules)
+      }
+    }
+    return Condition(groups: groups)
+  }
+
+  private static func rule(_ rule: JSONValue, at place: String, _ problems: inout ProblemList) -> Rule? {
+    let path = Path(rule["field"]?.string ?? "")
+    guard !path.segments.isEmpty, let logic = rule["logic"]?.string else {
+      problems.report("needs «field» and «logic»", at: place, rule)
+      return nil
+    }
+    do throws(Template.Malformed) {
+      let test = try ConditionTest(logic: logic, value: rule["value"])
+      return Rule(path: path, test: test, isStrict: rule["strictMode"].map { $0.bool ?? ($0.text == "true") } ?? false)
+    } catch {
+      problems.report(error.sentence, at: place, rule)
+      return nil
+    }
+  }
+}

@@ -1,0 +1,115 @@
+import Expressions
+import Orders
+
+/// A `_function` as the rest of the mapping sees it: the one place that knows which evaluator runs it.
+struct Formula: Sendable {
+  static let prefix = "_function"
+
+  private let expression: SQLExpression
+  private let readsClock: Bool
+  private let readsChance: Bool
+
+  /// What it reads, each once, in order.
+  var operands: [Int] { expression.operands }
+
+  /// Reads what stands behind `_function`.
+  init(_ source: Substring, operands table: inout OperandTable) throws(Template.Malformed) {
+    var parser = FormulaOperands(table: table)
+    do throws(ExpressionSyntaxError) { expression = try SQLExpression(source, operands: &parser) } catch {
+      // Where in the expression, as an editor counts: the bytes before the place are whole characters.
+      let before = String(decoding: Array(source.utf8.prefix(error.offset)), as: UTF8.self)
+      throw Template.Malformed(sentence: "\(error.sentence), at character \(before.count + 1) of the expression")
+    }
+    table = parser.table
+    readsClock = expression.readsClock
+    readsChance = expression.readsChance
+  }
+
+  /// Its value in the rows that the reader is in.
+  func value(_ reader: OrderReader) throws(ValueError) -> Value {
+    if readsClock, reader.inputs.now == nil { throw .unknown("the present time") }
+    if readsChance, reader.inputs.randomSeed == nil { throw .unknown("a random text") }
+    do throws(EvaluationError) { return Value(try expression.value(reader, reader.evaluation)) } catch {
+      throw reader.failure(behind: error)
+    }
+  }
+}
+
+/// Numbers the placeholders and lookups of an expression.
+private struct FormulaOperands: OperandParser {
+  var table: OperandTable
+
+  mutating func placeholder(_ text: Substring) throws(ExpressionSyntaxError) -> (operand: Int, rest: Substring) {
+    do throws(Template.Malformed) { return try table.placeholder(text) } catch {
+      throw ExpressionSyntaxError(sentence: error.sentence, offset: 0)
+    }
+  }
+
+  mutating func lookup(_ text: Substring) throws(ExpressionSyntaxError) -> Int {
+    do throws(Template.Malformed) { return try table.lookup(text) } catch {
+      throw ExpressionSyntaxError(sentence: error.sentence, offset: 0)
+    }
+  }
+}
+
+extension OrderReader: OperandSource {
+  func value(of operand: Int) throws(EvaluationError) -> SQLValue {
+    do throws(ValueError) { return try sql(try self.value(of: operand) as Value, operand) } catch {
+      throw noted(error, operand)
+    }
+  }
+
+  func values(of operand: Int) throws(EvaluationError) -> [SQLValue] {
+    do throws(ValueError) {
+      var values: [SQLValue] = []
+      for value in try self.values(of: operand) as [Value] { values.append(try sql(value, operand)) }
+      return values
+    } catch {
+      throw noted(error, operand)
+    }
+  }
+
+  private func noted(_ error: ValueError, _ operand: Int) -> EvaluationError {
+    refusal = error
+    return .operand(operand, error.sentence)
+  }
+
+  private func sql(_ value: Value, _ operand: Int) throws(ValueError) -> SQLValue {
+    switch value {
+    case .nothing: return .null
+    case .bool(let flag): return .bool(flag)
+    case .number(let number): return .number(number)
+    case .text(let text): return .text(text)
+    case .structure:
+      // OKKI writes an empty object as [] (vendor-apis.md B.11).
+      if value.isEmpty { return .null }
+      throw .unfit(name(of: operand), wanted: "a single value", kind: value.kind)
+    }
+  }
+
+  /// What a field's failure says of an evaluation that came to nothing.
+  fileprivate func failure(behind error: EvaluationError) -> ValueError {
+    switch error {
+    case .nothing(let source): .nothing(source)
+    case .empty(let source): .empty(source)
+    case .unfit(let source, let wanted, let kind): .unfit(source, wanted: wanted, kind: kind)
+    case .divisionByZero(let source): .divisionByZero(source)
+    case .overflow(let source): .overflow(source)
+    case .limit(let sentence), .invalid(let sentence): .invalid(sentence)
+    case .operand(_, let sentence): refusal ?? .invalid(sentence)
+    }
+  }
+}
+
+extension Value {
+  /// What an expression came to. Dates become texts: JSON has no other.
+  fileprivate init(_ value: SQLValue) {
+    switch value {
+    case .null: self = .nothing
+    case .bool(let flag): self = .bool(flag)
+    case .number(let number): self = .number(number)
+    case .text(let text): self = .text(text)
+    case .date, .dateTime, .time: self = .text(value.text ?? "")
+    }
+  }
+}

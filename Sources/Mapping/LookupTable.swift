@@ -1,0 +1,37 @@
+public import JSON
+public import Orders
+
+/// Records that the mapper's lookups found, gathered before it runs: the mapping itself does no I/O.
+public struct LookupTable: Sendable {
+  private let records: [LookupKey: JSONDocument]
+
+  /// A table of what was found; a key without a record found nothing.
+  public init(_ records: [LookupKey: JSONDocument] = [:]) { self.records = records }
+
+  func value(_ lookup: Lookup, _ reader: OrderReader) throws(ValueError) -> Value {
+    guard let key = try lookup.key(reader), let record = records[key] else { return .nothing }
+    // A flattened record has dots in its keys, another one objects on the way.
+    if lookup.field.segments.count > 1, let found = record.root[lookup.field.text] {
+      return try Value(found, name: lookup.field.text)
+    }
+    var value = record.root
+    for segment in lookup.field.segments {
+      guard let member = value[segment] else { return .nothing }
+      value = member
+    }
+    return try Value(value, name: lookup.field.text)
+  }
+
+  func hasRecord(_ lookup: Lookup, _ reader: OrderReader) throws(ValueError) -> Bool {
+    try lookup.key(reader).map { records[$0] != nil } ?? false
+  }
+
+  /// Why a lookup has no value: for the operator a customer who has not come yet is another matter than one without a
+  /// number.
+  func reason(_ lookup: Lookup, asked: String, _ reader: OrderReader) -> String {
+    guard let key = try? lookup.key(reader) else { return "\(asked) is empty" }
+    return records[key] == nil
+      ? "\(lookup.collection) has no record by \(asked)"
+      : "\(lookup.field.text) is empty in the record of \(lookup.collection) by \(asked)"
+  }
+}

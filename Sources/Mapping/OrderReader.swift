@@ -1,0 +1,191 @@
+import Expressions
+import JSON
+import Orders
+
+/// Reads one order for one run: knows which rows the run is in, and reads what a row holds once however many fields
+/// need it.
+final class OrderReader {
+  private let table: OperandTable
+  private let answers: LookupTable
+  let inputs: MappingInputs
+  /// How expressions are evaluated.
+  let evaluation: EvaluationSettings
+  /// Why the last operand that an expression asked for could not be had.
+  var refusal: ValueError?
+  /// The order, and the rows that the run is in; innermost last. As many as lists lie within each other. In memory of
+  /// its own, like what has been read, since these are asked for every field of every row, and a class's variables are
+  /// checked for overlapping accesses each time.
+  private let rows: UnsafeMutableBufferPointer<Row>
+  private var level = 0
+  private var clock = 1
+  private let read: UnsafeMutableBufferPointer<Read>
+
+  private struct Row {
+    var value: JSONValue
+    /// When it was entered.
+    var entered: Int
+  }
+
+  private struct Read {
+    let level: Int
+    /// When the row was entered that the value is from; 0 for not read.
+    var entered = 0
+    var value = Value.nothing
+  }
+
+  init(_ order: JSONValue, _ table: OperandTable, answers: LookupTable, inputs: MappingInputs) {
+    self.table = table
+    self.answers = answers
+    self.inputs = inputs
+    let seed = inputs.randomSeed ?? 0
+    // Expressions that ask for either without having been given it are refused before they run.
+    evaluation = EvaluationSettings(now: inputs.now ?? BeijingTime(epochSeconds: 0)) { Variable.uuid(seed) }
+    rows = .allocate(capacity: table.depth + 1)
+    rows.initialize(repeating: Row(value: order, entered: 1))
+    read = .allocate(capacity: table.operands.count)
+    _ = read.initialize(from: table.operands.lazy.map { Read(level: $0.level) })
+  }
+
+  deinit {
+    rows.deinitialize()
+    rows.deallocate()
+    read.deinitialize()
+    read.deallocate()
+  }
+
+  // MARK: Rows
+
+  func enter(_ row: JSONValue) {
+    clock += 1
+    level += 1
+    rows[level] = Row(value: row, entered: clock)
+  }
+
+  func leave() { level -= 1 }
+
+  /// Does something in each row of a list: an object counts as one row, anything else as none
+  /// (mapping-language.md §8).
+  func forEachRow(of list: ListReach, _ body: (Int) -> Void) {
+    guard let found = self.list(list) else { return }
+    if found.kind == .object {
+      enter(found)
+      body(0)
+      return leave()
+    }
+    var position = 0
+    for row in found.elements {
+      enter(row)
+      body(position)
+      leave()
+      position += 1
+    }
+  }
+
+  func rowCount(of list: ListReach) -> Int {
+    guard let found = self.list(list) else { return 0 }
+    return found.kind == .object ? 1 : found.count
+  }
+
+  private func list(_ list: ListReach) -> JSONValue? {
+    for place in list.places {
+      var value = rows[place.level].value
+      var isThere = true
+      for step in place.steps {
+        guard let member = Self.member(step, of: value) else {
+          isThere = false
+          break
+        }
+        value = member
+      }
+      if isThere { return value.kind == .array || value.kind == .object ? value : nil }
+    }
+    return nil
+  }
+
+  // MARK: Operands
+
+  func name(of operand: Int) -> String { table.operands[operand].name }
+
+  func names(_ operands: [Int]) -> String? {
+    operands.isEmpty ? nil : operands.map(name).joined(separator: ", ")
+  }
+
+  /// What an operand reads in the present rows. What leads nowhere reads nothing.
+  func value(of operand: Int) throws(ValueError) -> Value {
+    let now = rows[read[operand].level].entered
+    if read[operand].entered == now { return read[operand].value }
+    let value = try fresh(table.operands[operand])
+    read[operand].value = value
+    read[operand].entered = now
+    return value
+  }
+
+  private func fresh(_ operand: Operand) throws(ValueError) -> Value {
+    let value: Value
+    switch operand.source {
+    case .field(let reach): value = try self.value(at: reach, operand.name)
+    case .made(let reach, let format):
+      value = try format.applied(to: try self.value(at: reach, operand.name), name: operand.name)
+    case .variable(let variable):
+      guard let found = variable.value(inputs) else { throw .unknown(operand.name) }
+      value = found
+    case .lookup(let number): value = try answers.value(table.lookups[number], self)
+    }
+    guard let filter = operand.filter else { return value }
+    return try filter.applied(to: value, name: operand.name)
+  }
+
+  private func value(at reach: Reach, _ name: String) throws(ValueError) -> Value {
+    var value = rows[reach.level].value
+    for step in reach.steps {
+      // Outside its array a path into a list reads the first element.
+      if value.kind == .array, let first = value[0] { value = first }
+      guard let member = Self.member(step, of: value) else { return .nothing }
+      value = member
+    }
+    return try Value(value, name: name)
+  }
+
+  private static func member(_ step: Reach.Step, of value: JSONValue) -> JSONValue? {
+    if let found = value[step.key] { return found }
+    for key in step.others {
+      if let found = value[key] { return found }
+    }
+    return nil
+  }
+
+  /// What an operand reads in every row of its list, or of the lists on its way: for sums over all rows.
+  func values(of operand: Int) throws(ValueError) -> [Value] {
+    let operand = table.operands[operand]
+    guard case .field(let reach) = operand.source else { return [try fresh(operand)] }
+    var found: [JSONValue] = []
+    if let list = operand.list {
+      let all = self.list(list)
+      found = all.map { $0.kind == .array ? Array($0.elements) : [$0] } ?? []
+    } else {
+      found = [rows[reach.level].value]
+    }
+    for step in reach.steps {
+      found = found.flatMap { $0.kind == .array ? Array($0.elements) : [$0] }
+        .compactMap { Self.member(step, of: $0) }
+    }
+    var values: [Value] = []
+    for value in found {
+      let value = try Value(value, name: operand.name)
+      values.append(try operand.filter?.applied(to: value, name: operand.name) ?? value)
+    }
+    return values
+  }
+
+  // MARK: Lookups
+
+  func lookup(_ number: Int) -> Lookup { table.lookups[number] }
+
+  func answer(to number: Int) throws(ValueError) -> Value { try answers.value(table.lookups[number], self) }
+
+  func hasRecord(for number: Int) throws(ValueError) -> Bool { try answers.hasRecord(table.lookups[number], self) }
+
+  func reason(_ number: Int) -> String {
+    answers.reason(table.lookups[number], asked: table.lookups[number].asked(table), self)
+  }
+}
