@@ -44,6 +44,7 @@ public struct StrategyProblems: Error, Sendable, CustomStringConvertible {
 struct ProblemList {
   private let file: String
   private let text: [UInt8]
+  private lazy var lines = LineStarts(text)
   private(set) var problems: [StrategyProblem] = []
   private(set) var warnings: [StrategyProblem] = []
   /// A file with more problems than this is another kind of file.
@@ -71,11 +72,30 @@ struct ProblemList {
     warnings.append(problem(sentence, at: path, offset: value.map { $0.rawBytes.startIndex }))
   }
 
-  private func problem(_ sentence: String, at path: String, offset: Int?) -> StrategyProblem {
-    let before = offset.map { text.prefix($0) }
-    return StrategyProblem(
-      file: file, path: path, sentence, line: before.map { $0.count(where: { $0 == 0x0A }) + 1 },
-      // Bytes that go on a character of UTF-8 are not counted: editors count characters.
-      column: before.map { $0.reversed().prefix(while: { $0 != 0x0A }).count(where: { $0 & 0xC0 != 0x80 }) + 1 })
+  private mutating func problem(_ sentence: String, at path: String, offset: Int?) -> StrategyProblem {
+    guard let offset else { return StrategyProblem(file: file, path: path, sentence, line: nil, column: nil) }
+    let (line, start) = lines.line(at: offset)
+    // Bytes that go on a character of UTF-8 are not counted: editors count characters.
+    let column = text[start..<offset].count { $0 & 0xC0 != 0x80 } + 1
+    return StrategyProblem(file: file, path: path, sentence, line: line, column: column)
+  }
+}
+
+/// Where the lines of a text begin.
+private struct LineStarts {
+  private var starts = [0]
+
+  init(_ text: [UInt8]) {
+    for (offset, byte) in text.enumerated() where byte == 0x0A { starts.append(offset + 1) }
+  }
+
+  /// The line, counted from 1, and the offset of its first byte.
+  func line(at offset: Int) -> (line: Int, start: Int) {
+    var (low, high) = (0, starts.count)
+    while high - low > 1 {
+      let middle = (low + high) / 2
+      if starts[middle] <= offset { low = middle } else { high = middle }
+    }
+    return (low + 1, starts[low])
   }
 }

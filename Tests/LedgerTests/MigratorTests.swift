@@ -45,40 +45,47 @@ struct MigratorTests {
     }
   }
 
-  @Test("waits for another migration longer than for any other lock, and then goes on")
-  func waitsForAnother() async throws {
+  /// Calls `body` while another session holds the migrations' lock; `release` ends that session.
+  private func whileAnotherMigrates(
+    _ body: (_ schema: FreshSchema, _ release: @escaping @Sendable () async -> Void) async throws -> Void
+  ) async throws {
     try await withEmptySchema { schema, _, _ in
       let holder = schema.client()
       let session = try await holder.session()
       _ = try await session.run(
         PostgresStatement(
           "SELECT pg_advisory_lock($1::int, hashtext($2::text))", .int(AdvisoryLock.migration), .text(schema.name)))
-      let waiting = try schema.database(lockTimeoutMilliseconds: 20)
-      let applied = try await Migrator(waiting, onWait: { await session.close() }).migrate()
-      #expect(applied.count == migrations.count)
-      await waiting.close()
-      await holder.close()
-    }
-  }
-
-  @Test("gives up when another migration does not end")
-  func givesUp() async throws {
-    try await withEmptySchema { schema, _, _ in
-      let holder = schema.client()
-      let session = try await holder.session()
-      _ = try await session.run(
-        PostgresStatement(
-          "SELECT pg_advisory_lock($1::int, hashtext($2::text))", .int(AdvisoryLock.migration), .text(schema.name)))
-      let waiting = try schema.database(lockTimeoutMilliseconds: 1)
-      let refusal = await failure { () throws(LedgerFailure) in _ = try await Migrator(waiting).migrate() }
-      guard case .unavailable? = refusal else { throw Unexpected(refusal: refusal) }
-      await waiting.close()
+      try await body(schema) { await session.close() }
       await session.close()
       await holder.close()
     }
   }
 
-  private struct Unexpected: Error { let refusal: LedgerFailure? }
+  @Test("waits for another migration longer than for any other lock, and then goes on")
+  func waitsForAnother() async throws {
+    try await whileAnotherMigrates { schema, release in
+      let waiting = try schema.database(lockTimeoutMilliseconds: 20)
+      #expect(try await Migrator(waiting, onWait: release).migrate().count == migrations.count)
+      await waiting.close()
+    }
+  }
+
+  @Test("gives up when another migration does not end within six lock timeouts")
+  func givesUp() async throws {
+    try await whileAnotherMigrates { schema, _ in
+      let waits = Probe<Void>()
+      let waiting = try schema.database(lockTimeoutMilliseconds: 1)
+      let refusal = await failure { () throws(LedgerFailure) in
+        _ = try await Migrator(waiting, onWait: { waits.report(()) }).migrate()
+      }
+      await waiting.close()
+      guard case .unavailable? = refusal else {
+        Issue.record("another migration that does not end gave \(String(describing: refusal))")
+        return
+      }
+      #expect(waits.events.count == 5)
+    }
+  }
 
   @Test("refuses a database that is newer than the program")
   func newer() async throws {

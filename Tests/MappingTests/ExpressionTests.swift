@@ -60,6 +60,11 @@ struct ExpressionTests {
     #expect(try failure("_function IFNULL({empty},7)+0", #"{"empty":""}"#).code == .fieldMissing)
   }
 
+  @Test("an empty list or object is nothing: OKKI writes an empty object as []", arguments: ["[]", "{}"])
+  func emptyStructure(value: String) throws {
+    #expect(try headText("_function IFNULL({a},7)", #"{"a":\#(value)}"#) == "7")
+  }
+
   @Test("arithmetic with nothing is nothing, which IFNULL and COALESCE step over, as in MySQL")
   func nothingInArithmetic() throws {
     #expect(try headText("_function IFNULL({a}/NULLIF({b},0),0)", #"{"a":5,"b":0}"#) == "0")
