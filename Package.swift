@@ -117,7 +117,9 @@ let package = Package(
     tests("PostgreSQLTests", ["PostgreSQL", "DriverThread", "TestSockets"]),
     tests("CurlTests", ["Curl", "CCurl", "TestSockets"]),
     tests("VendorSimTests", ["VendorStage", "JSON"]),
-    tests("FerryTests", ["ferry", "Console", "Orders", "Pipeline", "Telemetry", "TestSockets", lifecycle, logging]),
+    tests(
+      "FerryTests",
+      ["ferry", "Console", "Orders", "Pipeline", "Queue", "Telemetry", "TestSockets", lifecycle, logging]),
     tests("ArchitectureTests", []),
     tests(
       "EndToEndTests",

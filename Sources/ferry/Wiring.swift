@@ -46,6 +46,11 @@ final class Wiring: Sendable {
     try Topology(prefix: settings.text(.queuePrefix), ladder: settings.wholes(.retrySeconds))
   }
 
+  /// Delays and attempts of the workers; each rung of its ladder is a queue of the topology.
+  var policy: RetryPolicy {
+    RetryPolicy(ladder: settings.wholes(.retrySeconds), maxAttempts: settings.whole(.maxAttempts))
+  }
+
   func rabbit() throws(QueueFailure) -> RabbitSettings {
     var rabbit = try RabbitSettings(url: settings.text(.rabbitURL))
     rabbit.certificateAuthorityFile = settings.text(.certificateAuthorities)
@@ -155,7 +160,6 @@ final class Wiring: Sendable {
       try rabbit(), topology: topology, stage: name, prefetch: min(settings.whole(.prefetch), mostLent),
       onEvent: events("\(name.rawValue) inbox"))
     let outbox = RabbitOutbox(try rabbit(), topology: topology, onEvent: events("\(name.rawValue) outbox"))
-    let policy = RetryPolicy(ladder: settings.wholes(.retrySeconds), maxAttempts: settings.whole(.maxAttempts))
     let worker = Worker(
       stage: stage, inbox: inbox, outbox: outbox, policy: policy, shape: shape, clock: clock, logger: logger)
     return RoleService(

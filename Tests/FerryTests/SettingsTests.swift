@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Settings")
 struct SettingsTests {
-  private static let complete = [
+  static let complete = [
     "FERRY_OKKI_URL": "https://okki.example", "FERRY_OKKI_CLIENT_ID": "id", "FERRY_OKKI_CLIENT_SECRET": "s3cr3t-okki",
     "FERRY_K3_URL": "http://k3.example:8080", "FERRY_K3_AUTHORITY_CODE": "s3cr3t-k3",
     "FERRY_RABBITMQ_URL": "amqp://u:s3cr3t-mq@mq.example/",
