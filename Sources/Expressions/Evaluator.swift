@@ -90,7 +90,9 @@ struct Evaluator {
   /// What a message calls a node: the fields that it reads, never their values.
   func describe(_ at: Int32) -> String {
     let found = program.operands(below: at)
-    return found.isEmpty ? "a constant" : found.map(operands.name(of:)).joined(separator: ", ")
+    if found.isEmpty { return "a constant" }
+    let names = found.map(operands.name(of:)).joined(separator: ", ")
+    return program.isOperand(at) ? names : "what the formula makes of \(names)"
   }
 
   // MARK: Numbers

@@ -44,6 +44,9 @@ final class Program: Sendable {
     }
   }
 
+  /// Whether a node is one field of the source, as it is.
+  func isOperand(_ at: Int32) -> Bool { [.operand, .quoted].contains(nodes[Int(at)].kind) }
+
   /// The operands that are read below a node.
   func operands(below at: Int32) -> [Int] {
     var found: [Int] = []

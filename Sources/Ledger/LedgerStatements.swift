@@ -32,11 +32,12 @@ extension PostgresLedger {
       state = 'writing', revision = EXCLUDED.revision, payload_hash = EXCLUDED.payload_hash, token = EXCLUDED.token,
       due = clock_timestamp() + $7::bigint * interval '1 second',
       doubt = held.state = 'writing' OR held.doubt,
+      doubt_revision = CASE WHEN held.state = 'writing' OR held.doubt THEN least(held.doubt_revision, held.revision) END,
       reason = NULL, claims = held.claims + 1, changed = clock_timestamp()
     WHERE held.revision <= EXCLUDED.revision AND (
       held.state IN ('clean', 'parked')
       OR held.state IN ('writing', 'in_doubt') AND held.due <= clock_timestamp())
-    RETURNING held.order_id, held.token, held.external_key, held.doubt
+    RETURNING held.order_id, held.token, held.external_key, held.doubt, held.doubt_revision
     """
 
   /// What stands in the rows of orders that could not be taken.

@@ -63,7 +63,7 @@ public final class PostgresLedger: SyncLedger {
     var result: [Int64: ClaimAnswer] = [:]
     for row in 0..<rows.count {
       guard let id = rows.int(row, 0), let token = rows.int(row, 1), let key = rows[row, 2] else { continue }
-      let claim = Claim(key: key, token: token)
+      let claim = Claim(key: key, token: token, doubtfulRevision: rows.int(row, 4))
       result[id] = rows.bool(row, 3) == true ? .inDoubt(claim) : .new(claim)
     }
     return result
@@ -153,8 +153,7 @@ private struct LedgerEnd {
     case .parked(let code):
       state = "parked"
       reason = code.rawValue
-      // Something is in K/3 or may be: a replay must not begin with a Save.
-      doubt = code == .conflict || code == .inDoubt
+      doubt = code.leavesDoubt
     }
   }
 }

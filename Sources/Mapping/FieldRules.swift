@@ -14,6 +14,9 @@ struct FieldRules: Sendable {
 
   /// Most decimals; rounded half away from zero. K/3's own: price 6, quantity 4, amount 2 (vendor-apis.md A-18).
   var decimals: Int?
+  /// The value must fit into `decimals` as the source has it: instead of being rounded it parks the order. For quantities
+  /// and amounts that nobody computed.
+  var isExact = false
   /// The field must have a value; the reason when it has none.
   var missing: MappingFailure.Code?
   /// Static mapping table.
@@ -44,14 +47,17 @@ struct FieldRules: Sendable {
           let known = MappingFailure.Code.allCases.map(\.rawValue).joined(separator: ", ")
           report("missing is one of \(known)")
         }
-      case "decimals", "table", "miss", "default":
+      case "decimals", "exact", "table", "miss", "default":
         if isScalar { read(key, entry, report) } else { report("«\(key)» is only for fields with a value") }
       case "optional":
         isOptional = entry.bool ?? false
         if entry.bool == nil || !isScalar { report("optional is true or false, of a field with a lookup") }
-      default: report("«\(excerpt(key))» is unknown; known are decimals, missing, table, miss, default, optional")
+      default:
+        let known = "decimals, exact, missing, table, miss, default, optional"
+        report("«\(excerpt(key))» is unknown; known are \(known)")
       }
     }
+    if isExact, decimals == nil, value["decimals"] == nil { report("exact needs decimals") }
     let hasTable = table != nil || value["table"] != nil
     if !hasTable, value["miss"] != nil || (value["default"] != nil && !isOptional) {
       report("miss and default need a table")
@@ -64,6 +70,9 @@ struct FieldRules: Sendable {
     case "decimals":
       decimals = entry.int64.flatMap { (0...20).contains($0) ? Int($0) : nil }
       if decimals == nil { report("decimals is a whole number from 0 to 20") }
+    case "exact":
+      isExact = entry.bool ?? false
+      if entry.bool == nil { report("exact is true or false") }
     case "table":
       table = Dictionary(entry.members.map { ($0.key, $0.value.text ?? "") }, uniquingKeysWith: { $1 })
       if entry.kind != .object || entry.members.contains(where: { $0.value.text == nil }) {

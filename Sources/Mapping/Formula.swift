@@ -69,6 +69,18 @@ extension OrderReader: OperandSource {
     }
   }
 
+  /// Why a formula came to nothing: the fields that are empty, or else what it does with those that are not.
+  func emptiness(of formula: Formula) -> String {
+    let empty = formula.operands.filter { operand in
+      guard let value = try? self.value(of: operand) as Value else { return true }
+      return value.isBlank
+    }
+    if empty.isEmpty {
+      return "what the formula makes of \(formula.operands.map(name(of:)).joined(separator: ", ")) is empty"
+    }
+    return "\(empty.map(name(of:)).joined(separator: ", ")) is empty"
+  }
+
   private func noted(_ error: ValueError, _ operand: Int) -> EvaluationError {
     refusal = error
     return .operand(operand, error.sentence)

@@ -96,18 +96,19 @@ struct MappingRun {
 
   private func reason(_ field: FieldDescriptor) -> String {
     if case .lookup(let number) = field.form { return reader.reason(number) }
-    return "\(field.source) is empty"
+    guard case .function(let formula) = field.form else { return "\(field.source) is empty" }
+    return reader.emptiness(of: formula)
   }
 
   private func written(
     _ value: Value, as scalar: ScalarType, _ field: FieldDescriptor
   ) throws(ValueError) -> JSONTree? {
     guard field.parser != nil else {
-      return value.isEmpty ? nil : try scalar.written(value, decimals: field.rules.decimals, source: field.source)
+      return value.isEmpty ? nil : try scalar.written(value, field.rules, source: field.source)
     }
     // Parsers are made for lists and objects, too.
     if case .structure(let structure) = value { return parsed(JSONTree(structure), field) }
-    let tree = value.isEmpty ? nil : try scalar.written(value, decimals: field.rules.decimals, source: field.source)
+    let tree = value.isEmpty ? nil : try scalar.written(value, field.rules, source: field.source)
     return parsed(tree, field)
   }
 

@@ -34,17 +34,23 @@ enum ScalarType: Sendable {
 
   /// The value as JSON.
   /// - Parameters:
-  ///   - decimals: how many a number keeps at most; nil: all.
+  ///   - rules: how many decimals a number keeps at most, and whether it may lose any.
   ///   - source: what the value is called in messages.
-  func written(_ value: Value, decimals: Int?, source: String) throws(ValueError) -> JSONTree {
+  func written(_ value: Value, _ rules: FieldRules, source: String) throws(ValueError) -> JSONTree {
     func unfit(_ wanted: String) -> ValueError { .unfit(source, wanted: wanted, kind: value.kind) }
     func number() throws(ValueError) -> ExactDecimal {
       guard let number = value.number else { throw unfit("a number") }
-      return decimals.map { number.rounded(scale: $0).normalized } ?? number
+      guard let decimals = rules.decimals else { return number }
+      let rounded = number.rounded(scale: decimals).normalized
+      if rules.isExact, rounded != number {
+        throw .unfit(
+          source, wanted: "a number of at most \(decimals) decimals", kind: "one of \(number.normalized.scale)")
+      }
+      return rounded
     }
     switch self {
     case .string:
-      if decimals != nil { return .string(try number().description) }
+      if rules.decimals != nil { return .string(try number().description) }
       if case .structure = value { throw unfit("a text") }
       return .string(value.text)
     case .number: return .number(try number())

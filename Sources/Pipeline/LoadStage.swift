@@ -145,8 +145,7 @@ public struct LoadStage: Stage {
   private func resolved(_ work: Work, _ answer: LookUpAnswer) -> Decision {
     switch answer {
     case .same(let bill): Decision(work: work, outcome: .done(.resolved), settlement: .written(bill))
-    case .different(let reason):
-      Decision(work: work, outcome: .dead(Outcome.Burial(reason)), settlement: .parked(reason.code))
+    case .different(let reason): different(work, reason)
     case .unavailable(let reason):
       Decision(
         work: work, outcome: .later(reason, afterSeconds: times.visibleSeconds),
@@ -156,6 +155,18 @@ public struct LoadStage: Stage {
         work: work, outcome: .later(Reason(.inDoubt, "order \(work.envelope.orderID) is not in K/3"), afterSeconds: 1),
         settlement: .clean)
     }
+  }
+
+  /// Where an older revision's Save is in doubt the bill under the order's number is taken for that one's.
+  private func different(_ work: Work, _ reason: Reason) -> Decision {
+    var reason = reason
+    if let older = work.claim.doubtfulRevision, older < work.envelope.revision {
+      reason = Reason(
+        .changedAfterWritten,
+        "order \(work.envelope.orderID) changed in OKKI while the Save of an older revision was in doubt; K/3 holds a bill "
+          + "under its number that is not this revision's: \(reason.sentence)")
+    }
+    return Decision(work: work, outcome: .dead(Outcome.Burial(reason)), settlement: .parked(reason.code))
   }
 
   /// - Parameter isRepeat: the Save follows a look-up that found nothing. Ending in doubt again, it counts as an attempt:

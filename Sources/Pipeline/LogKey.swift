@@ -1,4 +1,5 @@
 public import Logging
+import Orders
 
 /// The keys of log metadata, declared in one place so that none is misspelt. Values are ids, names, counts and kinds;
 /// never payloads or secrets.
@@ -37,5 +38,17 @@ extension Logger {
     log(
       level: level, message,
       metadata: Dictionary(uniqueKeysWithValues: data.map { ($0.rawValue, .stringConvertible($1)) }))
+  }
+
+  /// Tells of a message that was parked. A vendor's own words may name customers; they are kept with the dead letter and
+  /// not logged.
+  func parked(_ reason: Reason, of envelope: Envelope?, at stage: StageName, hasVendorWords: Bool = false) {
+    log(
+      .warning, "Parked",
+      [
+        .stage: stage.rawValue, .order: envelope?.orderID.description ?? "unknown",
+        .revision: envelope?.revision ?? 0, .attempt: envelope?.attempt ?? 0, .reason: reason.code.rawValue,
+        .sentence: hasVendorWords ? "the vendor's words are in the dead letter" : reason.sentence,
+      ])
   }
 }

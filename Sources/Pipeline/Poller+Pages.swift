@@ -158,12 +158,21 @@ extension Poller {
     }
     if parcels.isEmpty { return }
     var confirmed: [PublishedRevision] = []
+    var parked: [(envelope: Envelope, reason: Reason)] = []
     var failure: String?
-    for (revision, result) in zip(revisions, await outbox.publish(parcels)) {
+    for ((revision, parcel), result) in zip(zip(revisions, parcels), await outbox.publish(parcels)) {
       switch result {
-      case .confirmed: confirmed.append(revision)
+      case .confirmed:
+        confirmed.append(revision)
+        if let reason = parcel.burial?.reason, case .envelope(let envelope) = parcel.content {
+          parked.append((envelope, reason))
+        }
       case .unknown(let why), .refused(let why): failure = why
       }
+    }
+    for (envelope, reason) in parked {
+      metrics.countDeadLetter(reason.code, at: .transform)
+      logger.parked(reason, of: envelope, at: .transform)
     }
     let done = confirmed
     if !done.isEmpty {
@@ -171,5 +180,6 @@ extension Poller {
       polled.increment(by: done.count)
     }
     if let failure { throw .broker(failure) }
+    hasAnswered(.rabbitmq)
   }
 }

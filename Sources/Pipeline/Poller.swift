@@ -87,6 +87,7 @@ public final class Poller: Service {
   let stuck = Mutex<[OrderID: Int]>([:])
   /// After so many failures in a row an order is parked instead of holding up the watermark.
   static let mostFailures = 5
+  let metrics = PipelineMetrics()
   private let ending = Mutex<PollInterruption?>(nil)
   private let cycles = Counter(label: "ferry_poll_cycles_total")
   private let failures = Counter(label: "ferry_poll_failures_total")
@@ -108,7 +109,8 @@ public final class Poller: Service {
     self.logger = logger
   }
 
-  /// How the last cycle ended early; nil when it did not, or when another process leads.
+  /// How the last cycle ended early; nil when it did not, when another process leads, or when the partner that ended it
+  /// has answered since.
   public var interruption: PollInterruption? { ending.withLock { $0 } }
 
   /// Cycles until graceful shutdown. A failed cycle is tried again after a growing pause; while another process polls,
@@ -272,12 +274,29 @@ public final class Poller: Service {
   func fromSource<Answer: Sendable>(
     _ ask: () async throws(SourceFailure) -> Answer
   ) async throws(PollInterruption) -> Answer {
-    do throws(SourceFailure) { return try await ask() } catch { throw .source(error) }
+    do throws(SourceFailure) {
+      let answer = try await ask()
+      hasAnswered(.okki)
+      return answer
+    } catch { throw .source(error) }
   }
 
   func fromLedger<Answer: Sendable>(
     _ ask: () async throws(LedgerFailure) -> Answer
   ) async throws(PollInterruption) -> Answer {
-    do throws(LedgerFailure) { return try await ask() } catch { throw .ledger(error) }
+    do throws(LedgerFailure) {
+      let answer = try await ask()
+      hasAnswered(.postgresql)
+      return answer
+    } catch { throw .ledger(error) }
+  }
+
+  /// A partner that ended the last cycle is away no longer, however long the next cycle takes. The ledger that answers is
+  /// also set up.
+  func hasAnswered(_ partner: Partner) {
+    ending.withLock { ending in
+      guard let away = ending?.absence?.partner else { return }
+      if away == partner || away == .setup && partner == .postgresql { ending = nil }
+    }
   }
 }

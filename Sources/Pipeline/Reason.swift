@@ -48,6 +48,9 @@ public enum ReasonCode: String, Sendable, CaseIterable {
   case ledgerUnavailable = "ledger_unavailable"
   /// The setup is wrong; no order can pass until it is mended.
   case configuration
+
+  /// Whether something is in K/3 when an order is parked for this, or may be: a replay asks K/3 before it saves.
+  public var leavesDoubt: Bool { [.conflict, .inDoubt, .changedAfterWritten].contains(self) }
 }
 
 /// A reason code with its sentence for people.

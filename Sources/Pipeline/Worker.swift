@@ -136,7 +136,7 @@ public final class Worker: Service {
         parcels.append(
           Parcel(to: .dead(stage.name), .unreadable(delivery.body), burial: Outcome.Burial(reason)))
         metrics.count(.dead(Outcome.Burial(reason)), at: stage.name)
-        report(reason, of: nil)
+        logger.parked(reason, of: nil, at: stage.name)
       case .success(let envelope):
         let outcome = outcomes[outcomeIndex]
         outcomeIndex += 1
@@ -150,7 +150,7 @@ public final class Worker: Service {
           parcels.append(Parcel(to: .retry(stage.name, afterSeconds: seconds), .envelope(again)))
         case .bury(let last, let burial):
           parcels.append(Parcel(to: .dead(stage.name), .envelope(last), burial: burial))
-          report(burial.reason, of: envelope, hasVendorWords: !burial.vendorAnswer.isEmpty)
+          logger.parked(burial.reason, of: envelope, at: stage.name, hasVendorWords: !burial.vendorAnswer.isEmpty)
         }
         receipts.append(delivery.receipt)
       }
@@ -190,17 +190,6 @@ public final class Worker: Service {
       wait = min(wait * 2, .seconds(15))
       left = unconfirmed
     }
-  }
-
-  /// A vendor's own words may name customers; they are kept with the dead letter and not logged.
-  private func report(_ reason: Reason, of envelope: Envelope?, hasVendorWords: Bool = false) {
-    logger.log(
-      .warning, "Parked",
-      [
-        .stage: stage.name.rawValue, .order: envelope?.orderID.description ?? "unknown",
-        .revision: envelope?.revision ?? 0, .attempt: envelope?.attempt ?? 0, .reason: reason.code.rawValue,
-        .sentence: hasVendorWords ? "the vendor's words are in the dead letter" : reason.sentence,
-      ])
   }
 }
 

@@ -53,7 +53,10 @@ struct MeaningTests {
       ("IFNULL({{empty}}*1, 0)", .empty("empty")),
       ("DATE({{word}})", .unfit("word", wanted: "a date", kind: "a text")),
       ("{{big}}*{{big}}", .overflow("big")), ("{{broken}}", .operand(2, "broken on purpose")),
-      ("CAST({{one}}-2 AS UNSIGNED)", .unfit("one", wanted: "a number of at least 0", kind: "a negative one")),
+      (
+        "CAST({{one}}-2 AS UNSIGNED)",
+        .unfit("what the formula makes of one", wanted: "a number of at least 0", kind: "a negative one")
+      ),
       (
         "CAST(12345 AS DECIMAL(4,2))",
         .unfit("a constant", wanted: "a number of at most 2 digits", kind: "a longer one")

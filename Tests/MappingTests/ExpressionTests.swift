@@ -72,7 +72,16 @@ struct ExpressionTests {
     // Alone it is an error: a price must not silently go missing.
     let failure = try failure("_function {a}/NULLIF({b},0)", #"{"a":5,"b":0}"#)
     #expect(failure.code == .fieldMissing)
-    #expect(failure.sentence == "b is empty")
+    #expect(failure.sentence == "what the formula makes of b is empty")
+  }
+
+  @Test("a required field says which of its formula's fields is empty, or that the formula makes nothing of them")
+  func emptyResult() throws {
+    func sentence(_ order: String) throws -> String {
+      try failure("_function NULLIF(DATE({day}),'1970-01-01')", order, #""is_required":true"#).sentence
+    }
+    #expect(try sentence(#"{"day":""}"#) == "day is empty")
+    #expect(try sentence(#"{"day":"1970-01-01"}"#) == "what the formula makes of day is empty")
   }
 
   @Test("IFNULL does not hide a text that is no number; of a division by zero it says what then, as in MySQL")
@@ -101,7 +110,8 @@ struct ExpressionTests {
   @Test("a division and a remainder by zero name the field that is 0")
   func divisionByZero() throws {
     for (formula, source) in [
-      ("{a}/{b}", "b"), ("{a}%{b}", "b"), ("{a}/({b}*2)", "b"), ("{a}/0", "a constant"), ("1/({a}-{a})", "a"),
+      ("{a}/{b}", "b"), ("{a}%{b}", "b"), ("{a}/({b}*2)", "what the formula makes of b"), ("{a}/0", "a constant"),
+      ("1/({a}-{a})", "what the formula makes of a"),
     ] {
       let failure = try failure("_function " + formula, #"{"a":5,"b":"0.00"}"#)
       #expect(failure.code == .divisionByZero)
@@ -158,6 +168,21 @@ struct ExactnessTests {
     #expect(try headText("_function {a}/{c}", order, #""ferry":{"decimals":6}"#) == "33.333333")
     #expect(try headText("_function 200/{c}", order, #""ferry":{"decimals":6}"#) == "66.666667")
     #expect(try headText("_function {a}/{c}*{c}", order, #""ferry":{"decimals":2}"#) == "100")
+  }
+
+  @Test("a quantity or an amount that nobody computed is carried as it is or not at all")
+  func exact() throws {
+    let rules = #""ferry":{"decimals":2,"exact":true}"#
+    for (number, text) in [("1.50", "1.5"), ("\"-0.010\"", "-0.01"), ("1e2", "100"), ("0.000", "0")] {
+      #expect(try headText("{a}", #"{"a":\#(number)}"#, rules) == text)
+    }
+    for number in ["1.005", "\"0.004\"", "1e-3"] {
+      let failure = try failure("{a}", #"{"a":\#(number)}"#, rules)
+      #expect(failure.code == .valueInvalid)
+      #expect(failure.sentence == "a should be a number of at most 2 decimals but is one of 3")
+    }
+    #expect(problem("{a}", #""ferry":{"exact":true}"#) == "exact needs decimals")
+    #expect(problem("{a}", #""ferry":{"exact":1,"decimals":2}"#) == "exact is true or false")
   }
 
   @Test("1000/7 times 7000 is a million again at two decimals")

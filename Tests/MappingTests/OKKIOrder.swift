@@ -5,7 +5,7 @@ enum OKKIOrder {
     "order_id":52035565020013,"order_no":"SO2024-000017","name":"示例订单","account_date":"2024-01-29 00:00:00",
     "currency":"USD","exchange_rate":718.35,"exchange_rate_usd":"100","amount":"123456789014680.33",
     "product_total_amount":123456789014680.33,"addition_cost_amount":0,"amount_rmb":"886851843886956.15",
-    "amount_usd":123456789014680.33,"cost_with_tax_total":"0","product_total_count":"7016.83335",
+    "amount_usd":123456789014680.33,"cost_with_tax_total":"0","product_total_count":"7016.8333",
     "status":1101043688,"status_name":"待回款","approval_status":-1,"link_status":[20,30,40,60,50,10],
     "company_id":3448551934,"company":{"company_id":3448551934,"name":"Muster & Söhne","is_archive":1,"serial_id":"2023670"},
     "company_name":"Muster & Söhne","company_phone":"","customer_id":"3448551935","customer_name":"示例 🚚",
@@ -31,7 +31,7 @@ enum OKKIOrder {
      "cost_amount":1234.56,"other_cost":0,"vat_rate":"13"}
     """#,
     #"""
-    {"unique_id":5203556550,"product_no":"2024031221684","unit":"","count":0.33335,"unit_price":"0.3",
+    {"unique_id":5203556550,"product_no":"2024031221684","unit":"","count":0.3333,"unit_price":"0.3",
      "cost_amount":"0.10","other_cost":0,"vat_rate":null}
     """#,
     #"""
@@ -50,12 +50,12 @@ enum OKKIOrder {
     return text
   }
 
-  /// An order in yuan, whose lines have more decimals than cents.
+  /// An order in yuan, dated on a leap day.
   static let yuan = #"""
     {"order_id":"52035565020014","order_no":20240130001,"account_date":"2024-02-29","currency":"CNY",
-     "exchange_rate":"100","amount":349.995,"addition_cost_amount":"0.00","company_id":"3448551934","company":[],
+     "exchange_rate":"100","amount":349.99,"addition_cost_amount":"0.00","company_id":"3448551934","company":[],
      "shipment_deadline":"1970-01-01 00:00:00","product_list":[
       {"product_no":"P1","unit":"Pair","count":"9","cost_amount":"250.00","vat_rate":13},
-      {"product_no":"P2","unit":"Piece","count":2.5,"cost_amount":99.995,"vat_rate":"9"}]}
+      {"product_no":"P2","unit":"Piece","count":2.5,"cost_amount":99.99,"vat_rate":"9"}]}
     """#
 }

@@ -94,7 +94,7 @@ struct ShippedStrategyTests {
         item: "B 9", unit: "S05", quantity: "12.5", price: "87.402478", taxPrice: "98.7648", cess: "13",
         amount: "1092.53", tax: "142.03", total: "1234.56", standard: "8868.46", date: "2024-02-15"),
       Line(
-        item: "2024031221684", unit: "S01", quantity: "0.3334", price: "0.299985", taxPrice: "0.299985", cess: "0",
+        item: "2024031221684", unit: "S01", quantity: "0.3333", price: "0.30003", taxPrice: "0.30003", cess: "0",
         amount: "0.1", tax: "0", total: "0.1", standard: "0.72", date: "2024-02-15"),
       Line(
         item: "88001", unit: "S04", quantity: "1", price: "116468668879571.386792", taxPrice: "123456789012345.67",
@@ -116,10 +116,9 @@ struct ShippedStrategyTests {
       item: "P1", unit: "S03", quantity: "9", price: "24.582104", taxPrice: "27.777778", cess: "13", amount: "221.24",
       tax: "28.76", total: "250", standard: "250", date: "2024-02-29"
     ).add(to: &expected, at: 0)
-    // 99.995 is 100.00 in the bill; the amount in base currency follows from that.
     Line(
-      item: "P2", unit: "S01", quantity: "2.5", price: "36.695413", taxPrice: "39.998", cess: "9", amount: "91.74",
-      tax: "8.26", total: "100", standard: "100", date: "2024-02-29"
+      item: "P2", unit: "S01", quantity: "2.5", price: "36.693578", taxPrice: "39.996", cess: "9", amount: "91.73",
+      tax: "8.26", total: "99.99", standard: "99.99", date: "2024-02-29"
     ).add(to: &expected, at: 1)
     #expect(values == expected)
   }
@@ -127,7 +126,7 @@ struct ShippedStrategyTests {
   @Test("for amounts and rates of all kinds the tax is the total less the amount, to the cent")
   func taxIsTheDifference() throws {
     for (amount, rate) in [
-      ("0.01", "13"), ("0.05", "6"), ("-1.15", "13"), ("999.995", "9"), ("33.335", "0.5"), ("1e3", "7"),
+      ("0.01", "13"), ("0.05", "6"), ("-1.15", "13"), ("999.99", "9"), ("33.33", "0.5"), ("1e3", "7"),
     ] {
       let order = #"""
         {"order_no":"1","account_date":"2024-01-29","currency":"USD","exchange_rate":700,"company_id":3448551934,
@@ -208,7 +207,7 @@ struct HeldOrderTests {
     #expect(try ShippedStrategy.failures(order) == expected)
   }
 
-  @Test("amounts that contradict each other", arguments: ["100", "\"123456789014680.35\"", "0", "-123456789014680.33"])
+  @Test("amounts that contradict each other", arguments: ["100", "\"123456789014680.34\"", "0", "-123456789014680.33"])
   func contradiction(amount: String) throws {
     let order = OKKIOrder.text((#""amount":"123456789014680.33""#, #""amount":\#(amount)"#))
     #expect(try ShippedStrategy.failures(order) == ["amount_mismatch "])
@@ -228,6 +227,25 @@ struct HeldOrderTests {
     #expect(try ShippedStrategy.failures(OKKIOrder.text(costs)) == ["amount_mismatch "])
     let whole = (#""amount":"123456789014680.33""#, #""amount":"123456789014700.33""#)
     #expect(try ShippedStrategy.failures(OKKIOrder.text(costs, whole)) == ["amount_mismatch "])
+  }
+
+  @Test(
+    "a quantity, an amount or a tax rate that K/3's decimals cannot hold is not rounded",
+    arguments: [
+      (#""count":"12.5""#, #""count":"12.50001""#, "Fauxqty"),
+      (#""count":"12.5""#, #""count":"0.00004""#, "Fauxqty"),
+      (#""vat_rate":"13""#, #""vat_rate":"13.005""#, "FCess"),
+    ])
+  func precision(old: String, new: String, field: String) throws {
+    #expect(try ShippedStrategy.failures(OKKIOrder.text((old, new))) == ["value_invalid Page2[2].\(field)"])
+  }
+
+  @Test("an amount of half a cent is not rounded, and a cent between the order and its lines is not let through")
+  func cents() throws {
+    let half = OKKIOrder.text((#""cost_amount":1234.56"#, #""cost_amount":1234.565"#))
+    #expect(try ShippedStrategy.failures(half) == ["value_invalid Page2[2].FAllAmount", "amount_mismatch "])
+    let cent = OKKIOrder.text((#""amount":"123456789014680.33""#, #""amount":"123456789014680.34""#))
+    #expect(try ShippedStrategy.failures(cent) == ["amount_mismatch "])
   }
 
   @Test("an order whose lines were left at 0 by an integration")

@@ -30,6 +30,8 @@ public final class MemoryLedger: SyncLedger {
     public var due: ManualClock.Instant
     /// Whether K/3 must be asked before a Save.
     public var doubt: Bool
+    /// While in doubt: the oldest revision that may be in K/3.
+    public var doubtfulRevision: Int64?
     /// The external key.
     public var key: String
     /// What K/3 made of it.
@@ -102,13 +104,14 @@ public final class MemoryLedger: SyncLedger {
     case .clean, .parked: break
     }
     state.tokens += 1
+    row.doubtfulRevision = row.doubt ? min(row.doubtfulRevision ?? row.revision, row.revision) : nil
     row.state = .writing
     row.revision = request.revision
     row.token = state.tokens
     row.due = due
     row.reason = nil
     state.rows[request.orderID] = row
-    let claim = Claim(key: row.key, token: row.token)
+    let claim = Claim(key: row.key, token: row.token, doubtfulRevision: row.doubtfulRevision)
     return row.doubt ? .inDoubt(claim) : .new(claim)
   }
 
@@ -162,7 +165,7 @@ extension MemoryLedger.Row {
     case .parked(let code):
       state = .parked
       reason = code
-      doubt = code == .conflict || code == .inDoubt
+      doubt = code.leavesDoubt
     }
     return true
   }

@@ -94,6 +94,22 @@ private let claimCases: [ContractCase<SyncLedgerSubject>] = [
     #expect(try await subject.claim(1, 1) == .stale)
     #expect(try await subject.claim(1, 3).busySeconds != nil)
   },
+  ContractCase("a claim in doubt knows the oldest revision that may be written, until nothing is") {
+    subject async throws in
+    let order = OrderID(rawValue: 1)
+    #expect(try await subject.claim(1, 3).claim?.doubtfulRevision == nil)
+    try await subject.makeDue(order)
+    #expect(try await subject.claim(1, 4).claim?.doubtfulRevision == 3)
+    try await subject.makeDue(order)
+    let last = try await subject.claim(1, 5)
+    #expect(last.claim?.doubtfulRevision == 3)
+    try await subject.settle(1, last, .parked(.changedAfterWritten))
+    let replay = try await subject.claim(1, 5)
+    #expect(replay.isInDoubt && replay.claim?.doubtfulRevision == 3)
+    try await subject.settle(1, replay, .clean)
+    let clean = try await subject.claim(1, 6)
+    #expect(clean.isNew && clean.claim?.doubtfulRevision == nil)
+  },
   ContractCase("a newer revision of an order in doubt asks first") { subject async throws in
     _ = try await subject.claim(1, 1)
     try await subject.makeDue(OrderID(rawValue: 1))

@@ -197,6 +197,28 @@ struct LoadStageTests {
     #expect(erp.saves == ["SO1"])
   }
 
+  @Test("the bill of an older revision whose answer was lost is no stranger's: the order changed after it was written")
+  func olderInDoubt() async {
+    erp.next(.lostAnswer, key: "SO1")
+    _ = await stage.handle([.bill(1, customer: "C1")])
+    ledger.makeDue(OrderID(rawValue: 1))
+    guard case .dead(let burial) = await stage.handle([.bill(1, revision: 2, customer: "C2")]).first else {
+      Issue.record("another revision's bill must not count as this one's")
+      return
+    }
+    #expect(burial.reason.code == .changedAfterWritten)
+    #expect(row(1)?.reason == .changedAfterWritten)
+    #expect(await stage.handle([.bill(1, customer: "C1")]) == [.done(.stale)])
+    // A replay asks again before it sends anything, and finds the same.
+    guard case .dead(let again) = await stage.handle([.bill(1, revision: 2, customer: "C2")]).first else {
+      Issue.record("a replay must not be written over it")
+      return
+    }
+    #expect(again.reason.code == .changedAfterWritten)
+    #expect(erp.lookUps == ["SO1", "SO1"])
+    #expect(erp.saves == ["SO1"])
+  }
+
   @Test("a refusal is parked with K/3's answer; the claim is free for a replay")
   func rejected() async {
     guard case .dead(let burial) = await stage.handle([.bill(1, customer: "C9")]).first else {

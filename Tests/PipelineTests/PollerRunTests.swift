@@ -39,6 +39,39 @@ struct PollerRunTests {
     try await ended(running)
   }
 
+  @Test(
+    "a partner that answers again is away no longer, however long the cycle goes on",
+    arguments: [Partner.okki, .postgresql, .rabbitmq])
+  func backAgain(partner: Partner) async throws {
+    source.put(id: 1, number: "SO1", updated: noon.advanced(bySeconds: -60))
+    // Another slice, read after the first one is published.
+    source.put(id: 2, number: "SO2", updated: noon.advanced(bySeconds: -3000))
+    let ledger = MemoryPollLedger(books)
+    let inner = MemoryOutbox(MemoryBroker(clock: clock))
+    switch partner {
+    case .okki: source.fail(.now, with: .transient("503"))
+    case .postgresql: ledger.fail(.unavailable("connection refused"))
+    default: inner.fail { _ in .refused("no queue takes it") }
+    }
+    var plan = PollPlan(since: noon.advanced(bySeconds: -3600))
+    plan.sliceSize = 1
+    let poller = Poller(
+      source: source, ledger: ledger, collections: MemoryCollections(), outbox: inner, plan: plan,
+      clock: pipelineClock(clock), logger: silent)
+    let running = Task { await poller.run() }
+    try await clock.sleepers(atLeast: 1)
+    #expect(poller.interruption?.absence == Absence(partner))
+    let seen = Probe<Absence?>()
+    source.beforeEach { if $0 == .details(OrderID(rawValue: 1)) { seen.report(poller.interruption?.absence) } }
+    ledger.fail(nil)
+    inner.fail(nil)
+    clock.advance(by: .seconds(1))
+    try await seen.wait { $0.count == 1 }
+    #expect(seen.events == [nil])
+    running.cancel()
+    try await ended(running)
+  }
+
   @Test("a single cycle is left to the process that polls, and steps down after its own")
   func once() async throws {
     let other = MemoryPollLedger(books)

@@ -1,4 +1,5 @@
 import JSON
+import Logging
 import Orders
 import Pipeline
 import PipelineTesting
@@ -18,13 +19,13 @@ struct PollerTests {
     outbox = MemoryOutbox(broker)
   }
 
-  private func poller(_ shape: (inout PollPlan) -> Void = { _ in }) -> Poller {
+  private func poller(logger: Logger = silent, _ shape: (inout PollPlan) -> Void = { _ in }) -> Poller {
     var plan = PollPlan(since: noon.advanced(bySeconds: -3600))
     plan.pageSize = 10
     shape(&plan)
     return Poller(
       source: source, ledger: ledger, collections: collections, outbox: outbox, plan: plan,
-      clock: pipelineClock(clock), logger: silent)
+      clock: pipelineClock(clock), logger: logger)
   }
 
   private func put(_ ids: ClosedRange<Int64>, secondsAgo: Int64 = 600) {
@@ -178,7 +179,12 @@ struct PollerTests {
   func malformedDetails() async throws {
     put(1...3)
     source.fail(.details(OrderID(rawValue: 2)), with: .malformed("nested too deep"))
-    try await poller().cycle()
+    let lines = Probe<String>()
+    try await poller(logger: recording(lines)).cycle()
+    #expect(lines.events.count == 1)
+    let line = try #require(lines.events.first)
+    #expect(line.hasPrefix("warning Parked "))
+    #expect(line.contains(" order.id=2 ") && line.contains("reason.code=order_malformed"), "\(line)")
     #expect(await queued().keys.sorted() == [1, 3])
     let parked = broker.parked(by: .transform)
     #expect(parked.map { $0.envelope?.orderID.rawValue } == [2])

@@ -52,11 +52,14 @@ public struct Claim: Sendable, Equatable {
   public let key: String
   /// Fencing token: settles count only with it.
   public let token: Int64
+  /// Of a claim in doubt: the oldest revision that may have been written. Nil of a new one.
+  public let doubtfulRevision: Int64?
 
   /// A claim.
-  public init(key: String, token: Int64) {
+  public init(key: String, token: Int64, doubtfulRevision: Int64? = nil) {
     self.key = key
     self.token = token
+    self.doubtfulRevision = doubtfulRevision
   }
 }
 
@@ -70,8 +73,8 @@ public struct Settlement: Sendable, Equatable {
     case clean
     /// Unknown: the next claim is `inDoubt`, not before so many seconds have passed.
     case inDoubt(lookUpAfterSeconds: Int)
-    /// Parked with its reason. The next claim is `new`, since provably nothing was written; but for `.conflict` and
-    /// `.inDoubt` it is `inDoubt`: something is in K/3, or may be.
+    /// Parked with its reason. The next claim is `new`, since provably nothing was written; but where the reason leaves
+    /// a doubt (`ReasonCode.leavesDoubt`) it is `inDoubt`.
     case parked(ReasonCode)
   }
 
