@@ -1,4 +1,5 @@
 import ArgumentParser
+import Pipeline
 
 struct MigrateCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -9,10 +10,20 @@ struct MigrateCommand: AsyncParsableCommand {
       such as a server that is away.
       """)
 
+  @Option(help: "Seconds to wait for servers that are away, 0 to 3600.") var wait = 0
+
+  func validate() throws {
+    guard (0...3600).contains(wait) else { throw ValidationError("--wait is 0 to 3600 seconds") }
+  }
+
   func run() async throws {
     let wiring = try Startup.wiring(for: [.migrate])
-    let (done, problems) = await wiring.migrate()
-    for line in done { print(line) }
+    let patience = Patience(seconds: wait, clock: wiring.clock)
+    let problems = await patience.problems(report: { print($0) }, tell: Startup.complain) {
+      // Each attempt has its own connections and closes them.
+      let fresh = Wiring(settings: wiring.settings, logger: wiring.logger, registry: wiring.registry)
+      return await fresh.migrate()
+    }
     for problem in problems { Startup.complain("PROBLEM  \(Startup.sentence(of: problem))") }
     if !problems.isEmpty { throw Startup.exit(for: problems) }
   }

@@ -15,7 +15,7 @@ struct VerdictCommand: ParsableCommand {
   var worker: [String] = []
   @Flag(help: "Judge without any worker: parked orders are then not counted.") var withoutWorkers = false
   @Flag(help: "One JSON object instead of a table.") var json = false
-  @Option(help: "Judge again until it holds, at most so many seconds.") var wait = 0
+  @Option(help: "Judge again until it holds, or a book can be read, at most so many seconds.") var wait = 0
   @Option(help: "Judge nothing: end as soon as K/3 holds so many bills.") var waitBills: Int?
 
   func validate() throws {
@@ -26,10 +26,10 @@ struct VerdictCommand: ParsableCommand {
 
   func run() throws {
     let deadline = ContinuousClock.now.advanced(by: .seconds(wait))
-    var verdict = try judged()
+    var verdict = try judged(until: deadline)
     while !isEnough(verdict), ContinuousClock.now < deadline {
       usleep(200_000)
-      verdict = try judged()
+      verdict = try judged(until: deadline)
     }
     if waitBills != nil {
       if !isEnough(verdict) { throw ExitCode(1) }
@@ -43,13 +43,18 @@ struct VerdictCommand: ParsableCommand {
     waitBills.map { verdict.billCount >= $0 } ?? verdict.holds
   }
 
-  private func judged() throws -> Verdict {
-    do {
-      return try Verdict.reached(okki: okki, k3: k3, workers: worker)
-    } catch {
-      let sentence = [UInt8]("cannot judge: \(error)\n".utf8)
-      write(STDERR_FILENO, sentence, sentence.count)
-      throw ExitCode(2)
+  /// A book that cannot be read may be that of a server which is still starting, so it has until the deadline too.
+  private func judged(until deadline: ContinuousClock.Instant) throws -> Verdict {
+    while true {
+      do { return try Verdict.reached(okki: okki, k3: k3, workers: worker) } catch {
+        guard ContinuousClock.now >= deadline else {
+          usleep(200_000)
+          continue
+        }
+        let sentence = [UInt8]("cannot judge: \(error)\n".utf8)
+        write(STDERR_FILENO, sentence, sentence.count)
+        throw ExitCode(2)
+      }
     }
   }
 }
