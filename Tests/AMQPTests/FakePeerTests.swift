@@ -1,4 +1,5 @@
 import AMQP
+import AMQPTesting
 import Testing
 
 /// What a real broker does rarely, or not on demand.
