@@ -170,7 +170,7 @@ struct ConnectionTests {
         onEvent: { events.report($0) })
       let deliveries = await inbox.next(max: 10)
       #expect(deliveries.map { try? $0.envelope.get() } == [order(1)])
-      #expect(events.events.contains(.oversized))
+      #expect(events.events.contains(.oversized(.transform, queue: broker.topology.name(of: .orders))))
       inbox.acknowledge(deliveries.map(\.receipt))
       await inbox.close()
       #expect(try await broker.parked(by: .transform, count: 1).first?.body.count == size)
