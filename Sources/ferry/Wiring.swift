@@ -226,19 +226,10 @@ final class Wiring: Sendable {
       done = applied.isEmpty ? ["PostgreSQL: nothing to do"] : applied.map { "PostgreSQL: applied \($0)" }
     } catch { problems.append(error) }
     do throws(QueueFailure) {
-      let administration = try administration()
-      let result: Result<[SetupProblem], QueueFailure>
-      do throws(QueueFailure) {
-        if let refusal = try await administration.reach() {
-          result = .success([refusal])
-        } else {
-          result = .success(try await administration.apply())
-        }
-      } catch { result = .failure(error) }
-      await administration.close()
-      let differences = try result.get()
-      problems += differences
-      if differences.isEmpty { done.append("RabbitMQ: queues, bindings and policies are as they should be") }
+      let found = try await broker { administration throws(QueueFailure) in try await administration.apply() }
+      let told = [found.amqp, found.management].compactMap { $0 } + found.differences
+      problems += told
+      if told.isEmpty { done.append("RabbitMQ: queues, bindings and policies are as they should be") }
     } catch { problems.append(error) }
     await close()
     return (done, problems)

@@ -54,4 +54,19 @@ struct WiringTests {
         "info The broker takes messages again connection=poll outbox",
       ])
   }
+
+  @Test("ferry migrate tells what is wrong with each of its three addresses, as ferry check does")
+  func addresses() async throws {
+    let wiring = try wiring([
+      "FERRY_POSTGRES_URL": "postgresql://u:p@127.0.0.1:1/ferry", "FERRY_RABBITMQ_URL": "amqp://u:p@127.0.0.1:1/",
+      "FERRY_RABBITMQ_MANAGEMENT_URL": "http://u:p@127.0.0.1:1",
+    ])
+    let (done, problems) = await wiring.migrate()
+    #expect(done.isEmpty)
+    let told = problems.map { Startup.sentence(of: $0) }
+    #expect(told.count == 3, "\(told)")
+    #expect(told.first?.hasPrefix("PostgreSQL is away") == true)
+    #expect(told.dropFirst().first?.hasPrefix("the broker cannot be reached") == true)
+    #expect(told.last?.hasPrefix("the broker's management cannot be reached") == true)
+  }
 }
