@@ -19,13 +19,16 @@ final class Wiring: Sendable {
   /// What has to be closed at the end, in order.
   private let closers = Mutex<[@Sendable () async -> Void]>([])
 
-  init(settings: Settings, logger: Logger, registry: MetricsRegistry) {
+  let clock: PipelineClock
+
+  init(settings: Settings, logger: Logger, registry: MetricsRegistry, clock: PipelineClock = Wiring.systemClock) {
     self.settings = settings
     self.logger = logger
     self.registry = registry
+    self.clock = clock
   }
 
-  let clock = PipelineClock(
+  static let systemClock = PipelineClock(
     now: { ContinuousClock.now },
     epochMilliseconds: { Int64(Date().timeIntervalSince1970 * 1000) },
     // Cancelled early is what the caller asked for.

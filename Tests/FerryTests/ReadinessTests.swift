@@ -15,6 +15,12 @@ struct ReadinessTests {
     func run() async {}
   }
 
+  private func pipelineClock(_ clock: ManualClock) -> PipelineClock {
+    PipelineClock(
+      now: { ContinuousClock.now }, epochMilliseconds: { 1 },
+      sleep: { try? await clock.sleep(until: clock.now.advanced(by: $0), tolerance: nil) })
+  }
+
   @Test("a role is ready when the broker is there and nobody was away; else each part that is away is named")
   func parts() {
     let away = Mutex<Set<Absence>>([])
@@ -75,10 +81,7 @@ struct ReadinessTests {
       .unavailable("away"), .unavailable("away"), .broken("the tables are missing: run `ferry migrate`"), nil,
     ])
     let watch = LedgerWatch(
-      clock: PipelineClock(
-        now: { ContinuousClock.now }, epochMilliseconds: { 1 },
-        sleep: { try? await clock.sleep(until: clock.now.advanced(by: $0), tolerance: nil) }),
-      logger: recording(lines)
+      clock: pipelineClock(clock), logger: recording(lines)
     ) { () async throws(LedgerFailure) in
       if let failure = answers.withLock({ $0.removeFirst() }) { throw failure }
     }
@@ -108,9 +111,7 @@ struct ReadinessTests {
     let clock = ManualClock()
     let looks = Probe<Void>()
     let watch = LedgerWatch(
-      clock: PipelineClock(
-        now: { ContinuousClock.now }, epochMilliseconds: { 1 },
-        sleep: { try? await clock.sleep(until: clock.now.advanced(by: $0), tolerance: nil) }), logger: silent
+      clock: pipelineClock(clock), logger: silent
     ) { () async throws(LedgerFailure) in
       looks.report(())
       throw .unavailable("away")
@@ -130,12 +131,19 @@ struct ReadinessTests {
     ]
     let environment = SettingsTests.complete.merging(changes) { _, new in new }
     let registry = MetricsRegistry()
+    let clock = ManualClock()
     let wiring = Wiring(
-      settings: try Settings(environment: environment, roles: Role.all), logger: silent, registry: registry)
+      settings: try Settings(environment: environment, roles: Role.all), logger: silent, registry: registry,
+      clock: pipelineClock(clock))
     let role = try wiring.roleService(.load)
     await role.prepare()
     #expect(role.notReady() == ["load: RabbitMQ is not connected", "load: PostgreSQL is away"])
     #expect(registry.prometheusText().contains(#"ferry_paused{partner="postgresql",stage="load"} 1"#))
+    // Beside the worker it waits for its next look; nothing else here waits on this clock.
+    let upkeep = Task { await role.upkeep() }
+    try await clock.sleepers(atLeast: 1)
+    upkeep.cancel()
+    await upkeep.value
     await wiring.close()
   }
 }

@@ -9,7 +9,7 @@ import Testing
 
 @testable import Queue
 
-@Suite("How a connection to the broker stands", .timeLimit(.minutes(3)))
+@Suite("How a connection to the broker stands", .timeLimit(.minutes(1)))
 struct StandingTests {
   @Test("a broker that holds publishers back is told from one that is not there, with its words, and when it lets go")
   func blocked() async throws {
@@ -33,8 +33,7 @@ struct StandingTests {
     #expect(!outbox.isReady)
     #expect(events.events == [.connected(1), .blocked("low on memory")])
     letGo.signal()
-    try await events.wait { $0.count > 2 }
-    #expect(events.events.last == .unblocked)
+    try await events.wait { $0.last == .unblocked }
     #expect(outbox.standing == .ready)
     peer.stop()
     await outbox.close()
