@@ -132,7 +132,8 @@ extension Wiring {
     }
   }
 
-  private func problem(_ error: any Error, remedy: String) -> SetupProblem {
+  /// An error with its own remedy, or with this one.
+  func problem(_ error: any Error, remedy: String) -> SetupProblem {
     if let failure = error as? QueueFailure, let own = failure.remedy {
       return SetupProblem(SetupProblem.ended(failure.description), remedy: own)
     }

@@ -1,7 +1,10 @@
 import Foundation
 import Pipeline
+import PipelineTesting
+import Telemetry
 import Testing
 
+@testable import Queue
 @testable import ferry
 
 @Suite("Sentences for people")
@@ -20,6 +23,22 @@ struct SentenceTests {
     #expect(SetupProblem.ended("it is away") == "it is away.")
     #expect(SetupProblem.ended("is that meant?") == "is that meant?")
     #expect(Startup.sentence(of: LedgerFailure.broken("it is full.")) == "The ledger cannot be used: it is full.")
+  }
+
+  @Test("a failure of the broker with a remedy of its own is a matter of configuration, and keeps that remedy in ferry check")
+  func remedy() throws {
+    let failure = QueueFailure("the user lacks rights", remedy: "Give it the tag.")
+    #expect(Startup.sentence(of: failure) == "the user lacks rights. Give it the tag.")
+    #expect(Startup.exit(for: [failure]) == Startup.configurationExit)
+    let away = QueueFailure("it is away")
+    #expect(Startup.exit(for: [away]) != Startup.configurationExit)
+    let wiring = Wiring(
+      settings: try Settings(environment: SettingsTests.complete, roles: Role.all), logger: silent,
+      registry: MetricsRegistry())
+    #expect(
+      wiring.problem(failure, remedy: "Start it.")
+        == SetupProblem("the user lacks rights.", remedy: "Give it the tag."))
+    #expect(wiring.problem(away, remedy: "Start it.") == SetupProblem("it is away.", remedy: "Start it."))
   }
 
   @Test("each reason stands in the documents", arguments: ["README.md", "README.zh-CN.md", "deploy/README.md"])
