@@ -25,7 +25,7 @@ struct SentenceTests {
     #expect(Startup.sentence(of: LedgerFailure.broken("it is full.")) == "The ledger cannot be used: it is full.")
   }
 
-  @Test("a failure of the broker with a remedy of its own is a matter of configuration, and keeps that remedy in ferry check")
+  @Test("a failure of the broker with a remedy of its own is a matter of configuration, and keeps it in ferry check")
   func remedy() throws {
     let failure = QueueFailure("the user lacks rights", remedy: "Give it the tag.")
     #expect(Startup.sentence(of: failure) == "the user lacks rights. Give it the tag.")

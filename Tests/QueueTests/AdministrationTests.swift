@@ -163,8 +163,9 @@ struct AdministrationTests {
     await inbox.close()
     let outbox = RabbitOutbox(broker.settings, topology: broker.topology)
     let results = await outbox.publish([Parcel(to: .dead(.load), .unreadable([1]))])
-    await outbox.close()
     #expect("\(results)".contains("`ferry migrate`"), "\(results)")
+    #expect(outbox.standing.sentence?.hasSuffix("run `ferry migrate`") == true, "\(outbox.standing)")
+    await outbox.close()
     await broker.administration.close()
   }
 
