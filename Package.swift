@@ -97,9 +97,11 @@ let package = Package(
 
     // Servers on plain sockets, which do what a test says.
     .target(name: "TestSockets", dependencies: ["DriverThread"], path: "Tests/TestSockets", swiftSettings: house),
+    // A broker on a plain socket, which says what a test wants.
+    .target(name: "AMQPTesting", dependencies: ["DriverThread"], path: "Tests/AMQPTesting", swiftSettings: house),
     // Doubles of the ports and the contracts that doubles and adapters keep.
     .target(
-      name: "PipelineTesting", dependencies: ["JSON", "Orders", "Pipeline", "TestSockets"],
+      name: "PipelineTesting", dependencies: ["JSON", "Orders", "Pipeline", "TestSockets", logging],
       path: "Tests/PipelineTesting", swiftSettings: house),
 
     // Tests, in the order of the rooms.
@@ -110,16 +112,19 @@ let package = Package(
     tests("PipelineTests", ["Pipeline", "JSON", "Orders", "Mapping", "PipelineTesting", logging, lifecycle]),
     tests("OKKITests", ["OKKI", "JSON", "Orders", "Pipeline", "Curl", "PipelineTesting", "VendorStage"]),
     tests("K3Tests", ["K3", "JSON", "Orders", "Pipeline", "Curl", "PipelineTesting", "VendorStage"]),
-    tests("QueueTests", ["Queue", "AMQP", "Curl", "JSON", "Orders", "Pipeline", "PipelineTesting"]),
+    tests("QueueTests", ["Queue", "AMQP", "AMQPTesting", "Curl", "JSON", "Orders", "Pipeline", "PipelineTesting"]),
     tests("LedgerTests", ["Ledger", "Orders", "Pipeline", "PipelineTesting", "PostgreSQL"]),
     tests("TelemetryTests", ["Telemetry", "JSON", logging, coreMetrics]),
-    tests("AMQPTests", ["AMQP", "DriverThread"]),
+    tests("AMQPTests", ["AMQP", "AMQPTesting", "DriverThread"]),
     tests("PostgreSQLTests", ["PostgreSQL", "DriverThread", "TestSockets"]),
     tests("CurlTests", ["Curl", "CCurl", "TestSockets"]),
     tests("VendorSimTests", ["VendorStage", "JSON"]),
     tests(
       "FerryTests",
-      ["ferry", "Console", "Orders", "Pipeline", "Queue", "Telemetry", "TestSockets", lifecycle, logging]),
+      [
+        "ferry", "Console", "Mapping", "Orders", "Pipeline", "PipelineTesting", "Queue", "Telemetry", "TestSockets",
+        lifecycle, logging,
+      ]),
     tests("ArchitectureTests", []),
     tests(
       "EndToEndTests",

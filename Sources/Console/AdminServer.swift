@@ -27,6 +27,14 @@ public struct PortTaken: Error, Sendable {
   public let port: Int
 }
 
+/// The admin server cannot listen on the address that it was given.
+public struct HostUnusable: Error, Sendable {
+  /// The address, or the host's name.
+  public let host: String
+  /// Why, without a full stop.
+  public let why: String
+}
+
 /// Answers `/healthz`, `/readyz` and `/metrics` of one process.
 public struct AdminServer: Service {
   private let host: String
@@ -65,6 +73,7 @@ public struct AdminServer: Service {
   }
 
   /// Serves until graceful shutdown.
+  /// - Throws: `PortTaken`, `HostUnusable`, or what else went wrong while listening.
   public func run() async throws {
     let logger = self.logger
     var quiet = logger
@@ -76,8 +85,16 @@ public struct AdminServer: Service {
         logger.info(
           "Health and metrics are served", metadata: ["port": "\(channel.localAddress?.port ?? 0)"])
       }, logger: quiet)
-    do { try await application.run() } catch let error as IOError where error.errnoCode == EADDRINUSE {
+    do {
+      try await application.run()
+    } catch let error as IOError where error.errnoCode == EADDRINUSE {
       throw PortTaken(host: host, port: port)
+    } catch let error as IOError where error.errnoCode == EADDRNOTAVAIL {
+      throw HostUnusable(host: host, why: "it is no address of this machine")
+    } catch is SocketAddressError {
+      throw HostUnusable(host: host, why: "nothing can listen on an address of its kind")
+    } catch is SocketAddressError.UnknownHost {
+      throw HostUnusable(host: host, why: "no host of this name is known")
     }
   }
 

@@ -61,6 +61,16 @@ extension Reason {
   public var absence: Absence { Absence(partner, refusesUs: code == .k3Unauthorized) }
 }
 
+extension LedgerFailure {
+  /// Who is away when the ledger did not answer so.
+  public var absence: Absence {
+    switch self {
+    case .unavailable: Absence(.postgresql)
+    case .broken: Absence(.setup)
+    }
+  }
+}
+
 extension PollInterruption {
   /// Who is away when a cycle ended so; nil when everybody answered.
   public var absence: Absence? {
@@ -72,8 +82,7 @@ extension PollInterruption {
     switch self {
     case .source(.throttled), .drift, .overtaken, .stopped: nil
     case .source: .okki
-    case .ledger(.unavailable): .postgresql
-    case .ledger(.broken): .setup
+    case .ledger(let failure): failure.absence.partner
     case .broker: .rabbitmq
     }
   }

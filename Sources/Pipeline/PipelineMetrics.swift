@@ -1,17 +1,25 @@
-import CoreMetrics
+public import CoreMetrics
 import Synchronization
 
 /// The counters of the flow. Label sets are closed: stages, outcomes and reason codes, never ids.
-final class PipelineMetrics: Sendable {
+public final class PipelineMetrics: Sendable {
   private let outcomes = Mutex<[Key: Counter]>([:])
   private let deadLetters = Mutex<[Key: Counter]>([:])
-  private let transformed = Counter(label: "ferry_transformed_total")
-  private let loaded = Counter(label: "ferry_loaded_total")
+  private let transformed: Counter
+  private let loaded: Counter
+  private let factory: any MetricsFactory
 
   private struct Key: Hashable {
     let stage: StageName
     let outcome: String
     let reason: ReasonCode?
+  }
+
+  /// The counters of a factory.
+  public init(factory: any MetricsFactory = MetricsSystem.factory) {
+    self.factory = factory
+    transformed = Counter(label: "ferry_transformed_total", factory: factory)
+    loaded = Counter(label: "ferry_loaded_total", factory: factory)
   }
 
   func count(_ outcome: Outcome, at stage: StageName) {
@@ -20,7 +28,8 @@ final class PipelineMetrics: Sendable {
       if let counter = counters[key] { return counter }
       let counter = Counter(
         label: "ferry_outcomes_total",
-        dimensions: [("stage", stage.rawValue), ("outcome", key.outcome), ("reason", key.reason?.rawValue ?? "")])
+        dimensions: [("stage", stage.rawValue), ("outcome", key.outcome), ("reason", key.reason?.rawValue ?? "")],
+        factory: factory)
       counters[key] = counter
       return counter
     }.increment()
@@ -31,12 +40,19 @@ final class PipelineMetrics: Sendable {
     }
   }
 
+  /// A message was refused unread: the broker parks it, without a burial.
+  public func countRefused(_ reason: ReasonCode, at stage: StageName) {
+    count(.dead(Outcome.Burial(Reason(reason, "refused unread"))), at: stage)
+    countDeadLetter(reason, at: stage)
+  }
+
   func countDeadLetter(_ reason: ReasonCode, at stage: StageName) {
     let key = Key(stage: stage, outcome: "dead", reason: reason)
     deadLetters.withLock { counters in
       if let counter = counters[key] { return counter }
       let counter = Counter(
-        label: "ferry_dead_letters_total", dimensions: [("stage", stage.rawValue), ("reason", reason.rawValue)])
+        label: "ferry_dead_letters_total", dimensions: [("stage", stage.rawValue), ("reason", reason.rawValue)],
+        factory: factory)
       counters[key] = counter
       return counter
     }.increment()

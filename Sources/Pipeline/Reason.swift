@@ -1,10 +1,8 @@
 /// Why something could not go on: the closed list that logs, metrics, headers, console and runbook share.
 public enum ReasonCode: String, Sendable, CaseIterable {
   // Messages
-  /// A message in the queue that is not Ferry's, or whose body cannot be read.
+  /// A message in the queue that is not Ferry's, is too large, or whose body cannot be read.
   case undecodable
-  /// The broker gave a message up after too many deliveries.
-  case deliveryLimit = "delivery_limit"
   // Mapping
   /// The order's JSON lacks what every order has, or is malformed.
   case orderMalformed = "order_malformed"

@@ -11,6 +11,11 @@ public struct SetupProblem: Error, Sendable, Equatable, CustomStringConvertible 
     self.remedy = remedy
   }
 
+  /// A sentence with its full stop, unless it ends with a mark of its own.
+  public static func ended(_ sentence: String) -> String {
+    sentence.hasSuffix("?") || sentence.hasSuffix(".") ? sentence : sentence + "."
+  }
+
   /// Sentence and remedy.
   public var description: String { "\(sentence) \(remedy)" }
 }

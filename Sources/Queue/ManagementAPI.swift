@@ -107,6 +107,22 @@ final class ManagementAPI: Sendable {
     }
   }
 
+  /// RabbitMQ answers 401 to a wrong password, and also to a user without the tag or the virtual host's permissions: its
+  /// words name the user then.
+  private static func refusal(_ status: Int, _ body: [UInt8]) -> QueueFailure {
+    let words = String(((try? JSONDocument(body))?.root["reason"]?.string ?? "").prefix(100))
+    if status == 401, !words.lowercased().contains("user") {
+      return QueueFailure(
+        "the broker's management refuses user or password of FERRY_RABBITMQ_MANAGEMENT_URL (401)",
+        remedy: "Correct user and password in FERRY_RABBITMQ_MANAGEMENT_URL.")
+    }
+    let answer = words.isEmpty ? "\(status)" : "\(status): \(words)"
+    return QueueFailure(
+      "the user of FERRY_RABBITMQ_MANAGEMENT_URL lacks rights in the broker's management (\(answer))",
+      remedy: "Give it the tag `policymaker` or `administrator` (rabbitmqctl set_user_tags) and permissions on the "
+        + "virtual host (rabbitmqctl set_permissions).")
+  }
+
   /// The body of a good answer; nil for 404.
   private func perform(
     _ method: HTTPRequest.Method, _ path: String, _ body: [UInt8] = []
@@ -123,10 +139,7 @@ final class ManagementAPI: Sendable {
       switch response.status {
       case 200..<300: return response.body
       case 404: return nil
-      case 401, 403:
-        throw QueueFailure(
-          "the broker's management refuses the user (\(response.status)): it needs the tag `policymaker` or "
-            + "`administrator`")
+      case 401, 403: throw Self.refusal(response.status, response.body)
       default:
         throw QueueFailure(
           "the broker's management answered \(method.rawValue) /api/\(path) with \(response.status)")

@@ -43,11 +43,12 @@ public final class RabbitAdministration: Sendable {
     // The driver's words for it: the broker names the virtual host at the end of the login.
     case .loginRefused(let why)? where why.contains("vhost"):
       return SetupProblem(
-        "RabbitMQ refuses the virtual host of FERRY_RABBITMQ_URL: \(why).",
+        SetupProblem.ended("RabbitMQ refuses the virtual host of FERRY_RABBITMQ_URL: \(why)"),
         remedy: "Create it (rabbitmqctl add_vhost) and give the user its permissions, or correct the address.")
     case .loginRefused(let why)?:
       return SetupProblem(
-        "RabbitMQ refuses the login: \(why).", remedy: "Correct user and password in FERRY_RABBITMQ_URL.")
+        SetupProblem.ended("RabbitMQ refuses the login: \(why)"),
+        remedy: "Correct user and password in FERRY_RABBITMQ_URL.")
     default: throw QueueFailure(session.lastFailure)
     }
   }
@@ -98,7 +99,9 @@ public final class RabbitAdministration: Sendable {
     if found.exchange == nil {
       problems.append(TopologyProblem("The exchange \(topology.exchange) is missing"))
     } else {
-      problems += TopologyCheck.bindings(topology, found.bindings?.root)
+      // What is missing or has to go is told for itself.
+      let usable = found.queues.filter { TopologyCheck.declaration($0.key, $0.value.root) == nil }
+      problems += TopologyCheck.bindings(topology, found.bindings?.root, of: Set(usable.keys))
     }
     for queue in topology.queues {
       guard let present = found.queues[queue.name] else {

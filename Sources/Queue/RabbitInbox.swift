@@ -5,7 +5,8 @@ import Synchronization
 /// A stage's queue on RabbitMQ, over a connection that only consumes: a broker that holds publishers back still takes
 /// acknowledgements on it.
 public final class RabbitInbox: Inbox {
-  private let queue: QueueName
+  private let stage: StageName
+  private let queueName: String
   private let coding: EnvelopeCoding
   private let session: RabbitSession
   private let onEvent: @Sendable (QueueEvent) -> Void
@@ -18,10 +19,11 @@ public final class RabbitInbox: Inbox {
     _ settings: RabbitSettings, topology: Topology, stage: StageName, prefetch: Int, pacing: Pacing = .live,
     onEvent: @escaping @Sendable (QueueEvent) -> Void = { _ in }
   ) {
-    queue = stage.queue
+    self.stage = stage
     coding = EnvelopeCoding(topology: topology)
     self.onEvent = onEvent
     let name = topology.name(of: stage.queue)
+    queueName = name
     let prefetch = min(max(prefetch, 1), 2_000)
     session = RabbitSession(settings.options(for: "\(stage.rawValue) inbox"), pacing: pacing, onEvent: onEvent) {
       connection throws(AMQPFailure) in
@@ -30,7 +32,10 @@ public final class RabbitInbox: Inbox {
   }
 
   /// Whether it is connected and consuming.
-  public var isReady: Bool { !session.isRetired && session.live != nil }
+  public var isReady: Bool { standing == .ready }
+
+  /// The same, with what keeps it from consuming.
+  public var standing: QueueStanding { session.isRetired ? .notConnected : session.standing }
 
   /// Waits for messages, as the port says; over broken connections and outages for as long as they last.
   public func next(max: Int) async -> [Delivery] {
@@ -55,12 +60,12 @@ public final class RabbitInbox: Inbox {
     if lent.isTruncated {
       // Only the broker has all of it. Refused, it goes to the dead queue by the queue's policy.
       live.connection.reject([lent.tag], requeue: false)
-      onEvent(.oversized)
+      onEvent(.oversized(stage, queue: queueName))
       return nil
     }
     return Delivery(
-      receipt: Delivery.Receipt(session: live.number, tag: lent.tag), envelope: coding.envelope(of: lent, in: queue),
-      body: lent.body)
+      receipt: Delivery.Receipt(session: live.number, tag: lent.tag),
+      envelope: coding.envelope(of: lent, in: stage.queue), body: lent.body)
   }
 
   /// Settles deliveries; receipts of an earlier connection are ignored, since their messages come again.

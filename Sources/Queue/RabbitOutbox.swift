@@ -21,10 +21,10 @@ public final class RabbitOutbox: Outbox {
   }
 
   /// Whether it is connected and may publish. A connection that broke while idle is noticed within two heartbeats.
-  public var isReady: Bool {
-    guard let live = session.live else { return false }
-    return !live.connection.isBlocked
-  }
+  public var isReady: Bool { standing == .ready }
+
+  /// The same, with what keeps it from publishing. The broker tells that it holds a connection back when that publishes.
+  public var standing: QueueStanding { session.isRetired ? .notConnected : session.standing }
 
   /// Connects if it is not connected: one attempt, after the pause that is due.
   /// - Returns: `isReady`.
@@ -36,11 +36,7 @@ public final class RabbitOutbox: Outbox {
 
   /// Keeps the connection up while nothing is published, until the outbox is closed or the task cancelled: looks each
   /// second, and connects with the pauses that are due.
-  public func stayConnected() async {
-    while !Task.isCancelled, !session.isRetired {
-      if await session.connected() != nil { try? await pacing.sleep(.seconds(1)) }
-    }
-  }
+  public func stayConnected() async { await session.stayConnected() }
 
   /// Publishes a batch, as the port says. Without a connection it waits for the pause that is due (at most 30 s) and
   /// makes one attempt to connect.
@@ -59,7 +55,7 @@ public final class RabbitOutbox: Outbox {
       for (index, answer) in zip(pending, answers) { results[index] = answer }
       if answers.contains(.confirmed) { session.worked() }
       guard let failure = live.connection.failure else { break }
-      if case .channelClosed(404, _) = failure {
+      if failure.isOfMissing {
         // The exchange is missing: the answers do not say what to do about it.
         for index in pending { results[index] = results[index].saying(failure.sentence) }
       }

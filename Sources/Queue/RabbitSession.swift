@@ -32,6 +32,8 @@ final class RabbitSession: Sendable {
     _ options: AMQPOptions, pacing: Pacing, onEvent: @escaping @Sendable (QueueEvent) -> Void,
     prepare: @escaping @Sendable (AMQPConnection) async throws(AMQPFailure) -> Void = { _ throws(AMQPFailure) in }
   ) {
+    var options = options
+    options.onBlocked = { onEvent($0.map(QueueEvent.blocked) ?? .unblocked) }
     self.options = options
     self.pacing = pacing
     self.onEvent = onEvent
@@ -49,6 +51,14 @@ final class RabbitSession: Sendable {
 
   /// The same, to be told apart.
   var lastError: AMQPFailure? { state.withLock { $0.lastError } }
+
+  /// How it stands: what the connection shows, without one what the last attempt failed of.
+  var standing: QueueStanding {
+    let (live, lastError) = state.withLock { ($0.live, $0.lastError) }
+    guard let connection = live?.connection else { return QueueStanding(lastError) }
+    if let failure = connection.failure { return QueueStanding(failure) }
+    return connection.isBlocked ? .blocked : .ready
+  }
 
   /// Whether it will never connect again.
   var isRetired: Bool { state.withLock { $0.isRetired } }
@@ -74,6 +84,24 @@ final class RabbitSession: Sendable {
       once.resume(nil)
     }
   }
+
+  /// Keeps the connection up until the session is retired or the task cancelled: looks each second.
+  ///
+  /// A connection that has stood for 10 s has proved its worth, whether or not it carried anything: the pause after its
+  /// loss is a first one.
+  func stayConnected() async {
+    var number: UInt64 = 0
+    var seconds = 0
+    while !Task.isCancelled, !isRetired {
+      guard let live = await connected() else { continue }
+      seconds = live.number == number ? seconds + 1 : 0
+      number = live.number
+      if seconds == Self.provenSeconds { worked() }
+      try? await pacing.sleep(.seconds(1))
+    }
+  }
+
+  private static let provenSeconds = 10
 
   private func attempt() async {
     let pause = state.withLock { $0.backoff.pause(chance: pacing.random()) }
@@ -133,6 +161,7 @@ final class RabbitSession: Sendable {
       state.live = nil
       state.backoff.failed(misconfigured: failure.isMisconfiguration)
       state.lastFailure = failure.sentence
+      state.lastError = failure
       return true
     }
     if isNews { onEvent(.lost(failure.sentence)) }
@@ -164,8 +193,12 @@ final class RabbitSession: Sendable {
 extension AMQPFailure {
   /// For people. A queue or exchange that is not there is what a role finds that was started before `ferry migrate`.
   var sentence: String {
-    if case .channelClosed(404, _) = self { return "\(description): run `ferry migrate`" }
-    return description
+    isOfMissing ? "\(description): run `ferry migrate`" : description
+  }
+
+  /// Whether a queue or an exchange is not there.
+  var isOfMissing: Bool {
+    if case .channelClosed(404, _) = self { true } else { false }
   }
 
   /// Whether the broker refused something that it will refuse again.

@@ -1,11 +1,17 @@
 import AMQP
+public import Pipeline
 
 /// Why the queues cannot be worked with, in a sentence for people; holds no password and no content.
 public struct QueueFailure: Error, Sendable, Equatable, CustomStringConvertible {
   /// The sentence.
   public let description: String
+  /// What a person can do about it, one sentence; nil where only time or the broker's operator can.
+  public let remedy: String?
 
-  init(_ description: String) { self.description = description }
+  init(_ description: String, remedy: String? = nil) {
+    self.description = description
+    self.remedy = remedy
+  }
 }
 
 /// Where the broker is and how it is talked to.
@@ -71,6 +77,36 @@ public enum QueueEvent: Sendable, Equatable {
   case failed(String)
   /// Nothing is tried for so many milliseconds.
   case pausing(milliseconds: Int)
-  /// A message too large to be taken in was sent to the dead queue by the broker, whole.
-  case oversized
+  /// The broker holds publishers back, by its memory or disk alarm; its words.
+  case blocked(String)
+  /// The broker takes messages again.
+  case unblocked
+  /// A message too large to be taken in was sent to the stage's dead queue by the broker, whole; from which queue.
+  case oversized(StageName, queue: String)
+}
+
+/// How a connection to the broker stands now.
+public enum QueueStanding: Sendable, Equatable {
+  /// It can be used.
+  case ready
+  /// It stands, and the broker holds publishers back.
+  case blocked
+  /// A queue or an exchange is missing; a sentence with the remedy.
+  case missing(String)
+  /// There is none.
+  case notConnected
+
+  /// What is said of it; nil when it can be used.
+  public var sentence: String? {
+    switch self {
+    case .ready: nil
+    case .blocked: "RabbitMQ holds publishers back (memory or disk alarm)"
+    case .missing(let sentence): sentence
+    case .notConnected: "RabbitMQ is not connected"
+    }
+  }
+
+  init(_ failure: AMQPFailure?) {
+    if let failure, failure.isOfMissing { self = .missing(failure.sentence) } else { self = .notConnected }
+  }
 }

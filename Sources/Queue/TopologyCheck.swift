@@ -13,8 +13,8 @@ enum TopologyCheck {
       .person("See what else uses it, delete it (no message is in an exchange), then run ferry migrate."))
   }
 
-  /// Bindings that are missing or not ours.
-  static func bindings(_ topology: Topology, _ found: JSONValue?) -> [TopologyProblem] {
+  /// Bindings that are not ours, and those that are missing of some of the topology's queues.
+  static func bindings(_ topology: Topology, _ found: JSONValue?, of queues: Set<String>) -> [TopologyProblem] {
     var present: Set<[String]> = []
     if let found {
       for binding in found.elements {
@@ -23,7 +23,7 @@ enum TopologyCheck {
       }
     }
     let wanted = Set(topology.queues.map { [$0.name, $0.routingKey] })
-    let missing = wanted.subtracting(present).sorted { $0[0] < $1[0] }.map {
+    let missing = wanted.subtracting(present).filter { queues.contains($0[0]) }.sorted { $0[0] < $1[0] }.map {
       TopologyProblem("The queue \($0[0]) is not bound to \(topology.exchange) under \($0[1])")
     }
     let foreign = present.subtracting(wanted).filter { !topology.isRetiredRung($0[0], $0[1]) }.sorted { $0[0] < $1[0] }

@@ -1,4 +1,5 @@
 import Pipeline
+import Queue
 import ServiceLifecycle
 import Telemetry
 
@@ -15,29 +16,32 @@ struct RoleService: Sendable {
 
   /// A role.
   /// - Parameters:
-  ///   - partners: those besides the broker that can be away.
-  ///   - isConnected: whether the broker is there.
+  ///   - partners: those that can be away.
+  ///   - broker: how the role's connections to the broker stand.
   ///   - away: who was away when the role last dealt with them. Nobody is asked for it.
   init(
     name: String, service: any Service, partners: [Partner], registry: MetricsRegistry,
     prepare: @escaping @Sendable () async -> Void, upkeep: @escaping @Sendable () async -> Void = {},
-    isConnected: @escaping @Sendable () -> Bool, away: @escaping @Sendable () -> Set<Absence>
+    broker: @escaping @Sendable () -> [QueueStanding], away: @escaping @Sendable () -> Set<Absence>
   ) {
     self.name = name
     self.service = service
     self.prepare = prepare
     self.upkeep = upkeep
-    notReady = { Self.sentences(name, isConnected: isConnected(), away: away()) }
+    notReady = { Self.sentences(name, broker: broker(), away: away()) }
     for partner in partners {
       registry.observe("ferry_paused", labels: [("stage", name), ("partner", partner.rawValue)]) {
-        away().contains { $0.partner == partner } ? 1 : 0
+        let isHeldUp = partner == .rabbitmq && broker().contains { $0 != .ready }
+        return isHeldUp || away().contains { $0.partner == partner } ? 1 : 0
       }
     }
   }
 
-  static func sentences(_ name: String, isConnected: Bool, away: Set<Absence>) -> [String] {
-    let connection = isConnected ? [] : ["\(name): RabbitMQ is not connected"]
-    return connection + away.map { "\(name): \($0.sentence)" }.sorted()
+  static func sentences(_ name: String, broker: [QueueStanding], away: Set<Absence>) -> [String] {
+    let connections = Set(broker.compactMap(\.sentence)).sorted()
+    // How a connection stands says more than that nothing could be published over it.
+    let others = connections.isEmpty ? away : away.filter { $0.partner != .rabbitmq }
+    return (connections + others.map(\.sentence).sorted()).map { "\(name): \($0)" }
   }
 }
 

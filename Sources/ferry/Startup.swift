@@ -6,6 +6,7 @@ import Glibc
 import Logging
 import Mapping
 import Pipeline
+import Queue
 import UnixSignals
 import ServiceLifecycle
 import Telemetry
@@ -104,19 +105,27 @@ enum Startup {
       case .unavailable(let why): "PostgreSQL is away: \(why)"
       // SQLSTATE 28xxx: the login; 3D000: the database's name.
       case .broken(let why) where why.contains("(28") || why.contains("(3D"):
-        "PostgreSQL refuses us: \(why) Correct user, password or database in FERRY_POSTGRES_URL."
-      case .broken(let why): "The ledger cannot be used: \(why)."
+        "PostgreSQL refuses us: \(SetupProblem.ended(why)) Correct user, password or database in FERRY_POSTGRES_URL."
+      case .broken(let why): "The ledger cannot be used: \(SetupProblem.ended(why))"
       }
     case let taken as PortTaken:
       "Port \(taken.port) on \(taken.host) is taken. Set FERRY_ADMIN_PORT to a free one; 0 takes any."
+    case let unusable as HostUnusable:
+      "Health and metrics cannot be served on \(unusable.host): \(unusable.why). Set FERRY_ADMIN_HOST to an address of "
+        + "this machine, such as 127.0.0.1, or 0.0.0.0 for all."
+    // The same words as of ferry migrate, with what can be done.
+    case PollInterruption.ledger(let failure): sentence(of: failure)
     case let interruption as PollInterruption: interruption.description
+    case let failure as QueueFailure:
+      failure.remedy.map { "\(SetupProblem.ended(failure.description)) \($0)" } ?? failure.description
     default: String(describing: error)
     }
   }
 
   private static func isConfiguration(_ error: any Error) -> Bool {
     switch error {
-    case is StrategyProblem, is StrategyProblems, is SetupProblem, is PortTaken: true
+    case is StrategyProblem, is StrategyFolderProblems, is SetupProblem, is PortTaken, is HostUnusable: true
+    case let failure as QueueFailure: failure.remedy != nil
     default: false
     }
   }

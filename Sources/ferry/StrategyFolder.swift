@@ -3,10 +3,29 @@ import JSON
 import Mapping
 import Pipeline
 
+/// All problems of a strategy at once, each with its file's path.
+struct StrategyFolderProblems: Error, CustomStringConvertible {
+  let problems: [StrategyProblem]
+  let warnings: [StrategyProblem]
+
+  init(_ found: StrategyProblems, folder: String) {
+    func placed(_ problem: StrategyProblem) -> StrategyProblem {
+      StrategyProblem(
+        file: "\(folder)/\(problem.file)", path: problem.path, problem.sentence, line: problem.line,
+        column: problem.column)
+    }
+    problems = found.problems.map(placed)
+    warnings = found.warnings.map(placed)
+  }
+
+  /// A line each.
+  var description: String { problems.map(\.description).joined(separator: "\n") }
+}
+
 /// Reads the strategies below `FERRY_STRATEGIES`: one folder each, with `source.json` and `target.json`.
 enum StrategyFolder {
   /// The one strategy of the folder, compiled.
-  /// - Throws: `StrategyProblems`, or a `StrategyProblem` when the folder itself is wrong.
+  /// - Throws: `StrategyFolderProblems`, or a `StrategyProblem` when the folder itself is wrong.
   static func strategy(in folder: String) throws -> Strategy {
     let names: [String]
     do {
@@ -22,9 +41,7 @@ enum StrategyFolder {
       throw StrategyProblem(
         file: folder, path: "", "holds \(names.count) strategies (\(names.joined(separator: ", "))); one is supported")
     }
-    let strategy = try Strategy(
-      name: name, source: try file("source.json", in: "\(folder)/\(name)"),
-      target: try file("target.json", in: "\(folder)/\(name)"), collections: [Poller.customersCollection])
+    let strategy = try compiled(name, in: "\(folder)/\(name)")
     // K/3 is asked for a bill by this field alone; by another one a Save in doubt could never be found.
     guard strategy.key == "Page1.FBillNo" else {
       throw StrategyProblem(
@@ -33,6 +50,15 @@ enum StrategyFolder {
     }
     try checkHeader(try file("target.json", in: "\(folder)/\(name)"), "\(folder)/\(name)/target.json")
     return strategy
+  }
+
+  private static func compiled(_ name: String, in folder: String) throws -> Strategy {
+    let (source, target) = (try file("source.json", in: folder), try file("target.json", in: folder))
+    do throws(StrategyProblems) {
+      return try Strategy(name: name, source: source, target: target, collections: [Poller.customersCollection])
+    } catch {
+      throw StrategyFolderProblems(error, folder: folder)
+    }
   }
 
   /// K/3 takes a bill's header as the one row of `Page1` (vendor-apis.md A.8.1); anything else would park every order.

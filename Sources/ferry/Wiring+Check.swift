@@ -63,9 +63,9 @@ extension Wiring {
     do {
       let strategy = try StrategyFolder.strategy(in: settings.text(.strategies))
       return Finding(subject: "strategy \(strategy.name)", warnings: strategy.warnings.map(\.description))
-    } catch let error as StrategyProblems {
+    } catch let error as StrategyFolderProblems {
       return Finding(
-        subject: "strategy", problems: error.problems.map { SetupProblem(ended("\($0)"), remedy: remedy) },
+        subject: "strategy", problems: error.problems.map { SetupProblem(SetupProblem.ended("\($0)"), remedy: remedy) },
         warnings: error.warnings.map(\.description))
     } catch {
       return Finding(subject: "strategy", problems: [problem(error, remedy: remedy)])
@@ -90,35 +90,54 @@ extension Wiring {
     }
   }
 
+  /// What is wrong with the broker's two addresses, and, where both can be used, with what is on it.
+  struct BrokerFindings: Sendable {
+    /// At AMQP's address.
+    var amqp: (any Error)?
+    /// At the management's, or in the work itself.
+    var management: (any Error)?
+    var differences: [SetupProblem] = []
+  }
+
+  /// Tries both addresses, whatever is wrong with one of them: neither says anything of the other.
+  func broker(
+    _ work: (RabbitAdministration) async throws(QueueFailure) -> [SetupProblem]
+  ) async throws(QueueFailure) -> BrokerFindings {
+    let administration = try administration()
+    var found = BrokerFindings()
+    do throws(QueueFailure) { found.amqp = try await administration.reach() } catch { found.amqp = error }
+    do throws(QueueFailure) {
+      // In a virtual host that cannot be used everything is missing.
+      if found.amqp == nil {
+        found.differences = try await work(administration)
+      } else {
+        try await administration.ask()
+      }
+    } catch { found.management = error }
+    await administration.close()
+    return found
+  }
+
   private func checkBroker() async -> Finding {
     do {
-      let administration = try administration()
-      var problems: [SetupProblem] = []
-      // Both addresses, whatever is wrong with one of them: the management API says nothing of AMQP's.
-      do throws(QueueFailure) {
-        if let refusal = try await administration.reach() { problems.append(refusal) }
-      } catch { problems.append(problem(error, remedy: "Start RabbitMQ, or correct FERRY_RABBITMQ_URL.")) }
-      do throws(QueueFailure) {
-        // In a virtual host that cannot be used everything is missing.
-        if problems.isEmpty { problems += try await administration.verify() } else { try await administration.ask() }
-      } catch {
-        let remedy = "Start RabbitMQ with its management plugin, or correct FERRY_RABBITMQ_MANAGEMENT_URL."
-        problems.append(problem(error, remedy: remedy))
+      let found = try await broker { administration throws(QueueFailure) in try await administration.verify() }
+      let amqp = found.amqp.map { problem($0, remedy: "Start RabbitMQ, or correct FERRY_RABBITMQ_URL.") }
+      let management = found.management.map {
+        problem($0, remedy: "Start RabbitMQ with its management plugin, or correct FERRY_RABBITMQ_MANAGEMENT_URL.")
       }
-      await administration.close()
-      return Finding(subject: "RabbitMQ", problems: problems)
+      return Finding(subject: "RabbitMQ", problems: [amqp, management].compactMap { $0 } + found.differences)
     } catch {
       let remedy = "Correct FERRY_RABBITMQ_URL and FERRY_RABBITMQ_MANAGEMENT_URL."
       return Finding(subject: "RabbitMQ", problems: [problem(error, remedy: remedy)])
     }
   }
 
-  private func problem(_ error: any Error, remedy: String) -> SetupProblem {
-    (error as? SetupProblem) ?? SetupProblem(ended(Startup.sentence(of: error)), remedy: remedy)
-  }
-
-  /// With a full stop, unless it ends with a mark of its own.
-  private func ended(_ sentence: String) -> String {
-    sentence.hasSuffix("?") || sentence.hasSuffix(".") ? sentence : sentence + "."
+  /// An error with its own remedy, or with this one.
+  func problem(_ error: any Error, remedy: String) -> SetupProblem {
+    if let failure = error as? QueueFailure, let own = failure.remedy {
+      return SetupProblem(SetupProblem.ended(failure.description), remedy: own)
+    }
+    let sentence = SetupProblem.ended(Startup.sentence(of: error))
+    return (error as? SetupProblem) ?? SetupProblem(sentence, remedy: remedy)
   }
 }

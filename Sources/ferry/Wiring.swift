@@ -19,13 +19,16 @@ final class Wiring: Sendable {
   /// What has to be closed at the end, in order.
   private let closers = Mutex<[@Sendable () async -> Void]>([])
 
-  init(settings: Settings, logger: Logger, registry: MetricsRegistry) {
+  let clock: PipelineClock
+
+  init(settings: Settings, logger: Logger, registry: MetricsRegistry, clock: PipelineClock = Wiring.systemClock) {
     self.settings = settings
     self.logger = logger
     self.registry = registry
+    self.clock = clock
   }
 
-  let clock = PipelineClock(
+  static let systemClock = PipelineClock(
     now: { ContinuousClock.now },
     epochMilliseconds: { Int64(Date().timeIntervalSince1970 * 1000) },
     // Cancelled early is what the caller asked for.
@@ -99,15 +102,23 @@ final class Wiring: Sendable {
 
   private func isPlain(_ url: String) -> Bool { url.lowercased().hasPrefix("http://") }
 
-  private func events(_ what: String) -> @Sendable (QueueEvent) -> Void {
-    let logger = self.logger
-    return { event in
+  /// What is done about the events of a connection.
+  func events(_ what: String) -> @Sendable (QueueEvent) -> Void {
+    return { [logger, registry] event in
       switch event {
       case .connected: logger.info("Connected to the broker", metadata: ["connection": "\(what)"])
       case .lost(let why), .failed(let why):
         logger.warning("The broker cannot be used", metadata: ["connection": "\(what)", "failure": "\(why)"])
       case .pausing: break
-      case .oversized: logger.error("A message is too large to be read and goes to the dead queue")
+      case .blocked(let why):
+        logger.warning(
+          "The broker holds publishers back", metadata: ["connection": "\(what)", "reason": "\(why)"])
+      case .unblocked: logger.info("The broker takes messages again", metadata: ["connection": "\(what)"])
+      case .oversized(let stage, let queue):
+        PipelineMetrics(factory: registry).countRefused(.undecodable, at: stage)
+        logger.error(
+          "A message is too large to be read and goes to the dead queue",
+          metadata: ["stage": "\(stage.rawValue)", "queue": "\(queue)", "reason": "\(ReasonCode.undecodable.rawValue)"])
       }
     }
   }
@@ -122,7 +133,7 @@ final class Wiring: Sendable {
       return RoleService(
         name: "poll", service: poller, partners: [.okki, .postgresql, .rabbitmq, .setup], registry: registry,
         prepare: { await outbox.connect() }, upkeep: { await outbox.stayConnected() },
-        isConnected: { outbox.isReady }, away: { Set([poller.interruption?.absence].compactMap { $0 }) })
+        broker: { [outbox.standing] }, away: { Set([poller.interruption?.absence].compactMap { $0 }) })
     case .transform:
       let strategy = try StrategyFolder.strategy(in: settings.text(.strategies))
       for warning in strategy.warnings {
@@ -162,17 +173,22 @@ final class Wiring: Sendable {
     let outbox = RabbitOutbox(try rabbit(), topology: topology, onEvent: events("\(name.rawValue) outbox"))
     let worker = Worker(
       stage: stage, inbox: inbox, outbox: outbox, policy: policy, shape: shape, clock: clock, logger: logger)
+    let ledger = LedgerWatch(clock: clock, logger: logger) { () async throws(LedgerFailure) in
+      try await Migrator(database).check()
+    }
     return RoleService(
       name: name.rawValue, service: worker, partners: partners, registry: registry,
-      prepare: { [logger] in
+      prepare: {
         await outbox.connect()
         // Said at the start, not only when the first order needs it. The worker starts all the same.
-        do throws(LedgerFailure) { try await Migrator(database).check() } catch {
-          logger.error("The ledger cannot be used yet", metadata: ["failure": "\(Startup.sentence(of: error))"])
-        }
+        await ledger.look()
       },
-      upkeep: { await outbox.stayConnected() }, isConnected: { inbox.isReady && outbox.isReady },
-      away: { worker.absences })
+      upkeep: {
+        async let looking: Void = ledger.lookUntilUsable()
+        await outbox.stayConnected()
+        await looking
+      }, broker: { [inbox.standing, outbox.standing] },
+      away: { worker.absences.union([ledger.absence].compactMap { $0 }) })
   }
 
   private func poller() throws -> (Poller, RabbitOutbox) {
@@ -213,19 +229,10 @@ final class Wiring: Sendable {
       done = applied.isEmpty ? ["PostgreSQL: nothing to do"] : applied.map { "PostgreSQL: applied \($0)" }
     } catch { problems.append(error) }
     do throws(QueueFailure) {
-      let administration = try administration()
-      let result: Result<[SetupProblem], QueueFailure>
-      do throws(QueueFailure) {
-        if let refusal = try await administration.reach() {
-          result = .success([refusal])
-        } else {
-          result = .success(try await administration.apply())
-        }
-      } catch { result = .failure(error) }
-      await administration.close()
-      let differences = try result.get()
-      problems += differences
-      if differences.isEmpty { done.append("RabbitMQ: queues, bindings and policies are as they should be") }
+      let found = try await broker { administration throws(QueueFailure) in try await administration.apply() }
+      let told = [found.amqp, found.management].compactMap { $0 } + found.differences
+      problems += told
+      if told.isEmpty { done.append("RabbitMQ: queues, bindings and policies are as they should be") }
     } catch { problems.append(error) }
     await close()
     return (done, problems)

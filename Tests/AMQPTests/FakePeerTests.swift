@@ -1,4 +1,5 @@
 import AMQP
+import AMQPTesting
 import Testing
 
 /// What a real broker does rarely, or not on demand.
@@ -88,9 +89,15 @@ import Testing
       try session.send([60, 80], Bytes().longlong(2).byte(0))
       session.untilEnd()
     }
-    let connection = try await AMQPConnection.open(fakeOptions(peer) { $0.rpcTimeoutSeconds = 1 })
+    let told = Probe<[String?]>([])
+    let connection = try await AMQPConnection.open(
+      fakeOptions(peer) {
+        $0.rpcTimeoutSeconds = 1
+        $0.onBlocked = { word in told.change { $0.append(word) } }
+      })
     #expect(await connection.publish([message("1", to: "q")], timeoutSeconds: 30) == [.confirmed])
     #expect(connection.isBlocked)
+    #expect(told.value == ["low on memory"])
     let held = await connection.publish([message("2", to: "q"), message("3", to: "q")], timeoutSeconds: 1)
     let reason = "the broker held the connection back until the time was up"
     #expect(held == [.notSent(reason), .notSent(reason)])
@@ -100,6 +107,7 @@ import Testing
     letGo.change { $0 = true }
     #expect(await waiting.value == [.confirmed])
     #expect(!connection.isBlocked)
+    #expect(told.value == ["low on memory", nil])
     peer.stop()
   }
 

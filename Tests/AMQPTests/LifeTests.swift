@@ -1,4 +1,5 @@
 import AMQP
+import AMQPTesting
 import Testing
 
 @Suite(.timeLimit(.minutes(2))) struct LifeTests {

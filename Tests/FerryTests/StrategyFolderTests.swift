@@ -30,6 +30,16 @@ struct StrategyFolderTests {
     }
   }
 
+  @Test("a file that is no JSON is named with its folder")
+  func broken() throws {
+    try withStrategy(key: "Page1.FBillNo") { folder throws in
+      try Data("{\n}}".utf8).write(to: URL(filePath: "\(folder)/one/target.json"))
+      let error = try #require(throws: StrategyFolderProblems.self) { _ = try StrategyFolder.strategy(in: folder) }
+      #expect(error.description.hasPrefix("\(folder)/one/target.json:2:"), "\(error)")
+      #expect(Startup.exit(for: [error]) == Startup.configurationExit)
+    }
+  }
+
   @Test("a header that is no row of Page1 is refused: K/3 would take none of the bills")
   func header() throws {
     try withStrategy(key: "Page1.FBillNo", page: "object") { folder throws in

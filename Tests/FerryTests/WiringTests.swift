@@ -1,5 +1,6 @@
 import Logging
 import Pipeline
+import PipelineTesting
 import Queue
 import Telemetry
 import Testing
@@ -18,5 +19,54 @@ struct WiringTests {
     #expect(wiring.policy.ladder == [7, 30])
     #expect(wiring.policy.maxAttempts == 3)
     #expect(wiring.policy.ladder == (try wiring.topology().ladder))
+  }
+
+  private func wiring(_ changes: [String: String] = [:], _ lines: Probe<String> = Probe()) throws -> Wiring {
+    let environment = SettingsTests.complete.merging(changes) { _, new in new }
+    return Wiring(
+      settings: try Settings(environment: environment, roles: Role.all), logger: recording(lines),
+      registry: MetricsRegistry())
+  }
+
+  @Test("a message that is too large is counted as parked, and the log names stage and queue")
+  func oversized() throws {
+    let lines = Probe<String>()
+    let wiring = try wiring([:], lines)
+    wiring.events("load inbox")(.oversized(.load, queue: "site.bills"))
+    #expect(
+      lines.events == [
+        "error A message is too large to be read and goes to the dead queue queue=site.bills reason=undecodable stage=load"
+      ])
+    let metrics = wiring.registry.prometheusText()
+    #expect(metrics.contains(#"ferry_dead_letters_total{reason="undecodable",stage="load"} 1"#), "\(metrics)")
+    #expect(metrics.contains(#"ferry_outcomes_total{outcome="dead",reason="undecodable",stage="load"} 1"#))
+  }
+
+  @Test("a broker that begins to hold publishers back is logged with its words, and when it ends")
+  func blocked() throws {
+    let lines = Probe<String>()
+    let tell = try wiring([:], lines).events("poll outbox")
+    tell(.blocked("low on memory"))
+    tell(.unblocked)
+    #expect(
+      lines.events == [
+        "warning The broker holds publishers back connection=poll outbox reason=low on memory",
+        "info The broker takes messages again connection=poll outbox",
+      ])
+  }
+
+  @Test("ferry migrate tells what is wrong with each of its three addresses, as ferry check does")
+  func addresses() async throws {
+    let wiring = try wiring([
+      "FERRY_POSTGRES_URL": "postgresql://u:p@127.0.0.1:1/ferry", "FERRY_RABBITMQ_URL": "amqp://u:p@127.0.0.1:1/",
+      "FERRY_RABBITMQ_MANAGEMENT_URL": "http://u:p@127.0.0.1:1",
+    ])
+    let (done, problems) = await wiring.migrate()
+    #expect(done.isEmpty)
+    let told = problems.map { Startup.sentence(of: $0) }
+    #expect(told.count == 3, "\(told)")
+    #expect(told.first?.hasPrefix("PostgreSQL is away") == true)
+    #expect(told.dropFirst().first?.hasPrefix("the broker cannot be reached") == true)
+    #expect(told.last?.hasPrefix("the broker's management cannot be reached") == true)
   }
 }

@@ -41,29 +41,6 @@ func ended<Failure: Error>(_ running: Task<Void, Failure>) async throws {
   }
 }
 
-let silent = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
-
-/// A logger whose lines a test can read: level, sentence, and the data by their keys.
-func recording(_ lines: Probe<String>) -> Logger {
-  Logger(label: "test", factory: { _ in RecordingLog(lines: lines) })
-}
-
-private struct RecordingLog: LogHandler {
-  let lines: Probe<String>
-  var metadata: Logger.Metadata = [:]
-  var logLevel = Logger.Level.info
-
-  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-    get { metadata[key] }
-    set { metadata[key] = newValue }
-  }
-
-  func log(event: LogEvent) {
-    let data = (event.metadata ?? [:]).sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }
-    lines.report("\(event.level) \(event.message)\(data.joined())")
-  }
-}
-
 /// A stage that answers from a table and reports its batches.
 final class ScriptedStage: Stage {
   let name: StageName

@@ -128,6 +128,8 @@ struct AdministrationTests {
         try RabbitSettings(url: address), managementURL: broker.managementURL, topology: broker.topology)
       let refusal = try #require(try await administration.reach())
       #expect(refusal.sentence.contains(word), "\(refusal)")
+      // The broker's own words end with a full stop, or not.
+      #expect(refusal.sentence.hasSuffix(".") && !refusal.sentence.hasSuffix(".."), "\(refusal)")
       #expect(refusal.remedy.contains("FERRY_RABBITMQ_URL") || refusal.remedy.contains("rabbitmqctl"))
       await administration.close()
     }
@@ -161,8 +163,9 @@ struct AdministrationTests {
     await inbox.close()
     let outbox = RabbitOutbox(broker.settings, topology: broker.topology)
     let results = await outbox.publish([Parcel(to: .dead(.load), .unreadable([1]))])
-    await outbox.close()
     #expect("\(results)".contains("`ferry migrate`"), "\(results)")
+    #expect(outbox.standing.sentence?.hasSuffix("run `ferry migrate`") == true, "\(outbox.standing)")
+    await outbox.close()
     await broker.administration.close()
   }
 
@@ -193,8 +196,48 @@ struct AdministrationTests {
       Issue.record("a wrong password was taken")
     } catch {
       #expect(error.description.contains("401"))
-      #expect(!error.description.contains("wrongword"))
+      #expect(error.description.contains("refuses user or password"))
+      #expect(error.remedy?.contains("FERRY_RABBITMQ_MANAGEMENT_URL") == true)
+      #expect(!"\(error)\(error.remedy ?? "")".contains("wrongword"))
     }
     await administration.close()
+  }
+
+  @Test("a user who may not use the management is told what to be given, and not to correct the password")
+  func untagged() async throws {
+    let url = try TestServers.rabbitManagement()
+    let at = try #require(url.lastIndex(of: "@"))
+    let management = try Management(url)
+    let user = "test-\(TestServers.freshWord())"
+    for tags in ["", "management"] {
+      try await management.ask(.put, "users/\(user)", #"{"password":"secretword","tags":"\#(tags)"}"#)
+      let administration = try RabbitAdministration(
+        try RabbitSettings(url: try TestServers.rabbit()),
+        managementURL: "http://\(user):secretword@\(url[url.index(after: at)...])", topology: try Topology())
+      do throws(QueueFailure) {
+        _ = try await administration.verify()
+        Issue.record("a user with the tags «\(tags)» was let in")
+      } catch {
+        #expect(error.description.contains("lacks rights"), "\(error)")
+        #expect(error.remedy?.contains("policymaker") == true)
+      }
+      await administration.close()
+    }
+    try await management.ask(.delete, "users/\(user)")
+  }
+
+  @Test("of a queue that is missing only that is told, not also that it is not bound")
+  func oneMissing() async throws {
+    try await withTopology { broker async throws in
+      let name = broker.topology.name(of: .bills)
+      let connection = try await AMQPConnection.open(broker.settings.options(for: "test"))
+      try await connection.deleteQueue(name)
+      #expect(try await broker.administration.verify().map(\.sentence) == ["The queue \(name) is missing."])
+      // There, and not bound: that is told.
+      try await connection.declareQueue(name: name, arguments: [AMQPHeader("x-queue-type", .string("quorum"))])
+      await connection.close()
+      let told = try await broker.administration.verify().map(\.sentence)
+      #expect(told.contains("The queue \(name) is not bound to \(broker.topology.exchange) under bills."))
+    }
   }
 }

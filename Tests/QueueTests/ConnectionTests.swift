@@ -135,7 +135,7 @@ struct ConnectionTests {
     await outbox.close()
   }
 
-  @Test("a message that outlives too many workers is parked by the broker, with our headers")
+  @Test("a message that outlives too many workers is parked by the broker, which says why in a header of its own")
   func deliveryLimit() async throws {
     var limits = Topology.Limits()
     limits.deliveries = 2
@@ -148,9 +148,10 @@ struct ConnectionTests {
         #expect(await inbox.next(max: 1).count == 1)
         await inbox.close()
       }
-      let parked = try await broker.parked(by: .transform, count: 1)
-      #expect(parked.first?.envelope == order(1))
-      #expect(parked.first?.burial == nil)
+      let parked = try #require(await broker.deliveries(broker.topology.deadQueue(of: .transform), count: 1).first)
+      #expect(try EnvelopeCoding(topology: broker.topology).envelope(of: parked, in: .orders).get() == order(1))
+      #expect(parked.properties[header: "ferry-parked-reason"] == nil)
+      #expect(parked.properties[header: "x-death"].map { "\($0)" }?.contains("delivery_limit") == true)
     }
   }
 
@@ -170,10 +171,12 @@ struct ConnectionTests {
         onEvent: { events.report($0) })
       let deliveries = await inbox.next(max: 10)
       #expect(deliveries.map { try? $0.envelope.get() } == [order(1)])
-      #expect(events.events.contains(.oversized))
+      #expect(events.events.contains(.oversized(.transform, queue: broker.topology.name(of: .orders))))
       inbox.acknowledge(deliveries.map(\.receipt))
       await inbox.close()
-      #expect(try await broker.parked(by: .transform, count: 1).first?.body.count == size)
+      let parked = try #require(await broker.deliveries(broker.topology.deadQueue(of: .transform), count: 1).first)
+      #expect(parked.body.count == size)
+      #expect(parked.properties[header: "x-death"].map { "\($0)" }?.contains("rejected") == true)
     }
   }
 

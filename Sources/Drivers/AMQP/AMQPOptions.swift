@@ -19,6 +19,9 @@ public struct AMQPOptions: Sendable {
   public var maxMessageBytes = 16 << 20
   /// PEM bundle to verify the broker with when the address is `amqps://`; nil takes the system's.
   public var certificateAuthorityFile: String?
+  /// Told why when the broker begins to hold the connection back, and nil when it lets go; not told when the connection
+  /// ends meanwhile. Called on the connection's thread, so it must not block.
+  public var onBlocked: @Sendable (String?) -> Void = { _ in }
 
   /// Options with all defaults.
   public init(address: AMQPAddress, connectionName: String) {

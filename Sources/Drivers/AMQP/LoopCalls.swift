@@ -62,8 +62,10 @@ extension Loop {
       handOver()
       shared.inbox.cancel(queue: consumer.queue)
       self.consumer = nil
-    case .blocked: shared.isBlocked.store(true, ordering: .relaxed)
-    case .unblocked: shared.isBlocked.store(false, ordering: .relaxed)
+    case .blocked(let reason):
+      if !shared.isBlocked.exchange(true, ordering: .relaxed) { shared.options.onBlocked(reason) }
+    case .unblocked:
+      if shared.isBlocked.exchange(false, ordering: .relaxed) { shared.options.onBlocked(nil) }
     case .channelClosed(let code, let text):
       wire.confirmClose(ofConnection: false)
       throw .channelClosed(code: code, text: text)

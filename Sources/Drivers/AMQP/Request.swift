@@ -71,7 +71,8 @@ enum WireEvent {
   case returned(code: Int, text: String, AMQPMessage)
   case settled(tag: UInt64, multiple: Bool, refused: Bool)
   case consumerCancelled(tag: String)
-  case blocked, unblocked
+  case blocked(reason: String)
+  case unblocked
   case channelClosed(code: Int, text: String)
   case connectionClosed(code: Int, text: String)
 }

@@ -88,7 +88,8 @@ extension Wire {
       return .settled(tag: it.delivery_tag, multiple: it.multiple != 0, refused: true)
     case AMQP_BASIC_CANCEL_METHOD:
       return .consumerCancelled(tag: unsafe Self.string(read(amqp_basic_cancel_t.self).consumer_tag))
-    case AMQP_CONNECTION_BLOCKED_METHOD: return .blocked
+    case AMQP_CONNECTION_BLOCKED_METHOD:
+      return .blocked(reason: unsafe Self.string(read(amqp_connection_blocked_t.self).reason))
     case AMQP_CONNECTION_UNBLOCKED_METHOD: return .unblocked
     case AMQP_CHANNEL_CLOSE_METHOD:
       let it = unsafe read(amqp_channel_close_t.self)

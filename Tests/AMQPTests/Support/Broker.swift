@@ -1,4 +1,5 @@
 import AMQP
+import AMQPTesting
 import Testing
 
 #if canImport(Glibc)

@@ -1,3 +1,4 @@
+import AMQPTesting
 import DriverThread
 import Synchronization
 

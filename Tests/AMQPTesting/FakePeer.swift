@@ -6,53 +6,53 @@ import Synchronization
 #endif
 
 /// One frame off the wire.
-struct Frame: Sendable {
-  let type: UInt8
-  let channel: UInt16
-  let payload: [UInt8]
+package struct Frame: Sendable {
+  package let type: UInt8
+  package let channel: UInt16
+  package let payload: [UInt8]
 
-  var isHeartbeat: Bool { type == 8 }
+  package var isHeartbeat: Bool { type == 8 }
   /// Class and method of a method frame, such as [60, 40].
-  var method: [UInt16] {
+  package var method: [UInt16] {
     guard type == 1, payload.count >= 4 else { return [] }
     return [UInt16(payload[0]) << 8 | UInt16(payload[1]), UInt16(payload[2]) << 8 | UInt16(payload[3])]
   }
 }
 
 /// Bytes in AMQP's encoding.
-struct Bytes {
-  var all: [UInt8] = []
-  init(_ all: [UInt8] = []) { self.all = all }
-  func short(_ value: Int) -> Bytes { Bytes(all + [UInt8(value >> 8 & 255), UInt8(value & 255)]) }
-  func long(_ value: Int) -> Bytes { short(value >> 16).short(value & 0xFFFF) }
-  func longlong(_ value: UInt64) -> Bytes { long(Int(value >> 32)).long(Int(value & 0xFFFF_FFFF)) }
-  func byte(_ value: UInt8) -> Bytes { Bytes(all + [value]) }
-  func text(_ value: String) -> Bytes { Bytes(all + [UInt8(value.utf8.count)] + value.utf8) }
-  func longText(_ value: String) -> Bytes { Bytes(long(value.utf8.count).all + value.utf8) }
+package struct Bytes {
+  package var all: [UInt8] = []
+  package init(_ all: [UInt8] = []) { self.all = all }
+  package func short(_ value: Int) -> Bytes { Bytes(all + [UInt8(value >> 8 & 255), UInt8(value & 255)]) }
+  package func long(_ value: Int) -> Bytes { short(value >> 16).short(value & 0xFFFF) }
+  package func longlong(_ value: UInt64) -> Bytes { long(Int(value >> 32)).long(Int(value & 0xFFFF_FFFF)) }
+  package func byte(_ value: UInt8) -> Bytes { Bytes(all + [value]) }
+  package func text(_ value: String) -> Bytes { Bytes(all + [UInt8(value.utf8.count)] + value.utf8) }
+  package func longText(_ value: String) -> Bytes { Bytes(long(value.utf8.count).all + value.utf8) }
 }
 
 /// A scripted broker for one connection: it logs the client in, opens its channel, and then runs the test's script on
 /// a thread of its own.
-final class FakePeer: Sendable {
+package final class FakePeer: Sendable {
   /// The peer's end of the connection, for its script.
-  final class Session {
+  package final class Session {
     private let socket: Int32
     private var buffer: [UInt8] = []
 
-    init(_ socket: Int32) { self.socket = socket }
+    package init(_ socket: Int32) { self.socket = socket }
 
-    func send(_ method: [Int], _ arguments: Bytes = Bytes(), channel: Int = 1) throws {
+    package func send(_ method: [Int], _ arguments: Bytes = Bytes(), channel: Int = 1) throws {
       try frame(1, Bytes().short(method[0]).short(method[1]).all + arguments.all, channel: channel)
     }
 
-    func frame(_ type: UInt8, _ payload: [UInt8], channel: Int) throws {
+    package func frame(_ type: UInt8, _ payload: [UInt8], channel: Int) throws {
       try sendAll(socket, Bytes([type]).short(channel).long(payload.count).all + payload + [0xCE])
     }
 
-    func heartbeat() throws { try frame(8, [], channel: 0) }
+    package func heartbeat() throws { try frame(8, [], channel: 0) }
 
     /// The next frame; an error when the client has ended.
-    func next() throws -> Frame {
+    package func next() throws -> Frame {
       while true {
         if buffer.count >= 8 {
           let size = buffer[3..<7].reduce(0) { $0 << 8 | Int($1) }
@@ -71,20 +71,20 @@ final class FakePeer: Sendable {
     }
 
     /// Reads up to and including this method.
-    func until(_ method: [UInt16]) throws {
+    package func until(_ method: [UInt16]) throws {
       while try next().method != method {}
     }
 
     /// Reads this many publishes with their bodies, and whatever stands between them.
-    func publishes(_ count: Int) throws {
+    package func publishes(_ count: Int) throws {
       var bodies = 0
       while bodies < count { if try next().type == 3 { bodies += 1 } }
     }
 
     /// Reads until the client ends.
-    func untilEnd() { while (try? next()) != nil {} }
+    package func untilEnd() { while (try? next()) != nil {} }
 
-    func logIn(heartbeat: Int) throws {
+    package func logIn(heartbeat: Int) throws {
       var greeting = 0
       while greeting < 8 { greeting += try receiveSome(socket, max: 8 - greeting).count }
       try send([10, 10], Bytes([0, 9]).long(0).longText("PLAIN").longText("en_US"), channel: 0)
@@ -96,7 +96,7 @@ final class FakePeer: Sendable {
       try send([20, 11], Bytes().long(0))
     }
 
-    func selectConfirms() throws {
+    package func selectConfirms() throws {
       try until([85, 10])
       try send([85, 11])
     }
@@ -105,9 +105,11 @@ final class FakePeer: Sendable {
   private let listener: Listener
   /// The peer's end, -1 when there is none; closed and forgotten under the lock by the peer's thread only.
   private let socket = Mutex<Int32>(-1)
-  var port: Int { listener.port }
+  package var port: Int { listener.port }
 
-  init(heartbeat: Int = 30, greets: Bool = true, _ script: @escaping @Sendable (Session) throws -> Void) throws {
+  package init(
+    heartbeat: Int = 30, greets: Bool = true, _ script: @escaping @Sendable (Session) throws -> Void
+  ) throws {
     let listener = try Listener()
     self.listener = listener
     // The thread ends with its script or with stop(); a test that joined it would block Swift's thread pool.
@@ -124,7 +126,7 @@ final class FakePeer: Sendable {
   }
 
   /// Ends the peer's side, whatever its script is at.
-  func stop() {
+  package func stop() {
     listener.stop()
     socket.withLock { _ = shutdown($0, Int32(SHUT_RDWR)) }
   }

@@ -2,17 +2,19 @@
   import Glibc
 #endif
 
-struct SocketError: Error {
-  let step: String
-  let code = errno
+package struct SocketError: Error {
+  package let step: String
+  package let code = errno
+
+  package init(step: String) { self.step = step }
 }
 
 /// A listening socket on a free loopback port.
-final class Listener: Sendable {
-  let descriptor: Int32
-  let port: Int
+package final class Listener: Sendable {
+  package let descriptor: Int32
+  package let port: Int
 
-  init() throws {
+  package init() throws {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     guard descriptor >= 0 else { throw SocketError(step: "socket") }
     var address = sockaddr_in()
@@ -32,16 +34,16 @@ final class Listener: Sendable {
   deinit { close(descriptor) }
 
   /// Waits for a client. Fails when ``stop()`` is called.
-  func accept() throws -> Int32 {
+  package func accept() throws -> Int32 {
     let client = Glibc.accept(descriptor, nil, nil)
     guard client >= 0 else { throw SocketError(step: "accept") }
     return client
   }
 
-  func stop() { shutdown(descriptor, Int32(SHUT_RDWR)) }
+  package func stop() { shutdown(descriptor, Int32(SHUT_RDWR)) }
 }
 
-func connectToLoopback(_ port: Int) throws -> Int32 {
+package func connectToLoopback(_ port: Int) throws -> Int32 {
   let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
   guard descriptor >= 0 else { throw SocketError(step: "socket") }
   var address = sockaddr_in()
@@ -60,7 +62,7 @@ func connectToLoopback(_ port: Int) throws -> Int32 {
   return descriptor
 }
 
-func sendAll(_ descriptor: Int32, _ bytes: [UInt8]) throws {
+package func sendAll(_ descriptor: Int32, _ bytes: [UInt8]) throws {
   var sent = 0
   while sent < bytes.count {
     let count = bytes[sent...].withUnsafeBytes { send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
@@ -70,7 +72,7 @@ func sendAll(_ descriptor: Int32, _ bytes: [UInt8]) throws {
 }
 
 /// Some bytes; none when the other side has ended.
-func receiveSome(_ descriptor: Int32, max: Int = 65_536) throws -> [UInt8] {
+package func receiveSome(_ descriptor: Int32, max: Int = 65_536) throws -> [UInt8] {
   var count = 0
   let bytes = [UInt8](unsafeUninitializedCapacity: max) { buffer, used in
     count = recv(descriptor, buffer.baseAddress, max, 0)
