@@ -132,7 +132,7 @@ public struct LoadStage: Stage {
     case .busy(let seconds):
       .later(Reason(.leaseBusy, "order \(order) is held by another worker"), afterSeconds: seconds)
     case .tooEarly(let seconds):
-      .later(Reason(.inDoubt, "order \(order) is in doubt; K/3 is asked later"), afterSeconds: seconds)
+      .later(Reason(.lookUpPending, "order \(order) is in doubt; K/3 is asked later"), afterSeconds: seconds)
     case .duplicate: .done(.duplicate)
     case .stale: .done(.stale)
     case .changedAfterWritten:

@@ -35,6 +35,8 @@ public enum ReasonCode: String, Sendable, CaseIterable {
   case k3Unavailable = "k3_unavailable"
   /// Whether the bill was written is unknown; K/3 is asked before anything is repeated.
   case inDoubt = "in_doubt"
+  /// The bill is in doubt, and it is too early to ask K/3.
+  case lookUpPending = "look_up_pending"
   /// K/3 holds another bill under the number that this order would have.
   case conflict
   /// The order changed in OKKI after its bill was written.

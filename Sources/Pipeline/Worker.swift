@@ -78,9 +78,10 @@ public final class Worker: Service {
           running -= 1
           continue
         }
-        // Nothing runs any more: after the wait one batch goes alone, and its answer decides.
+        // Nothing runs any more: after the wait one batch goes alone, and its answer decides. One that says nothing of
+        // the partner is followed by the next at once.
         let isProbe = pause.isOn
-        if isProbe {
+        if isProbe, !pause.looksForWork {
           await waitOutOutage()
           pause.lookForWork()
         }
@@ -198,17 +199,20 @@ final class OutagePause: Sendable {
   private struct State {
     var reason: Reason?
     var wait = Duration.seconds(1)
-    /// The wait is over, and there is no message yet to try with.
-    var lacksWork = false
+    /// The wait is over, and no message yet has told of the partner.
+    var looksForWork = false
   }
 
   private let state = Mutex(State())
 
   /// Why nothing goes on; nil when all is well, or nobody knows: the wait is over and there was nothing to try with.
-  var reason: Reason? { state.withLock { $0.lacksWork ? nil : $0.reason } }
+  var reason: Reason? { state.withLock { $0.looksForWork ? nil : $0.reason } }
+
+  /// Whether the wait is over and no batch since has told of the partner.
+  var looksForWork: Bool { state.withLock { $0.looksForWork } }
 
   /// The wait is over: the next batch decides.
-  func lookForWork() { state.withLock { $0.lacksWork = $0.reason != nil } }
+  func lookForWork() { state.withLock { $0.looksForWork = $0.reason != nil } }
 
   /// Whether a partner is away.
   var isOn: Bool { state.withLock { $0.reason != nil } }
@@ -242,9 +246,9 @@ final class OutagePause: Sendable {
     }
     let reason = outage ?? (isAnswered ? nil : doubt)
     state.withLock { state in
-      state.lacksWork = false
       if let reason {
         state.reason = reason
+        state.looksForWork = false
       } else if isAnswered || isLedgerBack && state.reason?.partner != .k3 {
         state = State()
       }

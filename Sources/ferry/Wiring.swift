@@ -104,11 +104,17 @@ final class Wiring: Sendable {
 
   /// What is done about the events of a connection.
   func events(_ what: String) -> @Sendable (QueueEvent) -> Void {
+    // Each attempt of an outage fails alike: told once, and again when it fails otherwise.
+    let told = Told()
     return { [logger, registry] event in
       switch event {
-      case .connected: logger.info("Connected to the broker", metadata: ["connection": "\(what)"])
+      case .connected:
+        told.forget()
+        logger.info("Connected to the broker", metadata: ["connection": "\(what)"])
       case .lost(let why), .failed(let why):
-        logger.warning("The broker cannot be used", metadata: ["connection": "\(what)", "failure": "\(why)"])
+        logger.log(
+          level: told.isNew(why) ? .warning : .debug, "The broker cannot be used",
+          metadata: ["connection": "\(what)", "failure": "\(why)"])
       case .pausing: break
       case .blocked(let why):
         logger.warning(
@@ -237,4 +243,20 @@ final class Wiring: Sendable {
     await close()
     return (done, problems)
   }
+}
+
+/// What has been told last, so that the same is not told again and again.
+final class Told: Sendable {
+  private let last = Mutex<String?>(nil)
+
+  /// Whether it was not what has been told last.
+  func isNew(_ sentence: String) -> Bool {
+    last.withLock { last in
+      defer { last = sentence }
+      return last != sentence
+    }
+  }
+
+  /// The next sentence is new again.
+  func forget() { last.withLock { $0 = nil } }
 }

@@ -55,6 +55,21 @@ struct WiringTests {
       ])
   }
 
+  @Test("attempts that fail alike are told once, and again after a connection or with other words")
+  func toldOnce() throws {
+    let lines = Probe<String>()
+    let tell = try wiring([:], lines).events("poll outbox")
+    for event in [QueueEvent.lost("refused"), .failed("refused"), .failed("refused"), .failed("login"), .connected(2)] {
+      tell(event)
+    }
+    tell(.failed("login"))
+    #expect(
+      lines.events.filter { $0.hasPrefix("warning") }
+        == ["refused", "login", "login"].map {
+          "warning The broker cannot be used connection=poll outbox failure=\($0)"
+        })
+  }
+
   @Test("ferry migrate tells what is wrong with each of its three addresses, as ferry check does")
   func addresses() async throws {
     let wiring = try wiring([

@@ -64,10 +64,12 @@ struct LoadStageTests {
     #expect(row(1)?.state == .inDoubt)
 
     // Too early: neither asked nor repeated.
-    guard case .later = await stage.handle([.bill(1)]).first else {
+    guard case .later(let wait, _) = await stage.handle([.bill(1)]).first else {
       Issue.record("a look-up before its time")
       return
     }
+    // K/3 was not asked: this says nothing of it.
+    #expect(wait.code == .lookUpPending)
     #expect(erp.lookUps.isEmpty)
 
     ledger.makeDue(OrderID(rawValue: 1))

@@ -18,6 +18,26 @@ struct OutagePauseTests {
     #expect(pause.isOn)
   }
 
+  @Test(
+    "what only the ledger or nobody was asked for says nothing of K/3: it neither begins a pause nor goes on with the wait",
+    arguments: [
+      .later(Reason(.lookUpPending, "too early"), afterSeconds: 1),
+      .later(Reason(.leaseBusy, "held"), afterSeconds: 1), .done(.duplicate), .done(.stale),
+      .dead(Outcome.Burial(Reason(.undecodable, "not a bill"))),
+    ] as [Outcome])
+  func saysNothing(outcome: Outcome) {
+    let pause = OutagePause()
+    pause.note([outcome])
+    #expect(!pause.isOn)
+    pause.note([.outage(Reason(.k3Unavailable, "away"))])
+    #expect(pause.isOn && !pause.looksForWork)
+    pause.lookForWork()
+    pause.note([outcome])
+    #expect(pause.isOn && pause.looksForWork)
+    pause.note([.outage(Reason(.k3Unavailable, "away"))])
+    #expect(pause.isOn && !pause.looksForWork)
+  }
+
   @Test("once the wait is over nobody is said to be away; the next batch goes alone all the same")
   func lacksWork() {
     let pause = OutagePause()

@@ -90,7 +90,7 @@ struct ConnectionTests {
     }
     #expect(
       pauses.events
-        == [250, 500, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000].map { Duration.milliseconds($0) })
+        == [250, 500, 1_000, 2_000, 4_000, 5_000, 5_000, 5_000].map { Duration.milliseconds($0) })
     await outbox.close()
   }
 
