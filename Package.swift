@@ -61,6 +61,7 @@ let package = Package(
     room("Queue", ["JSON", "Orders", "Pipeline", "AMQP", "Curl"]),
     room("Ledger", ["JSON", "Orders", "Pipeline", "PostgreSQL"]),
     room("Telemetry", ["JSON", logging, coreMetrics]),
+    room("Workbench", ["JSON", "Orders", "Mapping", "PCRE2"]),
     room("Console", ["Telemetry", logging, lifecycle, hummingbird, nio[0]]),
 
     // The drivers: one C library each, on threads of their own.
@@ -83,7 +84,7 @@ let package = Package(
       name: "ferry",
       dependencies: [
         "JSON", "Orders", "Mapping", "Pipeline", "OKKI", "K3", "Queue", "Ledger", "Telemetry", "Console",
-        arguments, logging, coreMetrics, lifecycle, signals,
+        "Workbench", arguments, logging, coreMetrics, lifecycle, signals,
       ], path: "Sources/ferry", swiftSettings: house),
     .target(
       name: "VendorStage", dependencies: ["JSON"] + nio, path: "Sources/vendorsim/Stage", swiftSettings: house),
@@ -114,6 +115,7 @@ let package = Package(
     tests("K3Tests", ["K3", "JSON", "Orders", "Pipeline", "Curl", "PipelineTesting", "VendorStage"]),
     tests("QueueTests", ["Queue", "AMQP", "AMQPTesting", "Curl", "JSON", "Orders", "Pipeline", "PipelineTesting"]),
     tests("LedgerTests", ["Ledger", "Orders", "Pipeline", "PipelineTesting", "PostgreSQL"]),
+    tests("WorkbenchTests", ["Workbench", "JSON", "Mapping", "Orders"]),
     tests("TelemetryTests", ["Telemetry", "JSON", logging, coreMetrics]),
     tests("AMQPTests", ["AMQP", "AMQPTesting", "DriverThread"]),
     tests("PostgreSQLTests", ["PostgreSQL", "DriverThread", "TestSockets"]),

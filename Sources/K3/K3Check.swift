@@ -17,6 +17,27 @@ extension K3BillDestination {
     return problems
   }
 
+  /// The fields of an object by its pages, as K/3's template names them; inner ones as `FCustID.FNumber`
+  /// (vendor-apis.md A.5.1).
+  public func template(of object: String) async -> Result<[String: [String]], SetupProblem> {
+    let reply: K3Reply
+    do throws(K3Outage) { reply = try await client.get("\(object)/GetTemplate") } catch {
+      return .failure(problem(error.reason))
+    }
+    if let found = problem(reply, "\(object)/GetTemplate") { return .failure(found) }
+    guard case .answer(let answer) = reply, let data = answer.data else { return .success([:]) }
+    // The pages are nested twice at some sites.
+    let pages = data.member("Data") ?? data
+    var fields: [String: [String]] = [:]
+    for (page, rows) in pages.members {
+      guard let row = rows.kind == .array ? rows[0] : rows, row.kind == .object else { continue }
+      fields[page] = row.members.flatMap { field, value in
+        [field] + (value.kind == .object ? value.members.map { "\(field).\($0.key)" } : [])
+      }
+    }
+    return .success(fields)
+  }
+
   private func checkTemplate(_ object: String) async -> SetupProblem? {
     do throws(K3Outage) {
       return problem(try await client.get("\(object)/GetTemplate"), "\(object)/GetTemplate")

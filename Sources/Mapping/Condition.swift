@@ -126,8 +126,9 @@ public enum Selection: Sendable {
   case refused
   /// The order as it is.
   case whole
-  /// The order without the rows that the condition drops.
-  case reduced(JSONDocument)
+  /// The order as it is to be mapped: without the rows that the condition or the strategy drops, with additional costs in
+  /// its lines.
+  case changed(JSONDocument)
 }
 
 extension Condition {
@@ -139,13 +140,7 @@ extension Condition {
     case .refused: return .refused
     case .whole: return .whole
     case .without(let rows):
-      var limits = JSONLimits()
-      // What is left of a document that was read can be read, whatever limits it was read with.
-      limits.maxBytes = .max
-      limits.maxDepth = .max
-      limits.maxStringBytes = .max
-      limits.maxValues = .max - 1
-      do throws(JSONError) { return .reduced(try JSONDocument(Self.without(rows, order), limits: limits)) } catch {
+      do throws(JSONError) { return .changed(try JSONDocument(Self.without(rows, order), limits: .none)) } catch {
         return .refused
       }
     }

@@ -7,11 +7,16 @@ struct DescriptorReader {
   private let known: KnownData
   /// Of a source Ferry does not send the request: what it lacks does no harm.
   private let isSource: Bool
+  private let defaults: FieldDefaults
 
-  init(_ problems: ProblemList, known: KnownData, made: [MadeField] = [], isSource: Bool = false) {
+  init(
+    _ problems: ProblemList, known: KnownData, made: [MadeField] = [], isSource: Bool = false,
+    defaults: FieldDefaults = FieldDefaults()
+  ) {
     self.problems = problems
     self.known = known
     self.isSource = isSource
+    self.defaults = defaults
     table = OperandTable(made: made)
   }
 
@@ -83,7 +88,15 @@ struct DescriptorReader {
       if rules.isOptional, form.lookups(table).isEmpty {
         problems.report("«optional» is only for a lookup", at: "\(path).ferry", element["ferry"])
       }
-      return FieldDescriptor(name, type, form, rules, parser, table: table)
+      var plain: Template?
+      if rules.isOriginal, form.lookups(table).isEmpty, let text = value?.string {
+        // A brace that the formula's language takes may be none of a text's.
+        plain = try? Template(
+          text.hasPrefix(Formula.prefix) ? String(text.dropFirst(Formula.prefix.count)) : text, operands: &table)
+      }
+      return FieldDescriptor(
+        name, type, form, rule: value?.text ?? value?.bool.map { "\($0)" } ?? "", rules, parser, plain: plain,
+        table: table)
     } catch {
       problems.report(error.sentence, at: path, value ?? element)
       return nil
@@ -119,10 +132,10 @@ struct DescriptorReader {
   }
 
   private mutating func rules(of element: JSONValue, isScalar: Bool, at path: String) -> FieldRules {
-    var rules = FieldRules.none
+    var rules = FieldRules(defaults)
     if let own = element["ferry"], !own.isNull {
       var sentences: [String] = []
-      rules = FieldRules(own, isScalar: isScalar) { sentences.append($0) }
+      rules = FieldRules(own, isScalar: isScalar, defaults) { sentences.append($0) }
       for sentence in sentences { problems.report(sentence, at: "\(path).ferry", own) }
     }
     if let required = element["is_required"], !required.isNull, required.bool == nil {

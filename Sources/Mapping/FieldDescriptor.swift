@@ -17,6 +17,12 @@ final class FieldDescriptor: Sendable {
   let form: ValueForm
   let rules: FieldRules
   let parser: ValueParser?
+  /// The value as the strategy writes it.
+  let rule: String
+  /// The value with its placeholders filled in, where a failure becomes that.
+  let plain: Template?
+  /// What the form reads, each once, in order.
+  let operands: [Int]
   /// What a message calls the form: the order's fields that it reads.
   let source: String
   /// The lookups of its own value.
@@ -28,14 +34,17 @@ final class FieldDescriptor: Sendable {
 
   /// A field with a value.
   init(
-    _ field: String, _ scalar: ScalarType, _ form: ValueForm, _ rules: FieldRules, _ parser: ValueParser?,
-    table: OperandTable
+    _ field: String, _ scalar: ScalarType, _ form: ValueForm, rule: String, _ rules: FieldRules,
+    _ parser: ValueParser?, plain: Template? = nil, table: OperandTable
   ) {
     self.field = field
     self.rules = rules
     self.form = form
     self.parser = parser
     kind = .scalar(scalar)
+    self.rule = rule
+    self.plain = plain
+    operands = form.operands(table)
     source = form.name(table)
     lookups = form.lookups(table)
     hasLookups = !lookups.isEmpty
@@ -53,6 +62,9 @@ final class FieldDescriptor: Sendable {
     self.rules = rules
     self.parser = parser
     form = .nothing
+    rule = ""
+    plain = nil
+    operands = []
     source = "the value"
     lookups = []
     constant = nil

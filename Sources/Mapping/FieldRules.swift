@@ -1,3 +1,4 @@
+import Expressions
 import JSON
 
 /// Ferry's own additions to a descriptor, below its key `ferry`, which the platform's language does not know.
@@ -17,6 +18,11 @@ struct FieldRules: Sendable {
   /// The value must fit into `decimals` as the source has it: instead of being rounded it parks the order. For quantities
   /// and amounts that nobody computed.
   var isExact = false
+  /// Decimals of a division: exact, or those that MySQL keeps (100/3 is 33.3333 there).
+  var division = EvaluationSettings.Division.exact
+  /// A failure becomes what the platform makes of it (mapping-language.md §6.1): a formula that fails its own text with
+  /// the values filled in, a value that does not fit its type its text, a lookup without a match nothing.
+  var isOriginal = false
   /// The field must have a value; the reason when it has none.
   var missing: MappingFailure.Code?
   /// Static mapping table.
@@ -33,27 +39,40 @@ struct FieldRules: Sendable {
 
   init() {}
 
+  /// No rules but those of the target.
+  init(_ defaults: FieldDefaults) {
+    division = defaults.division
+    isOriginal = defaults.isOriginal
+  }
+
   /// Reads the rules.
   /// - Parameters:
   ///   - isScalar: whether the field has a value of its own; only then can it be rounded or looked up in a table.
+  ///   - defaults: what the target says of all its fields.
   ///   - report: takes a sentence for each problem.
-  init(_ value: JSONValue, isScalar: Bool, report: (String) -> Void) {
+  init(_ value: JSONValue, isScalar: Bool, _ defaults: FieldDefaults, report: (String) -> Void) {
+    self.init(defaults)
     if value.kind != .object { report("must be an object") }
     for (key, entry) in value.members {
       switch key {
       case "missing":
-        missing = entry.string.flatMap(MappingFailure.Code.init(rawValue:))
+        let codes = MappingFailure.Code.allCases.filter { $0 != .noStrategy }
+        missing = codes.first { $0.rawValue == entry.string }
         if missing == nil {
-          let known = MappingFailure.Code.allCases.map(\.rawValue).joined(separator: ", ")
+          let known = codes.map(\.rawValue).joined(separator: ", ")
           report("missing is one of \(known)")
         }
-      case "decimals", "exact", "table", "miss", "default":
-        if isScalar { read(key, entry, report) } else { report("«\(key)» is only for fields with a value") }
+      case "decimals", "exact", "table", "miss", "default", "division", "original":
+        if isScalar {
+          read(key, entry, defaults.classes, report)
+        } else {
+          report("«\(key)» is only for fields with a value")
+        }
       case "optional":
         isOptional = entry.bool ?? false
         if entry.bool == nil || !isScalar { report("optional is true or false, of a field with a lookup") }
       default:
-        let known = "decimals, exact, missing, table, miss, default, optional"
+        let known = "decimals, exact, missing, table, miss, default, optional, division, original"
         report("«\(excerpt(key))» is unknown; known are \(known)")
       }
     }
@@ -65,14 +84,21 @@ struct FieldRules: Sendable {
     if miss == .default, fallback == nil { report("miss is default, but there is no «default»") }
   }
 
-  private mutating func read(_ key: String, _ entry: JSONValue, _ report: (String) -> Void) {
+  private mutating func read(
+    _ key: String, _ entry: JSONValue, _ classes: DecimalClasses, _ report: (String) -> Void
+  ) {
     switch key {
     case "decimals":
-      decimals = entry.int64.flatMap { (0...20).contains($0) ? Int($0) : nil }
-      if decimals == nil { report("decimals is a whole number from 0 to 20") }
+      decimals = classes.decimals(entry)
+      if decimals == nil { report(DecimalClasses.sentence) }
     case "exact":
       isExact = entry.bool ?? false
       if entry.bool == nil { report("exact is true or false") }
+    case "division":
+      if let named = FieldDefaults.division(entry) { division = named } else { report(FieldDefaults.divisionSentence) }
+    case "original":
+      isOriginal = entry.bool ?? false
+      if entry.bool == nil { report("original is true or false") }
     case "table":
       table = Dictionary(entry.members.map { ($0.key, $0.value.text ?? "") }, uniquingKeysWith: { $1 })
       if entry.kind != .object || entry.members.contains(where: { $0.value.text == nil }) {

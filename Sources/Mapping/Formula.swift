@@ -1,4 +1,5 @@
 import Expressions
+import JSON
 import Orders
 
 /// A `_function` as the rest of the mapping sees it: the one place that knows which evaluator runs it.
@@ -26,11 +27,29 @@ struct Formula: Sendable {
   }
 
   /// Its value in the rows that the reader is in.
-  func value(_ reader: OrderReader) throws(ValueError) -> Value {
+  func value(_ reader: OrderReader, _ division: EvaluationSettings.Division) throws(ValueError) -> Value {
     if readsClock, reader.inputs.now == nil { throw .unknown("the present time") }
     if readsChance, reader.inputs.randomSeed == nil { throw .unknown("a random text") }
-    do throws(EvaluationError) { return Value(try expression.value(reader, reader.evaluation)) } catch {
+    do throws(EvaluationError) {
+      return Value(try expression.value(reader, reader.evaluation(division)))
+    } catch {
       throw reader.failure(behind: error)
+    }
+  }
+
+  /// What each part of it came to, in order; of one that fails those before the failure.
+  func steps(_ reader: OrderReader, _ division: EvaluationSettings.Division) -> [ExplainedField.Part] {
+    if readsClock, reader.inputs.now == nil { return [] }
+    if readsChance, reader.inputs.randomSeed == nil { return [] }
+    return expression.explained(reader, reader.evaluation(division)).steps.compactMap { step in
+      // A placeholder alone is among what went in already.
+      let inner = step.text.trimmingPrefix { $0 == "{" }
+      if inner.count < step.text.count, inner.allSatisfy({ $0 != "{" }),
+        inner.drop(while: { $0 != "}" }).allSatisfy({ $0 == "}" })
+      {
+        return nil
+      }
+      return ExplainedField.Part(name: step.text, value: step.value.json)
     }
   }
 }
@@ -110,6 +129,20 @@ extension OrderReader: OperandSource {
     case .limit(let sentence), .invalid(let sentence): .invalid(sentence)
     case .operand(_, let sentence): refusal ?? .invalid(sentence)
     }
+  }
+}
+
+extension SQLValue {
+  /// As JSON; nil for NULL.
+  fileprivate var json: String? {
+    var writer = JSONWriter()
+    switch self {
+    case .null: return nil
+    case .bool(let flag): writer.bool(flag)
+    case .number(let number): writer.number(number)
+    case .text, .date, .dateTime, .time: writer.string(text ?? "")
+    }
+    return String(decoding: writer.bytes, as: UTF8.self)
   }
 }
 

@@ -20,8 +20,17 @@ public struct Mapper: Sendable {
   /// A mapper for a strategy.
   public init(_ strategy: Strategy) { self.strategy = strategy }
 
-  /// What of an order the strategy's condition takes. An order that is reduced is mapped by its reduced document.
-  public func selection(of order: JSONValue) -> Selection { strategy.condition?.selection(order) ?? .whole }
+  /// What of an order the strategy takes, and with which lines. An order that is changed by it is mapped by its changed
+  /// document.
+  public func selection(of order: JSONValue) -> Selection {
+    let selection = strategy.condition?.selection(order) ?? .whole
+    guard let preparation = strategy.preparation, order.kind == .object else { return selection }
+    switch selection {
+    case .refused: return .refused
+    case .whole: return preparation.prepared(order).map { .changed($0) } ?? .whole
+    case .changed(let document): return preparation.prepared(document.root).map { .changed($0) } ?? selection
+    }
+  }
 
   /// The questions that mapping this order will ask; ask them all at once and pass the answers to `map`.
   public func lookups(of order: JSONValue, inputs: MappingInputs = MappingInputs()) -> [LookupKey] {
@@ -37,10 +46,26 @@ public struct Mapper: Sendable {
   public func map(
     _ order: JSONValue, lookups: LookupTable, inputs: MappingInputs = MappingInputs()
   ) throws(MappingFailures) -> Bill {
-    guard order.kind == .object else {
-      throw MappingFailures(failures: [MappingFailure(.orderMalformed, target: "", "the order is not an object")])
-    }
+    guard order.kind == .object else { throw Self.noObject }
     var run = MappingRun(OrderReader(order, strategy.table, answers: lookups, inputs: inputs))
+    return try bill(&run)
+  }
+
+  /// The bill of an order and how each of its fields came about.
+  public func explain(
+    _ order: JSONValue, lookups: LookupTable, inputs: MappingInputs = MappingInputs()
+  ) -> Explanation {
+    guard order.kind == .object else { return Explanation(result: .failure(Self.noObject), fields: []) }
+    var run = MappingRun(OrderReader(order, strategy.table, answers: lookups, inputs: inputs), isExplained: true)
+    let result: Result<[UInt8], MappingFailures>
+    do throws(MappingFailures) { result = .success(try bill(&run).body) } catch { result = .failure(error) }
+    return Explanation(result: result, fields: run.trace ?? [])
+  }
+
+  private static let noObject = MappingFailures(
+    failures: [MappingFailure(.orderMalformed, target: "", "the order is not an object")])
+
+  private func bill(_ run: inout MappingRun) throws(MappingFailures) -> Bill {
     let members = run.object(strategy.fields) { "" }
     // Last, so that what is wrong with a line stands before what follows from it.
     if let rule = strategy.amounts { run.check(rule) }

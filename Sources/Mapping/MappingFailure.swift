@@ -20,20 +20,43 @@ public struct MappingFailure: Error, Sendable, Equatable, CustomStringConvertibl
     case valueUnmapped = "value_unmapped"
     /// Amounts that contradict each other.
     case amountMismatch = "amount_mismatch"
+    /// No strategy takes the order.
+    case noStrategy = "no_strategy"
   }
 
   /// What kind.
   public let code: Code
   /// The field of the bill, such as `Page2[3].FAuxTaxPrice`; empty where the whole order is meant.
   public let target: String
+  /// The order's fields that it comes from, as the strategy names them; empty where no single field is meant.
+  public let sources: [String]
   /// One sentence that names the source field and the kind of value found, never the value.
   public let sentence: String
 
   /// A failure.
-  public init(_ code: Code, target: String, _ sentence: String) {
+  public init(_ code: Code, target: String, sources: [String] = [], _ sentence: String) {
     self.code = code
     self.target = target
+    self.sources = sources
     self.sentence = sentence
+  }
+
+  /// What would mend it, a sentence.
+  public var remedy: String {
+    switch code {
+    case .orderMalformed: "Look at the order in OKKI; its answer is not what an order is."
+    case .customerUnmapped:
+      "Give the customer its number in OKKI, or wait until the poller has read the customer; then replay the order."
+    case .lookupFailed: "Add the record to the collection, or declare the lookup optional; then replay the order."
+    case .materialMissing: "Give the product its number in OKKI, save the order there, and it comes again."
+    case .fieldMissing: "Fill the field in OKKI, or give the strategy a default with IFNULL."
+    case .divisionByZero: "Correct the number in OKKI, or say with NULLIF and IFNULL what holds then."
+    case .valueInvalid: "Correct the value in OKKI, or convert it in the strategy."
+    case .valueUnmapped: "Add the value to the field's table in the strategy, or set its «miss»; then replay the order."
+    case .noStrategy: "Look at the «condition» of the strategies, or leave the order be."
+    case .amountMismatch:
+      "Compare the order's amount with its lines and additional costs in OKKI; «ferry.amounts» says what is let through."
+    }
   }
 
   /// `target: sentence`

@@ -5,8 +5,13 @@ struct MappingRun {
   let reader: OrderReader
   private(set) var failures: [MappingFailure] = []
   private var failureCount = 0
+  /// How each field came about, where somebody asked; nothing is noted otherwise.
+  var trace: [ExplainedField]?
 
-  init(_ reader: OrderReader) { self.reader = reader }
+  init(_ reader: OrderReader, isExplained: Bool = false) {
+    self.reader = reader
+    trace = isExplained ? [] : nil
+  }
 
   /// Where a field stands in the bill: written out only when a failure names it.
   typealias Place = () -> String
@@ -16,7 +21,7 @@ struct MappingRun {
     var members: [JSONMember] = []
     members.reserveCapacity(fields.count)
     for field in fields {
-      if let constant = field.constant {
+      if let constant = field.constant, trace == nil {
         members.append(JSONMember(field.field, constant))
         continue
       }
@@ -32,7 +37,9 @@ struct MappingRun {
   /// The field's value; nil when it has none and is left out.
   private mutating func tree(_ field: FieldDescriptor, at target: Place) -> JSONTree? {
     switch field.kind {
-    case .scalar(let scalar): return self.scalar(field, scalar, at: target)
+    case .scalar(let scalar):
+      if trace == nil { return self.scalar(field, scalar, at: target) }
+      return traced(field, at: target) { $0.scalar(field, scalar, at: target) }
     case .object(let children):
       let members = required(field, children, at: target)
       return parsed(members.isEmpty ? nil : .object(members), field)
@@ -51,7 +58,7 @@ struct MappingRun {
     _ field: FieldDescriptor, _ list: ListReach, _ children: [FieldDescriptor], at target: Place
   ) -> [JSONTree] {
     let count = reader.rowCount(of: list)
-    if count == 0, let code = field.rules.missing { fail(code, target, "\(list.name) has no rows") }
+    if count == 0, let code = field.rules.missing { fail(code, target, "\(list.name) has no rows", [list.name]) }
     var elements: [JSONTree] = []
     elements.reserveCapacity(count)
     reader.forEachRow(of: list) { position in
@@ -74,7 +81,7 @@ struct MappingRun {
 
   private mutating func scalar(_ field: FieldDescriptor, _ scalar: ScalarType, at target: Place) -> JSONTree? {
     do throws(ValueError) {
-      var value = try self.value(field.form)
+      var value = try self.value(field)
       if case .lookup(let number) = field.form, value.isEmpty {
         guard try found(number, field, at: target) else { return nil }
         if field.rules.isOptional, let fallback = field.rules.fallback { return .string(fallback) }
@@ -84,14 +91,21 @@ struct MappingRun {
         value = mapped
       }
       if let code = field.rules.missing, value.isBlank {
-        fail(code, target, reason(field))
+        fail(code, target, reason(field), sources(field))
         return nil
       }
       return try written(value, as: scalar, field)
     } catch {
-      fail(error.code, target, error.sentence)
+      if field.rules.isOriginal { return original(field) }
+      fail(error.code, target, error.sentence, sources(field))
       return nil
     }
+  }
+
+  /// What the platform makes of a failure: the value's text with its placeholders filled in.
+  private func original(_ field: FieldDescriptor) -> JSONTree? {
+    guard let text = try? field.plain?.text(reader), !text.isEmpty else { return nil }
+    return .string(trimmed(text))
   }
 
   private func reason(_ field: FieldDescriptor) -> String {
@@ -112,22 +126,22 @@ struct MappingRun {
     return parsed(tree, field)
   }
 
-  private func value(_ form: ValueForm) throws(ValueError) -> Value {
-    switch form {
+  private func value(_ field: FieldDescriptor) throws(ValueError) -> Value {
+    switch field.form {
     case .nothing: .nothing
     case .literal(let text): .text(text)
     case .operand(let operand): try reader.value(of: operand)
     case .text(let template): .text(try template.text(reader))
-    case .function(let formula): try formula.value(reader)
+    case .function(let formula): try formula.value(reader, field.rules.division)
     case .lookup(let number): try reader.answer(to: number)
     }
   }
 
   /// False, and a failure, when a lookup that must find something did not.
   private mutating func found(_ number: Int, _ field: FieldDescriptor, at target: Place) throws(ValueError) -> Bool {
-    if field.rules.isOptional { return true }
+    if field.rules.isOptional || field.rules.isOriginal { return true }
     if try reader.hasRecord(for: number) { return true }
-    fail(field.rules.missing ?? .lookupFailed, target, reader.reason(number))
+    fail(field.rules.missing ?? .lookupFailed, target, reader.reason(number), sources(field))
     return false
   }
 
@@ -142,16 +156,23 @@ struct MappingRun {
     case .keep: return value
     case .default: return .text(field.rules.fallback ?? "")
     case .fail:
-      fail(.valueUnmapped, target, "the table has no entry for \(field.source), which is \(value.kind)")
+      let sentence = "the table has no entry for \(field.source), which is \(value.kind)"
+      fail(.valueUnmapped, target, sentence, sources(field))
       return nil
     }
   }
 
-  private mutating func fail(_ code: MappingFailure.Code, _ target: Place, _ sentence: String) {
+  private mutating func fail(
+    _ code: MappingFailure.Code, _ target: Place, _ sentence: String, _ sources: [String] = []
+  ) {
     failureCount += 1
     // One broken order must not grow a report without bound.
-    if failures.count < 100 { failures.append(MappingFailure(code, target: target(), sentence)) }
+    if failures.count < 100 {
+      failures.append(MappingFailure(code, target: target(), sources: sources, sentence))
+    }
   }
+
+  private func sources(_ field: FieldDescriptor) -> [String] { field.operands.map(reader.name) }
 }
 
 // MARK: - Amounts
@@ -159,19 +180,25 @@ struct MappingRun {
 extension MappingRun {
   mutating func check(_ rule: AmountRule) {
     do throws(ValueError) {
-      let whole = try number(rule.order)
-      if let additions = rule.additions, let costs = try optionalNumber(additions), !costs.isZero {
-        let sentence =
-          "\(reader.name(of: additions)) is not 0: \(reader.name(of: rule.order)) holds costs beside \(rule.lines.name)"
-        fail(.amountMismatch, { "" }, sentence)
-        return
+      var whole = try number(rule.order)
+      if let additions = rule.additions, let costs = try optionalNumber(additions), !costs.isZero,
+        [.hold, .ignore].contains(rule.costs)
+      {
+        if rule.costs == .ignore {
+          whole = try subtract(costs, from: whole, rule)
+        } else {
+          let sentence =
+            "\(reader.name(of: additions)) is not 0: \(reader.name(of: rule.order)) holds costs beside \(rule.lines.name)"
+          fail(.amountMismatch, { "" }, sentence, [rule.order, additions].map(reader.name))
+          return
+        }
       }
       if try difference(whole, rule).magnitude > rule.tolerance {
         let sentence = "\(reader.name(of: rule.order)) differs from the sum of \(reader.name(of: rule.line))"
-        fail(.amountMismatch, { "" }, sentence)
+        fail(.amountMismatch, { "" }, sentence, [rule.order, rule.line].map(reader.name))
       }
     } catch {
-      fail(error.code, { "" }, error.sentence)
+      fail(error.code, { "" }, error.sentence, [rule.order, rule.line].map(reader.name))
     }
   }
 

@@ -8,8 +8,9 @@ final class OrderReader {
   private let table: OperandTable
   private let answers: LookupTable
   let inputs: MappingInputs
-  /// How expressions are evaluated.
-  let evaluation: EvaluationSettings
+  /// How expressions are evaluated, with either division.
+  private let exact: EvaluationSettings
+  private let mysql: EvaluationSettings
   /// Why the last operand that an expression asked for could not be had.
   var refusal: ValueError?
   /// The order, and the rows that the run is in; innermost last. As many as lists lie within each other. In memory of
@@ -39,7 +40,10 @@ final class OrderReader {
     self.inputs = inputs
     let seed = inputs.randomSeed ?? 0
     // Expressions that ask for either without having been given it are refused before they run.
-    evaluation = EvaluationSettings(now: inputs.now ?? BeijingTime(epochSeconds: 0)) { Variable.uuid(seed) }
+    exact = EvaluationSettings(now: inputs.now ?? BeijingTime(epochSeconds: 0)) { Variable.uuid(seed) }
+    var mysql = exact
+    mysql.division = .mysql
+    self.mysql = mysql
     rows = .allocate(capacity: table.depth + 1)
     rows.initialize(repeating: Row(value: order, entered: 1))
     read = .allocate(capacity: table.operands.count)
@@ -51,6 +55,10 @@ final class OrderReader {
     rows.deallocate()
     read.deinitialize()
     read.deallocate()
+  }
+
+  func evaluation(_ division: EvaluationSettings.Division) -> EvaluationSettings {
+    division == .exact ? exact : mysql
   }
 
   // MARK: Rows
@@ -180,6 +188,15 @@ final class OrderReader {
   // MARK: Lookups
 
   func lookup(_ number: Int) -> Lookup { table.lookups[number] }
+
+  /// The question of a lookup with its values, for the person who maps.
+  func question(_ number: Int) -> String {
+    let lookup = table.lookups[number]
+    guard let key = try? lookup.key(self) else { return "nothing asked: \(lookup.asked(table)) is empty" }
+    let conditions = key.conditions.map { "\($0.field)=\($0.value)" }.joined(separator: " ")
+    let record = (try? answers.hasRecord(lookup, self)) == true ? "a record" : "no record"
+    return "\(lookup.collection) where \(conditions): \(record), \(lookup.field.text)"
+  }
 
   func answer(to number: Int) throws(ValueError) -> Value { try answers.value(table.lookups[number], self) }
 

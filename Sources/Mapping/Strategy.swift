@@ -20,6 +20,7 @@ public struct Strategy: Sendable {
   let condition: Condition?
   let keyPath: Path
   let amounts: AmountRule?
+  let preparation: OrderPreparation?
 
   /// Compiles a strategy.
   /// - Parameters:
@@ -56,6 +57,7 @@ public struct Strategy: Sendable {
       Self.refuseOperators(of: bills, &targetProblems)
     }
     amounts = own?.amounts.map { AmountRule($0, &bills.table) }
+    preparation = own?.preparation
     fields = bills.fields
     table = bills.table
 

@@ -33,6 +33,9 @@ public struct StrategyDocument: Sendable {
     guard let root = DocumentContent.root(text, &problems) else {
       throw StrategyProblems(problems: problems.problems, warnings: problems.warnings)
     }
+    if !DocumentContent.marks.contains(where: { root[$0] != nil }) {
+      problems.report("is no metadata: it has neither a request nor anything else of a strategy", at: "", offset: nil)
+    }
     kind = DocumentContent.kind(root)
     Slips.check(document: root, &problems)
     let content =
@@ -62,6 +65,21 @@ public struct StrategyDocument: Sendable {
     of record: JSONValue, lookups: LookupTable = LookupTable(), inputs: MappingInputs = MappingInputs()
   ) throws(MappingFailures) -> [UInt8] {
     var run = MappingRun(OrderReader(record, content.table, answers: lookups, inputs: inputs))
+    return try body(&run)
+  }
+
+  /// The same, and how each field came about.
+  public func explain(
+    of record: JSONValue, lookups: LookupTable = LookupTable(), inputs: MappingInputs = MappingInputs()
+  ) -> Explanation {
+    var run = MappingRun(
+      OrderReader(record, content.table, answers: lookups, inputs: inputs), isExplained: true)
+    let result: Result<[UInt8], MappingFailures>
+    do throws(MappingFailures) { result = .success(try body(&run)) } catch { result = .failure(error) }
+    return Explanation(result: result, fields: run.trace ?? [])
+  }
+
+  private func body(_ run: inout MappingRun) throws(MappingFailures) -> [UInt8] {
     let members = run.object(content.fields) { "" }
     guard run.failures.isEmpty else { throw MappingFailures(failures: run.failures) }
     var writer = JSONWriter(reserving: 4096)
@@ -98,6 +116,13 @@ struct DocumentContent: Sendable {
     return nil
   }
 
+  /// Keys of which a document has at least one.
+  static let marks = [
+    "api", "effect", "type", "pagination", "request", "response", "params", "condition", "formatResponse", "operation",
+    "otherRequest",
+    "groupCalculate", "beatFlat",
+  ]
+
   static func kind(_ root: JSONValue) -> StrategyDocument.Kind {
     for key in ["effect", "type"] {
       switch root[key]?.string?.uppercased() {
@@ -128,7 +153,8 @@ struct DocumentContent: Sendable {
 
   init(target root: JSONValue, _ known: KnownData, made: [MadeField], _ problems: inout ProblemList) {
     Slips.refuse(["operation", "groupCalculate"], in: root, &problems)
-    var reader = DescriptorReader(problems, known: known, made: made)
+    let defaults = FieldDefaults(root["ferry"], &problems)
+    var reader = DescriptorReader(problems, known: known, made: made, defaults: defaults)
     if let request = root["request"] { fields = reader.descriptors(request, at: "request") }
     table = reader.table
     problems = reader.problems

@@ -74,28 +74,30 @@ struct ProblemList {
 
   private mutating func problem(_ sentence: String, at path: String, offset: Int?) -> StrategyProblem {
     guard let offset else { return StrategyProblem(file: file, path: path, sentence, line: nil, column: nil) }
-    let (line, start) = lines.line(at: offset)
-    // Bytes that go on a character of UTF-8 are not counted: editors count characters.
-    let column = text[start..<offset].count { $0 & 0xC0 != 0x80 } + 1
+    let (line, column) = lines.place(of: offset)
     return StrategyProblem(file: file, path: path, sentence, line: line, column: column)
   }
 }
 
 /// Where the lines of a text begin.
-private struct LineStarts {
+public struct LineStarts: Sendable {
+  private let text: [UInt8]
   private var starts = [0]
 
-  init(_ text: [UInt8]) {
+  /// Of a text in UTF-8.
+  public init(_ text: [UInt8]) {
+    self.text = text
     for (offset, byte) in text.enumerated() where byte == 0x0A { starts.append(offset + 1) }
   }
 
-  /// The line, counted from 1, and the offset of its first byte.
-  func line(at offset: Int) -> (line: Int, start: Int) {
+  /// Line and column of a byte, both counted from 1, columns in characters as editors count them.
+  public func place(of offset: Int) -> (line: Int, column: Int) {
     var (low, high) = (0, starts.count)
     while high - low > 1 {
       let middle = (low + high) / 2
       if starts[middle] <= offset { low = middle } else { high = middle }
     }
-    return (low + 1, starts[low])
+    // Bytes that go on a character of UTF-8 are not counted.
+    return (low + 1, text[starts[low]..<offset].count { $0 & 0xC0 != 0x80 } + 1)
   }
 }

@@ -8,8 +8,10 @@ struct AmountRule: Sendable {
   let lines: ListReach
   /// A line's amount, an operand.
   let line: Int
-  /// Costs of the order beside its lines, an operand; must be 0 or absent. Nil when the strategy names none.
+  /// Costs of the order beside its lines, an operand. Nil when the strategy names none.
   let additions: Int?
+  /// What becomes of them.
+  let costs: OrderPreparation.Costs
   /// Decimals that a line is rounded to before it is added, as it is in the bill; nil: not rounded.
   let decimals: Int?
   /// Largest difference that is let through, 0 or more.
@@ -22,6 +24,7 @@ struct AmountRule: Sendable {
     /// The list's path and the field.
     let line: Path
     let additions: Path?
+    let costs: OrderPreparation.Costs
     let decimals: Int?
     let tolerance: ExactDecimal
   }
@@ -29,6 +32,7 @@ struct AmountRule: Sendable {
   init(_ names: Names, _ table: inout OperandTable) {
     order = table.field(names.order)
     additions = names.additions.map { table.field($0) }
+    costs = names.costs
     lines = table.list(names.lines)
     table.enter(ListLevel(names.lines, inside: nil), lines)
     line = table.field(names.line)
@@ -45,6 +49,25 @@ struct TargetRules {
 
   var key = Self.usualKey
   var amounts: AmountRule.Names?
+  private static let known = "key, amounts, combined, decimals, division, original"
+  private var combined: (list: String, send: OrderPreparation.Combined)?
+
+  /// What is done to an order's lines; nil when nothing is.
+  var preparation: OrderPreparation? {
+    var preparation: OrderPreparation?
+    if let amounts, let additions = amounts.additions, [.hold, .ignore].contains(amounts.costs) == false {
+      preparation = OrderPreparation(list: amounts.lines.text)
+      preparation?.costs = amounts.costs
+      preparation?.additions = additions
+      preparation?.amount = amounts.line.segments.last ?? ""
+      preparation?.decimals = amounts.decimals ?? 2
+    }
+    if let combined {
+      preparation = preparation ?? OrderPreparation(list: combined.list)
+      preparation?.combined = combined.send
+    }
+    return preparation
+  }
 
   init(_ target: JSONValue, _ known: KnownData, _ problems: inout ProblemList) {
     if target["request"] == nil { problems.report("has no «request»", at: "", offset: nil) }
@@ -54,9 +77,13 @@ struct TargetRules {
       switch name {
       case "key": key = Path(value.string ?? "")
       case "amounts":
-        amounts = Self.amounts(value, &problems)
+        amounts = Self.amounts(value, DecimalClasses(own), &problems)
         if let amounts { Self.check(amounts, known, value, &problems) }
-      default: problems.report("«\(excerpt(name))» is unknown; known are key, amounts", at: "ferry", value)
+      // Read with the fields that they are said of.
+      case "decimals", "division", "original": break
+      case "combined": combined = Self.combined(value, &problems)
+      default:
+        problems.report("«\(excerpt(name))» is unknown; known are \(Self.known)", at: "ferry", value)
       }
     }
     if let request = target["request"], request.kind == .array, !Self.isScalar(key, in: request) {
@@ -88,8 +115,10 @@ struct TargetRules {
     }
   }
 
-  private static func amounts(_ rule: JSONValue, _ problems: inout ProblemList) -> AmountRule.Names? {
-    let known = ["order", "lines", "line", "additions", "decimals", "tolerance"]
+  private static func amounts(
+    _ rule: JSONValue, _ classes: DecimalClasses, _ problems: inout ProblemList
+  ) -> AmountRule.Names? {
+    let known = ["order", "lines", "line", "additions", "costs", "decimals", "tolerance"]
     for (name, value) in rule.members where !known.contains(name) {
       let sentence = "«\(excerpt(name))» is unknown; known are \(known.joined(separator: ", "))"
       problems.report(sentence, at: "ferry.amounts", value)
@@ -101,9 +130,9 @@ struct TargetRules {
       problems.report("needs «order», «lines», «line» and a «tolerance» of 0 or more", at: "ferry.amounts", rule)
       return nil
     }
-    let decimals = rule["decimals"].map { $0.int64.flatMap { (0...20).contains($0) ? Int($0) : nil } }
+    let decimals = rule["decimals"].map { classes.decimals($0) }
     if case .some(nil) = decimals {
-      problems.report("decimals is a whole number from 0 to 20", at: "ferry.amounts", rule["decimals"])
+      problems.report(DecimalClasses.sentence, at: "ferry.amounts", rule["decimals"])
     }
     let additions = rule["additions"].map { Path($0.string ?? "") }
     if additions?.segments.isEmpty == true {
@@ -111,6 +140,44 @@ struct TargetRules {
     }
     return AmountRule.Names(
       order: paths[0], lines: paths[1], line: Path(segments: paths[1].segments + paths[2].segments),
-      additions: additions, decimals: decimals ?? nil, tolerance: tolerance)
+      additions: additions, costs: costs(rule, paths[1], &problems), decimals: decimals ?? nil, tolerance: tolerance)
+  }
+
+  private static func costs(
+    _ rule: JSONValue, _ lines: Path, _ problems: inout ProblemList
+  ) -> OrderPreparation.Costs {
+    guard let value = rule["costs"] else { return .hold }
+    if rule["additions"] == nil { problems.report("costs needs «additions»", at: "ferry.amounts", value) }
+    let costs: OrderPreparation.Costs
+    switch value.string {
+    case "hold": return .hold
+    case "ignore": return .ignore
+    case "spread": costs = .spread
+    default:
+      let fields = value["line"].map { Array($0.members) } ?? []
+      guard !fields.isEmpty, value.count == 1, fields.allSatisfy({ $0.value.text != nil }) else {
+        let sentence =
+          "costs is hold, ignore, spread or {\"line\": {…}} with the texts and numbers of the line to be added"
+        problems.report(sentence, at: "ferry.amounts", value)
+        return .hold
+      }
+      costs = .line(fields.map { OrderPreparation.Costs.Field(name: $0.key, value: JSONTree($0.value)) })
+    }
+    if lines.segments.count != 1 {
+      problems.report("costs become lines of a list of the order itself only", at: "ferry.amounts", value)
+    }
+    return costs
+  }
+
+  private static func combined(
+    _ rule: JSONValue, _ problems: inout ProblemList
+  ) -> (list: String, send: OrderPreparation.Combined)? {
+    guard rule.kind == .object, rule.count == 2, let list = rule["list"]?.string, !list.isEmpty,
+      let send = rule["send"]?.string.flatMap(OrderPreparation.Combined.init(rawValue:))
+    else {
+      problems.report("needs «list», and «send» with parents or parts", at: "ferry.combined", rule)
+      return nil
+    }
+    return (list, send)
   }
 }

@@ -55,12 +55,11 @@ public struct TransformStage: Stage {
     }
   }
 
-  /// What of an order the strategy's condition takes: all of it, or without some of its rows. An order that it does not
-  /// take stays visible among the dead.
+  /// The order as the strategy takes it. One that it does not take stays visible among the dead.
   private func taken(_ order: JSONDocument, of envelope: Envelope) -> Result<JSONDocument, Reason> {
     switch mapper.selection(of: order.root) {
     case .whole: .success(order)
-    case .reduced(let rest): .success(rest)
+    case .changed(let document): .success(document)
     case .refused:
       .failure(Reason(.noStrategy, "order \(envelope.orderID): the condition of strategy \(strategy) does not take it"))
     }

@@ -9,6 +9,6 @@ struct Ferry: AsyncParsableCommand {
     discussion: "Settings come from the environment; `ferry settings` prints them all.",
     subcommands: [
       MigrateCommand.self, PollCommand.self, TransformCommand.self, LoadCommand.self, RunCommand.self,
-      CheckCommand.self, HealthCommand.self, SettingsCommand.self,
+      CheckCommand.self, SettingsCommand.self, HealthCommand.self, MapCommand.self, StrategyCommand.self,
     ])
 }

@@ -36,6 +36,8 @@ enum House {
     Room("Queue", ours: flow.union(["AMQP", "Curl"]), others: system),
     Room("Ledger", ours: flow.union(["PostgreSQL"]), others: system),
     Room("Telemetry", ours: ["JSON"], others: system.union(["Logging", "Metrics", "CoreMetrics"])),
+    // Files, for the person who maps: no queue, no database, no vendor.
+    Room("Workbench", ours: ["JSON", "Orders", "Mapping", "PCRE2"], others: system.union(["FoundationEssentials"])),
     Room(
       "Console", ours: flow.union(["Mapping", "Telemetry"]),
       // NIOCore for the errors that Hummingbird throws.
@@ -48,7 +50,10 @@ enum House {
     Room("Digests", in: "Drivers/Digests", ours: ["CCrypto"], others: []),
     Room(
       "ferry",
-      ours: ["JSON", "Orders", "Mapping", "Pipeline", "OKKI", "K3", "Queue", "Ledger", "Telemetry", "Console"],
+      ours: [
+        "JSON", "Orders", "Mapping", "Pipeline", "OKKI", "K3", "Queue", "Ledger", "Telemetry", "Console",
+        "Workbench",
+      ],
       others: system.union([
         "ArgumentParser", "CoreMetrics", "FoundationEssentials", "Logging", "Metrics", "ServiceLifecycle",
         "UnixSignals",

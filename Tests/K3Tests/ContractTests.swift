@@ -119,4 +119,21 @@ struct ContractTests {
       #expect(await destination.check().count == 2)
     }
   }
+
+  @Test("the template's fields are told by page, inner ones by their paths, with the spelling of K/3")
+  func template() async throws {
+    try await withSimulator { destination, url in
+      let template = try await destination.template(of: "SO").get()
+      #expect(template.keys.sorted() == ["Page1", "Page2"])
+      #expect(template["Page1"]?.contains("FMangerID.FNumber") == true)
+      #expect(template["Page1"]?.contains("FManagerID") == false)
+      #expect(template["Page2"]?.contains("FAuxTaxPrice") == true)
+      try await admin(url, "settings", #"{"denied":["SO/GetTemplate"]}"#)
+      guard case .failure(let problem) = await destination.template(of: "SO") else {
+        Issue.record("a template that K/3 denies was told")
+        return
+      }
+      #expect(problem.remedy.contains("API授权管理"))
+    }
+  }
 }

@@ -10,7 +10,7 @@ struct ConditionTests {
     return switch source.selection(of: try parsed(order)) {
     case .refused: nil
     case .whole: order
-    case .reduced(let rest): String(decoding: rest.root.rawBytes, as: UTF8.self)
+    case .changed(let rest): String(decoding: rest.root.rawBytes, as: UTF8.self)
     }
   }
 
@@ -124,7 +124,7 @@ struct ConditionTests {
       Issue.record("taken")
       return
     }
-    guard case .reduced(let rest) = mapper.selection(of: try parsed(#"{"s":"x","l":[{"a":1},{"a":2}]}"#)) else {
+    guard case .changed(let rest) = mapper.selection(of: try parsed(#"{"s":"x","l":[{"a":1},{"a":2}]}"#)) else {
       Issue.record("not reduced")
       return
     }

@@ -185,6 +185,63 @@ struct ExactnessTests {
     #expect(problem("{a}", #""ferry":{"exact":1,"decimals":2}"#) == "exact is true or false")
   }
 
+  @Test("decimals may be named by K/3's kind of number, and a strategy says how many each has")
+  func classes() throws {
+    func made(_ kind: String, _ rules: String = #""key":"N""#) throws -> String? {
+      let strategy = try strategy(field("X", "{a}", #""ferry":{"decimals":"\#(kind)"}"#), rules: rules)
+      return try data(strategy, #"{"a":1.23456789}"#)["X"]?.string
+    }
+    #expect(try made("price") == "1.234568")
+    #expect(try made("quantity") == "1.2346")
+    #expect(try made("amount") == "1.23")
+    #expect(try made("amount", #""key":"N","decimals":{"amount":4}"#) == "1.2346")
+    #expect(try made("price", #""key":"N","decimals":{"amount":4}"#) == "1.234568")
+    #expect(problem("{a}", #""ferry":{"decimals":"weight"}"#)?.contains("one of price, quantity, amount") == true)
+    for (rules, sentence) in [
+      (#"{"weight":2}"#, "«weight» is unknown"), (#"{"price":21}"#, "price is a whole number"), ("[]", "an object"),
+    ] {
+      let error = #expect(throws: StrategyProblems.self) {
+        _ = try strategy(field("{a}"), rules: #""key":"N","decimals":\#(rules)"#)
+      }
+      #expect(error?.problems.map(\.path) == ["ferry.decimals"])
+      #expect(error?.description.contains(sentence) == true)
+    }
+  }
+
+  @Test("MySQL's decimals of a division are a switch, for all fields or for one")
+  func division() throws {
+    let order = #"{"a":100,"c":3}"#
+    func made(_ field: String, _ all: String) throws -> String? {
+      let one = MappingTests.field("X", "_function {a}/{c}", #""ferry":{\#(field)}"#)
+      return try data(strategy(one, rules: #""key":"N"\#(all)"#), order)["X"]?.string
+    }
+    #expect(try made("", "") == "33.333333333333333333333333")
+    #expect(try made(#""division":"mysql""#, "") == "33.3333")
+    #expect(try made("", #","division":"mysql""#) == "33.3333")
+    #expect(try made(#""division":"exact""#, #","division":"mysql""#) == "33.333333333333333333333333")
+    #expect(problem("{a}", #""ferry":{"division":"float"}"#) == "division is exact or mysql")
+    #expect(throws: StrategyProblems.self) { _ = try strategy(field("{a}"), rules: #""key":"N","division":1"#) }
+  }
+
+  @Test("the platform's own answers to failures are a switch, for all fields or for one")
+  func original() throws {
+    let order = #"{"a":100,"c":0,"word":"x y"}"#
+    func made(_ value: String, _ field: String, _ all: String = "", type: String = "string") throws -> String? {
+      let one = MappingTests.field("X", value, type: type, #""ferry":{\#(field)}"#)
+      return try data(strategy(one, rules: #""key":"N"\#(all)"#), order)["X"]?.string ?? "left out"
+    }
+    let on = #""original":true"#
+    #expect(try made("_function {a}/{c}", on) == "100/0")
+    #expect(try made("_function {a}/{c}", "", "," + on) == "100/0")
+    #expect(try made("_function {none}/2", on) == "/2")
+    #expect(try made("_function {a}/4", on) == "25")
+    #expect(try made("{word}", on, type: "int") == "x y")
+    #expect(try made("_findCollection find a from c where k={a}", on) == "left out")
+    #expect(throws: MappingFailures.self) { _ = try made("_function {a}/{c}", #""original":false"#, "," + on) }
+    #expect(throws: MappingFailures.self) { _ = try made("_function {a}/{c}", "") }
+    #expect(problem("{a}", #""ferry":{"original":1}"#) == "original is true or false")
+  }
+
   @Test("1000/7 times 7000 is a million again at two decimals")
   func sevenths() throws {
     #expect(try headText("_function {a}/7*7000", #"{"a":"1000"}"#, #""ferry":{"decimals":2}"#) == "1000000")

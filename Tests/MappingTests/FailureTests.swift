@@ -22,16 +22,22 @@ struct FailureTests {
     let found = try failures(all, order)
     #expect(
       found == [
-        MappingFailure(.customerUnmapped, target: "C", "customers has no record by id"),
-        MappingFailure(.valueInvalid, target: "D", "day should be a date but is a text of 4 characters"),
-        MappingFailure(.fieldMissing, target: "E", "a, none is empty"),
-        MappingFailure(.divisionByZero, target: "P2[0].Q", "lines.c is 0 and is divided by"),
-        MappingFailure(.valueInvalid, target: "P2[1].Q", "lines.a should be a number but is a text"),
-        MappingFailure(.materialMissing, target: "P2[1].M", "lines.no is empty"),
+        MappingFailure(.customerUnmapped, target: "C", sources: ["id"], "customers has no record by id"),
         MappingFailure(
-          .valueUnmapped, target: "P2[1].U", "the table has no entry for lines.unit, which is a text of 1 characters"),
-        MappingFailure(.fieldMissing, target: "P2[2].Q", "lines.a is empty"),
-        MappingFailure(.valueUnmapped, target: "P2[2].U", "the table has no entry for lines.unit, which is nothing"),
+          .valueInvalid, target: "D", sources: ["day"], "day should be a date but is a text of 4 characters"),
+        MappingFailure(.fieldMissing, target: "E", sources: ["a", "none"], "a, none is empty"),
+        MappingFailure(
+          .divisionByZero, target: "P2[0].Q", sources: ["lines.a", "lines.c"], "lines.c is 0 and is divided by"),
+        MappingFailure(
+          .valueInvalid, target: "P2[1].Q", sources: ["lines.a", "lines.c"], "lines.a should be a number but is a text"),
+        MappingFailure(.materialMissing, target: "P2[1].M", sources: ["lines.no"], "lines.no is empty"),
+        MappingFailure(
+          .valueUnmapped, target: "P2[1].U", sources: ["lines.unit"],
+          "the table has no entry for lines.unit, which is a text of 1 characters"),
+        MappingFailure(.fieldMissing, target: "P2[2].Q", sources: ["lines.a", "lines.c"], "lines.a is empty"),
+        MappingFailure(
+          .valueUnmapped, target: "P2[2].U", sources: ["lines.unit"],
+          "the table has no entry for lines.unit, which is nothing"),
       ])
   }
 

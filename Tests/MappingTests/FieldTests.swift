@@ -52,7 +52,7 @@ struct FieldTests {
     let silent = try failures(strategy(object(field("{a}"))), "{}")
     #expect(silent == [MappingFailure(.fieldMissing, target: "O", "O has no fields")])
     let told = try failures(strategy(object(field("X", "{a}", #""is_required":true"#))), "{}")
-    #expect(told == [MappingFailure(.fieldMissing, target: "O.X", "a is empty")])
+    #expect(told == [MappingFailure(.fieldMissing, target: "O.X", sources: ["a"], "a is empty")])
   }
 
   @Test("of a field that stands twice at one level the last one counts, at its own place")

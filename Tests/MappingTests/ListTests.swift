@@ -54,7 +54,7 @@ struct ListTests {
       #"{"field":"Rows","type":"array","value":"lines","is_required":true,"children":[\#(field("{{lines.a}}"))]}"#
     for order in ["{}", #"{"lines":[]}"#, #"{"lines":"text"}"#] {
       let found = try failures(strategy(array), order)
-      #expect(found == [MappingFailure(.fieldMissing, target: "Rows", "lines has no rows")])
+      #expect(found == [MappingFailure(.fieldMissing, target: "Rows", sources: ["lines"], "lines has no rows")])
     }
   }
 

@@ -38,18 +38,21 @@ struct LookupTests {
     let order = #"{"new_customerid":3448551934}"#
     #expect(
       try failures(strategy(field(Self.value)), order) == [
-        MappingFailure(.lookupFailed, target: "X", "customers has no record by new_customerid")
+        MappingFailure(
+          .lookupFailed, target: "X", sources: ["new_customerid"], "customers has no record by new_customerid")
       ])
     let required = try strategy(field("X", Self.value, #""ferry":{"missing":"customer_unmapped"}"#))
     #expect(
       try failures(required, order) == [
-        MappingFailure(.customerUnmapped, target: "X", "customers has no record by new_customerid")
+        MappingFailure(
+          .customerUnmapped, target: "X", sources: ["new_customerid"], "customers has no record by new_customerid")
       ])
     let empty = [Self.byID: try record(#"{"serial_id":" "}"#)]
     #expect(
       try failures(required, order, empty) == [
         MappingFailure(
-          .customerUnmapped, target: "X", "serial_id is empty in the record of customers by new_customerid")
+          .customerUnmapped, target: "X", sources: ["new_customerid"],
+          "serial_id is empty in the record of customers by new_customerid")
       ])
   }
 
@@ -60,7 +63,9 @@ struct LookupTests {
     let required = try strategy(field("X", Self.value, #""is_required":true"#))
     #expect(try Mapper(required).lookups(of: parsed(order)) == [])
     #expect(
-      try failures(required, order) == [MappingFailure(.fieldMissing, target: "X", "new_customerid is empty")])
+      try failures(required, order) == [
+        MappingFailure(.fieldMissing, target: "X", sources: ["new_customerid"], "new_customerid is empty")
+      ])
   }
 
   @Test("a value with spaces stays one value, and is no further condition")
@@ -114,7 +119,7 @@ struct LookupFormTests {
   func emptyKey() throws {
     #expect(
       try failures(strategy(field(LookupTests.value)), "{}") == [
-        MappingFailure(.lookupFailed, target: "X", "new_customerid is empty")
+        MappingFailure(.lookupFailed, target: "X", sources: ["new_customerid"], "new_customerid is empty")
       ])
   }
 

@@ -47,17 +47,19 @@ struct StrategyProblemTests {
           + "shortDateTime, dateDescription, longText(n), intval, round(n), amount, implode('sep')",
         "source.json:2:18: condition[0][0]: needs «field» and «logic»",
         "target.json:2:10: api: must be written /OBJECT/Save, such as /SO/Save",
-        "target.json:3:47: ferry: «amount» is unknown; known are key, amounts",
+        "target.json:3:47: ferry: «amount» is unknown; known are key, amounts, combined, decimals, division, "
+          + "original",
         "target.json:3:62: ferry.amounts: needs «order», «lines», «line» and a «tolerance» of 0 or more",
         "target.json:3:20: ferry.key: names no field of the request that has a value",
         "target.json:13:16: operation: is not supported",
         "target.json:6:31: request.Page1.A: a placeholder is not closed",
         "target.json:7:31: request.Page1.编号: the type «money» is unknown",
         "target.json:7:55: request.Page1[2]: has no «field» of up to 200 bytes",
-        "target.json:8:62: request.Page1.B.ferry: «decimal» is unknown; known are decimals, exact, missing, table, miss, default, optional",
+        "target.json:8:62: request.Page1.B.ferry: «decimal» is unknown; known are decimals, exact, missing, table, miss, default, optional, "
+          + "division, original",
         "target.json:8:62: request.Page1.B.ferry: missing is one of order_malformed, customer_unmapped, lookup_failed, "
           + "material_missing, field_missing, division_by_zero, value_invalid, value_unmapped, amount_mismatch",
-        "target.json:8:62: request.Page1.B.ferry: decimals is a whole number from 0 to 20",
+        "target.json:8:62: request.Page1.B.ferry: decimals is a whole number from 0 to 20, or one of price, quantity, amount",
         "target.json:8:31: request.Page1.B: the function «NOSUCH» is unknown, at character 2 of the expression",
         "target.json:9:46: request.Page1.C.parser: the parser «ConvertObject» is unknown; known are ArrayToString, "
           + "ArrayUnique, ConvertJson, ConvertObjectParser, ConvertObjectsParser, ConvertTwoStageObjectParser, "
@@ -112,9 +114,9 @@ struct StrategyProblemTests {
       (#""ferry":{"table":[]}"#, "table is an object whose values are texts"),
       (#""ferry":{"table":{"a":{}}}"#, "table is an object whose values are texts"),
       (#""ferry":{"table":{},"default":[]}"#, "default is a text"),
-      (#""ferry":{"decimals":21}"#, "decimals is a whole number from 0 to 20"),
-      (#""ferry":{"decimals":"2"}"#, "decimals is a whole number from 0 to 20"),
-      (#""ferry":{"decimals":-1}"#, "decimals is a whole number from 0 to 20"),
+      (#""ferry":{"decimals":21}"#, "decimals is a whole number from 0 to 20, or one of price, quantity, amount"),
+      (#""ferry":{"decimals":"2"}"#, "decimals is a whole number from 0 to 20, or one of price, quantity, amount"),
+      (#""ferry":{"decimals":-1}"#, "decimals is a whole number from 0 to 20, or one of price, quantity, amount"),
     ])
   func rules(rule: String, sentence: String) {
     #expect(problem("{x}", rule) == sentence)

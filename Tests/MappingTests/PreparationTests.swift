@@ -1,0 +1,120 @@
+import JSON
+import Mapping
+import Orders
+import Testing
+
+@Suite("Additional costs and combined products (vendor-apis.md B.6, C.2)")
+struct PreparationTests {
+  private func strategy(_ rules: String) throws -> Strategy {
+    let line = field("A", "{{lines.a}}") + "," + field("P", "{{lines.no}}")
+    return try MappingTests.strategy(array("R", "lines", line), rules: #""key":"N","# + rules)
+  }
+
+  private func amounts(_ costs: String) -> String {
+    #""amounts":{"order":"amount","lines":"lines","line":"a","additions":"extra","tolerance":0,"costs":\#(costs)}"#
+  }
+
+  /// The lines of the bill as `number:amount`, or the codes of what is wrong.
+  private func lines(_ rules: String, _ order: String) throws -> [String] {
+    let mapper = Mapper(try strategy(rules))
+    var order = try parsed(order)
+    if case .changed(let document) = mapper.selection(of: order) { order = document.root }
+    do throws(MappingFailures) {
+      let body = try mapper.map(order, lookups: LookupTable()).body
+      let rows = try? JSONDocument(body).root["Data"]?["R"]
+      return rows.map { $0.elements.map { "\($0["P"]?.text ?? "–"):\($0["A"]?.text ?? "–")" } } ?? []
+    } catch { return error.failures.map(\.code.rawValue) }
+  }
+
+  private static let order = #"{"amount":"120.00","extra":"20.00","lines":[{"no":"a","a":60},{"no":"b","a":"40"}]}"#
+
+  @Test("costs beside the lines hold the order, unless a policy says what becomes of them")
+  func policies() throws {
+    for (costs, expected) in [
+      (#""hold""#, ["amount_mismatch"]), (#""ignore""#, ["a:60", "b:40"]), (#""spread""#, ["a:72", "b:48"]),
+      (#"{"line":{"no":"SVC-1","unit":"Piece"}}"#, ["a:60", "b:40", "SVC-1:20"]),
+    ] {
+      let found = try lines(amounts(costs), Self.order)
+      #expect(found.map { $0.replacing(".00", with: "") } == expected, "\(costs)")
+    }
+    // The order's amount is still held against what is sent.
+    let wrong = Self.order.replacing("120.00", with: "120.01")
+    for costs in [#""ignore""#, #""spread""#, #"{"line":{"no":"SVC-1"}}"#] {
+      #expect(try lines(amounts(costs), wrong) == ["amount_mismatch"])
+    }
+  }
+
+  @Test("without costs nothing is done")
+  func none() throws {
+    for extra in ["0", "null", #""""#, "\"0.00\""] {
+      let order = #"{"amount":100,"extra":\#(extra),"lines":[{"no":"a","a":60},{"no":"b","a":"40"}]}"#
+      for costs in [#""spread""#, #"{"line":{"no":"SVC-1"}}"#] {
+        #expect(try lines(amounts(costs), order) == ["a:60", "b:40"])
+      }
+    }
+  }
+
+  @Test(
+    "spread costs add up to the last cent, whatever their sign; the cents left over go where most was cut",
+    arguments: [
+      ("0.01", [10, 10, 10], ["10.01", "10", "10"]), ("0.02", [10, 10, 10], ["10.01", "10.01", "10"]),
+      ("-0.01", [10, 10, 10], ["9.99", "10", "10"]), ("1", [1, 2, 4], ["1.14", "2.29", "4.57"]),
+      ("10", [0, 5], ["0", "15"]), ("-100", [10], ["-90"]),
+    ] as [(String, [Int], [String])])
+  func cents(extra: String, amounts: [Int], expected: [String]) throws {
+    let rows = amounts.map { #"{"no":"x","a":\#($0)}"# }.joined(separator: ",")
+    let whole = try #require(ExactDecimal(extra)).adding(ExactDecimal(Int64(amounts.reduce(0, +))))
+    let order = #"{"amount":"\#(whole)","extra":"\#(extra)","lines":[\#(rows)]}"#
+    let found = try lines(self.amounts(#""spread""#), order)
+    #expect(found.map { ExactDecimal($0.dropFirst(2)) } == expected.map { ExactDecimal($0) }, "\(found)")
+  }
+
+  @Test(
+    "costs that cannot be spread hold the order",
+    arguments: [
+      #"{"amount":20,"extra":20,"lines":[]}"#, #"{"amount":20,"extra":20,"lines":[{"a":0}]}"#,
+      #"{"amount":20,"extra":20,"lines":[{"a":5},{"a":-5}]}"#, #"{"amount":"5.005","extra":"0.005","lines":[{"a":5}]}"#,
+    ])
+  func unspreadable(order: String) throws {
+    #expect(try lines(amounts(#""spread""#), order) == ["amount_mismatch"])
+  }
+
+  @Test("of a combined product its parents or its parts are sent, never both")
+  func combined() throws {
+    let order = #"""
+      {"lines":[{"no":"set","a":10,"is_master_product":"1","is_sub_product":0},{"no":"part","a":0,"is_sub_product":1},
+       {"no":"alone","a":5,"is_master_product":0,"is_sub_product":"0"}]}
+      """#
+    func combined(_ send: String) -> String { #""combined":{"list":"lines","send":"\#(send)"}"# }
+    #expect(try lines(combined("parents"), order) == ["set:10", "alone:5"])
+    #expect(try lines(combined("parts"), order) == ["part:0", "alone:5"])
+    let both = amounts(#""spread""#) + "," + combined("parents")
+    let costly = order.replacing("{\"lines\"", with: #"{"amount":18,"extra":3,"lines""#)
+    #expect(try lines(both, costly).map { $0.replacing(".00", with: "") } == ["set:12", "alone:6"])
+  }
+
+  @Test(
+    "rules that cannot be meant are told",
+    arguments: [
+      (#""combined":"parents""#, "ferry.combined"), (#""combined":{"list":"l","send":"all"}"#, "ferry.combined"),
+      (
+        #""amounts":{"order":"a","lines":"l","line":"b","tolerance":0,"costs":"spread"}"#, "ferry.amounts"
+      ),
+      (
+        #""amounts":{"order":"a","lines":"l","line":"b","tolerance":0,"additions":"c","costs":"share"}"#,
+        "ferry.amounts"
+      ),
+      (
+        #""amounts":{"order":"a","lines":"l","line":"b","tolerance":0,"additions":"c","costs":{"line":{}}}"#,
+        "ferry.amounts"
+      ),
+      (
+        #""amounts":{"order":"a","lines":"x.l","line":"b","tolerance":0,"additions":"c","costs":"spread"}"#,
+        "ferry.amounts"
+      ),
+    ])
+  func malformed(rules: String, path: String) {
+    let target = #"{"api":"/SO/Save","ferry":{"key":"N",\#(rules)},"request":[\#(field("N", "1"))]}"#
+    #expect(problems(target: target).map(\.path) == [path])
+  }
+}

@@ -1,0 +1,108 @@
+import Foundation
+import JSON
+import Mapping
+import Orders
+import Testing
+
+@testable import Workbench
+
+/// The examples beside the shipped strategies.
+enum ExampleFiles {
+  static let folder = "\(checkout)/deploy/strategies"
+
+  static func shipped() throws -> [String] {
+    let strategy = "\(folder)/sales-order"
+    return try FileManager.default.contentsOfDirectory(atPath: strategy).sorted()
+      .filter { $0.hasSuffix(".example.json") }.map { "\(strategy)/\($0)" }
+  }
+
+  static func parts(_ file: String) throws -> (JSONValue, FileCollections, MappingInputs) {
+    let root = try Files.json(file).root
+    var collections = FileCollections()
+    for (name, records) in root["collections"].map({ Array($0.members) }) ?? [] {
+      try collections.add(records, as: name, name)
+    }
+    let now = root["now"]?.string.flatMap { BeijingTime($0) }
+    return (try #require(root["order"]), collections, MappingInputs(now: now, randomSeed: 0))
+  }
+}
+
+@Suite("Examples of a strategy")
+struct ExampleTests {
+  private static let field = #"{"field":"Q","value":"_function {q}*2","ferry":{"decimals":2}}"#
+
+  private func run(_ example: String, updates: Bool = false) throws -> ExampleRun.Outcome {
+    var outcome: ExampleRun.Outcome?
+    let files = strategyFiles(Self.field).merging(["s/a.example.json": example]) { $1 }
+    try withFolder(files) { folder in
+      outcome = try ExampleRun(folder: folder, updates: updates).outcomes.first
+      if updates {
+        #expect(try ExampleRun(folder: "\(folder)/s", updates: false).isGood)
+        let written = try Files.json("\(folder)/s/a.example.json").root
+        #expect(written["order"]?["q"]?.numberText == "1.50")
+        #expect(written["note"]?.string == "kept")
+      }
+    }
+    return try #require(outcome)
+  }
+
+  @Test("an example that says what the strategy does agrees, whatever the order of its members")
+  func agrees() throws {
+    let document = #"{"Data":{"Page1":[{"Q":"3","FBillNo":"1"}]}}"#
+    #expect(try run(#"{"order":{"order_no":"1","q":1.5},"document":\#(document)}"#).differences == [])
+    let failures =
+      #"[{"code":"value_invalid","target":"Page1[0].Q","sentence":"q should be a number but is a text"}]"#
+    #expect(try run(#"{"order":{"order_no":"1","q":"x"},"failures":\#(failures)}"#).differences == [])
+  }
+
+  @Test("differences are told field by field")
+  func differs() throws {
+    let document = #"{"Data":{"Page1":[{"Q":"4","FNote":"n"},{}]}}"#
+    #expect(
+      try run(#"{"order":{"order_no":"1","q":1.5},"document":\#(document)}"#).differences == [
+        #"Data.Page1[0].Q: expected "4", got "3""#, #"Data.Page1[0].FNote: expected "n", got nothing"#,
+        #"Data.Page1[0].FBillNo: expected nothing, got "1""#, "Data.Page1: expected 2 rows, got 1",
+      ])
+    #expect(
+      try run(#"{"order":{"order_no":"1","q":1.5},"failures":[]}"#).differences.first?.hasPrefix("expected failures")
+        == true)
+    #expect(try run(#"{"order":{"q":1.5},"document":{}}"#).differences.first?.hasPrefix("expected a document") == true)
+    #expect(try run(#"{"order":{"q":1.5}}"#).differences == ["expects nothing; run with --update"])
+  }
+
+  @Test("--update writes what the strategy makes, and keeps the rest as it was written")
+  func update() throws {
+    let outcome = try run(#"{"note":"kept","order":{"order_no":"1","q":1.50},"document":{"old":1}}"#, updates: true)
+    #expect(outcome.isUpdated)
+    #expect(outcome.differences.count == 2)
+  }
+
+  @Test(
+    "what is no example is told",
+    arguments: [
+      (#"{"ordr":{}}"#, "«ordr» is unknown"), ("{}", "has no «order»"), ("[", "is not JSON (line 1)"),
+      (#"{"order":{},"now":"soon"}"#, "now is a time"),
+      (#"{"order":{},"collections":{"c":5}}"#, "collections.c is not"),
+    ])
+  func malformed(text: String, sentence: String) throws {
+    let files = strategyFiles(Self.field).merging(["s/a.example.json": text]) { $1 }
+    try withFolder(files) { folder in
+      let error = try #require(throws: UnusableFile.self) { _ = try ExampleRun(folder: folder, updates: false) }
+      #expect(error.description.contains(sentence), "\(error)")
+    }
+  }
+
+  @Test("a folder without examples is told, so that nobody believes in tests that are not there")
+  func none() throws {
+    try withFolder(strategyFiles(Self.field)) { folder in
+      #expect(throws: UnusableFile.self) { _ = try ExampleRun(folder: folder, updates: true) }
+    }
+  }
+
+  @Test("the shipped strategies do what the examples beside them say")
+  func shipped() throws {
+    let run = try ExampleRun(folder: ExampleFiles.folder, updates: false)
+    #expect(run.outcomes.count >= 10)
+    for outcome in run.outcomes { #expect(outcome.differences == [], "\(outcome.file)") }
+  }
+}

@@ -1,0 +1,115 @@
+import JSON
+import Mapping
+import Orders
+import Testing
+
+@testable import Workbench
+
+@Suite("A mapping explains itself")
+struct ExplanationTests {
+  private func explained(_ fields: String, _ order: String) throws -> Explanation {
+    var result: Explanation?
+    try withFolder(strategyFiles(fields)) { folder in
+      var collections = FileCollections()
+      try collections.add(parsed(#"[{"id":5,"code":"C5"}]"#), as: "customers", "customers")
+      result = try WorkStrategy(target: "\(folder)/s/target.json").explain(
+        parsed(order), collections: collections, inputs: MappingInputs(now: BeijingTime("2024-02-28 23:30:00")))
+    }
+    return try #require(result)
+  }
+
+  private func account(_ value: String, _ order: String, _ more: String = "") throws -> ExplainedField {
+    let field = #"{"field":"X","value":"\#(value)"\#(more)}"#
+    return try #require(try explained(field, #"{"order_no":"1",\#(order)}"#).fields.first { $0.target == "Page1[0].X" })
+  }
+
+  @Test("a formula tells what went in, each part in order, and what the rules made of it")
+  func formula() throws {
+    let account = try account("_function ({a}+1)/{b}", #""a":"9","b":3"#, #","ferry":{"decimals":2}"#)
+    #expect(account.rule == "_function ({a}+1)/{b}")
+    #expect(account.inputs.map { "\($0.name) \($0.value ?? "-")" } == [#"a "9""#, "b 3"])
+    #expect(
+      account.steps.map { "\($0.name) → \($0.value ?? "-")" } == [
+        "{a}+1 → 10", "({a}+1)/{b} → 3.333333333333333333333333", #"with 2 decimals → "3.33""#,
+      ])
+    #expect(account.result == #""3.33""#)
+    #expect(account.failure == nil)
+  }
+
+  @Test("a failure stands at its field, with the parts before it")
+  func failure() throws {
+    let account = try account("_function ({a}+1)/({b}-3)", #""a":"9","b":3"#)
+    #expect(account.steps.map(\.name) == ["{a}+1", "{b}-3"])
+    #expect(account.failure?.code == .divisionByZero)
+    #expect(account.result == nil)
+  }
+
+  @Test(
+    "a lookup tells its question and its record; a table what it made; a literal itself; nothing that it is left out")
+  func forms() throws {
+    let lookup = try account("_findCollection find code from customers where id={c}", #""c":"5""#)
+    #expect(lookup.steps.map { "\($0.name) → \($0.value ?? "-")" } == [#"customers where id=5: a record, code → "C5""#])
+    #expect(lookup.result == #""C5""#)
+    let missing = try account("_findCollection find code from customers where id={c}", #""c":"6""#)
+    #expect(missing.steps.map(\.name) == ["customers where id=6: no record, code"])
+    #expect(missing.failure?.code == .lookupFailed)
+    let table = try account("{c}", #""c":"kg""#, #","ferry":{"table":{"kg":"S05"}}"#)
+    #expect(table.steps.map { "\($0.name) → \($0.value ?? "-")" } == [#"by its table → "S05""#])
+    #expect(try account("MTS", #""c":1"#).result == #""MTS""#)
+    #expect(try account("{none}", #""c":1"#).result == nil)
+  }
+
+  @Test("rows are explained one by one, and the text names every field")
+  func rows() throws {
+    let rows = #"{"field":"R","type":"array","value":"l","children":[{"field":"Q","value":"{{l.q}}"}]}"#
+    let explanation = try explained(rows, #"{"order_no":"1","l":[{"q":1},{"q":"2"}]}"#)
+    #expect(explanation.fields.map(\.target) == ["Page1[0].FBillNo", "Page1[0].R[0].Q", "Page1[0].R[1].Q"])
+    let text = explanation.text
+    #expect(text.contains("Page1[0].R[1].Q\n  rule    {{l.q}}\n  read    l.q = \"2\"\n  gives   \"2\"\n"))
+  }
+
+  @Test("what the source's condition or the rules do to the lines is done before, and a refused order is told")
+  func selection() throws {
+    let rows = #"{"field":"R","type":"array","value":"l","children":[{"field":"Q","value":"{{l.q}}"}]}"#
+    var files = strategyFiles(rows)
+    files["s/source.json"] =
+      #"{"condition":[[{"field":"s","logic":"eq","value":"1"},{"field":"l.q","logic":"gt","value":"1"}]]}"#
+    try withFolder(files) { folder in
+      let work = try WorkStrategy(target: "\(folder)/s/target.json")
+      func fields(_ order: String) throws -> [String] {
+        let explanation = work.explain(try parsed(order), collections: FileCollections(), inputs: MappingInputs())
+        if case .failure(let failures) = explanation.result { return failures.failures.map(\.code.rawValue) }
+        return explanation.fields.map { "\($0.target)=\($0.result ?? "-")" }
+      }
+      #expect(
+        try fields(#"{"order_no":"1","s":1,"l":[{"q":1},{"q":2}]}"#) == [
+          #"Page1[0].FBillNo="1""#, #"Page1[0].R[0].Q="2""#,
+        ])
+      #expect(try fields(#"{"order_no":"1","s":2,"l":[]}"#) == ["no_strategy"])
+    }
+  }
+
+  @Test("an explained mapping makes the same bytes as one that is not")
+  func same() throws {
+    let target = "\(checkout)/deploy/strategies/sales-order/target.json"
+    let work = try WorkStrategy(target: target)
+    guard case .bill(let strategy) = work else {
+      Issue.record("the shipped strategy makes bills")
+      return
+    }
+    for example in try ExampleFiles.shipped() {
+      let (order, collections, inputs) = try ExampleFiles.parts(example)
+      let mapper = Mapper(strategy)
+      let table = collections.answers(to: mapper.lookups(of: order, inputs: inputs))
+      let plain: Result<[UInt8], MappingFailures>
+      do throws(MappingFailures) {
+        plain = .success(try mapper.map(order, lookups: table, inputs: inputs).body)
+      } catch { plain = .failure(error) }
+      switch (plain, work.explain(order, collections: collections, inputs: inputs).result) {
+      case (.success(let one), .success(let other)): #expect(one == other)
+      case (.failure(let one), .failure(let other)): #expect(one.failures == other.failures)
+      default: Issue.record("\(example): explained otherwise than mapped")
+      }
+    }
+  }
+}

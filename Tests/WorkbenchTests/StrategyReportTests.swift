@@ -1,0 +1,88 @@
+import Foundation
+import JSON
+import Testing
+
+@testable import Workbench
+
+@Suite("The report on metadata files")
+struct StrategyReportTests {
+  private static let document = #"{"effect":"EXECUTE","request":[{"field":"A","value":"{a}"}]}"#
+
+  @Test("a file, a wrapped one and a strategy's folder can be used")
+  func usable() throws {
+    let files = strategyFiles(#"{"field":"FNote","value":"1"}"#).merging([
+      "a.json": Self.document, "b.json": #"{"title":"x","metadata":\#(Self.document)}"#,
+    ]) { $1 }
+    try withFolder(files) { folder in
+      let report = StrategyReport(paths: [folder])
+      #expect(report.findings == [])
+      #expect(report.isUsable)
+      #expect(report.usable == ["\(folder)/a.json", "\(folder)/b.json", "\(folder)/s"])
+      #expect(report.targets.map(\.object) == ["SO"])
+    }
+  }
+
+  @Test("problems and warnings have file, line and column, in text and in JSON")
+  func problems() throws {
+    let broken = "{\"effect\":\"EXECUTE\",\"weather\":1,\n \"request\":[{\"field\":\"编\",\"value\":\"{x\"}]}"
+    try withFolder(["a.json": broken]) { folder in
+      let report = StrategyReport(paths: ["\(folder)/a.json", "\(folder)/none.json"])
+      #expect(!report.isUsable)
+      #expect(
+        report.text.split(separator: "\n").map { $0.replacing(folder, with: "…") } == [
+          "…/a.json:2:34: error: request.编: a placeholder is not closed",
+          "…/a.json:1:31: warning: weather: the key is unknown and has no effect",
+          "…/none.json: error: cannot be read",
+        ])
+      let json = try parsed(report.json)
+      #expect(json["usable"]?.bool == false)
+      #expect(json["findings"]?[0]?["line"]?.int64 == 2)
+      #expect(json["findings"]?[0]?["severity"]?.string == "error")
+      #expect(json["findings"]?[1]?["severity"]?.string == "warning")
+      #expect(json["findings"]?[2]?["line"] == nil)
+    }
+  }
+
+  @Test("what is no metadata is told, not called usable", arguments: ["{}", "[]", "x", #"{"order_id":1}"#])
+  func noMetadata(text: String) throws {
+    try withFolder(["a.json": text]) { folder in
+      #expect(!StrategyReport(paths: ["\(folder)/a.json"]).isUsable)
+    }
+    try withFolder(["a.txt": text]) { folder in #expect(!StrategyReport(paths: [folder]).isUsable) }
+  }
+
+  @Test("all thirty published files can be used")
+  func published() throws {
+    let report = StrategyReport(paths: ["\(checkout)/Tests/PublishedStrategies"])
+    #expect(report.findings.filter(\.isError) == [])
+    #expect(report.usable.count == 30)
+  }
+
+  @Test("a field that K/3's template does not have is told, a wrong spelling with the right one")
+  func template() throws {
+    let fields = [
+      #"{"field":"FManagerID","type":"object","children":[{"field":"FNumber","value":"1"}]}"#,
+      #"{"field":"fdate","value":"1"}"#,
+      #"{"field":"FCustID","type":"object","children":[{"field":"FNumbr","value":"1"}]}"#,
+      #"{"field":"FROB","value":"1"}"#,
+    ]
+    let template = [
+      "Page1": ["FBillNo", "Fdate", "FMangerID", "FMangerID.FNumber", "FCustID", "FCustID.FNumber", "FCustID.FName"]
+    ]
+    try withFolder(strategyFiles(fields.joined(separator: ","))) { folder in
+      var report = StrategyReport(paths: [folder])
+      let target = try #require(report.targets.first)
+      report.compare(target, with: template)
+      #expect(
+        report.findings.map(\.sentence) == [
+          "K/3's template has no «FManagerID»; is «FMangerID» meant?",
+          "K/3's template has no «FCustID.FNumbr»; is «FCustID.FNumber» meant?", "K/3's template has no «FROB»",
+        ])
+      #expect(report.findings.first?.path == "request.Page1.FManagerID")
+      #expect(report.findings.allSatisfy { $0.isError && $0.line == 1 && $0.file.hasSuffix("s/target.json") })
+      #expect(!report.isUsable && !report.text.contains(": usable"))
+      report.compare(target, with: ["Page9": []])
+      #expect(report.findings.last?.sentence == "K/3's template has no page «Page1»")
+    }
+  }
+}
