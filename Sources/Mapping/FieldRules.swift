@@ -18,6 +18,8 @@ struct FieldRules: Sendable {
   /// The value must fit into `decimals` as the source has it: instead of being rounded it parks the order. For quantities
   /// and amounts that nobody computed.
   var isExact = false
+  /// A number below this parks the order (vendor-apis.md C.2: negative costs).
+  var minimum: ExactDecimal?
   /// Decimals of a division: exact, or those that MySQL keeps (100/3 is 33.3333 there).
   var division = EvaluationSettings.Division.exact
   /// A failure becomes what the platform makes of it (mapping-language.md §6.1): a formula that fails its own text with
@@ -33,7 +35,7 @@ struct FieldRules: Sendable {
   var isOptional = false
 
   /// Whether there is no rule at all.
-  var isNone: Bool { decimals == nil && missing == nil && table == nil && !isOptional }
+  var isNone: Bool { decimals == nil && minimum == nil && missing == nil && table == nil && !isOptional }
 
   static let none = FieldRules()
 
@@ -62,7 +64,7 @@ struct FieldRules: Sendable {
           let known = codes.map(\.rawValue).joined(separator: ", ")
           report("missing is one of \(known)")
         }
-      case "decimals", "exact", "table", "miss", "default", "division", "original":
+      case "decimals", "exact", "minimum", "table", "miss", "default", "division", "original":
         if isScalar {
           read(key, entry, defaults.classes, report)
         } else {
@@ -72,7 +74,7 @@ struct FieldRules: Sendable {
         isOptional = entry.bool ?? false
         if entry.bool == nil || !isScalar { report("optional is true or false, of a field with a lookup") }
       default:
-        let known = "decimals, exact, missing, table, miss, default, optional, division, original"
+        let known = "decimals, exact, minimum, missing, table, miss, default, optional, division, original"
         report("«\(excerpt(key))» is unknown; known are \(known)")
       }
     }
@@ -94,6 +96,9 @@ struct FieldRules: Sendable {
     case "exact":
       isExact = entry.bool ?? false
       if entry.bool == nil { report("exact is true or false") }
+    case "minimum":
+      minimum = entry.text.flatMap { ExactDecimal($0) }
+      if minimum == nil { report("minimum is a number") }
     case "division":
       if let named = FieldDefaults.division(entry) { division = named } else { report(FieldDefaults.divisionSentence) }
     case "original":

@@ -40,6 +40,9 @@ enum ScalarType: Sendable {
     func unfit(_ wanted: String) -> ValueError { .unfit(source, wanted: wanted, kind: value.kind) }
     func number() throws(ValueError) -> ExactDecimal {
       guard let number = value.number else { throw unfit("a number") }
+      if let minimum = rules.minimum, number < minimum {
+        throw .unfit(source, wanted: "at least \(minimum)", kind: "less")
+      }
       guard let decimals = rules.decimals else { return number }
       let rounded = number.rounded(scale: decimals).normalized
       if rules.isExact, rounded != number {
@@ -50,7 +53,7 @@ enum ScalarType: Sendable {
     }
     switch self {
     case .string:
-      if rules.decimals != nil { return .string(try number().description) }
+      if rules.decimals != nil || rules.minimum != nil { return .string(try number().description) }
       if case .structure = value { throw unfit("a text") }
       return .string(value.text)
     case .number: return .number(try number())

@@ -98,6 +98,21 @@ extension House {
     rooms.first { path.hasPrefix("Sources/\($0.folder)/") }
   }
 
+  /// The modules of ours that a manifest lets a room depend on; nil when it does not declare the room.
+  static func dependencies(of room: String, in manifest: String) -> Set<String>? {
+    for start in ["oom(\"\(room)\"", "name: \"\(room)\", dependencies:", "name: \"\(room)\",\n      dependencies:"] {
+      guard let found = manifest.firstRange(of: start) else { continue }
+      let rest = manifest[found.upperBound...]
+      // A room without a list depends on nothing.
+      guard rest.first != ")" else { return [] }
+      let list = rest.prefix { $0 != "]" }
+      let names = list.split(separator: "\"", omittingEmptySubsequences: false).enumerated()
+        .filter { $0.offset % 2 == 1 }.map { String($0.element) }
+      return Set(names)
+    }
+    return nil
+  }
+
   /// What is wrong with the imports of these files. `cModules` are the system libraries below `Drivers`.
   static func wallViolations(_ files: [SourceFile], cModules: Set<String>) -> [String] {
     let ours = Set(rooms.map(\.name)).union(cModules)

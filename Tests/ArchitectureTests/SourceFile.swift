@@ -137,6 +137,11 @@ struct Project {
     }
   }
 
+  /// A file's text.
+  func text(of path: String) throws -> String {
+    try String(contentsOf: root.appending(path: path), encoding: .utf8)
+  }
+
   /// The paths of all files below a folder, sorted.
   func files(below folder: String) throws -> [String] {
     try FileManager.default.subpathsOfDirectory(atPath: root.appending(path: folder).path(percentEncoded: false))

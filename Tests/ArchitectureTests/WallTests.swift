@@ -11,6 +11,19 @@ struct WallTests {
     for violation in House.wallViolations(files, cModules: try project.cModules()) { Issue.record("\(violation)") }
   }
 
+  @Test("what Package.swift lets a room depend on, its walls allow")
+  func dependencies() throws {
+    let manifest = try project.text(of: "Package.swift")
+    for room in House.rooms {
+      let declared = try #require(House.dependencies(of: room.name, in: manifest), "\(room.name) is not declared")
+      #expect(declared.subtracting(room.ours) == [], "\(room.name) may not depend on these")
+    }
+    let planted = #"room("OKKI", ["JSON", "K3", logging]), .target(name: "Own", dependencies: ["JSON"] + nio)"#
+    #expect(House.dependencies(of: "OKKI", in: planted) == ["JSON", "K3"])
+    #expect(House.dependencies(of: "Own", in: planted) == ["JSON"])
+    #expect(House.dependencies(of: "K3", in: planted) == nil)
+  }
+
   @Test("every row of the table is a room that exists, in the order from which nothing leads back")
   func table() throws {
     let files = try project.swiftFiles(below: "Sources")

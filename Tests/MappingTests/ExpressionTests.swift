@@ -185,6 +185,17 @@ struct ExactnessTests {
     #expect(problem("{a}", #""ferry":{"exact":1,"decimals":2}"#) == "exact is true or false")
   }
 
+  @Test("a number below the field's minimum parks the order")
+  func minimum() throws {
+    let rules = #""ferry":{"minimum":0}"#
+    #expect(try headText("{a}", #"{"a":"0.00"}"#, rules) == "0.00")
+    let failure = try failure("_function {a}*2", #"{"a":-0.01}"#, rules)
+    #expect(failure.code == .valueInvalid)
+    #expect(failure.sentence == "a should be at least 0 but is less")
+    #expect(try MappingTests.failure("{a}", #"{"a":"x"}"#, rules).code == .valueInvalid)
+    #expect(problem("{a}", #""ferry":{"minimum":"none"}"#) == "minimum is a number")
+  }
+
   @Test("decimals may be named by K/3's kind of number, and a strategy says how many each has")
   func classes() throws {
     func made(_ kind: String, _ rules: String = #""key":"N""#) throws -> String? {

@@ -55,7 +55,7 @@ struct StrategyProblemTests {
         "target.json:6:31: request.Page1.A: a placeholder is not closed",
         "target.json:7:31: request.Page1.编号: the type «money» is unknown",
         "target.json:7:55: request.Page1[2]: has no «field» of up to 200 bytes",
-        "target.json:8:62: request.Page1.B.ferry: «decimal» is unknown; known are decimals, exact, missing, table, miss, default, optional, "
+        "target.json:8:62: request.Page1.B.ferry: «decimal» is unknown; known are decimals, exact, minimum, missing, table, miss, default, optional, "
           + "division, original",
         "target.json:8:62: request.Page1.B.ferry: missing is one of order_malformed, customer_unmapped, lookup_failed, "
           + "material_missing, field_missing, division_by_zero, value_invalid, value_unmapped, amount_mismatch",
