@@ -110,7 +110,8 @@ let package = Package(
     tests("OrdersTests", ["Orders"]),
     tests("ExpressionsTests", ["JSON", "Orders", "Expressions", "PCRE2", "DriverThread"]),
     tests("MappingTests", ["JSON", "Orders", "Mapping"]),
-    tests("PipelineTests", ["Pipeline", "JSON", "Orders", "Mapping", "PipelineTesting", logging, lifecycle]),
+    tests(
+      "PipelineTests", ["Pipeline", "JSON", "Orders", "Mapping", "Telemetry", "PipelineTesting", logging, lifecycle]),
     tests("OKKITests", ["OKKI", "JSON", "Orders", "Pipeline", "Curl", "PipelineTesting", "VendorStage"]),
     tests("K3Tests", ["K3", "JSON", "Orders", "Pipeline", "Curl", "PipelineTesting", "VendorStage"]),
     tests("QueueTests", ["Queue", "AMQP", "AMQPTesting", "Curl", "JSON", "Orders", "Pipeline", "PipelineTesting"]),

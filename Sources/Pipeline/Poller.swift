@@ -87,7 +87,7 @@ public final class Poller: Service {
   let stuck = Mutex<[OrderID: Int]>([:])
   /// After so many failures in a row an order is parked instead of holding up the watermark.
   static let mostFailures = 5
-  let metrics = PipelineMetrics()
+  let metrics: PipelineMetrics
   private let ending = Mutex<PollInterruption?>(nil)
   private let cycles = Counter(label: "ferry_poll_cycles_total")
   private let failures = Counter(label: "ferry_poll_failures_total")
@@ -96,10 +96,12 @@ public final class Poller: Service {
   private let watermarkGauge = Gauge(label: "ferry_watermark_epoch_seconds")
 
   /// A poller.
+  /// - Parameter metrics: counts what it parks.
   public init(
     source: any OrderSource, ledger: any PollLedger, collections: any Collections, outbox: any Outbox, plan: PollPlan,
-    clock: PipelineClock, logger: Logger
+    clock: PipelineClock, logger: Logger, metrics: PipelineMetrics = PipelineMetrics()
   ) {
+    self.metrics = metrics
     self.source = source
     self.ledger = ledger
     self.collections = collections

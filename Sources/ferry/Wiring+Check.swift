@@ -35,12 +35,20 @@ extension Wiring {
         await checked("K/3 WISE") { () throws(SetupProblem) in
           try destination()
         } ask: {
-          await $0.check()
+          await $0.check(objects: objects)
         }
       },
     ]
     await close()
     return findings
+  }
+
+  /// The objects that K/3 is asked for: those of the strategy, or the usual one where there is none to read.
+  var objects: [String] {
+    guard !settings.unusable.contains(.strategies),
+      let strategy = try? StrategyFolder.strategy(in: settings.text(.strategies))
+    else { return ["SO"] }
+    return [strategy.object]
   }
 
   private func finding(_ subject: String, needs: [SettingName], look: () async -> Finding) async -> Finding {

@@ -1,5 +1,7 @@
 import FoundationEssentials
+import Logging
 import Mapping
+import Telemetry
 import Testing
 
 @testable import ferry
@@ -37,6 +39,22 @@ struct StrategyFolderTests {
       let error = try #require(throws: StrategyFolderProblems.self) { _ = try StrategyFolder.strategy(in: folder) }
       #expect(error.description.hasPrefix("\(folder)/one/target.json:2:"), "\(error)")
       #expect(Startup.exit(for: [error]) == Startup.configurationExit)
+    }
+  }
+
+  @Test("ferry check asks K/3 for the object that the strategy writes")
+  func object() throws {
+    try withStrategy(key: "Page1.FBillNo") { folder throws in
+      let target = "\(folder)/one/target.json"
+      let text = try String(contentsOf: URL(filePath: target), encoding: .utf8)
+      try Data(text.replacing("/SO/Save", with: "/Sales_Delivery/Save").utf8).write(to: URL(filePath: target))
+      func objects(_ folder: String) throws -> [String] {
+        let environment = SettingsTests.complete.merging(["FERRY_STRATEGIES": folder]) { $1 }
+        let settings = try Settings(environment: environment, roles: Role.all)
+        return Wiring(settings: settings, logger: Logger(label: "test"), registry: MetricsRegistry()).objects
+      }
+      #expect(try objects(folder) == ["Sales_Delivery"])
+      #expect(try objects("/nowhere") == ["SO"])
     }
   }
 

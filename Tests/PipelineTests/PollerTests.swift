@@ -3,6 +3,7 @@ import Logging
 import Orders
 import Pipeline
 import PipelineTesting
+import Telemetry
 import Testing
 
 @Suite("Poller", .timeLimit(.minutes(1)))
@@ -19,13 +20,15 @@ struct PollerTests {
     outbox = MemoryOutbox(broker)
   }
 
-  private func poller(logger: Logger = silent, _ shape: (inout PollPlan) -> Void = { _ in }) -> Poller {
+  private func poller(
+    logger: Logger = silent, metrics: PipelineMetrics = PipelineMetrics(), _ shape: (inout PollPlan) -> Void = { _ in }
+  ) -> Poller {
     var plan = PollPlan(since: noon.advanced(bySeconds: -3600))
     plan.pageSize = 10
     shape(&plan)
     return Poller(
       source: source, ledger: ledger, collections: collections, outbox: outbox, plan: plan,
-      clock: pipelineClock(clock), logger: logger)
+      clock: pipelineClock(clock), logger: logger, metrics: metrics)
   }
 
   private func put(_ ids: ClosedRange<Int64>, secondsAgo: Int64 = 600) {
@@ -180,7 +183,10 @@ struct PollerTests {
     put(1...3)
     source.fail(.details(OrderID(rawValue: 2)), with: .malformed("nested too deep"))
     let lines = Probe<String>()
-    try await poller(logger: recording(lines)).cycle()
+    let registry = MetricsRegistry()
+    try await poller(logger: recording(lines), metrics: PipelineMetrics(factory: registry)).cycle()
+    let counted = #"ferry_dead_letters_total{reason="order_malformed",stage="transform"} 1"#
+    #expect(registry.prometheusText().contains(counted))
     #expect(lines.events.count == 1)
     let line = try #require(lines.events.first)
     #expect(line.hasPrefix("warning Parked "))
