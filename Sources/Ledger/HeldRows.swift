@@ -22,9 +22,12 @@ struct HeldRows {
 
   init(_ found: PostgresRows) {
     for index in 0..<found.count {
-      guard let id = found.bill(index), let state = found[index, 3], let revision = found.int(index, 4) else { continue }
+      guard let id = found.bill(index), let state = found[index, 3], let revision = found.int(index, 4) else {
+        continue
+      }
       let row = Row(
-        id: id, state: state, revision: revision, doubt: found.bool(index, 5) ?? false, seconds: found.int(index, 6) ?? 0)
+        id: id, state: state, revision: revision, doubt: found.bool(index, 5) ?? false,
+        seconds: found.int(index, 6) ?? 0)
       rows[Order(id: id.orderID, stream: id.stream), default: []].append(row)
     }
   }
@@ -49,10 +52,14 @@ struct HeldRows {
 
   /// What other bills of an older revision say: each that is or may be in K/3 is in the way.
   private func refusal(by older: [Row]) -> ClaimAnswer? {
-    if older.contains(where: { $0.state == "written" || $0.state == "parked" && $0.doubt }) { return .changedAfterWritten }
+    if older.contains(where: { $0.state == "written" || $0.state == "parked" && $0.doubt }) {
+      return .changedAfterWritten
+    }
     // Its own message finds it out.
     if let row = older.first(where: { $0.state == "writing" }) { return .busy(forSeconds: Int(max(row.seconds, 1))) }
-    if let row = older.first(where: { $0.state == "in_doubt" }) { return .tooEarly(forSeconds: Int(max(row.seconds, 1))) }
+    if let row = older.first(where: { $0.state == "in_doubt" }) {
+      return .tooEarly(forSeconds: Int(max(row.seconds, 1)))
+    }
     return nil
   }
 }

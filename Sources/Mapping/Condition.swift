@@ -26,7 +26,8 @@ struct Condition: Sendable {
 
   /// The same without the comparisons that wait for a value.
   var withoutUnset: Condition {
-    Condition(groups: groups.map { group in group.filter { rule in if case .unset = rule.test { false } else { true } } })
+    Condition(
+      groups: groups.map { group in group.filter { rule in if case .unset = rule.test { false } else { true } } })
   }
 
   /// What the condition says of one order.

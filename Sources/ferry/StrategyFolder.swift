@@ -45,7 +45,8 @@ struct StrategyFolder {
     do throws(StrategySetProblem) {
       set = try StrategySet(strategies)
       if found.problems.isEmpty, strategies.allSatisfy(\.isOff) {
-        found.problems.append(StrategyProblem(file: folder, path: "", "holds no strategy that takes orders: all are off"))
+        found.problems.append(
+          StrategyProblem(file: folder, path: "", "holds no strategy that takes orders: all are off"))
       }
     } catch {
       found.problems.append(StrategyProblem(file: folder, path: "", error.description))

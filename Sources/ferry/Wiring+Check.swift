@@ -75,7 +75,8 @@ extension Wiring {
         subject: "strategies: \(names.joined(separator: ", "))", warnings: folder.warnings.map(\.description))
     } catch {
       return Finding(
-        subject: "strategies", problems: error.problems.map { SetupProblem(SetupProblem.ended("\($0)"), remedy: remedy) },
+        subject: "strategies",
+        problems: error.problems.map { SetupProblem(SetupProblem.ended("\($0)"), remedy: remedy) },
         warnings: error.warnings.map(\.description))
     }
   }

@@ -148,7 +148,8 @@ struct WholeWayTests {
     try FileManager.default.copyItem(at: Self.checkout.appendingPathComponent("deploy/strategies"), to: folder)
     let source = folder.appendingPathComponent("sales-return/source.json")
     let text = try String(contentsOf: source, encoding: .utf8)
-    try text.replacing(#""value": null"#, with: #""value": \#(status)"#).write(to: source, atomically: true, encoding: .utf8)
+    try text.replacing(#""value": null"#, with: #""value": \#(status)"#).write(
+      to: source, atomically: true, encoding: .utf8)
     return folder
   }
 
@@ -190,7 +191,9 @@ struct WholeWayTests {
     let admins = [try await adminURL(of: roles[0]), try await adminURL(of: roles[1])]
     let loaded = "ferry_loaded_total 12\n"
     while true {
-      guard case .response(let answer) = await client.perform(HTTPRequest(.get, admins[1] + "/metrics")) else { continue }
+      guard case .response(let answer) = await client.perform(HTTPRequest(.get, admins[1] + "/metrics")) else {
+        continue
+      }
       if String(decoding: answer.body, as: UTF8.self).contains(loaded) { break }
     }
     let stats = try await ask(stage.k3URL + "/_sim/stats")

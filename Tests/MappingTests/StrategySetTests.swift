@@ -63,7 +63,8 @@ struct StrategySetTests {
     let again = try strategy("again", status: "1", own: #","exclusive":true,"stream":"apart""#)
     #expect(try takers(#"{"status":1}"#, one, all) == ["one"])
     #expect(try takers(#"{"status":2}"#, one, all) == ["all"])
-    #expect(try refusal(#"{"status":1}"#, one, again, all)?.sentence == "again, one are exclusive and all take the order")
+    #expect(
+      try refusal(#"{"status":1}"#, one, again, all)?.sentence == "again, one are exclusive and all take the order")
   }
 
   @Test("what is no order is told so, and by no strategy's condition")

@@ -129,7 +129,9 @@ public final class MemoryLedger: SyncLedger {
   ) -> ClaimAnswer? {
     if others.contains(where: { $0.revision > request.revision }) { return .stale }
     let older = others.filter { $0.revision < request.revision }
-    if older.contains(where: { $0.state == .written || $0.state == .parked && $0.doubt }) { return .changedAfterWritten }
+    if older.contains(where: { $0.state == .written || $0.state == .parked && $0.doubt }) {
+      return .changedAfterWritten
+    }
     func wait(_ row: Row) -> Int { max(1, Int(now.duration(to: row.due).components.seconds)) }
     if let row = older.first(where: { $0.state == .writing }) { return .busy(forSeconds: wait(row)) }
     if let row = older.first(where: { $0.state == .inDoubt }) { return .tooEarly(forSeconds: wait(row)) }

@@ -37,7 +37,8 @@ public struct SyncLedgerSubject: Sendable {
 
 func request(_ order: Int64, _ revision: Int64 = 1, number: String? = nil) -> ClaimRequest {
   ClaimRequest(
-    BillID(OrderID(rawValue: order), stream: "SO"), revision: revision, object: "SO", billNumber: number ?? "SO\(order)",
+    BillID(OrderID(rawValue: order), stream: "SO"), revision: revision, object: "SO",
+    billNumber: number ?? "SO\(order)",
     payloadHash: order &* 31 &+ revision)
 }
 

@@ -5,7 +5,8 @@ import Testing
 private let written = WrittenBill(number: "SO1", internalID: 77)
 private let order = OrderID(rawValue: 1)
 
-private func stream(_ name: String, object: String = "SO", number: String = "A", order: OrderID = order) -> ClaimRequest {
+private func stream(_ name: String, object: String = "SO", number: String = "A", order: OrderID = order) -> ClaimRequest
+{
   ClaimRequest(BillID(order, stream: name), revision: 1, object: object, billNumber: number, payloadHash: 1)
 }
 

@@ -20,7 +20,9 @@ extension Envelope {
 
   static func bill(_ id: Int64, revision: Int64 = 1, number: String? = nil, body: String) -> Envelope {
     order(id, revision: revision).carrying(
-      .bill(Bill(object: "SO", number: number ?? "SO\(id)", body: Array(body.utf8)), BillRoute(strategy: "sales-order", stream: "SO")))
+      .bill(
+        Bill(object: "SO", number: number ?? "SO\(id)", body: Array(body.utf8)),
+        BillRoute(strategy: "sales-order", stream: "SO")))
   }
 }
 

@@ -29,7 +29,8 @@ struct TransformStageTests {
   /// Two strategies: sales, and returns of the orders with status 9.
   private func returns(_ rule: String = "", field: String = "order_no") async throws -> TransformStage {
     func strategy(_ name: String, _ source: String, _ head: String, _ field: String) throws -> Strategy {
-      let target = #"{\#(head),"request":[{"field":"Page1","type":"array","children":["#
+      let target =
+        #"{\#(head),"request":[{"field":"Page1","type":"array","children":["#
         + #"{"field":"FBillNo","value":"{\#(field)}","is_required":true}]}]}"#
       return try Strategy(name: name, source: Array(source.utf8), target: Array(target.utf8))
     }
@@ -64,20 +65,24 @@ struct TransformStageTests {
   func clash() async throws {
     let outcomes = try await returns(#","stream":"SO""#).handle([.order(1, content: #"{"order_no":"A","status":9}"#)])
     #expect(burial(outcomes[0])?.reason.code == .strategyClash)
-    #expect(burial(outcomes[0])?.reason.sentence.contains("returns and sales both take the order into the stream SO") == true)
+    #expect(
+      burial(outcomes[0])?.reason.sentence.contains("returns and sales both take the order into the stream SO") == true)
   }
 
   @Test("where one strategy cannot map an order no bill of it goes on, and the reason names the strategy")
   func together() async throws {
     let outcomes = try await returns(field: "return_no").handle([.order(1, content: #"{"order_no":"A","status":9}"#)])
     #expect(burial(outcomes[0])?.reason.code == .fieldMissing)
-    #expect(burial(outcomes[0])?.reason.sentence.hasPrefix("order 1: returns Page1[0].FBillNo: ") == true, "\(outcomes)")
+    #expect(
+      burial(outcomes[0])?.reason.sentence.hasPrefix("order 1: returns Page1[0].FBillNo: ") == true, "\(outcomes)")
   }
 
   @Test("an order that no strategy takes is counted and gone where the site wants that")
   func counted() async throws {
     let source = #"{"condition":[[{"field":"company_id","logic":"eq","value":"7"}]]}"#
-    let outcomes = try await stage(source: source, untaken: .count).handle([order(1, customer: 8), order(2, customer: 7)])
+    let outcomes = try await stage(source: source, untaken: .count).handle([
+      order(1, customer: 8), order(2, customer: 7),
+    ])
     #expect(outcomes[0] == .done(.ignored))
     #expect(outcomes[1].label == "forward")
   }

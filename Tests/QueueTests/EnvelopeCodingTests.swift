@@ -18,7 +18,8 @@ struct EnvelopeCodingTests {
       updateTime: BeijingTime(epochSeconds: 1_700_000_000), firstSeen: 1_700_000_000_123,
       content: .order(Array("{}".utf8)))
     bill = order.carrying(
-      .bill(Bill(object: "SO", number: "N-1", body: Array("{}".utf8)), BillRoute(strategy: "sales-order", stream: "SO")))
+      .bill(Bill(object: "SO", number: "N-1", body: Array("{}".utf8)), BillRoute(strategy: "sales-order", stream: "SO"))
+    )
   }
 
   private func delivery(_ message: AMQPMessage) -> AMQPDelivery {

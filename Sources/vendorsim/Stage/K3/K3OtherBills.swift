@@ -133,7 +133,13 @@ extension K3Site {
                 array: { list in
                   list.object { row in
                     for field in fields { row.member(field, "") }
-                    for field in references { row.member(field, object: { $0.member("FNumber", ""); $0.member("FName", "") }) }
+                    for field in references {
+                      row.member(
+                        field,
+                        object: {
+                          $0.member("FNumber", ""); $0.member("FName", "")
+                        })
+                    }
                   }
                 })
             }
