@@ -49,7 +49,7 @@ struct TargetRules {
 
   var key = Self.usualKey
   var amounts: AmountRule.Names?
-  private static let known = "key, amounts, combined, decimals, division, original"
+  private static let known = "key, amounts, combined, decimals, division, original, residual, plausible, calendar"
   private var combined: (list: String, send: OrderPreparation.Combined)?
 
   /// What is done to an order's lines; nil when nothing is.
@@ -81,6 +81,8 @@ struct TargetRules {
         if let amounts { Self.check(amounts, known, value, &problems) }
       // Read with the fields that they are said of.
       case "decimals", "division", "original": break
+      // Read when the fields are, see `BillRules`.
+      case "residual", "plausible", "calendar": break
       case "combined": combined = Self.combined(value, &problems)
       default:
         problems.report("«\(excerpt(name))» is unknown; known are \(Self.known)", at: "ferry", value)

@@ -22,7 +22,8 @@ struct StrategyFolderProblems: Error, CustomStringConvertible {
   var description: String { problems.map(\.description).joined(separator: "\n") }
 }
 
-/// Reads the strategies below `FERRY_STRATEGIES`: one folder each, with `source.json` and `target.json`.
+/// Reads the strategies below `FERRY_STRATEGIES`: one folder each, with `source.json`, `target.json` and, where dates
+/// are moved or held, `calendar.json`.
 enum StrategyFolder {
   /// The one strategy of the folder, compiled.
   /// - Throws: `StrategyFolderProblems`, or a `StrategyProblem` when the folder itself is wrong.
@@ -54,8 +55,11 @@ enum StrategyFolder {
 
   private static func compiled(_ name: String, in folder: String) throws -> Strategy {
     let (source, target) = (try file("source.json", in: folder), try file("target.json", in: folder))
+    let hasCalendar = FileManager.default.fileExists(atPath: "\(folder)/calendar.json")
+    let calendar = hasCalendar ? try file("calendar.json", in: folder) : nil
     do throws(StrategyProblems) {
-      return try Strategy(name: name, source: source, target: target, collections: [Poller.customersCollection])
+      return try Strategy(
+        name: name, source: source, target: target, calendar: calendar, collections: [Poller.customersCollection])
     } catch {
       throw StrategyFolderProblems(error, folder: folder)
     }
