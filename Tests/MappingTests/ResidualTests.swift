@@ -134,6 +134,21 @@ struct ResidualTests {
     }
   }
 
+  @Test("moved dates stand before residuals and are never left out for them")
+  func movedFirst() throws {
+    let line = [field("Q", "{{lines.q}}"), field("P", "0.011111"), field("A", "{{lines.a}}")].joined(separator: ",")
+    let calendar = #"{"date":"D","closedThrough":"2024-01-31","closed":"move"}"#
+    let strategy = try MappingTests.strategy(
+      "\(field("D", "{day}")),\(array("R", "lines", line))",
+      rules: #""key":"N","residual":\#(Self.rule),"calendar":\#(calendar)"#)
+    let rows = Array(repeating: #"{"q":90000,"a":1000}"#, count: 150).joined(separator: ",")
+    let bill = try Mapper(strategy).map(parsed(#"{"day":"2024-01-29","lines":[\#(rows)]}"#), lookups: LookupTable())
+    #expect(bill.notes.count == BillNote.most)
+    #expect(bill.notes.prefix(2).map(\.kind) == [.movedDate, .residual])
+    #expect(bill.notes.prefix(2).map(\.place) == ["D", "R[0].P"])
+    #expect(bill.notes.last == BillNote(.residual, place: "", "52 more notes are left out"))
+  }
+
   @Test(
     "rules that cannot be meant are told with their place",
     arguments: [
