@@ -125,8 +125,8 @@ let package = Package(
     tests(
       "FerryTests",
       [
-        "ferry", "Console", "Mapping", "Orders", "Pipeline", "PipelineTesting", "Queue", "Telemetry", "TestSockets",
-        lifecycle, logging,
+        "ferry", "Console", "JSON", "Mapping", "Orders", "Pipeline", "PipelineTesting", "Queue", "Telemetry",
+        "TestSockets", lifecycle, logging,
       ]),
     tests("ArchitectureTests", []),
     tests(

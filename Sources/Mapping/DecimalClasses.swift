@@ -4,6 +4,9 @@ import JSON
 struct DecimalClasses: Sendable {
   private var decimals = ["price": 6, "quantity": 4, "amount": 2]
 
+  /// Of an amount.
+  var amount: Int { decimals["amount"] ?? 2 }
+
   /// K/3's own.
   init() {}
 

@@ -1,4 +1,5 @@
 import JSON
+public import Orders
 
 /// How one field of a document came about, for the person who maps. It holds the order's values: it is printed for who
 /// asks, and never logged.
@@ -31,16 +32,20 @@ public struct Explanation: Sendable {
   public let result: Result<[UInt8], MappingFailures>
   /// Its fields in the order of the strategy, row by row.
   public let fields: [ExplainedField]
+  /// What was done to the document besides, such as a date that was moved.
+  public let notes: [BillNote]
 
-  init(result: Result<[UInt8], MappingFailures>, fields: [ExplainedField]) {
+  init(result: Result<[UInt8], MappingFailures>, fields: [ExplainedField], notes: [BillNote] = []) {
     self.result = result
     self.fields = fields
+    self.notes = notes
   }
 
   /// Of an order that is not mapped at all.
   public init(refusal: String) {
     result = .failure(MappingFailures(failures: [MappingFailure(.noStrategy, target: "", refusal)]))
     fields = []
+    notes = []
   }
 }
 

@@ -16,9 +16,9 @@ enum Filter: String, Sendable, CaseIterable {
   /// an order could mean, and a wrong date is worse than none.
   private static let epochSeconds: ClosedRange<Int64> = 1_000_000_000...9_999_999_999
 
-  /// The time that a value means: a date, a date-time or epoch seconds.
+  /// The time that a value means: a date or date-time in Beijing, one with an offset, or epoch seconds.
   static func time(_ value: Value) -> BeijingTime? {
-    if case .text(let text) = value, let time = BeijingTime(text) { return time }
+    if case .text(let text) = value, let time = BeijingTime(text) ?? offsetTime(trimmed(text)) { return time }
     guard let seconds = value.number?.wholeNumber, epochSeconds.contains(seconds) else { return nil }
     return BeijingTime(epochSeconds: seconds)
   }

@@ -162,8 +162,8 @@ struct MadeField: Sendable {
   }
 }
 
-/// The time that a value of the source means: as the filters take it, and also ISO 8601 with an offset, epoch
-/// milliseconds and compact `yyyyMMdd[HHmmss]`.
+/// The time that a value of the source means: as the filters take it, and also epoch milliseconds and compact
+/// `yyyyMMdd[HHmmss]`.
 func sourceTime(_ value: Value) -> BeijingTime? {
   if let time = Filter.time(value) { return time }
   let text = trimmed(value.text)
@@ -179,15 +179,24 @@ func sourceTime(_ value: Value) -> BeijingTime? {
     default: return nil
     }
   }
+  return nil
+}
+
+/// The time in Beijing of an ISO 8601 text with an offset or a fraction of a second: `2024-01-29T18:00:00Z` is the 30th
+/// there. Offsets are written `Z`, `+08:00`, `+0800` or `+08`.
+func offsetTime(_ text: String) -> BeijingTime? {
   guard text.count > 19, let time = BeijingTime(text.prefix(19)) else { return nil }
   var rest = text.dropFirst(19)
   if rest.first == "." { rest = rest.dropFirst().drop(while: { ("0"..."9").contains($0) }) }
   if rest.isEmpty { return time }
   let beijing: Int64 = 8 * 3600
   if rest == "Z" { return time.advanced(bySeconds: beijing) }
-  let parts = rest.dropFirst().split(separator: ":", omittingEmptySubsequences: false)
-  guard let sign = rest.first, sign == "+" || sign == "-", parts.count == 2, let hours = Int64(parts[0]),
-    let minutes = Int64(parts[1]), (0...14).contains(hours), (0...59).contains(minutes)
+  guard let sign = rest.first, sign == "+" || sign == "-" else { return nil }
+  var digits = Array(rest.dropFirst())
+  if digits.count == 5, digits[2] == ":" { digits.remove(at: 2) }
+  guard digits.count == 2 || digits.count == 4, digits.allSatisfy({ ("0"..."9").contains($0) }),
+    let hours = Int64(String(digits[..<2])), let minutes = Int64(String(digits[2...] + "00").prefix(2)),
+    (0...14).contains(hours), (0...59).contains(minutes)
   else { return nil }
   let offset = hours * 3600 + minutes * 60
   return time.advanced(bySeconds: beijing - (sign == "-" ? -offset : offset))

@@ -66,16 +66,20 @@ public struct Mapper: Sendable {
     var run = MappingRun(OrderReader(order, strategy.table, answers: lookups, inputs: inputs), isExplained: true)
     let result: Result<[UInt8], MappingFailures>
     do throws(MappingFailures) { result = .success(try bill(&run).body) } catch { result = .failure(error) }
-    return Explanation(result: result, fields: run.trace ?? [])
+    return Explanation(result: result, fields: run.trace ?? [], notes: run.notes.notes)
   }
 
   private static let noObject = MappingFailures(
     failures: [MappingFailure(.orderMalformed, target: "", "the order is not an object")])
 
   private func bill(_ run: inout MappingRun) throws(MappingFailures) -> Bill {
-    let members = run.object(strategy.fields) { "" }
+    var members = run.object(strategy.fields) { "" }
     // Last, so that what is wrong with a line stands before what follows from it.
     if let rule = strategy.amounts { run.check(rule) }
+    if let rules = strategy.billRules {
+      run.apply(rules, to: &members)
+      run.apply(rules, toAll: [members])
+    }
     guard run.failures.isEmpty else { throw MappingFailures(failures: run.failures) }
     guard let number = text(at: strategy.keyPath.segments[...], in: members), !number.isEmpty else {
       let failure = MappingFailure(.fieldMissing, target: strategy.keyPath.text, "the bill has no number")
@@ -86,7 +90,7 @@ public struct Mapper: Sendable {
     writer.key("Data")
     JSONTree.object(members).write(to: &writer)
     writer.endObject()
-    return Bill(object: strategy.object, number: number, body: writer.bytes)
+    return Bill(object: strategy.object, number: number, body: writer.bytes, notes: run.notes.notes)
   }
 
   private func text(at path: ArraySlice<String>, in members: [JSONMember]) -> String? {

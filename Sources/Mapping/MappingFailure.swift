@@ -20,6 +20,8 @@ public struct MappingFailure: Error, Sendable, Equatable, CustomStringConvertibl
     case valueUnmapped = "value_unmapped"
     /// Amounts that contradict each other.
     case amountMismatch = "amount_mismatch"
+    /// A date in a period that is closed in K/3.
+    case periodClosed = "period_closed"
     /// No strategy takes the order.
     case noStrategy = "no_strategy"
     /// More strategies take the order than may.
@@ -59,7 +61,11 @@ public struct MappingFailure: Error, Sendable, Equatable, CustomStringConvertibl
       "Let the «condition» of one of the strategies not take such orders, or give it a «ferry.stream» of its own."
     case .noStrategy: "Look at the «condition» of the strategies, or leave the order be."
     case .amountMismatch:
-      "Compare the order's amount with its lines and additional costs in OKKI; «ferry.amounts» says what is let through."
+      "Compare the order's amount with its lines and additional costs in OKKI; «ferry.amounts», «ferry.residual» and "
+        + "«ferry.plausible» say what is let through."
+    case .periodClosed:
+      "Date the order later in OKKI; or correct «closedThrough» in the calendar, or let the calendar move such dates, "
+        + "and replay the order."
     }
   }
 

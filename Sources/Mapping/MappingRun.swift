@@ -7,6 +7,8 @@ struct MappingRun {
   private var failureCount = 0
   /// How each field came about, where somebody asked; nothing is noted otherwise.
   var trace: [ExplainedField]?
+  /// What is to be known of the bill besides its body.
+  var notes = NoteList()
 
   init(_ reader: OrderReader, isExplained: Bool = false) {
     self.reader = reader
@@ -162,7 +164,7 @@ struct MappingRun {
     }
   }
 
-  private mutating func fail(
+  mutating func fail(
     _ code: MappingFailure.Code, _ target: Place, _ sentence: String, _ sources: [String] = []
   ) {
     failureCount += 1

@@ -1,6 +1,6 @@
 import JSON
 
-/// A pair of metadata documents, compiled: how an order of OKKI becomes a bill of K/3.
+/// A pair of metadata documents and perhaps a calendar, compiled: how an order of OKKI becomes a bill of K/3.
 ///
 /// Compiling reads every expression, placeholder and lookup once and reports all problems together; mapping an order
 /// then parses nothing but the order.
@@ -38,19 +38,22 @@ public struct Strategy: Sendable {
   let keyPath: Path
   let amounts: AmountRule?
   let preparation: OrderPreparation?
+  let billRules: BillRules?
 
   /// Compiles a strategy.
   /// - Parameters:
   ///   - name: its folder's name.
   ///   - source: text of `source.json`, at most 1 MiB.
   ///   - target: text of `target.json`, at most 1 MiB.
+  ///   - calendar: text of `calendar.json`, at most 1 MiB; nil where there is no such file.
   ///   - collections: names of the collections that are filled; nil when that is not known here.
-  /// - Throws: `StrategyProblems` with every problem of both files.
+  /// - Throws: `StrategyProblems` with every problem of all files.
   public init(
-    name: String, source: [UInt8], target: [UInt8], collections: Set<String>? = nil
+    name: String, source: [UInt8], target: [UInt8], calendar: [UInt8]? = nil, collections: Set<String>? = nil
   ) throws(StrategyProblems) {
     var sourceProblems = ProblemList(file: "source.json", text: source)
     var targetProblems = ProblemList(file: "target.json", text: target)
+    var calendarProblems = ProblemList(file: "calendar.json", text: calendar ?? [])
     let sourceRoot = DocumentContent.root(source, &sourceProblems)
     let targetRoot = DocumentContent.root(target, &targetProblems)
 
@@ -77,11 +80,14 @@ public struct Strategy: Sendable {
     preparation = own?.preparation
     stream = own?.stream ?? object
     isExclusive = own?.isExclusive ?? false
+    billRules = targetRoot.flatMap {
+      BillRules($0, &bills, known, calendar: calendar, &targetProblems, own: &calendarProblems)
+    }
     fields = bills.fields
     table = bills.table
 
-    let problems = sourceProblems.problems + targetProblems.problems
-    warnings = sourceProblems.warnings + targetProblems.warnings
+    let problems = sourceProblems.problems + targetProblems.problems + calendarProblems.problems
+    warnings = sourceProblems.warnings + targetProblems.warnings + calendarProblems.warnings
     if !problems.isEmpty { throw StrategyProblems(problems: problems, warnings: warnings) }
   }
 

@@ -2,7 +2,7 @@ import JSON
 
 /// What is wrong with a strategy's files; found when they are read, not when an order comes.
 public struct StrategyProblem: Error, Sendable, Equatable, CustomStringConvertible {
-  /// The file, `source.json` or `target.json`.
+  /// The file: `source.json`, `target.json` or `calendar.json`.
   public let file: String
   /// The place in the document, such as `request.Page2.FAuxQty`; empty for the whole of it.
   public let path: String

@@ -53,7 +53,8 @@ struct TargetRules {
   var stream: String?
   /// No other strategy gets an order that this one takes.
   var isExclusive = false
-  private static let known = "key, amounts, combined, decimals, division, exclusive, original, stream"
+  private static let known = 
+    "key, amounts, calendar, combined, decimals, division, exclusive, original, plausible, residual, stream"
   private var combined: (list: String, send: OrderPreparation.Combined)?
 
   /// What is done to an order's lines; nil when nothing is.
@@ -93,6 +94,8 @@ struct TargetRules {
       case "exclusive":
         isExclusive = value.bool ?? false
         if value.bool == nil { problems.report("exclusive is true or false", at: "ferry.exclusive", value) }
+      // Read when the fields are, see `BillRules`.
+      case "residual", "plausible", "calendar": break
       case "combined": combined = Self.combined(value, &problems)
       default:
         problems.report("«\(excerpt(name))» is unknown; known are \(Self.known)", at: "ferry", value)

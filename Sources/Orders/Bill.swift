@@ -6,11 +6,46 @@ public struct Bill: Sendable, Equatable {
   public let number: String
   /// The request's body, JSON: `{"Data":{"Page1":[…],"Page2":[…]}}`.
   public let body: [UInt8]
+  /// What was done to the bill that its body does not tell; at most `BillNote.most`.
+  public let notes: [BillNote]
 
   /// A bill.
-  public init(object: String, number: String, body: [UInt8]) {
+  public init(object: String, number: String, body: [UInt8], notes: [BillNote] = []) {
     self.object = object
     self.number = number
     self.body = body
+    self.notes = notes
   }
+}
+
+/// Something about a bill that a person may ask for later, and that keeps nobody from sending it.
+public struct BillNote: Sendable, Equatable, Hashable, CustomStringConvertible {
+  /// The kinds, spelled as the ledger keeps them.
+  public enum Kind: String, Sendable, CaseIterable {
+    /// Price × quantity is not the line's amount, because the price is rounded.
+    case residual
+    /// The bill has another date than the order.
+    case movedDate = "moved_date"
+  }
+
+  /// The most notes of one bill. Where there would be more, the moved dates stand before the residuals and the last note
+  /// says how many are left out.
+  public static let most = 100
+
+  /// What it is about.
+  public let kind: Kind
+  /// The field of the bill, such as `Page2[3].FAuxTaxPrice`; empty for the note that counts those left out.
+  public let place: String
+  /// One short sentence; of the order's data it holds dates and the difference alone.
+  public let text: String
+
+  /// A note.
+  public init(_ kind: Kind, place: String, _ text: String) {
+    self.kind = kind
+    self.place = place
+    self.text = text
+  }
+
+  /// `place: text`
+  public var description: String { place.isEmpty ? text : "\(place): \(text)" }
 }

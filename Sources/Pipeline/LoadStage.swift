@@ -126,6 +126,7 @@ public struct LoadStage: Stage {
       payloadHash: fingerprint(work.bill.body))
     request.isOneOfSeveral = work.route.part != nil
     request.strategy = work.route.strategy
+    request.notes = NoteText.json(work.bill.notes)
     return request
   }
 

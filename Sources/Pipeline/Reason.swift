@@ -20,8 +20,10 @@ public enum ReasonCode: String, Sendable, CaseIterable {
   case valueInvalid = "value_invalid"
   /// A static mapping table has no entry for the value.
   case valueUnmapped = "value_unmapped"
-  /// The order's amount differs from the sum of its lines.
+  /// The order's amount differs from the sum of its lines, or a line's from price × quantity.
   case amountMismatch = "amount_mismatch"
+  /// The bill's date lies in a period that is closed in K/3.
+  case periodClosed = "period_closed"
   /// No strategy takes the order.
   case noStrategy = "no_strategy"
   /// Strategies take the order that must not both have it.

@@ -40,6 +40,7 @@ struct EnvelopeCoding: Sendable {
         headers.append(AMQPHeader("ferry-object", text(bill.object, 100)))
         headers.append(AMQPHeader("ferry-bill-number", text(bill.number, 400)))
         headers += routed(route)
+        if let notes = NoteText.json(bill.notes) { headers.append(AMQPHeader("ferry-notes", .string(notes))) }
         body = bill.body
       }
     }
@@ -148,13 +149,22 @@ struct EnvelopeCoding: Sendable {
     case ("order", .orders): return .order(body)
     case ("bill", .bills):
       let bill = Bill(
-        object: try headers.string("ferry-object"), number: try headers.string("ferry-bill-number"), body: body)
+        object: try headers.string("ferry-object"), number: try headers.string("ferry-bill-number"), body: body,
+        notes: try notes(headers))
       return .bill(bill, try route(of: bill, headers))
     case ("order", .bills), ("bill", .orders):
       throw undecodable("the message is of a type that does not belong into the queue \(queue.rawValue)")
     case (nil, _): throw undecodable("the message has no type")
     default: throw undecodable("the message's type is neither order nor bill")
     }
+  }
+
+  private func notes(_ headers: HeaderReader) throws(Reason) -> [BillNote] {
+    guard headers.has("ferry-notes") else { return [] }
+    guard let notes = NoteText.notes(try headers.string("ferry-notes")) else {
+      throw undecodable("the header ferry-notes is no list of notes")
+    }
+    return notes
   }
 
   private func route(of bill: Bill, _ headers: HeaderReader) throws(Reason) -> BillRoute {

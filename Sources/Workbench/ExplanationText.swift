@@ -1,10 +1,15 @@
 public import Mapping
+import Orders
 
 extension Explanation {
   /// The account of all fields as text for a terminal: for each its place, its rule, what went in, what was done and what
-  /// came out.
+  /// came out; then what was done to the document besides.
   public var text: String {
-    fields.map(\.text).joined(separator: "\n")
+    let notes = notes.map { note in
+      let place = note.place.isEmpty ? "the document" : note.place
+      return "\(place)\n  NOTE    \(note.kind.rawValue): \(note.text)\n"
+    }
+    return (fields.map(\.text) + notes).joined(separator: "\n")
   }
 }
 

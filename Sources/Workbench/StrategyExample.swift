@@ -5,7 +5,8 @@ import Orders
 /// An example beside a strategy, `*.example.json`: an order and what must come of it.
 ///
 /// `{"order":{…},"collections":{"customers":[…]},"now":"2024-01-29 10:00:00","document":{…}}`, or `"failures":
-/// [{"code":"…","target":"…","sentence":"…"}]` instead of the document. `now` is a time in Beijing.
+/// [{"code":"…","target":"…","sentence":"…"}]` instead of the document. `now` is a time in Beijing. Beside a document
+/// `notes` may stand, `[{"kind":"…","place":"…","text":"…"}]`: without them any notes will do.
 public struct StrategyExample: Sendable {
   /// Its file.
   public let file: String
@@ -38,11 +39,11 @@ public struct StrategyExample: Sendable {
     self.inputs = inputs
   }
 
-  private static let keys = ["note", "order", "collections", "now", "document", "failures"]
+  private static let keys = ["note", "order", "collections", "now", "document", "failures", "notes"]
 
   /// Where the strategy does otherwise than the example says, a line each; empty when it agrees.
   public func differences(_ strategy: WorkStrategy) -> [String] {
-    let (key, found) = outcome(strategy)
+    let (key, found, notes) = outcome(strategy)
     let root = content.root
     guard root["document"] != nil || root["failures"] != nil else { return ["expects nothing; run with --update"] }
     guard let expected = root[key] else {
@@ -51,17 +52,25 @@ public struct StrategyExample: Sendable {
       ]
     }
     guard let actual = try? JSONDocument(found) else { return ["the strategy made no JSON"] }
-    return Self.differences(expected, actual.root, at: "")
+    var differences = Self.differences(expected, actual.root, at: "")
+    if key == "document", let expected = root["notes"], let actual = try? JSONDocument(notes) {
+      differences += Self.differences(expected, actual.root, at: "notes")
+    }
+    return differences
   }
 
   /// The example with what the strategy makes now.
   public func updated(_ strategy: WorkStrategy) -> [UInt8] {
-    let (key, found) = outcome(strategy)
+    let (key, found, notes) = outcome(strategy)
     var members: [(String, [UInt8])] = []
-    for (name, value) in content.root.members where name != "document" && name != "failures" {
+    for (name, value) in content.root.members where !["document", "failures", "notes"].contains(name) {
       members.append((name, Array(value.rawBytes)))
     }
     members.append((key, found))
+    // An example that says «no notes» goes on saying so.
+    if key == "document", notes != Array("[]".utf8) || content.root["notes"] != nil {
+      members.append(("notes", notes))
+    }
     var writer = JSONWriter()
     writer.beginObject()
     for (name, bytes) in members {
@@ -77,26 +86,35 @@ public struct StrategyExample: Sendable {
   /// - Throws: `UnusableFile`.
   public func update(_ strategy: WorkStrategy) throws(UnusableFile) { try Files.write(updated(strategy), to: file) }
 
-  private func outcome(_ strategy: WorkStrategy) -> (key: String, [UInt8]) {
-    guard let order = content.root["order"] else { return ("failures", []) }
-    switch strategy.explain(order, collections: collections, inputs: inputs).result {
-    case .success(let body): return ("document", body)
+  private func outcome(_ strategy: WorkStrategy) -> (key: String, [UInt8], notes: [UInt8]) {
+    guard let order = content.root["order"] else { return ("failures", [], []) }
+    let explanation = strategy.explain(order, collections: collections, inputs: inputs)
+    switch explanation.result {
+    case .success(let body):
+      let notes = explanation.notes.map { [("kind", $0.kind.rawValue), ("place", $0.place), ("text", $0.text)] }
+      return ("document", body, Self.array(notes))
     case .failure(let failures):
-      var writer = JSONWriter()
-      writer.beginArray()
-      for failure in failures.failures {
-        writer.beginObject()
-        for (key, value) in [
-          ("code", failure.code.rawValue), ("target", failure.target), ("sentence", failure.sentence),
-        ] {
-          writer.key(key)
-          writer.string(value)
-        }
-        writer.endObject()
+      let found = failures.failures.map {
+        [("code", $0.code.rawValue), ("target", $0.target), ("sentence", $0.sentence)]
       }
-      writer.endArray()
-      return ("failures", writer.bytes)
+      return ("failures", Self.array(found), [])
     }
+  }
+
+  /// An array of objects whose members are texts.
+  private static func array(_ objects: [[(String, String)]]) -> [UInt8] {
+    var writer = JSONWriter()
+    writer.beginArray()
+    for members in objects {
+      writer.beginObject()
+      for (key, value) in members {
+        writer.key(key)
+        writer.string(value)
+      }
+      writer.endObject()
+    }
+    writer.endArray()
+    return writer.bytes
   }
 
   /// Field by field; the order of an object's members counts for nothing.

@@ -39,7 +39,7 @@ public struct StrategyReport: Sendable {
   /// Whether nothing keeps the files from being used.
   public var isUsable: Bool { !findings.contains(where: \.isError) }
 
-  /// Reads files and folders. A folder with a `target.json` is a strategy, whose two files are read together; of another
+  /// Reads files and folders. A folder with a `target.json` is a strategy, whose files are read together; of another
   /// folder every `*.json` and every such folder below is read.
   public init(paths: [String]) {
     for path in paths { read(path) }
@@ -70,9 +70,10 @@ public struct StrategyReport: Sendable {
     do throws(UnusableFile) {
       let target = try Files.bytes("\(folder)/target.json")
       let source = Files.exists("\(folder)/source.json") ? try Files.bytes("\(folder)/source.json") : Array("{}".utf8)
+      let calendar = Files.exists("\(folder)/calendar.json") ? try Files.bytes("\(folder)/calendar.json") : nil
       let name = folder.split(separator: "/").last.map(String.init) ?? folder
       do throws(StrategyProblems) {
-        let strategy = try Strategy(name: name, source: source, target: target)
+        let strategy = try Strategy(name: name, source: source, target: target, calendar: calendar)
         note(strategy.warnings, of: folder)
         targets.append(Target(file: "\(folder)/target.json", object: strategy.object, text: target))
       } catch { note(error, of: folder) }

@@ -11,24 +11,26 @@ public enum WorkStrategy: Sendable {
   /// Reads a target.
   /// - Parameters:
   ///   - target: its path.
-  ///   - source: the source's path; nil takes `source.json` beside the target, if there is one.
-  /// - Throws: `UnusableFile`, or `StrategyProblems` with every problem of both files.
+  ///   - source: the source's path; nil takes `source.json` beside the target, if there is one. So is `calendar.json`.
+  /// - Throws: `UnusableFile`, or `StrategyProblems` with every problem of all files.
   public init(target: String, source: String? = nil) throws {
     let text = try Files.bytes(target)
-    let source = source ?? Self.neighbour(of: target)
+    let source = source ?? Self.neighbour("source.json", of: target)
     let sourceText = try source.map { try Files.bytes($0) }
     if Self.isBill(text) {
+      let calendar = try Self.neighbour("calendar.json", of: target).map { try Files.bytes($0) }
       self = .bill(
-        try Strategy(name: "strategy", source: sourceText ?? Array("{}".utf8), target: text).asIfOn)
+        try Strategy(name: "strategy", source: sourceText ?? Array("{}".utf8), target: text, calendar: calendar)
+          .asIfOn)
     } else {
       let orders = try sourceText.map { try StrategyDocument(file: source ?? "", text: $0) }
       self = .document(try StrategyDocument(file: target, text: text, source: orders))
     }
   }
 
-  private static func neighbour(of target: String) -> String? {
+  private static func neighbour(_ name: String, of target: String) -> String? {
     let folder = target.lastIndex(of: "/").map { String(target[...$0]) } ?? ""
-    let path = folder + "source.json"
+    let path = folder + name
     return path != target && Files.exists(path) ? path : nil
   }
 

@@ -30,7 +30,8 @@ struct StrategyFolder {
   /// What is odd in their files, with the files' paths.
   let warnings: [StrategyProblem]
 
-  /// Reads them: one folder each, with `source.json` and `target.json`. Other folders are passed over.
+  /// Reads them: one folder each, with `source.json`, `target.json` and, where dates are moved or held, `calendar.json`.
+  /// Other folders are passed over.
   /// - Throws: `StrategyFolderProblems` with every problem of every strategy.
   init(_ folder: String) throws(StrategyFolderProblems) {
     var found = StrategyFolderProblems()
@@ -72,8 +73,10 @@ struct StrategyFolder {
 
   private static func compiled(_ name: String, in folder: String) throws(StrategyProblems) -> Strategy {
     let (source, target) = (try file("source.json", in: folder), try file("target.json", in: folder))
+    let hasCalendar = FileManager.default.fileExists(atPath: "\(folder)/calendar.json")
+    let calendar = hasCalendar ? try file("calendar.json", in: folder) : nil
     let strategy = try Strategy(
-      name: name, source: source, target: target, collections: [Poller.customersCollection])
+      name: name, source: source, target: target, calendar: calendar, collections: [Poller.customersCollection])
     // K/3 is asked for a bill by this field alone; by another one a Save in doubt could never be found.
     guard strategy.key == "Page1.FBillNo" else {
       throw problem(

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import JSON
 import Logging
 import Mapping
 import Telemetry
@@ -75,6 +76,22 @@ struct StrategyFolderTests {
       #expect(try problems(folder).map(\.sentence).first?.contains("one and two both take every order") == true)
       try add("two", to: folder, condition: #"[[{"field":"status","logic":"eq","value":5}]]"#)
       #expect(try StrategyFolder(folder).set.strategies.count == 2)
+    }
+  }
+
+  @Test("a calendar beside the target is read with it, and what is wrong in it is named with its file")
+  func calendar() throws {
+    try withStrategy(key: "Page1.FBillNo") { folder throws in
+      let file = URL(filePath: "\(folder)/one/calendar.json")
+      try Data(#"{"date":"Page1.FNote","closedThrough":"2024-01-31"}"#.utf8).write(to: file)
+      let mapper = Mapper(try #require(try StrategyFolder(folder).set.strategies.first))
+      let order = try JSONDocument(Array(#"{"order_no":"2024-01-29"}"#.utf8)).root
+      let failures = try #require(throws: MappingFailures.self) { _ = try mapper.map(order, lookups: LookupTable()) }
+      #expect(failures.failures.map(\.code) == [.periodClosed])
+
+      try Data(#"{"date":"Page1.FNote","closedThrough":"2024-01"}"#.utf8).write(to: file)
+      let error = try #require(throws: StrategyFolderProblems.self) { _ = try StrategyFolder(folder) }
+      #expect(error.description.hasPrefix("\(folder)/one/calendar.json:1:39: closedThrough: "), "\(error)")
     }
   }
 

@@ -66,6 +66,20 @@ struct EnvelopeCodingTests {
     #expect(message(order.carrying(.bill(document, routes[1])), .bills).properties.messageID == "14000000000001-7-2")
   }
 
+  @Test("a bill's notes travel with it; what is no list of notes is refused")
+  func notes() {
+    let note = BillNote(.movedDate, place: "Page1.Fdate", "2024-01-31 → 2024-02-01")
+    let noted = order.carrying(
+      .bill(
+        Bill(object: "SO", number: "N-1", body: Array("{}".utf8), notes: [note]),
+        BillRoute(strategy: "sales-order", stream: "SO")))
+    var message = message(noted, .bills)
+    #expect(read(message, .bills) == .success(noted))
+    message.properties.headers.removeAll { $0.name == "ferry-notes" }
+    message.properties.headers.append(AMQPHeader("ferry-notes", .string("{}")))
+    #expect(refusal(message, .bills) == "the header ferry-notes is no list of notes")
+  }
+
   @Test("a bill without a stream is one of an earlier program, and belongs to its object's")
   func streamless() throws {
     var message = message(bill, .bills)

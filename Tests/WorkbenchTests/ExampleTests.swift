@@ -70,6 +70,41 @@ struct ExampleTests {
     #expect(try run(#"{"order":{"q":1.5}}"#).differences == ["expects nothing; run with --update"])
   }
 
+  private static let moved =
+    #"[{"kind":"moved_date","place":"Page1[0].D","text":"moved from 2024-01-29 to 2024-02-01: closed is all through "#
+    + #"2024-01-31"}]"#
+
+  /// An example's differences, and the notes that an update writes.
+  private func notes(_ notes: String, day: String = "2024-01-29") throws -> (differences: [String], written: String?) {
+    var files = strategyFiles(#"{"field":"D","value":"{day}"}"#)
+    files["s/calendar.json"] = #"{"date":"Page1.D","closedThrough":"2024-01-31","closed":"move"}"#
+    let bill = #"{"Data":{"Page1":[{"FBillNo":"1","D":"\#(day == "2024-01-29" ? "2024-02-01" : day)"}]}}"#
+    files["s/a.example.json"] = #"{"order":{"order_no":"1","day":"\#(day)"},"document":\#(bill)\#(notes)}"#
+    var found: (differences: [String], written: String?) = ([], nil)
+    try withFolder(files) { folder in
+      let example = try StrategyExample(file: "\(folder)/s/a.example.json")
+      let strategy = try WorkStrategy(target: "\(folder)/s/target.json")
+      let written = try JSONDocument(example.updated(strategy)).root["notes"]
+      found = (example.differences(strategy), written.map { String(decoding: $0.rawBytes, as: UTF8.self) })
+    }
+    return found
+  }
+
+  @Test("notes are held against those that an example expects, and written where there are any")
+  func notes() throws {
+    let written = try #require(try notes("").written)
+    #expect(try parsed(written)[0]?["text"]?.string?.hasPrefix("moved from 2024-01-29") == true)
+    #expect(try notes("").differences == [])
+    #expect(try notes(#","notes":\#(Self.moved)"#).differences == [])
+    #expect(try notes(#","notes":[]"#).differences == ["notes: expected 0 rows, got 1"])
+    let other = Self.moved.replacing("2024-02-01", with: "2024-02-02")
+    #expect(try notes(#","notes":\#(other)"#).differences.first?.hasPrefix("notes[0].text: expected") == true)
+    // «No notes» stays said; where nothing was said nothing is written.
+    #expect(try notes(#","notes":[]"#, day: "2024-03-01") == ([], "[]"))
+    #expect(try notes("", day: "2024-03-01") == ([], nil))
+    #expect(try notes(#","notes":\#(Self.moved)"#, day: "2024-03-01").differences == ["notes: expected 1 rows, got 0"])
+  }
+
   @Test("--update writes what the strategy makes, and keeps the rest as it was written")
   func update() throws {
     let outcome = try run(#"{"note":"kept","order":{"order_no":"1","q":1.50},"document":{"old":1}}"#, updates: true)

@@ -68,6 +68,22 @@ struct ExplanationTests {
     #expect(text.contains("Page1[0].R[1].Q\n  rule    {{l.q}}\n  read    l.q = \"2\"\n  gives   \"2\"\n"))
   }
 
+  @Test("what was done to the document besides its fields stands at the end")
+  func notes() throws {
+    var files = strategyFiles(#"{"field":"Fdate","value":"{day}"}"#)
+    files["s/calendar.json"] = #"{"date":"Page1.Fdate","closedThrough":"2024-01-31","closed":"move"}"#
+    try withFolder(files) { folder in
+      let work = try WorkStrategy(target: "\(folder)/s/target.json")
+      let order = try parsed(#"{"order_no":"1","day":"2024-01-29"}"#)
+      let explanation = work.explain(order, collections: FileCollections(), inputs: MappingInputs())
+      #expect(explanation.notes.map(\.kind) == [.movedDate])
+      // The field is told as it was mapped, the note what became of it.
+      #expect(explanation.fields.last?.result == #""2024-01-29""#)
+      let note = "moved from 2024-01-29 to 2024-02-01: closed is all through 2024-01-31"
+      #expect(explanation.text.hasSuffix("Page1[0].Fdate\n  NOTE    moved_date: \(note)\n"))
+    }
+  }
+
   @Test("what the source's condition or the rules do to the lines is done before, and a refused order is told")
   func selection() throws {
     let rows = #"{"field":"R","type":"array","value":"l","children":[{"field":"Q","value":"{{l.q}}"}]}"#

@@ -22,6 +22,18 @@ struct StrategyReportTests {
     }
   }
 
+  @Test("a strategy's calendar is read with it, and its problems stand in its file")
+  func calendar() throws {
+    var files = strategyFiles(#"{"field":"Fdate","value":"{day}"}"#)
+    files["s/calendar.json"] = #"{"date":"Page1.Fdate","closedThrough":"2024-01-31"}"#
+    try withFolder(files) { folder in #expect(StrategyReport(paths: [folder]).findings == []) }
+    files["s/calendar.json"] = "{\n  \"date\": \"Page1.FDate\",\n  \"closedThrough\": \"2024-01-31\"}"
+    try withFolder(files) { folder in
+      let sentence = "names no field of the request that has a value"
+      #expect(StrategyReport(paths: [folder]).text == "\(folder)/s/calendar.json:2:11: error: date: \(sentence)")
+    }
+  }
+
   @Test("problems and warnings have file, line and column, in text and in JSON")
   func problems() throws {
     let broken = "{\"effect\":\"EXECUTE\",\"weather\":1,\n \"request\":[{\"field\":\"编\",\"value\":\"{x\"}]}"

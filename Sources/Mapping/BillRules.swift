@@ -1,0 +1,49 @@
+import JSON
+
+/// What is done to a mapped bill before it is written: its lines' amounts are held against prices and quantities, its
+/// dates against the calendar. Nothing without a rule for it.
+struct BillRules: Sendable {
+  var residuals: [ResidualRule] = []
+  var plausible: [PlausibleRule] = []
+  var calendar: CalendarRule?
+
+  var isNone: Bool { residuals.isEmpty && plausible.isEmpty && calendar == nil }
+
+  /// Reads the rules of a target and its calendar; nil when there are none.
+  /// - Parameters:
+  ///   - bills: the target, compiled; what the rules read of the order is added to its table.
+  ///   - calendar: text of `calendar.json`, nil when there is no such file.
+  ///   - own: takes the problems of that file.
+  init?(
+    _ root: JSONValue, _ bills: inout DocumentContent, _ known: KnownData, calendar text: [UInt8]?,
+    _ problems: inout ProblemList, own: inout ProblemList
+  ) {
+    let (rules, request) = (root["ferry"], root["request"] ?? root)
+    if let rule = rules?["residual"] {
+      residuals = ResidualRule.read(rule, request, bills, DecimalClasses(rules), &problems)
+    }
+    if let rule = rules?["plausible"] {
+      plausible = PlausibleRule.read(rule, request, &bills, known, &problems)
+    }
+    var reader = CalendarReader(target: problems, own: own)
+    reader.take(rules?["calendar"])
+    reader.take(file: text)
+    calendar = reader.rule(root, &bills, known)
+    (problems, own) = (reader.target, reader.own)
+    if isNone { return nil }
+  }
+}
+
+extension MappingRun {
+  /// Applies what concerns one document by itself.
+  mutating func apply(_ rules: BillRules, to document: inout [JSONMember]) {
+    if let calendar = rules.calendar { document = dated(document, calendar) }
+    for rule in rules.residuals { check(rule, in: document) }
+  }
+
+  /// Applies what concerns all documents of an order together. A sum over fields that failed would tell nothing.
+  mutating func apply(_ rules: BillRules, toAll documents: [[JSONMember]]) {
+    guard failures.isEmpty else { return }
+    for rule in rules.plausible { check(rule, in: documents) }
+  }
+}

@@ -1,0 +1,104 @@
+import JSON
+
+/// A sum that the bill works out must be near one that the order states, such as the amount in the base currency and
+/// OKKI's `amount_rmb` (vendor-apis.md C.2): a wrong rate would otherwise go through.
+struct PlausibleRule: Sendable {
+  /// The field of the bill whose values are added up.
+  let sum: Path
+  /// The order's own figure, an operand. Nothing is compared where it is empty or 0.
+  let source: Int
+  /// Largest difference that is let through, 0 or more…
+  let tolerance: ExactDecimal
+  /// …and this part of the order's figure.
+  let relative: ExactDecimal
+
+  private static let known = ["sum", "source", "tolerance", "relative"]
+
+  /// Reads one rule or a list of them.
+  static func read(
+    _ value: JSONValue, _ request: JSONValue, _ bills: inout DocumentContent, _ known: KnownData,
+    _ problems: inout ProblemList
+  ) -> [PlausibleRule] {
+    var rules: [PlausibleRule] = []
+    for (rule, place) in RuleList.of(value, "ferry.plausible") {
+      RuleList.refuseUnknown(rule, Self.known, place, &problems)
+      let (sum, source) = (Path(rule["sum"]?.string ?? ""), Path(rule["source"]?.string ?? ""))
+      let tolerance = rule["tolerance"].map { RuleList.positive($0) } ?? .zero
+      let relative = rule["relative"].map { RuleList.positive($0) } ?? .zero
+      guard !sum.segments.isEmpty, !source.segments.isEmpty, let tolerance, let relative,
+        rule["tolerance"] != nil || rule["relative"] != nil
+      else {
+        problems.report(
+          "needs «sum», «source», and a «tolerance» or «relative» of 0 or more", at: place, rule)
+        continue
+      }
+      if request.kind == .array,
+        !(RequestField.find(sum, in: request).map { RequestField.isScalar($0.descriptor) } ?? false)
+      {
+        problems.report("names no field of the request that has a value", at: "\(place).sum", rule["sum"])
+      }
+      known.check([source], inside: [], isRequired: true, at: "\(place).source", rule["source"], &problems)
+      rules.append(
+        PlausibleRule(sum: sum, source: bills.table.field(source), tolerance: tolerance, relative: relative))
+    }
+    return rules
+  }
+}
+
+extension MappingRun {
+  /// Holds the bill's sum against the order's own figure. The documents are all those of one order.
+  mutating func check(_ rule: PlausibleRule, in documents: [[JSONMember]]) {
+    let name = reader.name(of: rule.source)
+    do throws(ValueError) {
+      let stated: Value = try reader.value(of: rule.source)
+      if stated.isBlank { return }
+      guard let figure = stated.number else { throw .unfit(name, wanted: "a number", kind: stated.kind) }
+      if figure.isZero { return }
+      let sum = try self.sum(of: rule.sum, in: documents)
+      do throws(ArithmeticError) {
+        let allowed = try rule.tolerance.adding(figure.magnitude.multiplied(by: rule.relative))
+        if try sum.subtracting(figure).magnitude <= allowed { return }
+      } catch { throw .overflow(rule.sum.text) }
+      fail(.amountMismatch, { rule.sum.text }, "the sum of \(rule.sum.text) is not near \(name)", [name])
+    } catch { fail(error.code, { rule.sum.text }, error.sentence, [name]) }
+  }
+
+  private func sum(of path: Path, in documents: [[JSONMember]]) throws(ValueError) -> ExactDecimal {
+    var result: Result<ExactDecimal, ValueError> = .success(.zero)
+    for document in documents {
+      TargetField.forEach(path.segments[...], in: document) { value, _ in
+        guard case .success(let sum) = result else { return }
+        do throws(ValueError) {
+          let number = try TargetField.number(value, path.text) ?? .zero
+          do throws(ArithmeticError) { result = .success(try sum.adding(number)) } catch {
+            throw .overflow(path.text)
+          }
+        } catch { result = .failure(error) }
+      }
+    }
+    return try result.get()
+  }
+}
+
+/// What rules of `ferry` that may be given one by one or as a list have in common.
+enum RuleList {
+  /// The rules with their places.
+  static func of(_ value: JSONValue, _ place: String) -> [(JSONValue, String)] {
+    guard value.kind == .array else { return [(value, place)] }
+    return value.elements.enumerated().map { ($0.element, "\(place)[\($0.offset)]") }
+  }
+
+  static func refuseUnknown(
+    _ rule: JSONValue, _ known: [String], _ place: String, _ problems: inout ProblemList
+  ) {
+    for (name, value) in rule.members where !known.contains(name) {
+      let sentence = "«\(excerpt(name))» is unknown; known are \(known.joined(separator: ", "))"
+      problems.report(sentence, at: place, value)
+    }
+  }
+
+  /// A number of 0 or more; nil for anything else.
+  static func positive(_ value: JSONValue?) -> ExactDecimal? {
+    value?.text.flatMap { ExactDecimal($0) }.flatMap { $0.isNegative ? nil : $0 }
+  }
+}
