@@ -126,9 +126,9 @@ public enum Selection: Sendable {
   case refused
   /// The order as it is.
   case whole
-  /// The order as it is to be mapped: without the rows that the condition or the strategy drops, with additional costs in
-  /// its lines.
-  case changed(JSONDocument)
+  /// What is to be mapped instead, each to a bill of its own; at least one. The order without the rows that the condition
+  /// or the strategy drops and with additional costs in its lines, or the documents that it is flattened and grouped to.
+  case changed([JSONDocument])
 }
 
 extension Condition {
@@ -140,7 +140,7 @@ extension Condition {
     case .refused: return .refused
     case .whole: return .whole
     case .without(let rows):
-      do throws(JSONError) { return .changed(try JSONDocument(Self.without(rows, order), limits: .none)) } catch {
+      do throws(JSONError) { return .changed([try JSONDocument(Self.without(rows, order), limits: .none)]) } catch {
         return .refused
       }
     }

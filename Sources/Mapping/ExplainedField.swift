@@ -25,23 +25,32 @@ public struct ExplainedField: Sendable, Equatable {
   public let failure: MappingFailure?
 }
 
-/// A document that was mapped with an account of each field.
+/// Documents that were mapped with an account of each field.
 public struct Explanation: Sendable {
-  /// The document, or why there is none.
-  public let result: Result<[UInt8], MappingFailures>
-  /// Its fields in the order of the strategy, row by row.
+  /// The documents of the order, or why there are none.
+  public let documents: Result<[[UInt8]], MappingFailures>
+  /// Their fields in the order of the strategy, document by document and row by row.
   public let fields: [ExplainedField]
 
-  init(result: Result<[UInt8], MappingFailures>, fields: [ExplainedField]) {
-    self.result = result
+  /// The first document, which is the only one unless the strategy takes orders apart.
+  public var result: Result<[UInt8], MappingFailures> { documents.map { $0.first ?? [] } }
+
+  init(documents: Result<[[UInt8]], MappingFailures>, fields: [ExplainedField]) {
+    self.documents = documents
     self.fields = fields
+  }
+
+  init(result: Result<[UInt8], MappingFailures>, fields: [ExplainedField]) {
+    self.init(documents: result.map { [$0] }, fields: fields)
   }
 
   /// Of an order that is not mapped at all.
   public init(refusal: String) {
-    result = .failure(MappingFailures(failures: [MappingFailure(.noStrategy, target: "", refusal)]))
-    fields = []
+    self.init(failures: MappingFailures(failures: [MappingFailure(.noStrategy, target: "", refusal)]))
   }
+
+  /// Of an order that cannot be taken apart.
+  public init(failures: MappingFailures) { self.init(documents: .failure(failures), fields: []) }
 }
 
 extension MappingRun {

@@ -57,11 +57,19 @@ public struct TransformStage: Stage {
 
   /// The order as the strategy takes it. One that it does not take stays visible among the dead.
   private func taken(_ order: JSONDocument, of envelope: Envelope) -> Result<JSONDocument, Reason> {
-    switch mapper.selection(of: order.root) {
-    case .whole: .success(order)
-    case .changed(let document): .success(document)
-    case .refused:
-      .failure(Reason(.noStrategy, "order \(envelope.orderID): the condition of strategy \(strategy) does not take it"))
+    do throws(MappingFailures) {
+      switch try mapper.selection(of: order.root) {
+      case .whole: return .success(order)
+      case .changed(let documents):
+        if documents.count == 1, let document = documents.first { return .success(document) }
+        return .failure(
+          Reason(.configuration, "order \(envelope.orderID): strategy \(strategy) makes several bills of it"))
+      case .refused:
+        return .failure(
+          Reason(.noStrategy, "order \(envelope.orderID): the condition of strategy \(strategy) does not take it"))
+      }
+    } catch {
+      return .failure(Reason(error, of: envelope))
     }
   }
 

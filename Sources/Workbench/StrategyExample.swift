@@ -5,7 +5,8 @@ import Orders
 /// An example beside a strategy, `*.example.json`: an order and what must come of it.
 ///
 /// `{"order":{…},"collections":{"customers":[…]},"now":"2024-01-29 10:00:00","document":{…}}`, or `"failures":
-/// [{"code":"…","target":"…","sentence":"…"}]` instead of the document. `now` is a time in Beijing.
+/// [{"code":"…","target":"…","sentence":"…"}]` or `"documents": [{…}, …]` instead of the document: a strategy that takes
+/// orders apart makes `documents`, also when an order becomes one. `now` is a time in Beijing.
 public struct StrategyExample: Sendable {
   /// Its file.
   public let file: String
@@ -38,27 +39,33 @@ public struct StrategyExample: Sendable {
     self.inputs = inputs
   }
 
-  private static let keys = ["note", "order", "collections", "now", "document", "failures"]
+  private static let keys = ["note", "order", "collections", "now", "document", "documents", "failures"]
+
+  /// What an example may expect.
+  private static let results = ["document", "documents", "failures"]
 
   /// Where the strategy does otherwise than the example says, a line each; empty when it agrees.
   public func differences(_ strategy: WorkStrategy) -> [String] {
     let (key, found) = outcome(strategy)
     let root = content.root
-    guard root["document"] != nil || root["failures"] != nil else { return ["expects nothing; run with --update"] }
-    guard let expected = root[key] else {
-      return [
-        "expected \(key == "document" ? "failures" : "a document"), got \(String(decoding: found, as: UTF8.self))"
-      ]
+    guard let wanted = Self.results.first(where: { root[$0] != nil }) else {
+      return ["expects nothing; run with --update"]
     }
-    guard let actual = try? JSONDocument(found) else { return ["the strategy made no JSON"] }
-    return Self.differences(expected, actual.root, at: "")
+    // One document may be expected by itself.
+    guard let actual = try? JSONDocument(found).root else { return ["the strategy made no JSON"] }
+    let isAlone = wanted == "document" && key == "documents" && actual.count == 1
+    guard let expected = root[wanted], let compared = isAlone ? actual[0] : actual, isAlone || wanted == key else {
+      let what = wanted == "document" ? "a document" : wanted
+      return ["expected \(what), got \(String(decoding: found, as: UTF8.self))"]
+    }
+    return Self.differences(expected, compared, at: "")
   }
 
   /// The example with what the strategy makes now.
   public func updated(_ strategy: WorkStrategy) -> [UInt8] {
     let (key, found) = outcome(strategy)
     var members: [(String, [UInt8])] = []
-    for (name, value) in content.root.members where name != "document" && name != "failures" {
+    for (name, value) in content.root.members where !Self.results.contains(name) {
       members.append((name, Array(value.rawBytes)))
     }
     members.append((key, found))
@@ -79,8 +86,14 @@ public struct StrategyExample: Sendable {
 
   private func outcome(_ strategy: WorkStrategy) -> (key: String, [UInt8]) {
     guard let order = content.root["order"] else { return ("failures", []) }
-    switch strategy.explain(order, collections: collections, inputs: inputs).result {
-    case .success(let body): return ("document", body)
+    switch strategy.explain(order, collections: collections, inputs: inputs).documents {
+    case .success(let bodies):
+      if !strategy.splits, let body = bodies.first { return ("document", body) }
+      var writer = JSONWriter()
+      writer.beginArray()
+      for body in bodies { writer.raw(body) }
+      writer.endArray()
+      return ("documents", writer.bytes)
     case .failure(let failures):
       var writer = JSONWriter()
       writer.beginArray()

@@ -11,7 +11,7 @@ struct MapCommand: ParsableCommand {
     commandName: "map",
     abstract: "Prints the document that a target makes of an order; needs no broker and no database.",
     discussion: """
-      The document stands alone on standard output; warnings, failures and the explanation go to standard error.
+      The document stands alone on standard output, of several one in a line; warnings, failures and the explanation go to standard error.
       Exit 0 when the order is mapped, 1 when it is not, 66 when a file cannot be read, 78 when the strategy cannot be used.
       """)
 
@@ -35,8 +35,9 @@ struct MapCommand: ParsableCommand {
       let explanation = strategy.explain(
         try WorkOrder.read(order).root, collections: collections, inputs: try Workshop.inputs(now: now))
       if explain { Startup.complain(explanation.text) }
-      switch explanation.result {
-      case .success(let body): print(String(decoding: body, as: UTF8.self))
+      switch explanation.documents {
+      case .success(let bodies):
+        for body in bodies { print(String(decoding: body, as: UTF8.self)) }
       case .failure(let failures):
         for failure in failures.failures {
           Startup.complain("\(failure.code.rawValue)  \(failure)")
