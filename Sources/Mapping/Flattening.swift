@@ -67,21 +67,25 @@ private struct FlatteningRun {
   }
 
   mutating func start(_ order: JSONValue, arrayKey: String?) throws(MappingFailures) {
-    var bases: [[Cell.Member]] = [[]]
-    if let arrayKey {
-      let elements = order[arrayKey].flatMap(Self.rows) ?? []
-      if elements.isEmpty {
-        let sentence = "\(arrayKey) has no rows, so splitArray makes nothing of the order"
-        throw MappingFailures(
-          failures: [MappingFailure(.fieldMissing, target: "", sources: [arrayKey], sentence)])
-      }
-      bases = elements.map { [Cell.Member(arrayKey, .read($0))] }
-    }
     let found = roots(order, except: arrayKey)
     let gone = Set(found.filter { $0.path.count == 1 }.map(\.prefix) + [arrayKey].compactMap { $0 })
     for (key, value) in order.members where !gone.contains(key) { head.append(Cell.Member(key, .read(value))) }
     let left = lists.indices.filter { number in !found.contains { $0.number == number } }
-    for base in bases { try expand(found, base, left) }
+    if let arrayKey {
+      try split(order, arrayKey, left)
+      // Lists beside it come after it, like lists side by side.
+      if found.allSatisfy(\.rows.isEmpty) { return }
+    }
+    try expand(found, [], left)
+  }
+
+  private mutating func split(_ order: JSONValue, _ arrayKey: String, _ left: [Int]) throws(MappingFailures) {
+    let elements = order[arrayKey].flatMap(Self.rows) ?? []
+    if elements.isEmpty {
+      let sentence = "\(arrayKey) has no rows, so splitArray makes nothing of the order"
+      throw MappingFailures(failures: [MappingFailure(.fieldMissing, target: "", sources: [arrayKey], sentence)])
+    }
+    for element in elements { try nested([Cell.Member(arrayKey, .read(element))], prefix: "", path: [], left) }
   }
 
   /// The lists that stand in the order itself.

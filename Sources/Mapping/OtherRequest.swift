@@ -17,12 +17,14 @@ struct OtherRequest: Sendable {
     problems = reader.problems
   }
 
-  /// Its members for a record.
+  /// Its members for a record; how they came about is added to `trace`, where there is one.
   func members(
-    of record: JSONValue, _ lookups: LookupTable, _ inputs: MappingInputs
+    of record: JSONValue, _ lookups: LookupTable, _ inputs: MappingInputs, trace: inout [ExplainedField]?
   ) throws(MappingFailures) -> [JSONMember] {
-    var run = MappingRun(OrderReader(record, table, answers: lookups, inputs: inputs))
+    var run = MappingRun(
+      OrderReader(record, table, answers: lookups, inputs: inputs), isExplained: trace != nil)
     let members = run.object(fields) { "otherRequest" }
+    trace?.append(contentsOf: run.trace ?? [])
     guard run.failures.isEmpty else { throw MappingFailures(failures: run.failures) }
     return members
   }

@@ -37,7 +37,8 @@ extension StrategyDocument {
     of record: JSONValue, lookups: LookupTable = LookupTable(), inputs: MappingInputs = MappingInputs()
   ) throws(MappingFailures) -> [UInt8]? {
     guard let other = content.other else { return nil }
-    return Self.written(.object(try other.members(of: record, lookups, inputs)))
+    var trace: [ExplainedField]?
+    return Self.written(.object(try other.members(of: record, lookups, inputs, trace: &trace)))
   }
 
   /// The bodies of the requests that these records become. Where `otherRequest` has a `key`, a body is an object with an
@@ -72,11 +73,17 @@ extension StrategyDocument {
       let inputs = inputs.forDocument(position)
       var run = MappingRun(
         OrderReader(record, content.table, answers: lookups, inputs: inputs), isExplained: isExplained)
+      var trace: [ExplainedField]? = isExplained ? [] : nil
       series.add(position) { () throws(MappingFailures) in
-        let body = JSONTree.object(try members(&run))
-        return (try wrapperKey(record, lookups, inputs), body)
+        let body = Result { () throws(MappingFailures) in try members(&run) }
+        trace?.append(contentsOf: run.trace ?? [])
+        let key = Result { () throws(MappingFailures) in try wrapperKey(record, lookups, inputs, trace: &trace) }
+        if case .failure(let one) = body, case .failure(let other) = key {
+          throw MappingFailures(failures: one.failures + other.failures)
+        }
+        return (try key.get(), .object(try body.get()))
       }
-      series.add(run.trace, of: position)
+      series.add(trace, of: position)
     }
     return series.explanation { wrapped($0) }
   }
@@ -88,10 +95,10 @@ extension StrategyDocument {
   }
 
   private func wrapperKey(
-    _ record: JSONValue, _ lookups: LookupTable, _ inputs: MappingInputs
+    _ record: JSONValue, _ lookups: LookupTable, _ inputs: MappingInputs, trace: inout [ExplainedField]?
   ) throws(MappingFailures) -> String? {
     guard let other = content.other else { return nil }
-    for member in try other.members(of: record, lookups, inputs) where member.key == Self.wrapper {
+    for member in try other.members(of: record, lookups, inputs, trace: &trace) where member.key == Self.wrapper {
       if case .string(let name) = member.value, !name.isEmpty { return name }
     }
     return nil

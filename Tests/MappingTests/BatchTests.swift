@@ -29,6 +29,11 @@ struct BatchTests {
     let broken = try target(other(field("n", "{{n}}", type: "int")))
     let failures = try #require(throws: MappingFailures.self) { try broken.bodies(of: [parsed(#"{"n":"x"}"#)]) }
     #expect(failures.failures.map(\.target) == ["otherRequest.n"])
+    let twice = try document(
+      #""effect":"EXECUTE","request":[\#(field("m", "{{n}}", type: "int"))],\#(other(field("n", "{{n}}", type: "int")))"#
+    )
+    let all = try #require(throws: MappingFailures.self) { try twice.bodies(of: [parsed(#"{"n":"x"}"#)]) }
+    #expect(all.failures.map(\.target) == ["m", "otherRequest.n"])
   }
 
   @Test("its lookups are asked with the others")
@@ -83,7 +88,9 @@ struct BatchTests {
       return
     }
     let explanation = mapped.explain(of: records.map(\.root))
-    #expect(explanation.fields.map(\.target) == ["document 1: X", "document 2: X", "document 3: X"])
+    #expect(
+      explanation.fields.map(\.target)
+        == (1...3).flatMap { ["document \($0): X", "document \($0): otherRequest.key"] })
     #expect(
       try explanation.documents.get().map { String(decoding: $0, as: UTF8.self) } == [
         #"{"M":[{"X":"1"},{"X":"2"}]}"#, #"{"M":[{"X":"3"}]}"#,

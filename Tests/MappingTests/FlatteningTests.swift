@@ -118,6 +118,15 @@ struct FlatteningTests {
       [#"{"l_q":1,"l_s_b":1}"#, #"{"l_q":1,"l_s_b":2}"#])
   }
 
+  @Test("a list beside the one that splitArray takes apart comes after it, without pairs")
+  func besideSplitArray() throws {
+    let source = #""beatFlat":["m"],"operation":{"method":"splitArray","arrayKey":"l"}"#
+    try expectSame(
+      try flattened(source, #"{"h":1,"l":[{"q":1},{"q":2}],"m":[{"x":3}]}"#),
+      [#"{"h":1,"l":{"q":1}}"#, #"{"h":1,"l":{"q":2}}"#, #"{"h":1,"m_x":3}"#])
+    try expectSame(try flattened(source, #"{"l":[{"q":1}],"m":[]}"#), [#"{"l":{"q":1}}"#])
+  }
+
   @Test("an order without elements is no order less: splitArray fails", arguments: ["{}", #"{"l":[]}"#, #"{"l":5}"#])
   func nothing(order: String) throws {
     let source = try document(#""effect":"QUERY","operation":{"method":"splitArray","arrayKey":"l"}"#)

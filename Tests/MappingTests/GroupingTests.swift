@@ -179,6 +179,31 @@ struct GroupingTests {
     try expectSame(try grouped(rules, Self.order), [expected], "\(members)")
   }
 
+  @Test("however rows are grouped and split, none is lost and none counts twice")
+  func conserved() throws {
+    var state: UInt64 = 11
+    func draw(_ below: UInt64) -> UInt64 {
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return (state >> 33) % below
+    }
+    for round in 0..<200 {
+      let rows = (0...draw(30)).map { _ in (wh: draw(3), sku: draw(4), q: draw(100_000)) }
+      let list = rows.map {
+        #"{"wh":\#($0.wh),"sku":"\#($0.sku)","q":"\#(ExactDecimal(digits: Int128($0.q), scale: 3)!)"}"#
+      }
+      let body = draw(3) == 0 ? "" : #","bodyGroup":["l_sku"]"#
+      let rules =
+        #""groupCalculate":{"headerGroup":["no","l_wh"]\#(body),"bodyName":"b","bodyMaxLine":\#(draw(5) + 1),"calculate":{"l_q":"$sum"}}"#
+      let found = try grouped(rules, #"{"no":1,"l":[\#(list.joined(separator: ","))]}"#).map { try parsed($0) }
+      var sum = ExactDecimal.zero
+      for row in found.flatMap({ $0["b"].map { Array($0.elements) } ?? [] }) {
+        sum = try sum.adding(#require(row["l_q"]?.text.flatMap { ExactDecimal($0) }))
+      }
+      let whole = Int128(rows.reduce(0) { $0 + $1.q })
+      #expect(sum == ExactDecimal(digits: whole, scale: 3), "round \(round)")
+    }
+  }
+
   @Test("targetBodyName names the array that takes the rows, when it has no list of its own")
   func targetBodyName() throws {
     let rules = #""groupCalculate":{"headerGroup":["no"],"bodyName":"b","targetBodyName":"E"}"#
