@@ -63,7 +63,7 @@ extension [BillDraft] {
   /// those after it get the next that no bill has.
   func numbered(by path: Path) -> [BillDraft] {
     if count < 2 { return self }
-    var taken = Set(map { $0.number.lowercased() })
+    let taken = Set(map { $0.number.lowercased() })
     var seen: Set<String> = []
     var last: [String: Int] = [:]
     return map { draft in
@@ -72,7 +72,6 @@ extension [BillDraft] {
       var suffix = last[number] ?? 1
       repeat { suffix += 1 } while taken.contains("\(number)-\(suffix)")
       last[number] = suffix
-      taken.insert("\(number)-\(suffix)")
       var draft = draft
       draft.renumber("\(draft.number)-\(suffix)", at: path)
       return draft
