@@ -140,8 +140,8 @@ public enum Selection: Sendable {
   case refused
   /// The order as it is.
   case whole
-  /// The order as it is to be mapped: without the rows that the condition or the strategy drops, with additional costs in
-  /// its lines.
+  /// What is to be mapped instead, each to a bill of its own; at least one. The order without the rows that the condition
+  /// or the strategy drops and with additional costs in its lines, or the documents that it is flattened and grouped to.
   case changed([JSONDocument])
 }
 

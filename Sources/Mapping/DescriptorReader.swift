@@ -8,15 +8,18 @@ struct DescriptorReader {
   /// Of a source Ferry does not send the request: what it lacks does no harm.
   private let isSource: Bool
   private let defaults: FieldDefaults
+  /// Names the list of an array that names none itself.
+  private let grouping: Grouping?
 
   init(
     _ problems: ProblemList, known: KnownData, made: [MadeField] = [], isSource: Bool = false,
-    defaults: FieldDefaults = FieldDefaults()
+    defaults: FieldDefaults = FieldDefaults(), grouping: Grouping? = nil
   ) {
     self.problems = problems
     self.known = known
     self.isSource = isSource
     self.defaults = defaults
+    self.grouping = grouping
     table = OperandTable(made: made)
   }
 
@@ -156,6 +159,9 @@ struct DescriptorReader {
   /// The list that an array is bound to: a bare name; with braces it means the same (mapping-language.md §5, 3).
   private mutating func list(of element: JSONValue, at path: String) -> Path? {
     guard let value = element["value"], !value.isNull, value.string != "" else {
+      if let grouping, let name = grouping.targetBodyName, element["field"]?.string == name {
+        return Path(grouping.bodyName)
+      }
       guard let list = ListInference.list(of: element["children"]),
         !table.levels.contains(where: { $0.isMeant(by: list) })
       else { return nil }

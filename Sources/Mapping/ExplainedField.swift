@@ -26,27 +26,35 @@ public struct ExplainedField: Sendable, Equatable {
   public let failure: MappingFailure?
 }
 
-/// A document that was mapped with an account of each field.
+/// Documents that were mapped with an account of each field.
 public struct Explanation: Sendable {
-  /// The document, or why there is none.
-  public let result: Result<[UInt8], MappingFailures>
-  /// Its fields in the order of the strategy, row by row.
+  /// The documents of the order, or why there are none.
+  public let documents: Result<[[UInt8]], MappingFailures>
+  /// Their fields in the order of the strategy, document by document and row by row.
   public let fields: [ExplainedField]
   /// What was done to the document besides, such as a date that was moved.
   public let notes: [BillNote]
 
-  init(result: Result<[UInt8], MappingFailures>, fields: [ExplainedField], notes: [BillNote] = []) {
-    self.result = result
+  /// The first document, which is the only one unless the strategy takes orders apart.
+  public var result: Result<[UInt8], MappingFailures> { documents.map { $0.first ?? [] } }
+
+  init(documents: Result<[[UInt8]], MappingFailures>, fields: [ExplainedField], notes: [BillNote] = []) {
+    self.documents = documents
     self.fields = fields
     self.notes = notes
   }
 
+  init(result: Result<[UInt8], MappingFailures>, fields: [ExplainedField]) {
+    self.init(documents: result.map { [$0] }, fields: fields)
+  }
+
   /// Of an order that is not mapped at all.
   public init(refusal: String) {
-    result = .failure(MappingFailures(failures: [MappingFailure(.noStrategy, target: "", refusal)]))
-    fields = []
-    notes = []
+    self.init(failures: MappingFailures(failures: [MappingFailure(.noStrategy, target: "", refusal)]))
   }
+
+  /// Of an order that cannot be taken apart.
+  public init(failures: MappingFailures) { self.init(documents: .failure(failures), fields: []) }
 }
 
 extension MappingRun {

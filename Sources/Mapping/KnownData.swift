@@ -6,6 +6,8 @@ struct KnownData: Sendable {
   let fields: SourceFields?
   /// Collections that are filled; nil when nobody said.
   let collections: Set<String>?
+  /// Lists that flattening leaves no document.
+  var gone: Set<String> = []
 
   /// Looks at a value's placeholders and lookups.
   /// - Parameter isRequired: without a value every order fails: what can never have one is then an error.
@@ -37,6 +39,11 @@ struct KnownData: Sendable {
     list: Path, inside lists: [ListLevel], isRequired: Bool, at place: String, _ element: JSONValue,
     _ problems: inout ProblemList
   ) {
+    if gone.contains(list.text) {
+      let sentence = "beatFlat flattens «\(excerpt(list.text))», so there is no such list any more"
+      problems.report(sentence, at: place, element["value"] ?? element)
+      return
+    }
     guard let fields else { return }
     let whole = lists.map { Path(segments: $0.path.segments + list.segments) }
     if ([list] + whole).contains(where: { fields.answer(to: $0, inside: lists) == .known }) { return }
@@ -51,7 +58,7 @@ struct KnownData: Sendable {
     guard let fields else { return }
     for path in paths {
       guard case .unknown(let nearest) = fields.answer(to: path, inside: lists) else { continue }
-      let what = "source.json's response declares no field «\(excerpt(path.text))»"
+      let what = fields.lack(path)
       if let nearest, isRequired {
         problems.report("\(what); is «\(excerpt(nearest))» meant? If not, declare it", at: place, value)
       } else {

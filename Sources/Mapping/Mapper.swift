@@ -20,23 +20,33 @@ public struct Mapper: Sendable {
   /// A mapper for a strategy.
   public init(_ strategy: Strategy) { self.strategy = strategy }
 
-  /// What of an order the strategy takes, and with which lines. An order that is changed by it is mapped by its changed
-  /// document.
+  /// What of an order the strategy takes, with which lines, and in how many documents. An order that is changed by it is
+  /// mapped by its changed documents, each to a bill of its own.
+  /// - Throws: `MappingFailures` when an order cannot be taken apart, or when its amount is not that of its lines: after
+  ///   it is taken apart no document could tell.
   public func selection(of order: JSONValue) throws(MappingFailures) -> Selection {
+    let prepared = prepared(order)
+    guard let splitting = strategy.splitting, order.kind == .object else { return prepared }
+    if let rule = strategy.amounts, let table = strategy.amountTable {
+      var whole = order
+      if case .changed(let documents) = prepared, let document = documents.first { whole = document.root }
+      if case .refused = prepared { return prepared }
+      var run = MappingRun(OrderReader(whole, table, answers: LookupTable(), inputs: MappingInputs()))
+      run.check(rule)
+      guard run.failures.isEmpty else { throw MappingFailures(failures: run.failures) }
+    }
+    return try prepared.split(order, splitting)
+  }
+
+  private func prepared(_ order: JSONValue) -> Selection {
     let selection = strategy.condition?.selection(order) ?? .whole
     guard let preparation = strategy.preparation, order.kind == .object else { return selection }
     switch selection {
     case .refused: return .refused
     case .whole: return preparation.prepared(order).map { .changed([$0]) } ?? .whole
-    case .changed(let documents): return preparation.prepared(documents[0].root).map { .changed([$0]) } ?? selection
+    case .changed(let documents):
+      return documents.first.flatMap { preparation.prepared($0.root) }.map { .changed([$0]) } ?? selection
     }
-  }
-
-  /// The bills of one order's documents.
-  public func bills(
-    of documents: [JSONValue], lookups: LookupTable, inputs: MappingInputs
-  ) throws(MappingFailures) -> [Bill] {
-    [try map(documents[0], lookups: lookups, inputs: inputs)]
   }
 
   /// The questions that mapping this order will ask; ask them all at once and pass the answers to `map`.
@@ -55,54 +65,82 @@ public struct Mapper: Sendable {
   ) throws(MappingFailures) -> Bill {
     guard order.kind == .object else { throw Self.noObject }
     var run = MappingRun(OrderReader(order, strategy.table, answers: lookups, inputs: inputs))
-    return try bill(&run)
+    return try draft(&run).bill(strategy.object)
+  }
+
+  /// The bills of one order's documents. Bill numbers are unique among them: from the second bill on with the same
+  /// number, `-2`, `-3` … is put behind it, in the body too.
+  /// - Parameters:
+  ///   - documents: those of `selection(of:)`, at least one.
+  ///   - lookups: what the questions of `lookups(of:)` for each of them found.
+  ///   - inputs: the clock and what else a strategy may read; the same as for `lookups(of:)`.
+  /// - Throws: `MappingFailures`: all fields of all documents that cannot be mapped, where there are several each with its
+  ///   document's number.
+  public func bills(
+    of documents: [JSONValue], lookups: LookupTable, inputs: MappingInputs = MappingInputs()
+  ) throws(MappingFailures) -> [Bill] {
+    try drafts(documents, lookups, inputs, isExplained: false).result().numbered(by: strategy.keyPath)
+      .map { $0.bill(strategy.object) }
+  }
+
+  private func drafts(
+    _ documents: [JSONValue], _ lookups: LookupTable, _ inputs: MappingInputs, isExplained: Bool
+  ) -> DocumentSeries<BillDraft> {
+    var series = DocumentSeries<BillDraft>(count: documents.count)
+    for (position, document) in documents.enumerated() {
+      let inputs = inputs.forDocument(position)
+      var run = MappingRun(
+        OrderReader(document, strategy.table, answers: lookups, inputs: inputs), isExplained: isExplained)
+      series.add(position) { () throws(MappingFailures) in
+        guard document.kind == .object else { throw Self.noObject }
+        return try draft(&run)
+      }
+      series.add(run.trace, of: position)
+    }
+    if let rules = strategy.billRules, strategy.splitting != nil, let first = documents.first {
+      series.check { drafts in
+        var run = MappingRun(OrderReader(first, strategy.table, answers: lookups, inputs: inputs))
+        run.apply(rules, toAll: drafts.map(\.members))
+        return run.failures
+      }
+    }
+    return series
   }
 
   /// The bill of an order and how each of its fields came about.
   public func explain(
     _ order: JSONValue, lookups: LookupTable, inputs: MappingInputs = MappingInputs()
   ) -> Explanation {
-    guard order.kind == .object else { return Explanation(result: .failure(Self.noObject), fields: []) }
-    var run = MappingRun(OrderReader(order, strategy.table, answers: lookups, inputs: inputs), isExplained: true)
-    let result: Result<[UInt8], MappingFailures>
-    do throws(MappingFailures) { result = .success(try bill(&run).body) } catch { result = .failure(error) }
-    return Explanation(result: result, fields: run.trace ?? [], notes: run.notes.notes)
+    explain([order], lookups: lookups, inputs: inputs)
+  }
+
+  /// The bills of one order's documents and how each of their fields came about.
+  public func explain(
+    _ documents: [JSONValue], lookups: LookupTable, inputs: MappingInputs = MappingInputs()
+  ) -> Explanation {
+    drafts(documents, lookups, inputs, isExplained: true).explanation { drafts in
+      drafts.numbered(by: strategy.keyPath).map { $0.bill(strategy.object) }.map { ($0.body, $0.notes) }
+    }
   }
 
   private static let noObject = MappingFailures(
     failures: [MappingFailure(.orderMalformed, target: "", "the order is not an object")])
 
-  private func bill(_ run: inout MappingRun) throws(MappingFailures) -> Bill {
+  private func draft(_ run: inout MappingRun) throws(MappingFailures) -> BillDraft {
     var members = run.object(strategy.fields) { "" }
     // Last, so that what is wrong with a line stands before what follows from it.
-    if let rule = strategy.amounts { run.check(rule) }
+    if let rule = strategy.amounts, strategy.amountTable == nil { run.check(rule) }
     if let rules = strategy.billRules {
       run.apply(rules, to: &members)
-      run.apply(rules, toAll: [members])
+      // What concerns an order's documents together is held against them when all are there.
+      if strategy.splitting == nil { run.apply(rules, toAll: [members]) }
     }
     guard run.failures.isEmpty else { throw MappingFailures(failures: run.failures) }
-    guard let number = text(at: strategy.keyPath.segments[...], in: members), !number.isEmpty else {
+    guard let number = BillDraft.text(at: strategy.keyPath.segments[...], in: members), !number.isEmpty else {
       let failure = MappingFailure(.fieldMissing, target: strategy.keyPath.text, "the bill has no number")
       throw MappingFailures(failures: [failure])
     }
-    var writer = JSONWriter(reserving: 4096)
-    writer.beginObject()
-    writer.key("Data")
-    JSONTree.object(members).write(to: &writer)
-    writer.endObject()
-    return Bill(object: strategy.object, number: number, body: writer.bytes, notes: run.notes.notes)
-  }
-
-  private func text(at path: ArraySlice<String>, in members: [JSONMember]) -> String? {
-    guard let member = members.first(where: { $0.key == path.first }) else { return nil }
-    var value = member.value
-    if path.count > 1, case .array(let elements) = value, let first = elements.first { value = first }
-    switch value {
-    case .string(let text): return path.count == 1 ? text : nil
-    case .number(let number): return path.count == 1 ? number.description : nil
-    case .object(let members): return text(at: path.dropFirst(), in: members)
-    default: return nil
-    }
+    return BillDraft(number: number, members: members, notes: run.notes.notes)
   }
 }
 

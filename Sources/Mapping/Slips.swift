@@ -14,12 +14,12 @@ enum Slips {
   /// Keys of a document that Ferry reads, refuses, or needs not read to do what they say.
   private static let documentRead: Set = [
     "api", "effect", "type", "method", "id", "number", "name", "idCheck", "request", "response", "formatResponse",
-    "condition", "operation", "beatFlat", "groupCalculate", "autoFillResponse", "params", "ferry",
+    "condition", "operation", "beatFlat", "groupCalculate", "autoFillResponse", "params", "ferry", "otherRequest",
+    "otherRequestParams", "primaryWriteback",
   ]
   /// Keys of a document that the platform acts by and Ferry does not.
   private static let documentUnused: Set = [
-    "otherRequest", "otherResponse", "pagination", "omissionRemedy", "autoCheck", "distributionOrg", "isUploadFile",
-    "callBackStrategy", "primaryWriteback",
+    "otherResponse", "pagination", "omissionRemedy", "autoCheck", "distributionOrg", "isUploadFile", "callBackStrategy",
   ]
   /// How a value begins that is not a text.
   private static let directives = ["_function", "_findCollection", "_mongoQuery"]
@@ -60,21 +60,6 @@ enum Slips {
         let meant = Spelling.nearest(to: key, among: silent.union(unused).sorted())
         problems.warn(
           "the key is unknown and has no effect\(meant.map { "; is «\($0)» meant?" } ?? "")", at: place, value)
-      }
-    }
-  }
-
-  /// Keys of the platform that change which orders become which bills: to pass over them would send wrong bills.
-  static func refuse(_ keys: [String], in root: JSONValue, _ problems: inout ProblemList) {
-    for key in keys {
-      guard let value = root[key], !value.isNull, value["method"]?.string != "none" else { continue }
-      let isEmpty = (value.kind == .array || value.kind == .object) && value.count == 0
-      if isEmpty { continue }
-      if value["method"]?.string == "batchArraySave" {
-        // Each bill is a request of its own.
-        problems.warn("the platform knows this key, Ferry does not use it", at: key, value)
-      } else {
-        problems.report("is not supported", at: key, value)
       }
     }
   }

@@ -9,6 +9,14 @@ struct SourceFields: Sendable {
   /// A field; without declared children it may hold anything.
   private struct Field: Sendable {
     var children: [String: Field] = [:]
+    /// What keys begin with of which nothing is known, besides the declared ones.
+    var open: [String] = []
+
+    /// Puts a field where a path leads.
+    mutating func put(_ field: Field, at path: ArraySlice<String>) {
+      guard let first = path.first else { return self = field }
+      children[first, default: Field()].put(field, at: path.dropFirst())
+    }
   }
 
   /// What came of looking for a path.
@@ -19,6 +27,14 @@ struct SourceFields: Sendable {
   }
 
   private var root = Field()
+  /// The key of the target that leaves nothing but these fields; nil for the source's own.
+  private var grouping: String?
+
+  /// Why a path is not among the fields.
+  func lack(_ path: Path) -> String {
+    grouping.map { "«\(excerpt(path.text))» is lost by \($0), since it is neither grouped nor calculated" }
+      ?? "source.json's response declares no field «\(excerpt(path.text))»"
+  }
 
   /// The declared fields; nil when there is no such declaration.
   /// - Parameter made: names that `formatResponse` adds.
@@ -62,6 +78,7 @@ struct SourceFields: Sendable {
       if field.children.isEmpty { return .known }
       let names = [segment] + (list?.otherSpellings(of: segment) ?? [])
       guard let name = names.first(where: { field.children[$0] != nil }), let next = field.children[name] else {
+        if names.contains(where: { name in field.open.contains(where: name.hasPrefix) }) { return .known }
         let near = names.lazy.compactMap { Spelling.nearest(to: $0, among: field.children.keys.sorted()) }.first
         return .unknown(nearest: near.map { (walked + [$0]).joined(separator: ".") })
       }
@@ -78,5 +95,58 @@ struct SourceFields: Sendable {
       field = next
     }
     return field
+  }
+}
+
+extension SourceFields {
+  /// The fields of the documents that orders of these fields become; nil when nothing is known of them.
+  static func of(_ splitting: Splitting, _ declared: SourceFields?) -> SourceFields? {
+    let flat = declared.map { fields in
+      var fields = fields
+      fields.flatten(splitting.flattening)
+      return fields
+    }
+    guard let grouping = splitting.grouping else { return flat }
+    return SourceFields(grouping, of: flat)
+  }
+
+  /// The fields of one order's records.
+  mutating func flatten(_ flattening: Flattening) {
+    // A source without children declares nothing, and stays so.
+    if root.children.isEmpty { return }
+    var prefixes: [String] = []
+    for name in flattening.lists {
+      let under = name.replacing(".", with: "_")
+      let key = ([name, under] + prefixes.map { "\($0)_\(name)" }).first { root.children[$0] != nil }
+      let segments = Path(name).segments
+      let list = key.flatMap { root.children.removeValue(forKey: $0) } ?? field(at: segments[...])
+      let prefix = key ?? under
+      prefixes.append(prefix)
+      if let list, !list.children.isEmpty {
+        for (child, field) in list.children {
+          root.children[child.hasPrefix(prefix + "_") ? child : "\(prefix)_\(child)"] = field
+        }
+      } else {
+        root.open.append(prefix + "_")
+      }
+    }
+    if !flattening.lists.isEmpty { root.children[Flattening.rowNumber] = Field() }
+  }
+
+  private init(_ grouping: Grouping, of flat: SourceFields?) {
+    func put(_ names: [FieldName], in field: inout Field) {
+      for name in names {
+        let segments = name.path.segments[...]
+        field.put(flat?.root.children[name.text] ?? flat?.field(at: segments) ?? Field(), at: segments)
+      }
+    }
+    self.grouping = grouping.key
+    put(grouping.header + grouping.kept + grouping.ofHead.map(\.field), in: &root)
+    var row = flat?.root ?? Field()
+    if let body = grouping.body ?? grouping.bodyKept {
+      row = Field()
+      put(body + grouping.ofRows.map(\.field), in: &row)
+    }
+    root.children[grouping.bodyName] = row
   }
 }

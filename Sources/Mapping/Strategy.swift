@@ -21,8 +21,6 @@ public struct Strategy: Sendable {
   public let isExclusive: Bool
   /// It takes nothing, since its condition waits for a value.
   public var isOff: Bool { condition?.isUnset ?? false }
-  /// Whether an order may become several bills.
-  public var splits: Bool { false }
   /// The same, as if what its condition waits for held: to try a strategy that is off.
   public var asIfOn: Strategy {
     var strategy = self
@@ -37,8 +35,16 @@ public struct Strategy: Sendable {
   private(set) var condition: Condition?
   let keyPath: Path
   let amounts: AmountRule?
+  /// What the amounts' rule reads when it is held against the order before it is taken apart; nil: the fields' table, and
+  /// the document that is mapped.
+  let amountTable: OperandTable?
   let preparation: OrderPreparation?
   let billRules: BillRules?
+  let splitting: Splitting?
+  let writeback: Writeback?
+
+  /// Whether an order may become several bills.
+  public var splits: Bool { splitting != nil }
 
   /// Compiles a strategy.
   /// - Parameters:
@@ -73,10 +79,20 @@ public struct Strategy: Sendable {
     var bills = DocumentContent()
     if let targetRoot {
       Slips.check(document: targetRoot, &targetProblems)
-      bills = DocumentContent(target: targetRoot, known, made: orders.made, &targetProblems)
+      bills = DocumentContent(target: targetRoot, collections: collections, source: orders, &targetProblems)
       Self.refuseOperators(of: bills, &targetProblems)
+      Self.noteUnused(bills, targetRoot, &targetProblems)
     }
-    amounts = own?.amounts.map { AmountRule($0, &bills.table) }
+    splitting = bills.splitting
+    writeback = bills.writeback
+    if splitting == nil {
+      amounts = own?.amounts.map { AmountRule($0, &bills.table) }
+      amountTable = nil
+    } else {
+      var table = OperandTable(made: orders.made)
+      amounts = own?.amounts.map { AmountRule($0, &table) }
+      amountTable = table
+    }
     preparation = own?.preparation
     stream = own?.stream ?? object
     isExclusive = own?.isExclusive ?? false
@@ -89,6 +105,16 @@ public struct Strategy: Sendable {
     let problems = sourceProblems.problems + targetProblems.problems + calendarProblems.problems
     warnings = sourceProblems.warnings + targetProblems.warnings + calendarProblems.warnings
     if !problems.isEmpty { throw StrategyProblems(problems: problems, warnings: warnings) }
+  }
+
+  /// What is for the platform's own senders: to K/3 each bill goes in a request of its own, under `Data`.
+  private static func noteUnused(_ bills: DocumentContent, _ target: JSONValue, _ problems: inout ProblemList) {
+    if let batch = bills.batch, batch.rows > 1 {
+      problems.warn("not used: each bill is a request of its own", at: "operation", target["operation"])
+    }
+    if bills.other != nil {
+      problems.warn("not used: a bill's body is always {\"Data\":…}", at: "otherRequest", target["otherRequest"])
+    }
   }
 
   /// The collections answer by equality alone: by anything else nothing would ever be found.

@@ -1,5 +1,4 @@
-public import JSON
-public import Orders
+import JSON
 
 /// One metadata document, compiled by itself: the source or the target of a strategy, for whatever platform it was
 /// written. It may lie in an object with a key `metadata`, as the platform's pages publish it.
@@ -38,53 +37,21 @@ public struct StrategyDocument: Sendable {
     }
     kind = DocumentContent.kind(root)
     Slips.check(document: root, &problems)
-    let content =
+    var content =
       kind == .source
       ? DocumentContent(source: root, &problems)
-      : DocumentContent(
-        target: root, KnownData(fields: source?.content.declared, collections: collections),
-        made: source?.content.made ?? [], &problems)
+      : DocumentContent(target: root, collections: collections, source: source?.content, &problems)
+    // What is done to an order before a target maps it.
+    if kind == .target { content.condition = source?.content.condition }
+    if content.batch != nil, !(content.other?.fields.contains { $0.field == Self.wrapper } ?? false) {
+      problems.warn(
+        "otherRequest has no «\(Self.wrapper)», so a body is one record by itself", at: "operation", root["operation"])
+    }
     guard problems.problems.isEmpty else {
       throw StrategyProblems(problems: problems.problems, warnings: problems.warnings)
     }
     self.content = content
     warnings = problems.warnings
-  }
-
-  /// What of a record the source's condition takes.
-  public func selection(of record: JSONValue) -> Selection { content.condition?.selection(record) ?? .whole }
-
-  /// The questions that `body` will ask; ask them all at once and pass the answers.
-  public func lookups(of record: JSONValue, inputs: MappingInputs = MappingInputs()) -> [LookupKey] {
-    LookupCollector.keys(content.fields, content.table, record, inputs)
-  }
-
-  /// What the document's `request` makes of a record: a JSON object. For a source the record is an empty object.
-  /// - Throws: `MappingFailures`: all fields that cannot be mapped.
-  public func body(
-    of record: JSONValue, lookups: LookupTable = LookupTable(), inputs: MappingInputs = MappingInputs()
-  ) throws(MappingFailures) -> [UInt8] {
-    var run = MappingRun(OrderReader(record, content.table, answers: lookups, inputs: inputs))
-    return try body(&run)
-  }
-
-  /// The same, and how each field came about.
-  public func explain(
-    of record: JSONValue, lookups: LookupTable = LookupTable(), inputs: MappingInputs = MappingInputs()
-  ) -> Explanation {
-    var run = MappingRun(
-      OrderReader(record, content.table, answers: lookups, inputs: inputs), isExplained: true)
-    let result: Result<[UInt8], MappingFailures>
-    do throws(MappingFailures) { result = .success(try body(&run)) } catch { result = .failure(error) }
-    return Explanation(result: result, fields: run.trace ?? [])
-  }
-
-  private func body(_ run: inout MappingRun) throws(MappingFailures) -> [UInt8] {
-    let members = run.object(content.fields) { "" }
-    guard run.failures.isEmpty else { throw MappingFailures(failures: run.failures) }
-    var writer = JSONWriter(reserving: 4096)
-    JSONTree.object(members).write(to: &writer)
-    return writer.bytes
   }
 }
 
@@ -96,6 +63,13 @@ struct DocumentContent: Sendable {
   var condition: Condition?
   /// The fields that the source declares; nil when it declares none.
   var declared: SourceFields?
+  /// How a source takes its records apart.
+  var flattening = Flattening()
+  /// How an order becomes several documents; nil when it is mapped as it comes.
+  var splitting: Splitting?
+  var batch: Batch?
+  var other: OtherRequest?
+  var writeback: Writeback?
 
   init() {}
 
@@ -139,8 +113,10 @@ struct DocumentContent: Sendable {
     made = MadeField.read(root["formatResponse"], &problems)
     declared = SourceFields(root["response"], made: made.map(\.name))
     condition = Condition.read(root["condition"], &problems)
-    Slips.refuse(["beatFlat", "operation"], in: root, &problems)
-    var reader = DescriptorReader(problems, known: KnownData(fields: nil, collections: nil), isSource: true)
+    flattening = Flattening(source: root, &problems)
+    splitting = Splitting(flattening, nil, made: made)
+    let anything = KnownData(fields: nil, collections: nil)
+    var reader = DescriptorReader(problems, known: anything, isSource: true)
     if let request = root["request"] {
       fields = reader.descriptors(request, at: "request")
     } else if let parameters = root["params"] {
@@ -148,15 +124,33 @@ struct DocumentContent: Sendable {
     }
     table = reader.table
     problems = reader.problems
+    other = OtherRequest(root, known: anything, made: [], isSource: true, &problems)
     Slips.check(descriptors: root["response"], at: "response", &problems)
   }
 
-  init(target root: JSONValue, _ known: KnownData, made: [MadeField], _ problems: inout ProblemList) {
-    Slips.refuse(["operation", "groupCalculate"], in: root, &problems)
+  /// - Parameter source: the source that the records come from; nil when that is not known.
+  init(
+    target root: JSONValue, collections: Set<String>?, source: DocumentContent?, _ problems: inout ProblemList
+  ) {
     let defaults = FieldDefaults(root["ferry"], &problems)
-    var reader = DescriptorReader(problems, known: known, made: made, defaults: defaults)
+    let flattening = source?.flattening ?? Flattening()
+    let grouping = Grouping.read(root, flattening, &problems)
+    splitting = Splitting(flattening, grouping, made: source?.made ?? [])
+    made = splitting?.madeLater ?? source?.made ?? []
+    declared = source?.declared
+    if let splitting { declared = SourceFields.of(splitting, declared) }
+    var known = KnownData(fields: declared, collections: collections)
+    if grouping == nil { known.gone = Set(flattening.lists) }
+    if let grouping {
+      if source != nil { grouping.check(flattening, root, &problems) }
+      grouping.check(source?.declared, flattening, root, &problems)
+    }
+    var reader = DescriptorReader(problems, known: known, made: made, defaults: defaults, grouping: grouping)
     if let request = root["request"] { fields = reader.descriptors(request, at: "request") }
     table = reader.table
     problems = reader.problems
+    batch = Batch(root, &problems)
+    other = OtherRequest(root, known: known, made: made, isSource: false, &problems)
+    writeback = Writeback(root, defaults, &problems)
   }
 }

@@ -5,8 +5,9 @@ import Orders
 /// An example beside a strategy, `*.example.json`: an order and what must come of it.
 ///
 /// `{"order":{…},"collections":{"customers":[…]},"now":"2024-01-29 10:00:00","document":{…}}`, or `"failures":
-/// [{"code":"…","target":"…","sentence":"…"}]` instead of the document. `now` is a time in Beijing. Beside a document
-/// `notes` may stand, `[{"kind":"…","place":"…","text":"…"}]`: without them any notes will do.
+/// [{"code":"…","target":"…","sentence":"…"}]` or `"documents": [{…}, …]` instead of the document: a strategy that takes
+/// orders apart makes `documents`, also when an order becomes one. `now` is a time in Beijing. Beside documents `notes` may
+/// stand, `[{"kind":"…","place":"…","text":"…"}]`: without them any notes will do.
 public struct StrategyExample: Sendable {
   /// Its file.
   public let file: String
@@ -39,21 +40,27 @@ public struct StrategyExample: Sendable {
     self.inputs = inputs
   }
 
-  private static let keys = ["note", "order", "collections", "now", "document", "failures", "notes"]
+  private static let keys = ["note", "order", "collections", "now", "document", "documents", "failures", "notes"]
+
+  /// What an example may expect.
+  private static let results = ["document", "documents", "failures"]
 
   /// Where the strategy does otherwise than the example says, a line each; empty when it agrees.
   public func differences(_ strategy: WorkStrategy) -> [String] {
     let (key, found, notes) = outcome(strategy)
     let root = content.root
-    guard root["document"] != nil || root["failures"] != nil else { return ["expects nothing; run with --update"] }
-    guard let expected = root[key] else {
-      return [
-        "expected \(key == "document" ? "failures" : "a document"), got \(String(decoding: found, as: UTF8.self))"
-      ]
+    guard let wanted = Self.results.first(where: { root[$0] != nil }) else {
+      return ["expects nothing; run with --update"]
     }
-    guard let actual = try? JSONDocument(found) else { return ["the strategy made no JSON"] }
-    var differences = Self.differences(expected, actual.root, at: "")
-    if key == "document", let expected = root["notes"], let actual = try? JSONDocument(notes) {
+    // One document may be expected by itself.
+    guard let actual = try? JSONDocument(found).root else { return ["the strategy made no JSON"] }
+    let isAlone = wanted == "document" && key == "documents" && actual.count == 1
+    guard let expected = root[wanted], let compared = isAlone ? actual[0] : actual, isAlone || wanted == key else {
+      let what = wanted == "document" ? "a document" : wanted
+      return ["expected \(what), got \(String(decoding: found, as: UTF8.self))"]
+    }
+    var differences = Self.differences(expected, compared, at: "")
+    if key != "failures", let expected = root["notes"], let actual = try? JSONDocument(notes) {
       differences += Self.differences(expected, actual.root, at: "notes")
     }
     return differences
@@ -63,12 +70,12 @@ public struct StrategyExample: Sendable {
   public func updated(_ strategy: WorkStrategy) -> [UInt8] {
     let (key, found, notes) = outcome(strategy)
     var members: [(String, [UInt8])] = []
-    for (name, value) in content.root.members where !["document", "failures", "notes"].contains(name) {
+    for (name, value) in content.root.members where name != "notes" && !Self.results.contains(name) {
       members.append((name, Array(value.rawBytes)))
     }
     members.append((key, found))
     // An example that says «no notes» goes on saying so.
-    if key == "document", notes != Array("[]".utf8) || content.root["notes"] != nil {
+    if key != "failures", notes != Array("[]".utf8) || content.root["notes"] != nil {
       members.append(("notes", notes))
     }
     var writer = JSONWriter()
@@ -89,10 +96,16 @@ public struct StrategyExample: Sendable {
   private func outcome(_ strategy: WorkStrategy) -> (key: String, [UInt8], notes: [UInt8]) {
     guard let order = content.root["order"] else { return ("failures", [], []) }
     let explanation = strategy.explain(order, collections: collections, inputs: inputs)
-    switch explanation.result {
-    case .success(let body):
-      let notes = explanation.notes.map { [("kind", $0.kind.rawValue), ("place", $0.place), ("text", $0.text)] }
-      return ("document", body, Self.array(notes))
+    switch explanation.documents {
+    case .success(let bodies):
+      let notes = Self.array(
+        explanation.notes.map { [("kind", $0.kind.rawValue), ("place", $0.place), ("text", $0.text)] })
+      if !strategy.splits, let body = bodies.first { return ("document", body, notes) }
+      var writer = JSONWriter()
+      writer.beginArray()
+      for body in bodies { writer.raw(body) }
+      writer.endArray()
+      return ("documents", writer.bytes, notes)
     case .failure(let failures):
       let found = failures.failures.map {
         [("code", $0.code.rawValue), ("target", $0.target), ("sentence", $0.sentence)]

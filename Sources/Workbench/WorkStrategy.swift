@@ -50,25 +50,41 @@ public enum WorkStrategy: Sendable {
     }
   }
 
+  /// Whether an order may become several documents.
+  var splits: Bool {
+    switch self {
+    case .bill(let strategy): strategy.splits
+    case .document(let document): document.splits
+    }
+  }
+
   /// What it makes of an order, with an account of each field.
   /// - Parameter collections: answer its lookups.
   public func explain(_ order: JSONValue, collections: FileCollections, inputs: MappingInputs) -> Explanation {
-    switch self {
-    case .bill(let strategy):
-      let mapper = Mapper(strategy)
-      var order = order
-      do throws(MappingFailures) {
-        switch try mapper.selection(of: order) {
-        case .whole: break
-        case .changed(let documents): order = documents[0].root
-        case .refused: return Explanation(refusal: "the strategy's condition does not take the order")
-        }
-      } catch { return Explanation(refusal: error.description) }
-      let table = collections.answers(to: mapper.lookups(of: order, inputs: inputs))
-      return mapper.explain(order, lookups: table, inputs: inputs)
-    case .document(let document):
-      let table = collections.answers(to: document.lookups(of: order, inputs: inputs))
-      return document.explain(of: order, lookups: table, inputs: inputs)
+    do throws(MappingFailures) {
+      switch self {
+      case .bill(let strategy):
+        let mapper = Mapper(strategy)
+        guard let documents = Self.documents(try mapper.selection(of: order), order) else { break }
+        let keys = documents.flatMap { mapper.lookups(of: $0, inputs: inputs) }
+        return mapper.explain(documents, lookups: collections.answers(to: keys), inputs: inputs)
+      case .document(let document):
+        guard let records = Self.documents(try document.selection(of: order), order) else { break }
+        let keys = records.flatMap { document.lookups(of: $0, inputs: inputs) }
+        return document.explain(of: records, lookups: collections.answers(to: keys), inputs: inputs)
+      }
+      return Explanation(refusal: "the strategy's condition does not take the order")
+    } catch {
+      return Explanation(failures: error)
+    }
+  }
+
+  /// Nil for an order that is not taken.
+  private static func documents(_ selection: Selection, _ order: JSONValue) -> [JSONValue]? {
+    switch selection {
+    case .refused: nil
+    case .whole: [order]
+    case .changed(let documents): documents.map(\.root)
     }
   }
 }

@@ -70,8 +70,8 @@ struct SlipTests {
   @Test("keys of the whole document: what only the platform acts by is warned of, a misspelt one is refused")
   func documentKeys() {
     #expect(
-      told(field("1"), more: #""otherRequest":[],"method":"POST","condition_bk":1,"#)
-        == ["~otherRequest: the platform knows this key, Ferry does not use it"])
+      told(field("1"), more: #""otherResponse":[],"method":"POST","condition_bk":1,"#)
+        == ["~otherResponse: the platform knows this key, Ferry does not use it"])
     #expect(
       told(field("1"), source: #"{"formatRespone":[]}"#)
         == ["source.json formatRespone: the key is unknown; is «formatResponse» meant?"])

@@ -46,7 +46,7 @@ struct StrategyDocumentTests {
   func unused() throws {
     let note = "the platform knows this key, Ferry does not use it"
     for key in [
-      "otherRequest", "otherResponse", "pagination", "omissionRemedy", "autoCheck", "distributionOrg", "isUploadFile",
+      "otherResponse", "pagination", "omissionRemedy", "autoCheck", "distributionOrg", "isUploadFile",
       "callBackStrategy",
     ] {
       for value in ["true", "[]", #"{"a":[{"field":5}]}"#, #""x""#] {
@@ -54,9 +54,6 @@ struct StrategyDocumentTests {
       }
     }
     #expect(try told(#""effect":"EXECUTE","idCheck":false,"id":"a","number":"b","name":"{random}""#) == [])
-    #expect(
-      try told(#""effect":"EXECUTE","operation":{"rowsKey":"array","rows":1,"method":"batchArraySave"}"#)
-        == ["operation: \(note)"])
     #expect(
       try told(#""effect":"EXECUTE","operation":{"method":"none"},"weather":1,"condition_bk":[]"#) == [
         "weather: the key is unknown and has no effect"

@@ -51,7 +51,8 @@ struct StrategyProblemTests {
           + "division, exclusive, original, plausible, residual, stream",
         "target.json:3:62: ferry.amounts: needs «order», «lines», «line» and a «tolerance» of 0 or more",
         "target.json:3:20: ferry.key: names no field of the request that has a value",
-        "target.json:13:16: operation: is not supported",
+        "target.json:13:16: operation: merge needs «field», the field that it merges by",
+        "target.json:13:16: operation: needs «bodyName», a name for the list of rows",
         "target.json:6:31: request.Page1.A: a placeholder is not closed",
         "target.json:7:31: request.Page1.编号: the type «money» is unknown",
         "target.json:7:55: request.Page1[2]: has no «field» of up to 200 bytes",
@@ -140,10 +141,10 @@ struct StrategyProblemTests {
     }
   }
 
-  @Test("the source's formatResponse is a list; what groups, flattens or filters is refused, unless it is empty")
+  @Test("the source's formatResponse is a list; what takes orders apart says how, unless it is empty")
   func source() {
     let target = #"{"api":"/SO/Save","ferry":{"key":"N"},"request":[\#(field("N", "1"))]}"#
-    for source in [#"{"formatResponse":{}}"#, #"{"beatFlat":["a"]}"#, #"{"operation":{"method":"splitArray"}}"#] {
+    for source in [#"{"formatResponse":{}}"#, #"{"beatFlat":[5]}"#, #"{"operation":{"method":"splitArray"}}"#] {
       #expect(problems(source: source, target: target).count == 1)
     }
     let harmless =

@@ -105,6 +105,45 @@ struct ExampleTests {
     #expect(try notes(#","notes":\#(Self.moved)"#, day: "2024-03-01").differences == ["notes: expected 1 rows, got 0"])
   }
 
+  @Test("of a strategy that takes orders apart an example expects documents; of one that makes one, it alone will do")
+  func documents() throws {
+    var files = strategyFiles(Self.field)
+    files["s/source.json"] = #"{"id":"order_id","beatFlat":["l"]}"#
+    files["s/target.json"] = files["s/target.json"]?.replacing("{q}", with: "{l_q}")
+    func run(_ example: String, updates: Bool = false) throws -> [String] {
+      var differences: [String] = []
+      try withFolder(files.merging(["s/a.example.json": example]) { $1 }) { folder in
+        differences = try ExampleRun(folder: folder, updates: updates).outcomes.flatMap(\.differences)
+        if updates {
+          #expect(try ExampleRun(folder: folder, updates: false).isGood)
+          #expect(try Files.json("\(folder)/s/a.example.json").root["documents"]?.count == 2)
+          #expect(try Files.json("\(folder)/s/a.example.json").root["document"] == nil)
+        }
+      }
+      return differences
+    }
+    let order = #""order":{"order_no":"1","l":[{"q":1},{"q":2}]}"#
+    func bill(_ number: String, _ quantity: String) -> String {
+      #"{"Data":{"Page1":[{"FBillNo":"\#(number)","Q":"\#(quantity)"}]}}"#
+    }
+    #expect(try run(#"{\#(order),"documents":[\#(bill("1", "2")),\#(bill("1-2", "4"))]}"#) == [])
+    #expect(
+      try run(#"{\#(order),"documents":[\#(bill("1", "2")),\#(bill("1-2", "5"))]}"#)
+        == [#"[1].Data.Page1[0].Q: expected "5", got "4""#])
+    #expect(
+      try run(#"{\#(order),"documents":[\#(bill("1", "2"))]}"#) == ["the document: expected 1 rows, got 2"])
+    #expect(
+      try run(#"{\#(order),"document":\#(bill("1", "2"))}"#).first?.hasPrefix("expected a document, got [") == true)
+    #expect(try run(#"{\#(order),"document":{}}"#, updates: true).count == 1)
+    let one = #""order":{"order_no":"1","l":[{"q":1}]}"#
+    #expect(try run(#"{\#(one),"document":\#(bill("1", "2"))}"#) == [])
+    #expect(try run(#"{\#(one),"documents":[\#(bill("1", "2"))]}"#) == [])
+    let failing =
+      #"{"order":{"order_no":"1","l":[{"q":1},{"q":"x"}]},"failures":[{"code":"value_invalid","#
+      + #""target":"document 2: Page1[0].Q","sentence":"l_q should be a number but is a text"}]}"#
+    #expect(try run(failing) == [])
+  }
+
   @Test("--update writes what the strategy makes, and keeps the rest as it was written")
   func update() throws {
     let outcome = try run(#"{"note":"kept","order":{"order_no":"1","q":1.50},"document":{"old":1}}"#, updates: true)

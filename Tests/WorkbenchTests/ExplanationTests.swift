@@ -105,6 +105,50 @@ struct ExplanationTests {
     }
   }
 
+  @Test("each document of an order that is taken apart is explained, of K/3's bills as of another platform's")
+  func documents() throws {
+    var files = strategyFiles(#"{"field":"Q","value":"_findCollection find q from stock where no={{l_no}}"}"#)
+    files["s/source.json"] = #"{"condition":[[{"field":"s","logic":"eq","value":"1"}]],"beatFlat":["l"]}"#
+    files["t/source.json"] = files["s/source.json"]
+    files["t/target.json"] = files["s/target.json"]?.replacing("/SO/Save", with: "batchSave")
+    try withFolder(files) { folder in
+      for (strategy, second) in [("s", "1-2"), ("t", "1")] {
+        let work = try WorkStrategy(target: "\(folder)/\(strategy)/target.json")
+        var collections = FileCollections()
+        try collections.add(parsed(#"[{"no":"a","q":7},{"no":"b","q":8}]"#), as: "stock", "stock")
+        let order = try parsed(#"{"s":1,"order_no":"1","l":[{"no":"a"},{"no":"b"}]}"#)
+        let explanation = work.explain(order, collections: collections, inputs: MappingInputs())
+        let bodies = try explanation.documents.get().map { try JSONDocument($0).root }
+        let pages = bodies.map { ($0["Data"] ?? $0)["Page1"]?[0] }
+        #expect(pages.map { $0?["Q"]?.text } == ["7", "8"])
+        #expect(pages.map { $0?["FBillNo"]?.text } == ["1", second])
+        #expect(
+          explanation.fields.map(\.target) == [
+            "document 1: Page1[0].FBillNo", "document 1: Page1[0].Q",
+            "document 2: Page1[0].FBillNo", "document 2: Page1[0].Q",
+          ])
+        let refused = work.explain(
+          try parsed(#"{"s":2,"l":[]}"#), collections: collections, inputs: MappingInputs())
+        guard case .failure(let failures) = refused.documents else {
+          Issue.record("taken")
+          continue
+        }
+        #expect(failures.failures.map(\.code) == [.noStrategy])
+      }
+    }
+  }
+
+  @Test("an order that cannot be taken apart is told")
+  func apart() throws {
+    var files = strategyFiles(#"{"field":"Q","value":"{{l.q}}"}"#)
+    files["s/source.json"] = #"{"operation":{"method":"splitArray","arrayKey":"l"}}"#
+    try withFolder(files) { folder in
+      let work = try WorkStrategy(target: "\(folder)/s/target.json")
+      let explanation = work.explain(try parsed("{}"), collections: FileCollections(), inputs: MappingInputs())
+      #expect(throws: MappingFailures.self) { try explanation.documents.get() }
+    }
+  }
+
   @Test("an explained mapping makes the same bytes as one that is not")
   func same() throws {
     let target = "\(checkout)/deploy/strategies/sales-order/target.json"

@@ -11,7 +11,7 @@ struct MapCommand: ParsableCommand {
     commandName: "map",
     abstract: "Prints the document that a target makes of an order; needs no broker and no database.",
     discussion: """
-      The document stands alone on standard output; warnings, notes, failures and the explanation go to standard error.
+      The document stands alone on standard output, of several one in a line; warnings, notes, failures and the explanation go to standard error.
       Exit 0 when the order is mapped, 1 when it is not, 66 when a file cannot be read, 78 when the strategy cannot be used.
       """)
 
@@ -39,8 +39,9 @@ struct MapCommand: ParsableCommand {
       } else {
         for note in explanation.notes { Startup.complain("note: \(note.kind.rawValue)  \(note)") }
       }
-      switch explanation.result {
-      case .success(let body): print(String(decoding: body, as: UTF8.self))
+      switch explanation.documents {
+      case .success(let bodies):
+        for body in bodies { print(String(decoding: body, as: UTF8.self)) }
       case .failure(let failures):
         for failure in failures.failures {
           Startup.complain("\(failure.code.rawValue)  \(failure)")

@@ -1,0 +1,135 @@
+import JSON
+
+/// How an order's records become documents: the target's `groupCalculate`, or its `operation` `merge`
+/// (mapping-language.md §11). The records of one order only: orders never meet in a bill.
+///
+/// A document holds the fields that it was grouped by, what was calculated of the head, and its rows below `bodyName`.
+/// Records that agree in all fields of `bodyGroup` are one row, which holds these fields and what was calculated of
+/// them; without `bodyGroup` each record is a row with all its fields and the order's. Other fields are lost. What is
+/// calculated of the order's head stands at the document's head and in its rows.
+struct Grouping: Sendable {
+  /// Most documents of one order.
+  static let limit = 1_000
+
+  /// Which key of the target says it: `groupCalculate` or `operation`.
+  var key = "groupCalculate"
+  var header: [FieldName] = []
+  /// Fields of a document that it is not grouped by: those of its first record.
+  var kept: [FieldName] = []
+  /// Nil: each record is a row.
+  var body: [FieldName]?
+  /// The fields of a row that is not grouped; nil for all.
+  var bodyKept: [FieldName]?
+  var bodyName = ""
+  /// The array of the target that takes the rows, when it names no list itself.
+  var targetBodyName: String?
+  /// Most rows of a document.
+  var maximum: Int?
+  var calculations: [Calculation] = []
+
+  /// What is calculated of each row.
+  var ofRows: [Calculation] { body == nil ? [] : calculations }
+  /// What is calculated of the head: what comes from it, and of rows that stay as they are.
+  var ofHead: [Calculation] { calculations.filter { body == nil || !$0.isOfRow } }
+
+  /// The documents of an order, in the order in which their first records stand.
+  func documents(_ records: [Record], _ head: Record.Head) throws(MappingFailures) -> [[Cell.Member]] {
+    var run = GroupingRun(grouping: self, records: records, head: head)
+    return try run.documents()
+  }
+}
+
+/// One order being grouped.
+private struct GroupingRun {
+  let grouping: Grouping
+  let records: [Record]
+  let head: Record.Head
+  private var failures: [MappingFailure] = []
+
+  /// A row and the records that it is made of.
+  private typealias Row = (members: [Cell.Member], records: ArraySlice<Int>)
+
+  init(grouping: Grouping, records: [Record], head: Record.Head) {
+    self.grouping = grouping
+    self.records = records
+    self.head = head
+  }
+
+  mutating func documents() throws(MappingFailures) -> [[Cell.Member]] {
+    var documents: [[Cell.Member]] = []
+    for group in groups(records.indices[...], by: grouping.header) {
+      var rows = rows(of: group)[...]
+      while !rows.isEmpty {
+        let part = rows.prefix(grouping.maximum ?? .max)
+        rows = rows.dropFirst(part.count)
+        guard documents.count < Grouping.limit else {
+          throw .tooMuch("\(grouping.key) makes more than \(Grouping.limit) documents of the order")
+        }
+        documents.append(document(group, part))
+      }
+    }
+    if !failures.isEmpty { throw MappingFailures(failures: failures) }
+    return documents
+  }
+
+  private func groups(_ places: some Collection<Int>, by fields: [FieldName]) -> [[Int]] {
+    var numbers: [[String]: Int] = [:]
+    var groups: [[Int]] = []
+    for place in places {
+      let key = fields.map { records[place].cell($0, head)?.identity ?? "" }
+      if let number = numbers[key] {
+        groups[number].append(place)
+      } else {
+        numbers[key] = groups.count
+        groups.append([place])
+      }
+    }
+    return groups
+  }
+
+  private mutating func rows(of group: [Int]) -> [Row] {
+    guard let body = grouping.body else {
+      let copied = grouping.bodyKept == nil ? head.copied : []
+      return group.map { place in
+        let members = grouping.bodyKept.map { fields($0, of: place) } ?? copied + records[place].row
+        return (members, [place])
+      }
+    }
+    var rows: [Row] = []
+    for places in groups(group, by: body) {
+      var members = fields(body, of: places[0])
+      for calculation in grouping.ofRows { put(calculation, of: places[...], in: &members) }
+      rows.append((members, places[...]))
+    }
+    return rows
+  }
+
+  private mutating func document(_ group: [Int], _ rows: ArraySlice<Row>) -> [Cell.Member] {
+    var members = fields(grouping.header + grouping.kept, of: group[0])
+    let places = rows.flatMap(\.records)
+    for calculation in grouping.ofHead { put(calculation, of: places[...], in: &members) }
+    members.put(.list(rows.map { .object($0.members) }), at: [grouping.bodyName])
+    return members
+  }
+
+  private func fields(_ names: [FieldName], of place: Int) -> [Cell.Member] {
+    var members: [Cell.Member] = []
+    for name in names {
+      if let cell = records[place].cell(name, head) { members.put(cell, at: name.path.segments[...]) }
+    }
+    return members
+  }
+
+  private mutating func put(_ calculation: Calculation, of places: ArraySlice<Int>, in members: inout [Cell.Member]) {
+    let counted = calculation.isOfRow ? places : places.prefix(1)
+    do throws(ValueError) {
+      let entries = counted.map { (row: $0, cell: records[$0].cell(calculation.field, head)) }
+      if let result = try calculation.result(entries) { members.put(result, at: calculation.field.path.segments[...]) }
+    } catch {
+      if failures.count < 100 {
+        failures.append(
+          MappingFailure(error.code, target: "", sources: [calculation.field.text], error.sentence))
+      }
+    }
+  }
+}
