@@ -183,6 +183,50 @@ struct SplittingTests {
     #expect(found == ["source.json's response declares no field «l_qty»"])
   }
 
+  @Test("whatever an order looks like, it makes at least one document or fails, and the same ones again")
+  func hostile() throws {
+    var state: UInt64 = 29
+    func draw(_ below: UInt64) -> UInt64 {
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return (state >> 33) % below
+    }
+    func value(_ depth: Int) -> String {
+      let keys = ["no", "l", "s", "q", "l_s", "l_q"]
+      switch depth > 3 ? draw(5) : draw(9) {
+      case 0: return "null"
+      case 1: return #""""#
+      case 2: return "\(draw(9)).\(draw(99))"
+      case 3: return #""x\#(draw(3))""#
+      case 4: return "true"
+      case 5, 6: return "[\((0..<draw(4)).map { _ in value(depth + 1) }.joined(separator: ","))]"
+      default:
+        let members = (0..<draw(5)).map { _ in #""\#(keys[Int(draw(6))])":\#(value(depth + 1))"# }
+        return "{\(members.joined(separator: ","))}"
+      }
+    }
+    let sources = [
+      Self.flat, #""beatFlat":["l","l.s","q"]"#,
+      #""beatFlat":["s","l"],"operation":{"method":"splitArray","arrayKey":"l"}"#,
+      #""beatFlat":["l.s.q"],"formatResponse":[{"old":"l.q","new":"q_new","format":"round(1)"}]"#,
+    ]
+    let groups = [
+      "", #""groupCalculate":{"headerGroup":["no","l.q"],"bodyName":"l","bodyMaxLine":2},"#,
+      #""groupCalculate":{"bodyGroup":["l_q"],"bodyName":"b","calculate":{"l_s":"$push","l_s_q":"$sum","no":"$max"}},"#,
+    ]
+    for source in sources {
+      for group in groups {
+        let mapper = Mapper(try strategy(group, source: source, rows: field("1")))
+        for _ in 0..<100 {
+          let order = try parsed(#"{"no":\#(value(2)),"l":\#(value(0)),"s":\#(value(1))}"#)
+          let found = Result { try documents(mapper.selection(of: order), "") }
+          guard case .success(let made) = found else { continue }
+          #expect(!made.isEmpty)
+          #expect(try documents(mapper.selection(of: order), "") == made)
+        }
+      }
+    }
+  }
+
   @Test("an array of a list that beatFlat flattens would have no rows: that is told")
   func gone() throws {
     for list in [#""value":"l","#, ""] {
