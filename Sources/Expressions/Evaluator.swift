@@ -99,6 +99,14 @@ struct Evaluator {
 
   /// The value as a number; nil for null, which is an error in strict mode.
   mutating func number(_ at: Int32) throws(EvaluationError) -> ExactDecimal? {
+    let node = program.nodes[Int(at)]
+    if node.kind == .arithmetic, trace == nil {
+      // A sum of products is not wrapped and unwrapped at every step.
+      steps += 1
+      if steps > settings.maxSteps { throw Self.tooManySteps }
+      guard let number = try arithmetic(node) else { return try self.number(.null, at) }
+      return number
+    }
     let value = try value(at)
     if case .number(let number) = value { return number }
     return try number(value, at)

@@ -105,6 +105,11 @@ extension ExactDecimal {
     let surplus = self.scale - max(scale, 0)
     guard surplus > 0 else { return self }
     guard surplus <= 38 else { return ExactDecimal(coefficient: 0, scale: max(scale, 0)) }
+    if surplus < 19, let small = Int64(exactly: coefficient), let unit = Int64(exactly: powersOfTen[surplus]) {
+      var (kept, rest) = small.quotientAndRemainder(dividingBy: unit)
+      if rest.magnitude >= unit.magnitude - rest.magnitude { kept += small < 0 ? -1 : 1 }
+      return ExactDecimal(coefficient: Int128(kept), scale: max(scale, 0))
+    }
     let unit = powersOfTen[surplus]
     var (kept, rest) = coefficient.quotientAndRemainder(dividingBy: unit)
     let magnitude = rest < 0 ? -rest : rest

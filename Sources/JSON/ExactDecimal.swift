@@ -70,10 +70,10 @@ public struct ExactDecimal: Sendable, CustomStringConvertible {
       }
       return ExactDecimal(coefficient: Int128(small), scale: scale)
     }
-    // Divisions of 128 bits are dear: take the zeros off in few, large steps.
+    // Divisions of 128 bits are dear: take the zeros off in few, large steps, and only where the factors of 2 allow it.
     var coefficient = coefficient
     var scale = scale
-    for step in [16, 16, 8, 4, 2, 1] where scale >= step {
+    for step in [16, 16, 8, 4, 2, 1] where scale >= step && coefficient.trailingZeroBitCount >= step {
       let shorter = coefficient / powersOfTen[step]
       guard shorter * powersOfTen[step] == coefficient else { continue }
       coefficient = shorter

@@ -33,8 +33,10 @@ enum K3Comparison {
 
   /// The first field that differs, as page and field.
   private static func firstDifference(_ sent: K3BillBody, _ header: JSONValue, _ lines: [JSONValue]) -> String? {
-    if let reference = sent.header.member("FCustID"), !isSame(reference, header.member("FCustID")) {
-      return "Page1.FCustID"
+    // A delivery has its customer in FSupplyID (A.11).
+    for field in ["FCustID", "FSupplyID"] {
+      guard let reference = sent.header.member(field) else { continue }
+      if !isSame(reference, header.member(field)) { return "Page1.\(field)" }
     }
     let sentLines = inOrder(sent.lines)
     guard sentLines.count == lines.count else { return "Page2 (number of lines)" }
@@ -47,7 +49,7 @@ enum K3Comparison {
 
   private static func firstDifference(_ mine: JSONValue, _ shown: JSONValue) -> String? {
     if let reference = mine.member("FItemID"), !isSame(reference, shown.member("FItemID")) { return "FItemID" }
-    for field in ["Fauxqty", "FAuxTaxPrice", "FAllAmount"] {
+    for field in ["Fauxqty", "FAuxTaxPrice", "FAllAmount", "FConsignPrice", "FConsignAmount"] {
       guard let value = mine.member(field), !value.isBlank else { continue }
       guard let wanted = value.number, wanted == shown.member(field)?.number else { return field }
     }

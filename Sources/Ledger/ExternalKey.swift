@@ -16,7 +16,7 @@ struct KeyRule: Sendable {
   /// Longest key, in UTF-16 units, as K/3's nvarchar counts.
   let limit: Int
 
-  /// One choice per request. No key is offered twice in a batch, upper and lower case taken as the same.
+  /// One choice per request. No key is offered twice for an object in a batch, upper and lower case taken as the same.
   func choices(for requests: [ClaimRequest]) -> [KeyChoice] {
     var taken: Set<String> = []
     var result: [KeyChoice] = []
@@ -24,15 +24,17 @@ struct KeyRule: Sendable {
     for request in requests {
       let number = clean(request.billNumber)
       let fits = !number.isEmpty && number.utf16.count <= limit
-      let wanted = fits && taken.insert(folded(number)).inserted ? number : nil
-      let suffix = "\(request.orderID)"
+      let wanted = fits && taken.insert(folded(number, of: request)).inserted ? number : nil
+      let part = request.bill.part
+      let suffix = part == 1 ? "\(request.bill.orderID)" : "\(request.bill.orderID)-\(part)"
       let spare = String(UInt32.random(in: 0...UInt32.max), radix: 36)
       result.append(
         KeyChoice(
           wanted: wanted, fallback: joined(number, suffix), spare: joined(number, "\(suffix)-\(spare)")))
     }
     // A fallback may be the very number of another order of the batch.
-    for index in result.indices where !taken.insert(folded(result[index].fallback)).inserted {
+    for (index, request) in requests.enumerated()
+    where !taken.insert(folded(result[index].fallback, of: request)).inserted {
       result[index].fallback = result[index].spare
     }
     return result
@@ -47,10 +49,11 @@ struct KeyRule: Sendable {
     return String(text)
   }
 
-  /// As the table's index folds: A to Z only.
-  private func folded(_ key: String) -> String {
+  /// As the table's index folds: A to Z only. Each object has numbers of its own.
+  private func folded(_ key: String, of request: ClaimRequest) -> String {
     let isUpper = { (byte: UInt8) in (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) }
-    return String(decoding: key.utf8.map { isUpper($0) ? $0 | 0x20 : $0 }, as: UTF8.self)
+    let folded = key.utf8.map { isUpper($0) ? $0 | 0x20 : $0 }
+    return request.object + "/" + String(decoding: folded, as: UTF8.self)
   }
 
   private func joined(_ number: String, _ suffix: String) -> String {

@@ -1,73 +1,114 @@
 extension PostgresLedger {
   // Both statements are inserts that meet existing rows on purpose: whatever the planner believes of a young table,
-  // each row is found by its index, and rows are locked in the order of their ids, so that batches cannot deadlock.
+  // each row is found by its index, and rows are locked in the order of their keys, so that batches cannot deadlock.
   // Single-row subselects with LIMIT serve the same end. Times are the database's, read when the row is judged.
 
-  /// Takes what may be taken: free orders, those whose lease is over, those in doubt whose look-up is due.
-  static let claimSQL = """
+  /// Takes what may be taken: free bills, those whose lease is over, those in doubt whose look-up is due.
+  static let claimSQL = claim(where: "true")
+
+  /// The same for bills that may be several of an order: none beside another one that has a newer revision, or an older
+  /// one that is or may be in K/3. The order must be locked.
+  static let claimOneOfSeveralSQL = claim(
+    where: """
+      (
+        SELECT true FROM order_ledger other
+        WHERE other.order_id = asked.order_id AND other.stream = asked.stream AND other.part <> asked.part AND (
+          other.revision > asked.revision
+          OR other.revision < asked.revision AND (other.state IN ('writing', 'in_doubt', 'written') OR other.doubt))
+        LIMIT 1
+      ) IS NULL
+      """)
+
+  /// Locks orders of a stream until the transaction's end, in one order everywhere.
+  static let lockSQL = """
+    SELECT pg_advisory_xact_lock(hashtextextended(stream, order_id))
+    FROM (
+      SELECT DISTINCT order_id, stream FROM unnest($1::bigint[], $2::text[]) AS asked (order_id, stream)
+      ORDER BY order_id, stream OFFSET 0
+    ) AS orders
+    """
+
+  private static func claim(where condition: String) -> String {
+    """
     WITH asked AS (
-      SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[])
-        AS asked (order_id, revision, payload_hash, wanted, fallback, spare)
+      SELECT * FROM unnest(
+        $1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[],
+        $10::text[], $11::text[]
+      ) AS asked (
+        order_id, stream, part, revision, payload_hash, object, wanted, fallback, spare, strategy, notes)
     ),
     batch AS (SELECT nextval('claim_tokens') AS token)
-    INSERT INTO order_ledger AS held
-      (order_id, state, revision, payload_hash, token, due, doubt, external_key)
+    INSERT INTO order_ledger AS held (
+      order_id, stream, part, state, revision, payload_hash, token, due, doubt, object, external_key, strategy, notes)
     SELECT
-      order_id, 'writing', revision, payload_hash, (SELECT token FROM batch),
-      clock_timestamp() + $7::bigint * interval '1 second', false,
+      order_id, stream, part, 'writing', revision, payload_hash, (SELECT token FROM batch),
+      clock_timestamp() + $12::bigint * interval '1 second', false, object,
       CASE
         WHEN wanted IS NOT NULL AND (
           SELECT other.order_id FROM order_ledger other
-          WHERE lower(other.external_key COLLATE "C") = lower(wanted COLLATE "C") LIMIT 1
+          WHERE other.object = asked.object AND lower(other.external_key COLLATE "C") = lower(wanted COLLATE "C") LIMIT 1
         ) IS NULL THEN wanted
         WHEN (
           SELECT other.order_id FROM order_ledger other
-          WHERE lower(other.external_key COLLATE "C") = lower(fallback COLLATE "C") LIMIT 1
+          WHERE other.object = asked.object AND lower(other.external_key COLLATE "C") = lower(fallback COLLATE "C") LIMIT 1
         ) IS NULL THEN fallback
         ELSE spare
-      END
+      END,
+      strategy, notes
     FROM asked
-    ORDER BY order_id
-    ON CONFLICT (order_id) DO UPDATE SET
+    WHERE \(condition)
+    ORDER BY order_id, stream, part
+    ON CONFLICT (order_id, stream, part) DO UPDATE SET
       state = 'writing', revision = EXCLUDED.revision, payload_hash = EXCLUDED.payload_hash, token = EXCLUDED.token,
-      due = clock_timestamp() + $7::bigint * interval '1 second',
+      due = clock_timestamp() + $12::bigint * interval '1 second', strategy = EXCLUDED.strategy, notes = EXCLUDED.notes,
       doubt = held.state = 'writing' OR held.doubt,
       doubt_revision = CASE WHEN held.state = 'writing' OR held.doubt THEN least(held.doubt_revision, held.revision) END,
       reason = NULL, claims = held.claims + 1, changed = clock_timestamp()
     WHERE held.revision <= EXCLUDED.revision AND (
       held.state IN ('clean', 'parked')
       OR held.state IN ('writing', 'in_doubt') AND held.due <= clock_timestamp())
-    RETURNING held.order_id, held.token, held.external_key, held.doubt, held.doubt_revision
+    RETURNING held.order_id, held.stream, held.part, held.token, held.external_key, held.doubt, held.doubt_revision
+    """
+  }
+
+  /// What stands in the rows of bills that could not be taken, and of the other bills of their orders and streams.
+  static let lookSQL = """
+    SELECT held.order_id, held.stream, held.part, held.state, held.revision, held.doubt,
+      ceil(extract(epoch FROM held.due - clock_timestamp()))::bigint
+    FROM (SELECT DISTINCT * FROM unnest($1::bigint[], $2::text[]) AS asked (order_id, stream)) AS asked
+    CROSS JOIN LATERAL (
+      SELECT * FROM order_ledger row WHERE row.order_id = asked.order_id AND row.stream = asked.stream LIMIT \(mostParts)
+    ) AS held
     """
 
-  /// What stands in the rows of orders that could not be taken.
-  static let lookSQL = """
-    SELECT held.order_id, held.state, held.revision,
-      ceil(extract(epoch FROM held.due - clock_timestamp()))::bigint
-    FROM unnest($1::bigint[]) AS asked (order_id)
-    CROSS JOIN LATERAL (SELECT * FROM order_ledger row WHERE row.order_id = asked.order_id LIMIT 1) AS held
-    """
+  /// More bills no strategy makes of an order.
+  private static let mostParts = 1_000
 
   /// Ends claims whose token is still the row's.
   static let settleSQL = """
     WITH ended AS (
       SELECT * FROM unnest(
-        $1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::boolean[], $6::text[], $7::text[], $8::text[]
-      ) AS ended (order_id, token, state, seconds, doubt, reason, bill_number, bill_internal_id)
+        $1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::bigint[], $7::boolean[], $8::text[],
+        $9::text[], $10::text[]
+      ) AS ended (order_id, stream, part, token, state, seconds, doubt, reason, bill_number, bill_internal_id)
     )
-    INSERT INTO order_ledger AS held
-      (order_id, state, revision, payload_hash, token, due, doubt, external_key, reason, bill_number, bill_internal_id)
+    INSERT INTO order_ledger AS held (
+      order_id, stream, part, state, revision, payload_hash, token, due, doubt, object, external_key, reason,
+      bill_number, bill_internal_id)
     SELECT
-      order_id, state, 0, 0, token, clock_timestamp() + seconds * interval '1 second', doubt, '', reason, bill_number,
-      bill_internal_id::bigint
+      order_id, stream, part, state, 0, 0, token, clock_timestamp() + seconds * interval '1 second', doubt, '', '',
+      reason, bill_number, bill_internal_id::bigint
     FROM ended
     WHERE (
-      SELECT true FROM order_ledger mine WHERE mine.order_id = ended.order_id AND mine.token = ended.token LIMIT 1)
-    ORDER BY order_id
-    ON CONFLICT (order_id) DO UPDATE SET
+      SELECT true FROM order_ledger mine
+      WHERE mine.order_id = ended.order_id AND mine.stream = ended.stream AND mine.part = ended.part
+        AND mine.token = ended.token
+      LIMIT 1)
+    ORDER BY order_id, stream, part
+    ON CONFLICT (order_id, stream, part) DO UPDATE SET
       state = EXCLUDED.state, due = EXCLUDED.due, doubt = EXCLUDED.doubt, reason = EXCLUDED.reason,
       bill_number = EXCLUDED.bill_number, bill_internal_id = EXCLUDED.bill_internal_id, changed = clock_timestamp()
     WHERE held.token = EXCLUDED.token AND (held.state <> 'written' OR EXCLUDED.state = 'written')
-    RETURNING held.order_id
+    RETURNING held.order_id, held.stream, held.part
     """
 }

@@ -2,7 +2,7 @@ import Orders
 public import Pipeline
 import PostgreSQL
 
-/// The loader's memory in PostgreSQL: one row per order, one statement per batch.
+/// The loader's memory in PostgreSQL: one row per bill, one statement per batch.
 public final class PostgresLedger: SyncLedger {
   private let database: LedgerDatabase
   private let keys: KeyRule
@@ -15,12 +15,12 @@ public final class PostgresLedger: SyncLedger {
     keys = KeyRule(limit: min(max(keyLimit, 40), 255))
   }
 
-  /// Claims orders, as the port says. Repeating a claim whose answer was lost is harmless: it answers `.busy`.
+  /// Claims bills, as the port says. Repeating a claim whose answer was lost is harmless: it answers `.busy`.
   public func claim(
     _ requests: [ClaimRequest], leaseSeconds: Int
   ) async throws(LedgerFailure) -> [ClaimAnswer] {
     var answers: [ClaimAnswer?] = Array(repeating: nil, count: requests.count)
-    for part in parts(of: requests, by: \.orderID) {
+    for part in ClaimRounds.parts(of: requests) {
       let asked = part.map { requests[$0] }
       let found = try await claimOnce(asked, leaseSeconds: leaseSeconds)
       for (position, answer) in zip(part, found) { answers[position] = answer }
@@ -28,64 +28,59 @@ public final class PostgresLedger: SyncLedger {
     return answers.map { $0 ?? .busy(forSeconds: 1) }
   }
 
-  /// Claims orders that are all different.
+  /// Claims bills that are all different, and of one revision where they are several of an order.
   private func claimOnce(
     _ requests: [ClaimRequest], leaseSeconds: Int
   ) async throws(LedgerFailure) -> [ClaimAnswer] {
-    var granted = self.granted(try await database.run(claimStatement(requests, leaseSeconds)))
-    let others = requests.filter { granted[$0.orderID.rawValue] == nil }
-    guard !others.isEmpty else { return requests.map { granted[$0.orderID.rawValue] ?? .busy(forSeconds: 1) } }
+    let isOneOfSeveral = requests.first?.isOneOfSeveral ?? false
+    var granted =
+      isOneOfSeveral ? [:] : self.granted(try await database.run(claimStatement(requests, leaseSeconds)))
+    let others = requests.filter { granted[$0.bill] == nil }
+    guard !others.isEmpty else { return requests.map { granted[$0.bill] ?? .busy(forSeconds: 1) } }
     // A refused row does not say why. Asked again together with a look at the rows: the claim holds them all, also
-    // those that it may not take, so that the second statement sees what the first one judged.
-    let both = try await database.transaction([
-      claimStatement(others, leaseSeconds),
-      PostgresStatement(Self.lookSQL, .intArray(others.map(\.orderID.rawValue))),
-    ])
-    granted.merge(self.granted(both[0])) { _, new in new }
-    let held = rows(both[1])
+    // those that it may not take, so that the second statement sees what the first one judged. The other bills of an
+    // order are held by the order's lock.
+    let orders = [PostgresValue.intArray(others.map(\.bill.orderID.rawValue)), .textArray(others.map(\.bill.stream))]
+    let lock = isOneOfSeveral ? [PostgresStatement(Self.lockSQL, parameters: orders)] : []
+    let answers = try await database.transaction(
+      lock + [claimStatement(others, leaseSeconds), PostgresStatement(Self.lookSQL, parameters: orders)])
+    granted.merge(self.granted(answers[lock.count])) { _, new in new }
+    let held = HeldRows(answers[lock.count + 1])
     return requests.map { request in
-      let id = request.orderID.rawValue
-      return granted[id] ?? held[id]?.refusal(of: request) ?? .busy(forSeconds: 1)
+      granted[request.bill] ?? held.refusal(of: request) ?? .busy(forSeconds: 1)
     }
   }
 
   private func claimStatement(_ requests: [ClaimRequest], _ leaseSeconds: Int) -> PostgresStatement {
     let choices = keys.choices(for: requests)
     return PostgresStatement(
-      Self.claimSQL,
-      .intArray(requests.map(\.orderID.rawValue)), .intArray(requests.map(\.revision)),
-      .intArray(requests.map(\.payloadHash)), .textArray(choices.map(\.wanted)),
+      requests.first?.isOneOfSeveral == true ? Self.claimOneOfSeveralSQL : Self.claimSQL,
+      .intArray(requests.map(\.bill.orderID.rawValue)), .textArray(requests.map(\.bill.stream)),
+      .intArray(requests.map { Int64($0.bill.part) }), .intArray(requests.map(\.revision)),
+      .intArray(requests.map(\.payloadHash)), .textArray(requests.map(\.object)), .textArray(choices.map(\.wanted)),
       .textArray(choices.map { $0.fallback }), .textArray(choices.map { $0.spare }),
+      .textArray(requests.map { storable($0.strategy) }), .textArray(requests.map { $0.notes.map(storable) }),
       .int(Int64(max(leaseSeconds, 1))))
   }
 
-  private func granted(_ rows: PostgresRows) -> [Int64: ClaimAnswer] {
-    var result: [Int64: ClaimAnswer] = [:]
+  private func granted(_ rows: PostgresRows) -> [BillID: ClaimAnswer] {
+    var result: [BillID: ClaimAnswer] = [:]
     for row in 0..<rows.count {
-      guard let id = rows.int(row, 0), let token = rows.int(row, 1), let key = rows[row, 2] else { continue }
-      let claim = Claim(key: key, token: token, doubtfulRevision: rows.int(row, 4))
-      result[id] = rows.bool(row, 3) == true ? .inDoubt(claim) : .new(claim)
-    }
-    return result
-  }
-
-  private func rows(_ rows: PostgresRows) -> [Int64: HeldRow] {
-    var result: [Int64: HeldRow] = [:]
-    for row in 0..<rows.count {
-      guard let id = rows.int(row, 0), let state = rows[row, 1], let revision = rows.int(row, 2) else { continue }
-      result[id] = HeldRow(state: state, revision: revision, seconds: rows.int(row, 3) ?? 0)
+      guard let id = rows.bill(row), let token = rows.int(row, 3), let key = rows[row, 4] else { continue }
+      let claim = Claim(key: key, token: token, doubtfulRevision: rows.int(row, 6))
+      result[id] = rows.bool(row, 5) == true ? .inDoubt(claim) : .new(claim)
     }
     return result
   }
 
   /// Records outcomes, as the port says. A settlement may be repeated with its token as long as nobody else has claimed
-  /// the order; what is written stays written.
+  /// the bill; what is written stays written.
   public func settle(_ settlements: [Settlement]) async throws(LedgerFailure) -> [Bool] {
     var flags = Array(repeating: false, count: settlements.count)
-    for part in parts(of: settlements, by: \.orderID) {
+    for part in parts(of: settlements, by: \.bill) {
       let rows = try await database.run(settleStatement(part.map { settlements[$0] }))
-      let done = Set((0..<rows.count).compactMap { rows.int($0, 0) })
-      for position in part { flags[position] = done.contains(settlements[position].orderID.rawValue) }
+      let done = Set((0..<rows.count).compactMap { rows.bill($0) })
+      for position in part { flags[position] = done.contains(settlements[position].bill) }
     }
     return flags
   }
@@ -94,12 +89,13 @@ public final class PostgresLedger: SyncLedger {
     let ends = settlements.map { LedgerEnd($0.result) }
     return PostgresStatement(
       Self.settleSQL,
-      .intArray(settlements.map(\.orderID.rawValue)), .intArray(settlements.map(\.token)),
+      .intArray(settlements.map(\.bill.orderID.rawValue)), .textArray(settlements.map(\.bill.stream)),
+      .intArray(settlements.map { Int64($0.bill.part) }), .intArray(settlements.map(\.token)),
       .textArray(ends.map { $0.state }), .intArray(ends.map(\.seconds)), .boolArray(ends.map(\.doubt)),
       .textArray(ends.map(\.reason)), .textArray(ends.map(\.number)), .textArray(ends.map(\.internalID)))
   }
 
-  /// How many orders are in each state (`writing clean in_doubt written parked`); reads the whole table.
+  /// How many bills are in each state (`writing clean in_doubt written parked`); reads the whole table.
   public func counts() async throws(LedgerFailure) -> [String: Int] {
     let rows = try await database.run(
       PostgresStatement("SELECT state, count(*) FROM order_ledger GROUP BY state"))
@@ -109,24 +105,6 @@ public final class PostgresLedger: SyncLedger {
       result[state] = Int(count)
     }
     return result
-  }
-}
-
-/// A row that could not be claimed.
-private struct HeldRow {
-  let state: String
-  let revision: Int64
-  /// Until the lease ends or a look-up is due.
-  let seconds: Int64
-
-  func refusal(of request: ClaimRequest) -> ClaimAnswer {
-    let wait = Int(max(seconds, 1))
-    if revision > request.revision { return .stale }
-    switch state {
-    case "written": return revision == request.revision ? .duplicate : .changedAfterWritten
-    case "in_doubt": return .tooEarly(forSeconds: wait)
-    default: return .busy(forSeconds: wait)
-    }
   }
 }
 

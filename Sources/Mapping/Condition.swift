@@ -16,6 +16,20 @@ struct Condition: Sendable {
   /// Any of these groups, of which all rules must hold.
   let groups: [[Rule]]
 
+  /// Whether it can take nothing: each group has a comparison that waits for its value.
+  var isUnset: Bool {
+    !groups.isEmpty
+      && groups.allSatisfy { group in
+        group.contains { rule in if case .unset = rule.test { true } else { false } }
+      }
+  }
+
+  /// The same without the comparisons that wait for a value.
+  var withoutUnset: Condition {
+    Condition(
+      groups: groups.map { group in group.filter { rule in if case .unset = rule.test { false } else { true } } })
+  }
+
   /// What the condition says of one order.
   enum Verdict {
     case refused
@@ -128,7 +142,7 @@ public enum Selection: Sendable {
   case whole
   /// The order as it is to be mapped: without the rows that the condition or the strategy drops, with additional costs in
   /// its lines.
-  case changed(JSONDocument)
+  case changed([JSONDocument])
 }
 
 extension Condition {
@@ -140,7 +154,7 @@ extension Condition {
     case .refused: return .refused
     case .whole: return .whole
     case .without(let rows):
-      do throws(JSONError) { return .changed(try JSONDocument(Self.without(rows, order), limits: .none)) } catch {
+      do throws(JSONError) { return .changed([try JSONDocument(Self.without(rows, order), limits: .none)]) } catch {
         return .refused
       }
     }

@@ -13,6 +13,8 @@ enum ConditionTest: Sendable {
   /// Both ends included; an end that is missing is none.
   case between(Bound?, Bound?)
   case isNull
+  /// It has no value yet: the group never holds.
+  case unset
   indirect case not(ConditionTest)
 
   /// What an order is compared with: a value, or a time.
@@ -65,7 +67,12 @@ enum ConditionTest: Sendable {
       }
       return bound
     }
-    switch logic.lowercased() {
+    let name = logic.lowercased()
+    if let value, value.isNull, Self.logics.contains(name), !["isnull", "notnull"].contains(name) {
+      self = .unset
+      return
+    }
+    switch name {
     case "eq": self = try Self.equal(text(), bound)
     case "neq": self = .not(try Self.equal(text(), bound))
     case "eqv2": self = .looselyEqual(try text())
@@ -117,7 +124,7 @@ enum ConditionTest: Sendable {
     case .greater(let bound): return bound.order(of: value).map { $0 > 0 } ?? false
     case .less(let bound): return bound.order(of: value).map { $0 < 0 } ?? false
     case .between(let first, let last): return Self.isWithin(value, first, last)
-    case .isNull, .not: return false
+    case .isNull, .unset, .not: return false
     }
   }
 
@@ -173,6 +180,9 @@ extension Condition {
     }
     do throws(Template.Malformed) {
       let test = try ConditionTest(logic: logic, value: rule["value"])
+      if case .unset = test {
+        problems.warn("has no value yet; until it has one this comparison never holds", at: place, rule)
+      }
       return Rule(path: path, test: test, isStrict: rule["strictMode"].map { $0.bool ?? ($0.text == "true") } ?? false)
     } catch {
       problems.report(error.sentence, at: place, rule)

@@ -17,6 +17,8 @@ final class FieldDescriptor: Sendable {
   let form: ValueForm
   let rules: FieldRules
   let parser: ValueParser?
+  /// Whether its rules are those of a number.
+  var isNumber: Bool { rules.decimals != nil || rules.minimum != nil }
   /// The value as the strategy writes it.
   let rule: String
   /// The value with its placeholders filled in, where a failure becomes that.

@@ -58,7 +58,7 @@ struct FieldRules: Sendable {
     for (key, entry) in value.members {
       switch key {
       case "missing":
-        let codes = MappingFailure.Code.allCases.filter { ![.noStrategy, .periodClosed].contains($0) }
+        let codes = MappingFailure.Code.allCases.filter { ![.noStrategy, .strategyClash, .periodClosed].contains($0) }
         missing = codes.first { $0.rawValue == entry.string }
         if missing == nil {
           let known = codes.map(\.rawValue).joined(separator: ", ")

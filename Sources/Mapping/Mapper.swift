@@ -22,14 +22,21 @@ public struct Mapper: Sendable {
 
   /// What of an order the strategy takes, and with which lines. An order that is changed by it is mapped by its changed
   /// document.
-  public func selection(of order: JSONValue) -> Selection {
+  public func selection(of order: JSONValue) throws(MappingFailures) -> Selection {
     let selection = strategy.condition?.selection(order) ?? .whole
     guard let preparation = strategy.preparation, order.kind == .object else { return selection }
     switch selection {
     case .refused: return .refused
-    case .whole: return preparation.prepared(order).map { .changed($0) } ?? .whole
-    case .changed(let document): return preparation.prepared(document.root).map { .changed($0) } ?? selection
+    case .whole: return preparation.prepared(order).map { .changed([$0]) } ?? .whole
+    case .changed(let documents): return preparation.prepared(documents[0].root).map { .changed([$0]) } ?? selection
     }
+  }
+
+  /// The bills of one order's documents.
+  public func bills(
+    of documents: [JSONValue], lookups: LookupTable, inputs: MappingInputs
+  ) throws(MappingFailures) -> [Bill] {
+    [try map(documents[0], lookups: lookups, inputs: inputs)]
   }
 
   /// The questions that mapping this order will ask; ask them all at once and pass the answers to `map`.

@@ -24,6 +24,8 @@ public struct MappingFailure: Error, Sendable, Equatable, CustomStringConvertibl
     case periodClosed = "period_closed"
     /// No strategy takes the order.
     case noStrategy = "no_strategy"
+    /// More strategies take the order than may.
+    case strategyClash = "strategy_clash"
   }
 
   /// What kind.
@@ -55,6 +57,8 @@ public struct MappingFailure: Error, Sendable, Equatable, CustomStringConvertibl
     case .divisionByZero: "Correct the number in OKKI, or say with NULLIF and IFNULL what holds then."
     case .valueInvalid: "Correct the value in OKKI, or convert it in the strategy."
     case .valueUnmapped: "Add the value to the field's table in the strategy, or set its «miss»; then replay the order."
+    case .strategyClash:
+      "Let the «condition» of one of the strategies not take such orders, or give it a «ferry.stream» of its own."
     case .noStrategy: "Look at the «condition» of the strategies, or leave the order be."
     case .amountMismatch:
       "Compare the order's amount with its lines and additional costs in OKKI; «ferry.amounts», «ferry.residual» and "

@@ -120,11 +120,11 @@ struct MappingRun {
     _ value: Value, as scalar: ScalarType, _ field: FieldDescriptor
   ) throws(ValueError) -> JSONTree? {
     guard field.parser != nil else {
-      return value.isEmpty ? nil : try scalar.written(value, field.rules, source: field.source)
+      return value.isEmpty ? nil : try scalar.written(value, for: field)
     }
     // Parsers are made for lists and objects, too.
     if case .structure(let structure) = value { return parsed(JSONTree(structure), field) }
-    let tree = value.isEmpty ? nil : try scalar.written(value, field.rules, source: field.source)
+    let tree = value.isEmpty ? nil : try scalar.written(value, for: field)
     return parsed(tree, field)
   }
 

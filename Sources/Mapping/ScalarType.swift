@@ -33,44 +33,47 @@ enum ScalarType: Sendable {
   }
 
   /// The value as JSON.
-  /// - Parameters:
-  ///   - rules: how many decimals a number keeps at most, and whether it may lose any.
-  ///   - source: what the value is called in messages.
-  func written(_ value: Value, _ rules: FieldRules, source: String) throws(ValueError) -> JSONTree {
-    func unfit(_ wanted: String) -> ValueError { .unfit(source, wanted: wanted, kind: value.kind) }
-    func number() throws(ValueError) -> ExactDecimal {
-      guard let number = value.number else { throw unfit("a number") }
-      if let minimum = rules.minimum, number < minimum {
-        throw .unfit(source, wanted: "at least \(minimum)", kind: "less")
-      }
-      guard let decimals = rules.decimals else { return number }
-      let rounded = number.rounded(scale: decimals).normalized
-      if rules.isExact, rounded != number {
-        throw .unfit(
-          source, wanted: "a number of at most \(decimals) decimals", kind: "one of \(number.normalized.scale)")
-      }
-      return rounded
-    }
+  /// - Parameter field: whose rules say how many decimals a number keeps at most, and whether it may lose any. The field, not
+  ///   its rules: those are many references, and this runs for every value of every order.
+  func written(_ value: Value, for field: FieldDescriptor) throws(ValueError) -> JSONTree {
     switch self {
     case .string:
-      if rules.decimals != nil || rules.minimum != nil { return .string(try number().description) }
-      if case .structure = value { throw unfit("a text") }
+      if field.isNumber { return .string(try Self.number(value, field).description) }
+      if case .structure = value { throw Self.unfit(value, field, "a text") }
       return .string(value.text)
-    case .number: return .number(try number())
+    case .number: return .number(try Self.number(value, field))
     case .integer:
-      let whole = try number().normalized
-      guard whole.scale == 0 else { throw unfit("a number without decimals") }
+      let whole = try Self.number(value, field).normalized
+      guard whole.scale == 0 else { throw Self.unfit(value, field, "a number without decimals") }
       return .number(whole)
     case .bool:
       switch value.text.lowercased() {
       case "true", "1": return .bool(true)
       case "false", "0": return .bool(false)
-      default: throw unfit("a boolean")
+      default: throw Self.unfit(value, field, "a boolean")
       }
     case .time(let form):
-      let time = try form.applied(to: value, name: source)
+      let time = try form.applied(to: value, name: field.source)
       if case .number(let number) = time { return .number(number) }
       return .string(time.text)
     }
+  }
+
+  private static func unfit(_ value: Value, _ field: FieldDescriptor, _ wanted: String) -> ValueError {
+    .unfit(field.source, wanted: wanted, kind: value.kind)
+  }
+
+  private static func number(_ value: Value, _ field: FieldDescriptor) throws(ValueError) -> ExactDecimal {
+    guard let number = value.number else { throw unfit(value, field, "a number") }
+    if let minimum = field.rules.minimum, number < minimum {
+      throw .unfit(field.source, wanted: "at least \(minimum)", kind: "less")
+    }
+    guard let decimals = field.rules.decimals else { return number }
+    let rounded = number.rounded(scale: decimals).normalized
+    if field.rules.isExact, rounded != number {
+      throw .unfit(
+        field.source, wanted: "a number of at most \(decimals) decimals", kind: "one of \(number.normalized.scale)")
+    }
+    return rounded
   }
 }

@@ -15,9 +15,26 @@ public struct Strategy: Sendable {
   /// Where the bill's number stands in the body, such as `Page1.FBillNo`.
   public var key: String { keyPath.text }
 
+  /// Keeps the bills that strategies make of one order apart in the ledger: `ferry.stream`, or else the object.
+  public let stream: String
+  /// No other strategy gets an order that this one takes (`ferry.exclusive`).
+  public let isExclusive: Bool
+  /// It takes nothing, since its condition waits for a value.
+  public var isOff: Bool { condition?.isUnset ?? false }
+  /// Whether an order may become several bills.
+  public var splits: Bool { false }
+  /// The same, as if what its condition waits for held: to try a strategy that is off.
+  public var asIfOn: Strategy {
+    var strategy = self
+    strategy.condition = condition?.withoutUnset
+    return strategy
+  }
+  /// It takes every order.
+  public var takesAll: Bool { condition?.groups.isEmpty ?? true }
+
   let fields: [FieldDescriptor]
   let table: OperandTable
-  let condition: Condition?
+  private(set) var condition: Condition?
   let keyPath: Path
   let amounts: AmountRule?
   let preparation: OrderPreparation?
@@ -61,6 +78,8 @@ public struct Strategy: Sendable {
     }
     amounts = own?.amounts.map { AmountRule($0, &bills.table) }
     preparation = own?.preparation
+    stream = own?.stream ?? object
+    isExclusive = own?.isExclusive ?? false
     billRules = targetRoot.flatMap {
       BillRules($0, &bills, known, calendar: calendar, &targetProblems, own: &calendarProblems)
     }

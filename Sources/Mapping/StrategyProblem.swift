@@ -36,6 +36,12 @@ public struct StrategyProblems: Error, Sendable, CustomStringConvertible {
   /// What is odd besides, and would not keep the strategy from being used.
   public let warnings: [StrategyProblem]
 
+  /// Problems.
+  public init(problems: [StrategyProblem], warnings: [StrategyProblem] = []) {
+    self.problems = problems
+    self.warnings = warnings
+  }
+
   /// A line each.
   public var description: String { problems.map(\.description).joined(separator: "\n") }
 }

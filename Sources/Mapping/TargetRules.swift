@@ -49,7 +49,12 @@ struct TargetRules {
 
   var key = Self.usualKey
   var amounts: AmountRule.Names?
-  private static let known = "key, amounts, combined, decimals, division, original, residual, plausible, calendar"
+  /// Keeps its bills apart from those of other strategies; nil: K/3's object does.
+  var stream: String?
+  /// No other strategy gets an order that this one takes.
+  var isExclusive = false
+  private static let known = 
+    "key, amounts, calendar, combined, decimals, division, exclusive, original, plausible, residual, stream"
   private var combined: (list: String, send: OrderPreparation.Combined)?
 
   /// What is done to an order's lines; nil when nothing is.
@@ -81,6 +86,14 @@ struct TargetRules {
         if let amounts { Self.check(amounts, known, value, &problems) }
       // Read with the fields that they are said of.
       case "decimals", "division", "original": break
+      case "stream":
+        stream = value.string
+        if !Self.isName(value.string ?? "") {
+          problems.report("stream is a name of 1 to 64 letters, digits, _ - .", at: "ferry.stream", value)
+        }
+      case "exclusive":
+        isExclusive = value.bool ?? false
+        if value.bool == nil { problems.report("exclusive is true or false", at: "ferry.exclusive", value) }
       // Read when the fields are, see `BillRules`.
       case "residual", "plausible", "calendar": break
       case "combined": combined = Self.combined(value, &problems)
@@ -91,6 +104,13 @@ struct TargetRules {
     if let request = target["request"], request.kind == .array, !Self.isScalar(key, in: request) {
       problems.report("names no field of the request that has a value", at: "ferry.key", own?["key"])
     }
+  }
+
+  private static func isName(_ name: String) -> Bool {
+    1...64 ~= name.utf8.count
+      && name.utf8.allSatisfy { byte in
+        byte &- UInt8(ascii: "0") < 10 || (byte | 0x20) &- UInt8(ascii: "a") < 26 || "_-.".utf8.contains(byte)
+      }
   }
 
   private static func isScalar(_ key: Path, in request: JSONValue) -> Bool {

@@ -31,7 +31,7 @@ public struct Envelope: Sendable, Equatable {
     /// An order's JSON object, as OKKI wrote it.
     case order([UInt8])
     /// A bill that a strategy made.
-    case bill(Bill, strategy: String)
+    case bill(Bill, BillRoute)
   }
 
   /// The order.

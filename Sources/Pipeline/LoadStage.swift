@@ -47,6 +47,7 @@ public struct LoadStage: Stage {
     let index: Int
     let envelope: Envelope
     let bill: Bill
+    let route: BillRoute
     var claim = Claim(key: "", token: 0)
   }
 
@@ -62,13 +63,13 @@ public struct LoadStage: Stage {
     var outcomes = batch.map { _ in Outcome.dead(Outcome.Burial(Reason(.undecodable, "the message is not a bill"))) }
     var work: [Work] = []
     for (index, envelope) in batch.enumerated() {
-      guard case .bill(let bill, _) = envelope.content else { continue }
+      guard case .bill(let bill, let route) = envelope.content else { continue }
       // Before the claim: what nobody can read must leave no trace in the ledger and never reach K/3.
       if let defect = destination.defect(of: bill) {
         outcomes[index] = .dead(
           Outcome.Burial(Reason(.undecodable, "order \(envelope.orderID): the bill's \(defect)")))
       } else {
-        work.append(Work(index: index, envelope: envelope, bill: bill))
+        work.append(Work(index: index, envelope: envelope, bill: bill, route: route))
       }
     }
     if work.isEmpty { return outcomes }
@@ -120,24 +121,27 @@ public struct LoadStage: Stage {
   }
 
   private func request(_ work: Work) -> ClaimRequest {
-    ClaimRequest(
-      orderID: work.envelope.orderID, revision: work.envelope.revision, billNumber: work.bill.number,
+    var request = ClaimRequest(
+      work.id, revision: work.envelope.revision, object: work.bill.object, billNumber: work.bill.number,
       payloadHash: fingerprint(work.bill.body))
+    request.isOneOfSeveral = work.route.part != nil
+    request.strategy = work.route.strategy
+    request.notes = NoteText.json(work.bill.notes)
+    return request
   }
 
   /// The outcome of a claim that was not granted.
   private func unclaimed(_ answer: ClaimAnswer, _ work: Work) -> Outcome {
-    let order = work.envelope.orderID
-    return switch answer {
+    switch answer {
     case .busy(let seconds):
-      .later(Reason(.leaseBusy, "order \(order) is held by another worker"), afterSeconds: seconds)
+      .later(Reason(.leaseBusy, "\(work.id) is held by another worker"), afterSeconds: seconds)
     case .tooEarly(let seconds):
-      .later(Reason(.lookUpPending, "order \(order) is in doubt; K/3 is asked later"), afterSeconds: seconds)
+      .later(Reason(.lookUpPending, "\(work.id) is in doubt; K/3 is asked later"), afterSeconds: seconds)
     case .duplicate: .done(.duplicate)
     case .stale: .done(.stale)
     case .changedAfterWritten:
       .dead(
-        Outcome.Burial(Reason(.changedAfterWritten, "order \(order) changed in OKKI after its bill was written")))
+        Outcome.Burial(Reason(.changedAfterWritten, "\(work.id) changed in OKKI after its bill was written")))
     case .new, .inDoubt: .dead(Outcome.Burial(Reason(.configuration, "a granted claim was not used")))
     }
   }
@@ -152,7 +156,7 @@ public struct LoadStage: Stage {
         settlement: .inDoubt(lookUpAfterSeconds: times.visibleSeconds))
     case .absent:
       Decision(
-        work: work, outcome: .later(Reason(.inDoubt, "order \(work.envelope.orderID) is not in K/3"), afterSeconds: 1),
+        work: work, outcome: .later(Reason(.inDoubt, "\(work.id) is not in K/3"), afterSeconds: 1),
         settlement: .clean)
     }
   }
@@ -163,7 +167,7 @@ public struct LoadStage: Stage {
     if let older = work.claim.doubtfulRevision, older < work.envelope.revision {
       reason = Reason(
         .changedAfterWritten,
-        "order \(work.envelope.orderID) changed in OKKI while the Save of an older revision was in doubt; K/3 holds a bill "
+        "\(work.id) changed in OKKI while the Save of an older revision was in doubt; K/3 holds a bill "
           + "under its number that is not this revision's: \(reason.sentence)")
     }
     return Decision(work: work, outcome: .dead(Outcome.Burial(reason)), settlement: .parked(reason.code))
@@ -191,7 +195,7 @@ public struct LoadStage: Stage {
   private func settle(_ decisions: [Decision], into outcomes: inout [Outcome]) async {
     if decisions.isEmpty { return }
     let settlements = decisions.map {
-      Settlement(orderID: $0.work.envelope.orderID, token: $0.work.claim.token, result: $0.settlement)
+      Settlement($0.work.id, token: $0.work.claim.token, result: $0.settlement)
     }
     do throws(LedgerFailure) {
       for (decision, held) in zip(decisions, try await ledger.settle(settlements)) {
@@ -200,7 +204,7 @@ public struct LoadStage: Stage {
           held
           ? decision.outcome
           : .later(
-            Reason(.leaseBusy, "order \(decision.work.envelope.orderID) was taken over by another worker"),
+            Reason(.leaseBusy, "\(decision.work.id) was taken over by another worker"),
             afterSeconds: times.visibleSeconds)
       }
     } catch {
@@ -211,6 +215,10 @@ public struct LoadStage: Stage {
 }
 
 extension LoadStage.Work {
+  fileprivate var id: BillID {
+    BillID(envelope.orderID, stream: route.stream, part: route.part?.number ?? 1)
+  }
+
   fileprivate func with(_ claim: Claim) -> Self {
     var next = self
     next.claim = claim

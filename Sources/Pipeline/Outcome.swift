@@ -1,7 +1,7 @@
 /// What became of one message at one stage. The worker settles it; a stage never acks, publishes or retries.
 public enum Outcome: Sendable, Equatable {
-  /// Goes on to the next queue.
-  case forward(Envelope)
+  /// Goes on to the next queue: at least one message. This one is settled when all of them are safe.
+  case forward([Envelope])
   /// Nothing more to do.
   case done(Done)
   /// Tried, failed, may work later. Counts as an attempt; the retry policy decides on delay or burial.

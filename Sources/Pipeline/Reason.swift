@@ -26,6 +26,8 @@ public enum ReasonCode: String, Sendable, CaseIterable {
   case periodClosed = "period_closed"
   /// No strategy takes the order.
   case noStrategy = "no_strategy"
+  /// Strategies take the order that must not both have it.
+  case strategyClash = "strategy_clash"
   // K/3
   /// K/3 refused the bill for a reason in its data.
   case k3Rejected = "k3_rejected"

@@ -2,8 +2,8 @@
 public struct RetryPolicy: Sendable {
   /// What the worker does with a message.
   public enum Decision: Sendable, Equatable {
-    /// To the next queue.
-    case forward(Envelope)
+    /// To the next queue; at least one message.
+    case forward([Envelope])
     /// Acknowledged, nothing published.
     case finish
     /// To the delay queue with at least so many seconds.
@@ -27,6 +27,8 @@ public struct RetryPolicy: Sendable {
   /// What becomes of a message by its outcome. A retry becomes a burial when its attempts have run out.
   public func resolve(_ outcome: Outcome, of envelope: Envelope) -> Decision {
     switch outcome {
+    case .forward(let next) where next.isEmpty:
+      .bury(envelope, Outcome.Burial(Reason(.configuration, "a stage made nothing of the message")))
     case .forward(let next): .forward(next)
     case .done: .finish
     case .later(let reason, let seconds): .delay(envelope.again(reason, counted: false), seconds: seconds)

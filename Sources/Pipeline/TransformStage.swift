@@ -4,29 +4,45 @@ import Orders
 
 /// Turns orders into bills: reads `orders`, writes `bills`.
 public struct TransformStage: Stage {
-  private let strategy: String
-  private let mapper: Mapper
+  /// What becomes of an order that no strategy takes.
+  public enum Untaken: String, Sendable, CaseIterable {
+    /// It is parked (`no_strategy`).
+    case park
+    /// It is counted as ignored, and gone.
+    case count
+  }
+
+  private let strategies: StrategySet
   private let collections: any Collections
+  private let untaken: Untaken
   private let limits: JSONLimits
 
-  /// A stage that maps by one strategy.
-  public init(strategy: Strategy, collections: any Collections, limits: JSONLimits = JSONLimits()) {
-    self.strategy = strategy.name
-    self.mapper = Mapper(strategy)
+  /// A stage that maps by these strategies.
+  public init(
+    strategies: StrategySet, collections: any Collections, untaken: Untaken = .park, limits: JSONLimits = JSONLimits()
+  ) {
+    self.strategies = strategies
     self.collections = collections
+    self.untaken = untaken
     self.limits = limits
   }
 
   /// `transform`
   public var name: StageName { .transform }
 
+  /// An order on its way: taken, or its outcome is known already.
+  private enum Work {
+    case taken([StrategySet.Taker])
+    case over(Outcome)
+  }
+
   /// Parses all orders, asks for all records at once, then maps.
   public func handle(_ batch: [Envelope]) async -> [Outcome] {
-    let parsed = batch.map { envelope in parse(envelope).flatMap { taken($0, of: envelope) } }
+    let work = batch.map(read)
     var keys: Set<LookupKey> = []
-    for (envelope, order) in zip(batch, parsed) {
-      guard case .success(let document) = order else { continue }
-      keys.formUnion(mapper.lookups(of: document.root, inputs: inputs(of: envelope)))
+    for (envelope, work) in zip(batch, work) {
+      guard case .taken(let takers) = work else { continue }
+      keys.formUnion(takers.lookups(inputs: inputs(of: envelope)))
     }
     let table: LookupTable
     do throws(LedgerFailure) {
@@ -34,7 +50,12 @@ public struct TransformStage: Stage {
     } catch {
       return batch.map { _ in .outage(Reason(error)) }
     }
-    return zip(batch, parsed).map { envelope, order in outcome(envelope, order, table) }
+    return zip(batch, work).map { envelope, work in
+      switch work {
+      case .over(let outcome): outcome
+      case .taken(let takers): mapped(envelope, takers, table)
+      }
+    }
   }
 
   /// «Now» is when the message was first seen: mapped again, an order gives the same bill.
@@ -44,24 +65,28 @@ public struct TransformStage: Stage {
       randomSeed: UInt64(bitPattern: envelope.orderID.rawValue) &* 31 &+ UInt64(clamping: envelope.revision))
   }
 
-  private func parse(_ envelope: Envelope) -> Result<JSONDocument, Reason> {
+  private func read(_ envelope: Envelope) -> Work {
     guard case .order(let content) = envelope.content else {
-      return .failure(Reason(.undecodable, "the message is not an order"))
+      return .over(.dead(Outcome.Burial(Reason(.undecodable, "the message is not an order"))))
     }
-    do throws(JSONError) {
-      return .success(try JSONDocument(content, limits: limits))
+    let order: JSONDocument
+    do throws(JSONError) { order = try JSONDocument(content, limits: limits) } catch {
+      return .over(.dead(Outcome.Burial(Reason(.orderMalformed, "order \(envelope.orderID): \(error)"))))
+    }
+    do throws(MappingFailures) {
+      let takers = try strategies.takers(of: order)
+      return takers.isEmpty ? .over(nobody(takes: envelope)) : .taken(takers)
     } catch {
-      return .failure(Reason(.orderMalformed, "order \(envelope.orderID): \(error)"))
+      return .over(.dead(Outcome.Burial(Reason(error, of: envelope))))
     }
   }
 
-  /// The order as the strategy takes it. One that it does not take stays visible among the dead.
-  private func taken(_ order: JSONDocument, of envelope: Envelope) -> Result<JSONDocument, Reason> {
-    switch mapper.selection(of: order.root) {
-    case .whole: .success(order)
-    case .changed(let document): .success(document)
-    case .refused:
-      .failure(Reason(.noStrategy, "order \(envelope.orderID): the condition of strategy \(strategy) does not take it"))
+  /// Counted either way; parked it stays visible among the dead.
+  private func nobody(takes envelope: Envelope) -> Outcome {
+    switch untaken {
+    case .count: .done(.ignored)
+    case .park:
+      .dead(Outcome.Burial(Reason(.noStrategy, "order \(envelope.orderID): no strategy's condition takes it")))
     }
   }
 
@@ -72,16 +97,13 @@ public struct TransformStage: Stage {
     return LookupTable(records)
   }
 
-  private func outcome(_ envelope: Envelope, _ order: Result<JSONDocument, Reason>, _ table: LookupTable) -> Outcome {
-    switch order {
-    case .failure(let reason): return .dead(Outcome.Burial(reason))
-    case .success(let document):
-      do throws(MappingFailures) {
-        let bill = try mapper.map(document.root, lookups: table, inputs: inputs(of: envelope))
-        return .forward(envelope.carrying(.bill(bill, strategy: strategy)))
-      } catch {
-        return .dead(Outcome.Burial(Reason(error, of: envelope)))
-      }
+  /// All bills of the order, or none: one that cannot be mapped parks the order with all that is wrong.
+  private func mapped(_ envelope: Envelope, _ takers: [StrategySet.Taker], _ table: LookupTable) -> Outcome {
+    do throws(MappingFailures) {
+      let bills = try takers.bills(lookups: table, inputs: inputs(of: envelope))
+      return .forward(bills.map { envelope.carrying(.bill($0.bill, $0.route)) })
+    } catch {
+      return .dead(Outcome.Burial(Reason(error, of: envelope)))
     }
   }
 }

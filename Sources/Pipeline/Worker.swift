@@ -146,7 +146,12 @@ public final class Worker: Service {
         case .finish:
           finished.append(delivery.receipt)
           continue
-        case .forward(let next): parcels.append(Parcel(to: .queue(.bills), .envelope(next)))
+        case .forward(let next):
+          for envelope in next {
+            receipts.append(delivery.receipt)
+            parcels.append(Parcel(to: .queue(.bills), .envelope(envelope)))
+          }
+          continue
         case .delay(let again, let seconds):
           parcels.append(Parcel(to: .retry(stage.name, afterSeconds: seconds), .envelope(again)))
         case .bury(let last, let burial):
@@ -160,8 +165,8 @@ public final class Worker: Service {
     if !parcels.isEmpty { await publish(parcels, thenAcknowledge: receipts) }
   }
 
-  /// Publishes until every parcel is confirmed, acknowledging each round's. Ends early only when the task is cancelled;
-  /// what is unacknowledged then is delivered again.
+  /// Publishes until every parcel is confirmed, acknowledging each round what has no parcel left. Ends early only when the
+  /// task is cancelled; what is unacknowledged then is delivered again.
   private func publish(_ parcels: [Parcel], thenAcknowledge receipts: [Delivery.Receipt]) async {
     var left = Array(zip(parcels, receipts))
     var wait = Duration.milliseconds(250)
@@ -170,6 +175,7 @@ public final class Worker: Service {
     while true {
       let results = await outbox.publish(left.map(\.0))
       var confirmed: [Delivery.Receipt] = []
+      var waiting: Set<Delivery.Receipt> = []
       var unconfirmed: [(Parcel, Delivery.Receipt)] = []
       var failure = ""
       for (entry, result) in zip(left, results) {
@@ -179,10 +185,14 @@ public final class Worker: Service {
           if let burial = entry.0.burial { metrics.countDeadLetter(burial.reason.code, at: stage.name) }
         case .unknown(let why), .refused(let why):
           unconfirmed.append(entry)
+          waiting.insert(entry.1)
           failure = why
         }
       }
-      if !confirmed.isEmpty { inbox.acknowledge(confirmed) }
+      // The parcels of a receipt stand together. It may be given back once, and not before its last one is safe.
+      var done: [Delivery.Receipt] = []
+      for receipt in confirmed where receipt != done.last && !waiting.contains(receipt) { done.append(receipt) }
+      if !done.isEmpty { inbox.acknowledge(done) }
       if unconfirmed.isEmpty || Task.isCancelled { return }
       if !isHeldUp { unpublished.withLock { $0 += 1 } }
       isHeldUp = true

@@ -6,8 +6,9 @@ import Pipeline
 ///
 /// Everything with the prefix `ferry-` is ours; other headers, such as the broker's own of dead lettering, are ignored.
 struct EnvelopeCoding: Sendable {
-  /// The newest form of messages that this program knows.
-  static let format: Int64 = 1
+  /// The newest form of messages that this program knows: 2 are bills that a program which knows one bill an order would
+  /// take for another one.
+  static let format: Int64 = 2
   private static let jsonType = "application/json"
 
   let topology: Topology
@@ -17,7 +18,7 @@ struct EnvelopeCoding: Sendable {
   /// A parcel's message.
   /// - Parameter now: milliseconds since 1970.
   func message(for parcel: Parcel, now: Int64) -> AMQPMessage {
-    var headers = [AMQPHeader("ferry-format", .int(Self.format))]
+    var headers = [AMQPHeader("ferry-format", .int(format(of: parcel.content)))]
     var properties = AMQPProperties(appID: "ferry", timestamp: UInt64(max(now, 0) / 1_000), persistent: true)
     let body: [UInt8]
     switch parcel.content {
@@ -33,11 +34,13 @@ struct EnvelopeCoding: Sendable {
       case .order(let bytes):
         properties.type = "order"
         body = bytes
-      case .bill(let bill, let strategy):
+      case .bill(let bill, let route):
         properties.type = "bill"
+        if let part = route.part { properties.messageID = "\(envelope.orderID)-\(envelope.revision)-\(part.number)" }
         headers.append(AMQPHeader("ferry-object", text(bill.object, 100)))
         headers.append(AMQPHeader("ferry-bill-number", text(bill.number, 400)))
-        headers.append(AMQPHeader("ferry-strategy", text(strategy, 200)))
+        headers += routed(route)
+        if let notes = NoteText.json(bill.notes) { headers.append(AMQPHeader("ferry-notes", .string(notes))) }
         body = bill.body
       }
     }
@@ -46,6 +49,22 @@ struct EnvelopeCoding: Sendable {
     return AMQPMessage(
       exchange: topology.exchange, routingKey: topology.routingKey(to: parcel.destination), properties: properties,
       body: body, mandatory: true)
+  }
+
+  private func format(of content: Parcel.Content) -> Int64 {
+    guard case .envelope(let envelope) = content, case .bill(let bill, let route) = envelope.content else { return 1 }
+    return route.part == nil && route.stream == bill.object ? 1 : Self.format
+  }
+
+  private func routed(_ route: BillRoute) -> [AMQPHeader] {
+    var headers = [
+      AMQPHeader("ferry-strategy", text(route.strategy, 200)), AMQPHeader("ferry-stream", text(route.stream, 100)),
+    ]
+    if let part = route.part {
+      headers.append(AMQPHeader("ferry-part", .int(Int64(part.number))))
+      headers.append(AMQPHeader("ferry-parts", .int(Int64(part.count))))
+    }
+    return headers
   }
 
   private func common(_ envelope: Envelope) -> [AMQPHeader] {
@@ -105,8 +124,9 @@ struct EnvelopeCoding: Sendable {
     guard !body.isEmpty else { throw undecodable("the message has no body") }
     let orderID = OrderID(rawValue: try headers.int("ferry-order-id", Int64.min...Int64.max))
     let revision = try headers.int("ferry-revision", 1...Int64.max)
-    guard properties.messageID == "\(orderID)-\(revision)" else {
-      throw undecodable("the message id is not made of ferry-order-id and ferry-revision")
+    let part = headers.has("ferry-part") ? "-\(try headers.int("ferry-part", 1...Self.mostParts))" : ""
+    guard properties.messageID == "\(orderID)-\(revision)\(part)" else {
+      throw undecodable("the message id is not made of ferry-order-id, ferry-revision and ferry-part")
     }
     var envelope = Envelope(
       orderID: orderID, orderNumber: try headers.string("ferry-order-number"), revision: revision,
@@ -129,14 +149,38 @@ struct EnvelopeCoding: Sendable {
     case ("order", .orders): return .order(body)
     case ("bill", .bills):
       let bill = Bill(
-        object: try headers.string("ferry-object"), number: try headers.string("ferry-bill-number"), body: body)
-      return .bill(bill, strategy: try headers.string("ferry-strategy"))
+        object: try headers.string("ferry-object"), number: try headers.string("ferry-bill-number"), body: body,
+        notes: try notes(headers))
+      return .bill(bill, try route(of: bill, headers))
     case ("order", .bills), ("bill", .orders):
       throw undecodable("the message is of a type that does not belong into the queue \(queue.rawValue)")
     case (nil, _): throw undecodable("the message has no type")
     default: throw undecodable("the message's type is neither order nor bill")
     }
   }
+
+  private func notes(_ headers: HeaderReader) throws(Reason) -> [BillNote] {
+    guard headers.has("ferry-notes") else { return [] }
+    guard let notes = NoteText.notes(try headers.string("ferry-notes")) else {
+      throw undecodable("the header ferry-notes is no list of notes")
+    }
+    return notes
+  }
+
+  private func route(of bill: Bill, _ headers: HeaderReader) throws(Reason) -> BillRoute {
+    // An earlier program wrote none: it knew one stream.
+    let stream = headers.has("ferry-stream") ? try headers.string("ferry-stream") : bill.object
+    guard Self.isStream(stream) else { throw undecodable("the header ferry-stream is no stream's name") }
+    var part: BillRoute.Part?
+    if headers.has("ferry-part") {
+      let count = try headers.int("ferry-parts", 1...Self.mostParts)
+      part = BillRoute.Part(Int(try headers.int("ferry-part", 1...count)), of: Int(count))
+    }
+    return BillRoute(strategy: try headers.string("ferry-strategy"), stream: stream, part: part)
+  }
+
+  private static let mostParts: Int64 = 1_000
+  private static func isStream(_ name: String) -> Bool { 1...64 ~= name.utf8.count }
 }
 
 /// A text as a header may carry it: control characters shown as pictures (`␊`), cut at so many bytes of UTF-8.

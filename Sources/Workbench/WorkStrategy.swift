@@ -20,7 +20,8 @@ public enum WorkStrategy: Sendable {
     if Self.isBill(text) {
       let calendar = try Self.neighbour("calendar.json", of: target).map { try Files.bytes($0) }
       self = .bill(
-        try Strategy(name: "strategy", source: sourceText ?? Array("{}".utf8), target: text, calendar: calendar))
+        try Strategy(name: "strategy", source: sourceText ?? Array("{}".utf8), target: text, calendar: calendar)
+          .asIfOn)
     } else {
       let orders = try sourceText.map { try StrategyDocument(file: source ?? "", text: $0) }
       self = .document(try StrategyDocument(file: target, text: text, source: orders))
@@ -56,11 +57,13 @@ public enum WorkStrategy: Sendable {
     case .bill(let strategy):
       let mapper = Mapper(strategy)
       var order = order
-      switch mapper.selection(of: order) {
-      case .whole: break
-      case .changed(let document): order = document.root
-      case .refused: return Explanation(refusal: "the strategy's condition does not take the order")
-      }
+      do throws(MappingFailures) {
+        switch try mapper.selection(of: order) {
+        case .whole: break
+        case .changed(let documents): order = documents[0].root
+        case .refused: return Explanation(refusal: "the strategy's condition does not take the order")
+        }
+      } catch { return Explanation(refusal: error.description) }
       let table = collections.answers(to: mapper.lookups(of: order, inputs: inputs))
       return mapper.explain(order, lookups: table, inputs: inputs)
     case .document(let document):

@@ -27,6 +27,7 @@ enum SettingName: String, CaseIterable, Sendable {
   case postgresURL = "FERRY_POSTGRES_URL"
   case postgresSchema = "FERRY_POSTGRES_SCHEMA"
   case strategies = "FERRY_STRATEGIES"
+  case untaken = "FERRY_UNTAKEN_ORDERS"
   case pollInterval = "FERRY_POLL_INTERVAL_SECONDS"
   case pollOverlap = "FERRY_POLL_OVERLAP_SECONDS"
   case pollLag = "FERRY_POLL_LAG_SECONDS"
@@ -153,6 +154,9 @@ extension SettingRow {
     SettingRow(
       name: .strategies, kind: .path, requiredBy: [.transform],
       meaning: "folder with one folder per strategy, each with source.json and target.json"),
+    SettingRow(
+      name: .untaken, kind: .choice(["park", "count"]), standard: "park",
+      meaning: "what becomes of orders that no strategy takes: parked as no_strategy, or only counted as ignored"),
   ]
 
   private static let polling: [SettingRow] = [

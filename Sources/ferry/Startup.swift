@@ -124,7 +124,7 @@ enum Startup {
 
   private static func isConfiguration(_ error: any Error) -> Bool {
     switch error {
-    case is StrategyProblem, is StrategyFolderProblems, is SetupProblem, is PortTaken, is HostUnusable: true
+    case is StrategyFolderProblems, is SetupProblem, is PortTaken, is HostUnusable: true
     case let failure as QueueFailure: failure.remedy != nil
     default: false
     }

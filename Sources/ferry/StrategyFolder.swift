@@ -3,83 +3,110 @@ import JSON
 import Mapping
 import Pipeline
 
-/// All problems of a strategy at once, each with its file's path.
+/// All problems of strategies at once, each with its file's path.
 struct StrategyFolderProblems: Error, CustomStringConvertible {
-  let problems: [StrategyProblem]
-  let warnings: [StrategyProblem]
-
-  init(_ found: StrategyProblems, folder: String) {
-    func placed(_ problem: StrategyProblem) -> StrategyProblem {
-      StrategyProblem(
-        file: "\(folder)/\(problem.file)", path: problem.path, problem.sentence, line: problem.line,
-        column: problem.column)
-    }
-    problems = found.problems.map(placed)
-    warnings = found.warnings.map(placed)
-  }
+  var problems: [StrategyProblem] = []
+  var warnings: [StrategyProblem] = []
 
   /// A line each.
   var description: String { problems.map(\.description).joined(separator: "\n") }
-}
 
-/// Reads the strategies below `FERRY_STRATEGIES`: one folder each, with `source.json`, `target.json` and, where dates
-/// are moved or held, `calendar.json`.
-enum StrategyFolder {
-  /// The one strategy of the folder, compiled.
-  /// - Throws: `StrategyFolderProblems`, or a `StrategyProblem` when the folder itself is wrong.
-  static func strategy(in folder: String) throws -> Strategy {
-    let names: [String]
-    do {
-      names = try FileManager.default.contentsOfDirectory(atPath: folder)
-        .filter { FileManager.default.fileExists(atPath: "\(folder)/\($0)/target.json") }.sorted()
-    } catch {
-      throw StrategyProblem(file: folder, path: "", "is not a folder that can be read")
-    }
-    guard let name = names.first else {
-      throw StrategyProblem(file: folder, path: "", "holds no folder with a target.json")
-    }
-    guard names.count == 1 else {
-      throw StrategyProblem(
-        file: folder, path: "", "holds \(names.count) strategies (\(names.joined(separator: ", "))); one is supported")
-    }
-    let strategy = try compiled(name, in: "\(folder)/\(name)")
-    // K/3 is asked for a bill by this field alone; by another one a Save in doubt could never be found.
-    guard strategy.key == "Page1.FBillNo" else {
-      throw StrategyProblem(
-        file: "\(folder)/\(name)/target.json", path: "ferry.key",
-        "is \(strategy.key); K/3 is asked for bills by Page1.FBillNo, so the bill's number must stand there")
-    }
-    try checkHeader(try file("target.json", in: "\(folder)/\(name)"), "\(folder)/\(name)/target.json")
-    return strategy
+  fileprivate mutating func add(_ found: StrategyProblems, folder: String) {
+    problems += found.problems.map { Self.placed($0, folder) }
+    warnings += found.warnings.map { Self.placed($0, folder) }
   }
 
-  private static func compiled(_ name: String, in folder: String) throws -> Strategy {
+  /// A problem with its file's path.
+  static func placed(_ problem: StrategyProblem, _ folder: String) -> StrategyProblem {
+    StrategyProblem(
+      file: "\(folder)/\(problem.file)", path: problem.path, problem.sentence, line: problem.line,
+      column: problem.column)
+  }
+}
+
+/// The strategies below `FERRY_STRATEGIES`, compiled.
+struct StrategyFolder {
+  let set: StrategySet
+  /// What is odd in their files, with the files' paths.
+  let warnings: [StrategyProblem]
+
+  /// Reads them: one folder each, with `source.json`, `target.json` and, where dates are moved or held, `calendar.json`.
+  /// Other folders are passed over.
+  /// - Throws: `StrategyFolderProblems` with every problem of every strategy.
+  init(_ folder: String) throws(StrategyFolderProblems) {
+    var found = StrategyFolderProblems()
+    var strategies: [Strategy] = []
+    for name in try Self.names(in: folder) {
+      do throws(StrategyProblems) {
+        let strategy = try Self.compiled(name, in: "\(folder)/\(name)")
+        found.warnings += strategy.warnings.map { StrategyFolderProblems.placed($0, "\(folder)/\(name)") }
+        strategies.append(strategy)
+      } catch { found.add(error, folder: "\(folder)/\(name)") }
+    }
+    do throws(StrategySetProblem) {
+      set = try StrategySet(strategies)
+      if found.problems.isEmpty, strategies.allSatisfy(\.isOff) {
+        found.problems.append(
+          StrategyProblem(file: folder, path: "", "holds no strategy that takes orders: all are off"))
+      }
+    } catch {
+      found.problems.append(StrategyProblem(file: folder, path: "", error.description))
+      throw found
+    }
+    guard found.problems.isEmpty else { throw found }
+    warnings = found.warnings
+  }
+
+  private static func names(in folder: String) throws(StrategyFolderProblems) -> [String] {
+    let all: [String]
+    do { all = try FileManager.default.contentsOfDirectory(atPath: folder).sorted() } catch {
+      throw StrategyFolderProblems(
+        problems: [StrategyProblem(file: folder, path: "", "is not a folder that can be read")])
+    }
+    let names = all.filter { FileManager.default.fileExists(atPath: "\(folder)/\($0)/target.json") }
+    guard !names.isEmpty else {
+      throw StrategyFolderProblems(
+        problems: [StrategyProblem(file: folder, path: "", "holds no folder with a target.json")])
+    }
+    return names
+  }
+
+  private static func compiled(_ name: String, in folder: String) throws(StrategyProblems) -> Strategy {
     let (source, target) = (try file("source.json", in: folder), try file("target.json", in: folder))
     let hasCalendar = FileManager.default.fileExists(atPath: "\(folder)/calendar.json")
     let calendar = hasCalendar ? try file("calendar.json", in: folder) : nil
-    do throws(StrategyProblems) {
-      return try Strategy(
-        name: name, source: source, target: target, calendar: calendar, collections: [Poller.customersCollection])
-    } catch {
-      throw StrategyFolderProblems(error, folder: folder)
+    let strategy = try Strategy(
+      name: name, source: source, target: target, calendar: calendar, collections: [Poller.customersCollection])
+    // K/3 is asked for a bill by this field alone; by another one a Save in doubt could never be found.
+    guard strategy.key == "Page1.FBillNo" else {
+      throw problem(
+        "target.json", "ferry.key",
+        "is \(strategy.key); K/3 is asked for bills by Page1.FBillNo, so the bill's number must stand there")
     }
+    guard takesHeaderAsOneRow(target) else {
+      throw problem(
+        "target.json", "request.Page1", "must be of type array without a value: K/3 takes the header as one row")
+    }
+    return strategy
   }
 
   /// K/3 takes a bill's header as the one row of `Page1` (vendor-apis.md A.8.1); anything else would park every order.
-  private static func checkHeader(_ target: [UInt8], _ file: String) throws {
-    let request = try JSONDocument(target).root["request"]
-    guard let page = request?.elements.reversed().first(where: { $0["field"]?.string == "Page1" }),
-      page["type"]?.string?.lowercased() == "array", page["value"].map({ $0.isNull || $0.string == "" }) ?? true
-    else {
-      throw StrategyProblem(
-        file: file, path: "request.Page1", "must be of type array without a value: K/3 takes the header as one row")
-    }
+  private static func takesHeaderAsOneRow(_ target: [UInt8]) -> Bool {
+    guard let request = (try? JSONDocument(target))?.root["request"],
+      let page = request.elements.reversed().first(where: { $0["field"]?.string == "Page1" })
+    else { return false }
+    return page["type"]?.string?.lowercased() == "array"
+      && (page["value"].map { $0.isNull || $0.string == "" } ?? true)
   }
 
-  private static func file(_ name: String, in folder: String) throws -> [UInt8] {
+  private static func file(_ name: String, in folder: String) throws(StrategyProblems) -> [UInt8] {
     guard let data = FileManager.default.contents(atPath: "\(folder)/\(name)") else {
-      throw StrategyProblem(file: "\(folder)/\(name)", path: "", "cannot be read")
+      throw problem(name, "", "cannot be read")
     }
     return [UInt8](data)
+  }
+
+  private static func problem(_ file: String, _ path: String, _ sentence: String) -> StrategyProblems {
+    StrategyProblems(problems: [StrategyProblem(file: file, path: path, sentence)], warnings: [])
   }
 }

@@ -19,7 +19,7 @@ extension Wiring {
   /// Looks at every part whose own settings can be used; one that fails does not hide the others.
   func check() async -> [Finding] {
     let findings = [
-      await finding("strategy", needs: [.strategies]) { checkStrategy() },
+      await finding("strategies", needs: [.strategies]) { checkStrategy() },
       await finding("PostgreSQL", needs: [.postgresURL, .postgresSchema]) { await checkDatabase() },
       await finding(
         "RabbitMQ", needs: [.rabbitURL, .rabbitManagementURL, .queuePrefix, .retrySeconds, .certificateAuthorities]
@@ -43,12 +43,12 @@ extension Wiring {
     return findings
   }
 
-  /// The objects that K/3 is asked for: those of the strategy, or the usual one where there is none to read.
+  /// The objects that K/3 is asked for: those of the strategies that are on, or the usual one where there is none to read.
   var objects: [String] {
-    guard !settings.unusable.contains(.strategies),
-      let strategy = try? StrategyFolder.strategy(in: settings.text(.strategies))
-    else { return ["SO"] }
-    return [strategy.object]
+    guard !settings.unusable.contains(.strategies), let folder = try? StrategyFolder(settings.text(.strategies)) else {
+      return ["SO"]
+    }
+    return Set(folder.set.strategies.filter { !$0.isOff }.map(\.object)).sorted()
   }
 
   private func finding(_ subject: String, needs: [SettingName], look: () async -> Finding) async -> Finding {
@@ -68,15 +68,16 @@ extension Wiring {
 
   private func checkStrategy() -> Finding {
     let remedy = "Mend the file; deploy/strategies/sales-order is a working example."
-    do {
-      let strategy = try StrategyFolder.strategy(in: settings.text(.strategies))
-      return Finding(subject: "strategy \(strategy.name)", warnings: strategy.warnings.map(\.description))
-    } catch let error as StrategyFolderProblems {
+    do throws(StrategyFolderProblems) {
+      let folder = try StrategyFolder(settings.text(.strategies))
+      let names = folder.set.strategies.map { $0.isOff ? "\($0.name) (off)" : $0.name }
       return Finding(
-        subject: "strategy", problems: error.problems.map { SetupProblem(SetupProblem.ended("\($0)"), remedy: remedy) },
-        warnings: error.warnings.map(\.description))
+        subject: "strategies: \(names.joined(separator: ", "))", warnings: folder.warnings.map(\.description))
     } catch {
-      return Finding(subject: "strategy", problems: [problem(error, remedy: remedy)])
+      return Finding(
+        subject: "strategies",
+        problems: error.problems.map { SetupProblem(SetupProblem.ended("\($0)"), remedy: remedy) },
+        warnings: error.warnings.map(\.description))
     }
   }
 

@@ -141,14 +141,21 @@ final class Wiring: Sendable {
         prepare: { await outbox.connect() }, upkeep: { await outbox.stayConnected() },
         broker: { [outbox.standing] }, away: { Set([poller.interruption?.absence].compactMap { $0 }) })
     case .transform:
-      let strategy = try StrategyFolder.strategy(in: settings.text(.strategies))
-      for warning in strategy.warnings {
-        logger.warning("The strategy has something odd", metadata: ["warning": "\(warning)"])
+      let folder = try StrategyFolder(settings.text(.strategies))
+      for warning in folder.warnings {
+        logger.warning("A strategy has something odd", metadata: ["warning": "\(warning)"])
+      }
+      for strategy in folder.set.strategies {
+        logger.info(
+          strategy.isOff ? "A strategy is off: its condition waits for a value" : "A strategy takes orders",
+          metadata: ["strategy": "\(strategy.name)", "object": "\(strategy.object)"])
       }
       let database = try database(connections: 2)
       let collections = CachedCollections(PostgresCollections(database), clock: clock)
       return try worker(
-        TransformStage(strategy: strategy, collections: collections), database,
+        TransformStage(
+          strategies: folder.set, collections: collections,
+          untaken: TransformStage.Untaken(rawValue: settings.text(.untaken)) ?? .park), database,
         partners: [.postgresql, .rabbitmq, .setup], shape: WorkerShape(batchSize: 128, concurrentBatches: 2))
     case .load:
       let times = LoadTimes(

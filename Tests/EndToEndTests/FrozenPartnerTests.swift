@@ -67,7 +67,8 @@ struct FrozenPartnerTests {
     let bill = Envelope(
       orderID: OrderID(rawValue: 1), orderNumber: "SO-1", revision: 1,
       updateTime: BeijingTime(epochSeconds: 1_770_000_000), firstSeen: 1,
-      content: .bill(Bill(object: "SO", number: "SO-1", body: Array(body.utf8)), strategy: "sales-order"))
+      content: .bill(
+        Bill(object: "SO", number: "SO-1", body: Array(body.utf8)), BillRoute(strategy: "sales-order", stream: "SO")))
     let results = await outbox.publish([Parcel(to: .queue(.bills), .envelope(bill))])
     await outbox.close()
     try #require(results == [.confirmed])

@@ -12,34 +12,70 @@ struct StrategyFolderTests {
   /// Calls `body` with a folder that holds one strategy.
   private func withStrategy(key: String, page: String = "array", _ body: (String) throws -> Void) throws {
     let folder = FileManager.default.temporaryDirectory.appending(path: "strategies-\(UUID().uuidString)").path
-    try FileManager.default.createDirectory(atPath: "\(folder)/one", withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: folder) }
+    try add("one", to: folder, key: key, page: page)
+    try body(folder)
+  }
+
+  private func add(
+    _ name: String, to folder: String, key: String = "Page1.FBillNo", page: String = "array", object: String = "SO",
+    condition: String = "[]"
+  ) throws {
+    try FileManager.default.createDirectory(atPath: "\(folder)/\(name)", withIntermediateDirectories: true)
     let field = #"{"field":"FBillNo","value":"{order_no}"},{"field":"FNote","value":"{order_no}"}"#
     let target =
-      #"{"api":"/SO/Save","ferry":{"key":"\#(key)"},"request":[{"field":"Page1","type":"\#(page)","children":[\#(field)]}]}"#
-    try Data(target.utf8).write(to: URL(filePath: "\(folder)/one/target.json"))
-    try Data(#"{"api":"/v1/invoices/order/list"}"#.utf8).write(to: URL(filePath: "\(folder)/one/source.json"))
-    try body(folder)
+      #"{"api":"/\#(object)/Save","ferry":{"key":"\#(key)"},"#
+      + #""request":[{"field":"Page1","type":"\#(page)","children":[\#(field)]}]}"#
+    try Data(target.utf8).write(to: URL(filePath: "\(folder)/\(name)/target.json"))
+    let source = #"{"api":"/v1/invoices/order/list","condition":\#(condition)}"#
+    try Data(source.utf8).write(to: URL(filePath: "\(folder)/\(name)/source.json"))
+  }
+
+  private func problems(_ folder: String) throws -> [StrategyProblem] {
+    try #require(throws: StrategyFolderProblems.self) { _ = try StrategyFolder(folder) }.problems
   }
 
   @Test("a bill's number stands where K/3 is asked for it, or the program does not start")
   func key() throws {
     try withStrategy(key: "Page1.FBillNo") { folder throws in
-      #expect(try StrategyFolder.strategy(in: folder).key == "Page1.FBillNo")
+      #expect(try StrategyFolder(folder).set.strategies.map(\.key) == ["Page1.FBillNo"])
     }
     try withStrategy(key: "Page1.FNote") { folder throws in
-      let problem = try #require(throws: StrategyProblem.self) { _ = try StrategyFolder.strategy(in: folder) }
+      let problem = try #require(try problems(folder).first)
       #expect(problem.path == "ferry.key" && problem.sentence.contains("Page1.FBillNo"))
     }
   }
 
-  @Test("a file that is no JSON is named with its folder")
+  @Test("a file that is no JSON is named with its folder, and all strategies' problems come together")
   func broken() throws {
     try withStrategy(key: "Page1.FBillNo") { folder throws in
       try Data("{\n}}".utf8).write(to: URL(filePath: "\(folder)/one/target.json"))
-      let error = try #require(throws: StrategyFolderProblems.self) { _ = try StrategyFolder.strategy(in: folder) }
+      try add("two", to: folder, key: "Page1.FNote")
+      let error = try #require(throws: StrategyFolderProblems.self) { _ = try StrategyFolder(folder) }
       #expect(error.description.hasPrefix("\(folder)/one/target.json:2:"), "\(error)")
+      #expect(error.description.contains("\n\(folder)/two/target.json: ferry.key: "), "\(error)")
       #expect(Startup.exit(for: [error]) == Startup.configurationExit)
+    }
+  }
+
+  @Test("a folder without a strategy, and one whose strategies are all off, are refused")
+  func nothing() throws {
+    #expect(try problems("/nowhere").map(\.sentence) == ["is not a folder that can be read"])
+    try withStrategy(key: "Page1.FBillNo") { folder throws in
+      try add("one", to: folder, condition: #"[[{"field":"status","logic":"eq","value":null}]]"#)
+      #expect(try problems(folder).map(\.sentence) == ["holds no strategy that takes orders: all are off"])
+    }
+  }
+
+  @Test("several strategies stand side by side; two that take everything into one stream do not")
+  func several() throws {
+    try withStrategy(key: "Page1.FBillNo") { folder throws in
+      try add("two", to: folder, object: "Goods_Return_Notice")
+      #expect(try StrategyFolder(folder).set.strategies.map(\.name) == ["one", "two"])
+      try add("two", to: folder)
+      #expect(try problems(folder).map(\.sentence).first?.contains("one and two both take every order") == true)
+      try add("two", to: folder, condition: #"[[{"field":"status","logic":"eq","value":5}]]"#)
+      #expect(try StrategyFolder(folder).set.strategies.count == 2)
     }
   }
 
@@ -48,29 +84,30 @@ struct StrategyFolderTests {
     try withStrategy(key: "Page1.FBillNo") { folder throws in
       let file = URL(filePath: "\(folder)/one/calendar.json")
       try Data(#"{"date":"Page1.FNote","closedThrough":"2024-01-31"}"#.utf8).write(to: file)
-      let mapper = Mapper(try StrategyFolder.strategy(in: folder))
+      let mapper = Mapper(try #require(try StrategyFolder(folder).set.strategies.first))
       let order = try JSONDocument(Array(#"{"order_no":"2024-01-29"}"#.utf8)).root
       let failures = try #require(throws: MappingFailures.self) { _ = try mapper.map(order, lookups: LookupTable()) }
       #expect(failures.failures.map(\.code) == [.periodClosed])
 
       try Data(#"{"date":"Page1.FNote","closedThrough":"2024-01"}"#.utf8).write(to: file)
-      let error = try #require(throws: StrategyFolderProblems.self) { _ = try StrategyFolder.strategy(in: folder) }
+      let error = try #require(throws: StrategyFolderProblems.self) { _ = try StrategyFolder(folder) }
       #expect(error.description.hasPrefix("\(folder)/one/calendar.json:1:39: closedThrough: "), "\(error)")
     }
   }
 
-  @Test("ferry check asks K/3 for the object that the strategy writes")
+  @Test("ferry check asks K/3 for the objects that the strategies write which are on")
   func object() throws {
     try withStrategy(key: "Page1.FBillNo") { folder throws in
-      let target = "\(folder)/one/target.json"
-      let text = try String(contentsOf: URL(filePath: target), encoding: .utf8)
-      try Data(text.replacing("/SO/Save", with: "/Sales_Delivery/Save").utf8).write(to: URL(filePath: target))
+      try add("two", to: folder, object: "Sales_Delivery")
+      try add(
+        "three", to: folder, object: "Goods_Return_Notice",
+        condition: #"[[{"field":"status","logic":"eq","value":null}]]"#)
       func objects(_ folder: String) throws -> [String] {
         let environment = SettingsTests.complete.merging(["FERRY_STRATEGIES": folder]) { $1 }
         let settings = try Settings(environment: environment, roles: Role.all)
         return Wiring(settings: settings, logger: Logger(label: "test"), registry: MetricsRegistry()).objects
       }
-      #expect(try objects(folder) == ["Sales_Delivery"])
+      #expect(try objects(folder) == ["SO", "Sales_Delivery"])
       #expect(try objects("/nowhere") == ["SO"])
     }
   }
@@ -78,8 +115,7 @@ struct StrategyFolderTests {
   @Test("a header that is no row of Page1 is refused: K/3 would take none of the bills")
   func header() throws {
     try withStrategy(key: "Page1.FBillNo", page: "object") { folder throws in
-      let problem = try #require(throws: StrategyProblem.self) { _ = try StrategyFolder.strategy(in: folder) }
-      #expect(problem.path == "request.Page1")
+      #expect(try problems(folder).map(\.path) == ["request.Page1"])
     }
   }
 }

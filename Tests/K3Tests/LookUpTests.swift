@@ -130,6 +130,24 @@ struct LookUpTests {
     }
   }
 
+  @Test("a red delivery is compared by its own fields: customer in FSupplyID, negative quantity, price and amount")
+  func delivery() async throws {
+    let line = #""FItemID":{"FNumber":"M"},"Fauxqty":"-3","FConsignPrice":"2.5","FConsignAmount":"-7.5""#
+    let head = #""FBillNo":"SO-1","FSupplyID":{"FNumber":"C1","FName":"甲"}"#
+    let sent = #"{"Data":{"Page1":[{\#(head)}],"Page2":[{\#(line)}]}}"#
+    func shown(_ old: String = "", _ new: String = "") -> ScriptedServer.Answer {
+      let pages = #""Page1":[{\#(head),"FInterID":1456}],"Page2":[{\#(line)}]"#
+      return .ok(#"{"StatusCode":200,"Data":{\#(old.isEmpty ? pages : pages.replacing(old, with: new))}}"#)
+    }
+    #expect(try await lookUp(detail: shown(), body: sent).label == "same")
+    for (old, new, field) in [
+      (#""C1""#, #""C2""#, "Page1.FSupplyID:"), ("-3", "3", "Page2 line 1 Fauxqty:"),
+      (#""2.5""#, #""2.6""#, "Page2 line 1 FConsignPrice:"), ("-7.5", "7.5", "Page2 line 1 FConsignAmount:"),
+    ] {
+      #expect(try await lookUp(detail: shown(old, new), body: sent).sentence.hasPrefix(field))
+    }
+  }
+
   @Test("amounts that were sent are compared line by line too, beyond the digits of a Double")
   func exact() async throws {
     let sent = body("SO-1", quantity: "10").replacing(

@@ -8,8 +8,11 @@ import Testing
 
 @Suite("The ledger's database", .timeLimit(.minutes(3)))
 struct LedgerDatabaseTests {
+  private func bill(of order: OrderID) -> BillID { BillID(order, stream: "SO") }
+
   private func claim(_ order: Int64) -> ClaimRequest {
-    ClaimRequest(orderID: OrderID(rawValue: order), revision: 1, billNumber: "SO\(order)", payloadHash: 1)
+    ClaimRequest(
+      bill(of: OrderID(rawValue: order)), revision: 1, object: "SO", billNumber: "SO\(order)", payloadHash: 1)
   }
 
   @Test("a database that is away is an outage, not a defect")
@@ -62,7 +65,7 @@ struct LedgerDatabaseTests {
       let settlements = zip(requests, answers).compactMap { request, answer -> Settlement? in
         guard case .new(let claim) = answer else { return nil }
         return Settlement(
-          orderID: request.orderID, token: claim.token,
+          request.bill, token: claim.token,
           result: .written(WrittenBill(number: claim.key, internalID: 1)))
       }
       _ = try await ledger.settle(settlements)
@@ -84,22 +87,28 @@ struct LedgerDatabaseTests {
   func columns() async throws {
     try await withSchema { schema, one, _ in
       let ledger = PostgresLedger(one)
-      let answers = try await ledger.claim([claim(1), claim(2)], leaseSeconds: 60)
+      var first = claim(1)
+      first.strategy = "sales-order"
+      first.notes = #"[{"kind":"residual"}]"#
+      let answers = try await ledger.claim([first, claim(2)], leaseSeconds: 60)
       let tokens = answers.map { answer -> Int64 in if case .new(let claim) = answer { claim.token } else { 0 } }
-      let bill = WrittenBill(number: "SEORD\u{0}7", internalID: 4711)
+      let written = WrittenBill(number: "SEORD\u{0}7", internalID: 4711)
       _ = try await ledger.settle([
-        Settlement(orderID: OrderID(rawValue: 1), token: tokens[0], result: .written(bill)),
-        Settlement(orderID: OrderID(rawValue: 2), token: tokens[1], result: .parked(.k3Rejected)),
+        Settlement(bill(of: OrderID(rawValue: 1)), token: tokens[0], result: .written(written)),
+        Settlement(bill(of: OrderID(rawValue: 2)), token: tokens[1], result: .parked(.k3Rejected)),
       ])
       let client = schema.client()
       let rows = try await client.run(
         PostgresStatement(
-          "SELECT state, bill_number, bill_internal_id, reason FROM order_ledger ORDER BY order_id"))
+          "SELECT state, bill_number, bill_internal_id, reason, strategy, notes FROM order_ledger ORDER BY order_id"))
       await client.close()
       #expect(rows[0, 0] == "written")
       #expect(rows[0, 1] == "SEORD\u{FFFD}7")
       #expect(rows.int(0, 2) == 4711)
       #expect(rows[0, 3] == nil)
+      #expect(rows[0, 4] == "sales-order")
+      #expect(rows[0, 5] == #"[{"kind":"residual"}]"#)
+      #expect(rows[1, 5] == nil)
       #expect(rows[1, 0] == "parked")
       #expect(rows[1, 3] == "k3_rejected")
     }

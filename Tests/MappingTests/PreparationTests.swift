@@ -18,7 +18,7 @@ struct PreparationTests {
   private func lines(_ rules: String, _ order: String) throws -> [String] {
     let mapper = Mapper(try strategy(rules))
     var order = try parsed(order)
-    if case .changed(let document) = mapper.selection(of: order) { order = document.root }
+    if case .changed(let documents) = try mapper.selection(of: order) { order = documents[0].root }
     do throws(MappingFailures) {
       let body = try mapper.map(order, lookups: LookupTable()).body
       let rows = try? JSONDocument(body).root["Data"]?["R"]

@@ -71,7 +71,7 @@ private let deliveryCases: [ContractCase<InboxOutboxSubject>] = [
   },
   ContractCase("a bill arrives in the loader's queue") { subject async throws in
     let bill = Bill(object: "SO", number: "SO-1", body: Array(#"{"Data":{}}"#.utf8))
-    let envelope = order(1).carrying(.bill(bill, strategy: "sales-order"))
+    let envelope = order(1).carrying(.bill(bill, BillRoute(strategy: "sales-order", stream: "SO")))
     await subject.publish([envelope], to: .bills)
     let inbox = subject.inbox(.load)
     let delivery = try #require(await inbox.next(max: 10).first)

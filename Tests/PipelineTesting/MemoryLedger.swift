@@ -4,7 +4,7 @@ import Synchronization
 
 /// The loader's memory in memory, on a clock that the test moves.
 public final class MemoryLedger: SyncLedger {
-  /// An order's row.
+  /// A bill's row.
   public struct Row: Sendable, Equatable {
     /// Where it stands.
     public enum State: String, Sendable {
@@ -41,7 +41,7 @@ public final class MemoryLedger: SyncLedger {
   }
 
   private struct State {
-    var rows: [OrderID: Row] = [:]
+    var rows: [BillID: Row] = [:]
     var keys: Set<String> = []
     var tokens: Int64 = 0
     var failure: LedgerFailure?
@@ -58,15 +58,17 @@ public final class MemoryLedger: SyncLedger {
   }
 
   /// All rows.
-  public var rows: [OrderID: Row] { state.withLock(\.rows) }
+  public var rows: [BillID: Row] { state.withLock(\.rows) }
 
   /// Answers everything with a failure from now on; nil ends that.
   public func fail(_ failure: LedgerFailure?) { state.withLock { $0.failure = failure } }
 
-  /// Ends an order's lease, or makes its look-up due, now.
+  /// Ends the leases of an order's bills, or makes their look-ups due, now.
   public func makeDue(_ order: OrderID) {
     let now = clock.now
-    state.withLock { $0.rows[order]?.due = now }
+    state.withLock { state in
+      for id in state.rows.keys where id.orderID == order { state.rows[id]?.due = now }
+    }
   }
 
   /// Claims orders, as the port says.
@@ -86,11 +88,12 @@ public final class MemoryLedger: SyncLedger {
     _ request: ClaimRequest, now: ManualClock.Instant, due: ManualClock.Instant, _ keyLimit: Int,
     _ state: inout State
   ) -> ClaimAnswer {
-    guard var row = state.rows[request.orderID] else {
+    if request.isOneOfSeveral, let answer = refusal(by: others(of: request, state), request, now) { return answer }
+    guard var row = state.rows[request.bill] else {
       state.tokens += 1
       let key = Self.key(for: request, limit: keyLimit, taken: state.keys)
-      state.keys.insert(key.lowercased())
-      state.rows[request.orderID] = Row(
+      state.keys.insert(folded(key, request))
+      state.rows[request.bill] = Row(
         state: .writing, revision: request.revision, token: state.tokens, due: due, doubt: false, key: key)
       return .new(Claim(key: key, token: state.tokens))
     }
@@ -110,21 +113,46 @@ public final class MemoryLedger: SyncLedger {
     row.token = state.tokens
     row.due = due
     row.reason = nil
-    state.rows[request.orderID] = row
+    state.rows[request.bill] = row
     let claim = Claim(key: row.key, token: row.token, doubtfulRevision: row.doubtfulRevision)
     return row.doubt ? .inDoubt(claim) : .new(claim)
+  }
+
+  private static func others(of request: ClaimRequest, _ state: State) -> [Row] {
+    let id = request.bill
+    return state.rows.filter { $0.key.orderID == id.orderID && $0.key.stream == id.stream && $0.key != id }.map(\.value)
+  }
+
+  /// What other bills of the order say: a newer revision, or an older one that is or may be in K/3.
+  private static func refusal(
+    by others: [Row], _ request: ClaimRequest, _ now: ManualClock.Instant
+  ) -> ClaimAnswer? {
+    if others.contains(where: { $0.revision > request.revision }) { return .stale }
+    let older = others.filter { $0.revision < request.revision }
+    if older.contains(where: { $0.state == .written || $0.state == .parked && $0.doubt }) {
+      return .changedAfterWritten
+    }
+    func wait(_ row: Row) -> Int { max(1, Int(now.duration(to: row.due).components.seconds)) }
+    if let row = older.first(where: { $0.state == .writing }) { return .busy(forSeconds: wait(row)) }
+    if let row = older.first(where: { $0.state == .inDoubt }) { return .tooEarly(forSeconds: wait(row)) }
+    return nil
+  }
+
+  private static func folded(_ key: String, _ request: ClaimRequest) -> String {
+    "\(request.object)/\(key.lowercased())"
   }
 
   private static func key(for request: ClaimRequest, limit: Int, taken: Set<String>) -> String {
     let scalars = request.billNumber.unicodeScalars.filter { $0.properties.generalCategory != .control }
     let number = String(String.UnicodeScalarView(scalars))
-    if !number.isEmpty, number.utf16.count <= limit, !taken.contains(number.lowercased()) { return number }
+    if !number.isEmpty, number.utf16.count <= limit, !taken.contains(folded(number, request)) { return number }
     var head = Substring(number)
-    var suffix = "\(request.orderID)"
+    let part = request.bill.part
+    var suffix = part == 1 ? "\(request.bill.orderID)" : "\(request.bill.orderID)-\(part)"
     while true {
       while !head.isEmpty, head.utf16.count + 1 + suffix.utf16.count > limit { head.removeLast() }
       let key = head.isEmpty ? suffix : "\(head)-\(suffix)"
-      if !taken.contains(key.lowercased()) { return key }
+      if !taken.contains(folded(key, request)) { return key }
       suffix += "-x"
     }
   }
@@ -136,9 +164,9 @@ public final class MemoryLedger: SyncLedger {
       if let failure = state.failure { return .failure(failure) }
       return .success(
         settlements.map { settlement in
-          guard var row = state.rows[settlement.orderID], row.token == settlement.token else { return false }
+          guard var row = state.rows[settlement.bill], row.token == settlement.token else { return false }
           guard row.apply(settlement.result, now: now) else { return false }
-          state.rows[settlement.orderID] = row
+          state.rows[settlement.bill] = row
           return true
         })
     }

@@ -12,9 +12,9 @@ let batchCases: [ContractCase<SyncLedgerSubject>] = [
     #expect(answers[0].claim?.key == "SO30")
     #expect(answers[2].claim?.key == "SO10")
     let flags = try await subject.ledger.settle([
-      Settlement(orderID: OrderID(rawValue: 40), token: answers[3].claim?.token ?? 0, result: .clean),
-      Settlement(orderID: OrderID(rawValue: 20), token: -1, result: .clean),
-      Settlement(orderID: OrderID(rawValue: 10), token: answers[2].claim?.token ?? 0, result: .clean),
+      Settlement(bill(of: OrderID(rawValue: 40)), token: answers[3].claim?.token ?? 0, result: .clean),
+      Settlement(bill(of: OrderID(rawValue: 20)), token: -1, result: .clean),
+      Settlement(bill(of: OrderID(rawValue: 10)), token: answers[2].claim?.token ?? 0, result: .clean),
     ])
     #expect(flags == [true, false, true])
   },
@@ -35,8 +35,8 @@ let batchCases: [ContractCase<SyncLedgerSubject>] = [
     let token = try #require(try await subject.claim(1).claim?.token)
     let order = OrderID(rawValue: 1)
     let flags = try await subject.ledger.settle([
-      Settlement(orderID: order, token: token, result: .written(WrittenBill(number: "SO1", internalID: nil))),
-      Settlement(orderID: order, token: token, result: .clean),
+      Settlement(bill(of: order), token: token, result: .written(WrittenBill(number: "SO1", internalID: nil))),
+      Settlement(bill(of: order), token: token, result: .clean),
     ])
     #expect(flags == [true, false])
     #expect(try await subject.claim(1) == .duplicate)
@@ -103,7 +103,7 @@ let batchCases: [ContractCase<SyncLedgerSubject>] = [
     let flags = try await subject.ledger.settle(
       zip(orders, answers).map { order, answer in
         Settlement(
-          orderID: OrderID(rawValue: order), token: answer.claim?.token ?? 0,
+          bill(of: OrderID(rawValue: order)), token: answer.claim?.token ?? 0,
           result: .written(WrittenBill(number: "SO\(order)", internalID: order)))
       })
     #expect(flags == Array(repeating: true, count: 5_000))

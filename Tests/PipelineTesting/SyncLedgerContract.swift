@@ -8,7 +8,7 @@ public struct SyncLedgerSubject: Sendable {
   public let ledger: any SyncLedger
   /// Another worker's, over the same rows.
   public let other: any SyncLedger
-  /// Ends an order's lease, or makes its look-up due, now.
+  /// Ends the leases of an order's bills, or makes their look-ups due, now.
   public let makeDue: @Sendable (OrderID) async throws -> Void
 
   /// A subject.
@@ -29,7 +29,7 @@ public struct SyncLedgerSubject: Sendable {
   func settle(_ order: Int64, _ answer: ClaimAnswer, _ result: Settlement.Result) async throws {
     let claim = try #require(answer.claim)
     let flags = try await ledger.settle([
-      Settlement(orderID: OrderID(rawValue: order), token: claim.token, result: result)
+      Settlement(bill(of: OrderID(rawValue: order)), token: claim.token, result: result)
     ])
     #expect(flags == [true])
   }
@@ -37,9 +37,13 @@ public struct SyncLedgerSubject: Sendable {
 
 func request(_ order: Int64, _ revision: Int64 = 1, number: String? = nil) -> ClaimRequest {
   ClaimRequest(
-    orderID: OrderID(rawValue: order), revision: revision, billNumber: number ?? "SO\(order)",
+    BillID(OrderID(rawValue: order), stream: "SO"), revision: revision, object: "SO",
+    billNumber: number ?? "SO\(order)",
     payloadHash: order &* 31 &+ revision)
 }
+
+/// A bill of the one stream that the cases use unless they say otherwise.
+func bill(of order: OrderID) -> BillID { BillID(order, stream: "SO") }
 
 private let bill = WrittenBill(number: "SO1", internalID: 77)
 
@@ -59,7 +63,8 @@ extension ClaimAnswer {
 }
 
 /// What every `SyncLedger` does.
-public let syncLedgerContract: [ContractCase<SyncLedgerSubject>] = claimCases + settleCases + batchCases
+public let syncLedgerContract: [ContractCase<SyncLedgerSubject>] =
+  claimCases + settleCases + batchCases + streamCases + partCases
 
 private let claimCases: [ContractCase<SyncLedgerSubject>] = [
   ContractCase("an order never claimed is new, and the bill's number is its key") { subject async throws in
@@ -159,25 +164,25 @@ private let settleCases: [ContractCase<SyncLedgerSubject>] = [
     try await subject.makeDue(OrderID(rawValue: 1))
     let new = try #require(try await subject.other.claim([request(1)], leaseSeconds: 60).first?.claim)
     let order = OrderID(rawValue: 1)
-    #expect(try await subject.ledger.settle([Settlement(orderID: order, token: old.token, result: .clean)]) == [false])
+    #expect(try await subject.ledger.settle([Settlement(bill(of: order), token: old.token, result: .clean)]) == [false])
     #expect(try await subject.claim(1).busySeconds != nil)
     #expect(
-      try await subject.other.settle([Settlement(orderID: order, token: new.token, result: .written(bill))]) == [true])
+      try await subject.other.settle([Settlement(bill(of: order), token: new.token, result: .written(bill))]) == [true])
     #expect(try await subject.claim(1) == .duplicate)
   },
   ContractCase("a settlement may be repeated, and what is written stays written") { subject async throws in
     let claim = try #require(try await subject.claim(1).claim)
     let order = OrderID(rawValue: 1)
-    let written = Settlement(orderID: order, token: claim.token, result: .written(bill))
+    let written = Settlement(bill(of: order), token: claim.token, result: .written(bill))
     #expect(try await subject.ledger.settle([written]) == [true])
     #expect(try await subject.ledger.settle([written]) == [true])
     #expect(
-      try await subject.ledger.settle([Settlement(orderID: order, token: claim.token, result: .clean)]) == [false])
+      try await subject.ledger.settle([Settlement(bill(of: order), token: claim.token, result: .clean)]) == [false])
     #expect(try await subject.claim(1) == .duplicate)
   },
   ContractCase("an order that nobody claimed cannot be settled, and stays unknown") { subject async throws in
     let order = OrderID(rawValue: 404)
-    #expect(try await subject.ledger.settle([Settlement(orderID: order, token: 1, result: .written(bill))]) == [false])
+    #expect(try await subject.ledger.settle([Settlement(bill(of: order), token: 1, result: .written(bill))]) == [false])
     #expect(try await subject.claim(404).isNew)
   },
 ]

@@ -28,7 +28,7 @@ struct LoadStageTests {
     Self.stage(over: ledger, erp, clock, leaseSeconds: leaseSeconds)
   }
 
-  private func row(_ id: Int64) -> MemoryLedger.Row? { ledger.rows[OrderID(rawValue: id)] }
+  private func row(_ id: Int64) -> MemoryLedger.Row? { ledger.rows[BillID(OrderID(rawValue: id), stream: "SO")] }
 
   @Test("a new bill is claimed, saved once and recorded as written")
   func writes() async {
@@ -118,15 +118,24 @@ struct LoadStageTests {
   }
 
   @Test("a claim names the order, its revision, the mapped number and the body's fingerprint")
-  func claims() async {
+  func claims() async throws {
     let watched = WatchedLedger(ledger, settles: .kept)
     let body = #"{"Data":{"Page1":[{"FBillNo":"A-7"}]}}"#
     _ = await stage(over: watched).handle([.bill(7, revision: 3, number: "A-7", body: body)])
-    #expect(
-      watched.claims.events == [
-        ClaimRequest(
-          orderID: OrderID(rawValue: 7), revision: 3, billNumber: "A-7", payloadHash: fingerprint(body.utf8))
-      ])
+    var request = ClaimRequest(
+      BillID(OrderID(rawValue: 7), stream: "SO"), revision: 3, object: "SO", billNumber: "A-7",
+      payloadHash: fingerprint(body.utf8))
+    request.strategy = "sales-order"
+    #expect(watched.claims.events == [request])
+    let note = BillNote(.residual, place: "Page2[0].FAuxTaxPrice", "0.01")
+    var noted = Envelope.bill(7, revision: 3, number: "A-7", body: body)
+    noted.content = .bill(
+      Bill(object: "SO", number: "A-7", body: Array(body.utf8), notes: [note]),
+      BillRoute(strategy: "sales-order", stream: "SO", part: BillRoute.Part(2, of: 2)))
+    _ = await stage(over: watched).handle([noted])
+    let second = try #require(watched.claims.events.last)
+    #expect(second.bill == BillID(OrderID(rawValue: 7), stream: "SO", part: 2) && second.isOneOfSeveral)
+    #expect(second.notes.flatMap(NoteText.notes) == [note])
   }
 
   @Test("a number that another order has is not saved twice: the claim's key is sent")

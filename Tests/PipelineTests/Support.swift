@@ -20,7 +20,9 @@ extension Envelope {
 
   static func bill(_ id: Int64, revision: Int64 = 1, number: String? = nil, body: String) -> Envelope {
     order(id, revision: revision).carrying(
-      .bill(Bill(object: "SO", number: number ?? "SO\(id)", body: Array(body.utf8)), strategy: "sales-order"))
+      .bill(
+        Bill(object: "SO", number: number ?? "SO\(id)", body: Array(body.utf8)),
+        BillRoute(strategy: "sales-order", stream: "SO")))
   }
 }
 
@@ -90,7 +92,7 @@ final class AwayStage: Stage {
     // The others get their chance to overtake.
     for _ in 0..<number * 20 { await Task.yield() }
     let isAway = number <= width + probes
-    return batch.map { isAway ? .outage(Reason(.ledgerUnavailable, "away")) : .forward(.bill($0.orderID.rawValue)) }
+    return batch.map { isAway ? .outage(Reason(.ledgerUnavailable, "away")) : .forward([.bill($0.orderID.rawValue)]) }
   }
 }
 

@@ -9,7 +9,11 @@ import Testing
 struct TransformStageTests {
   private let collections = MemoryCollections()
 
-  private func stage(source: String = "{}", more: String = "") async throws -> TransformStage {
+  private let route = BillRoute(strategy: "test", stream: "SO")
+
+  private func stage(
+    source: String = "{}", more: String = "", untaken: TransformStage.Untaken = .park
+  ) async throws -> TransformStage {
     let target = #"""
       {"api":"/SO/Save","ferry":{"key":"Page1.FBillNo"},"request":[{"field":"Page1","type":"array","children":[
         {"field":"FBillNo","type":"string","value":"{order_no}","is_required":true},
@@ -19,7 +23,68 @@ struct TransformStageTests {
     let customer = CollectionRecord(id: "7", content: Array(#"{"company_id":7,"serial_id":"C7"}"#.utf8))
     try await collections.store([customer], in: "customers")
     let strategy = try Strategy(name: "test", source: Array(source.utf8), target: Array(target.utf8))
-    return TransformStage(strategy: strategy, collections: collections)
+    return TransformStage(strategies: try StrategySet([strategy]), collections: collections, untaken: untaken)
+  }
+
+  /// Two strategies: sales, and returns of the orders with status 9.
+  private func returns(_ rule: String = "", field: String = "order_no") async throws -> TransformStage {
+    func strategy(_ name: String, _ source: String, _ head: String, _ field: String) throws -> Strategy {
+      let target =
+        #"{\#(head),"request":[{"field":"Page1","type":"array","children":["#
+        + #"{"field":"FBillNo","value":"{\#(field)}","is_required":true}]}]}"#
+      return try Strategy(name: name, source: Array(source.utf8), target: Array(target.utf8))
+    }
+    let condition = #"{"condition":[[{"field":"status","logic":"eq","value":9}]]}"#
+    let own = #""api":"/Goods_Return_Notice/Save","ferry":{"key":"Page1.FBillNo"\#(rule)}"#
+    let strategies = try StrategySet([
+      strategy("sales", "{}", #""api":"/SO/Save""#, "order_no"), strategy("returns", condition, own, field),
+    ])
+    return TransformStage(strategies: strategies, collections: collections)
+  }
+
+  private func bill(_ object: String, _ strategy: String) -> Envelope {
+    let bill = Bill(object: object, number: "A", body: Array(#"{"Data":{"Page1":[{"FBillNo":"A"}]}}"#.utf8))
+    return Envelope.order(1).carrying(.bill(bill, BillRoute(strategy: strategy, stream: object)))
+  }
+
+  @Test("an order that several strategies take becomes a bill of each")
+  func several() async throws {
+    let outcomes = try await returns().handle([.order(1, content: #"{"order_no":"A","status":9}"#)])
+    #expect(outcomes == [.forward([bill("Goods_Return_Notice", "returns"), bill("SO", "sales")])])
+  }
+
+  @Test("an exclusive strategy keeps its orders from the others")
+  func exclusive() async throws {
+    let outcomes = try await returns(#","exclusive":true"#).handle([
+      .order(1, content: #"{"order_no":"A","status":9}"#), .order(1, content: #"{"order_no":"A","status":1}"#),
+    ])
+    #expect(outcomes == [.forward([bill("Goods_Return_Notice", "returns")]), .forward([bill("SO", "sales")])])
+  }
+
+  @Test("an order that two strategies take into one stream is parked, and goes into none")
+  func clash() async throws {
+    let outcomes = try await returns(#","stream":"SO""#).handle([.order(1, content: #"{"order_no":"A","status":9}"#)])
+    #expect(burial(outcomes[0])?.reason.code == .strategyClash)
+    #expect(
+      burial(outcomes[0])?.reason.sentence.contains("returns and sales both take the order into the stream SO") == true)
+  }
+
+  @Test("where one strategy cannot map an order no bill of it goes on, and the reason names the strategy")
+  func together() async throws {
+    let outcomes = try await returns(field: "return_no").handle([.order(1, content: #"{"order_no":"A","status":9}"#)])
+    #expect(burial(outcomes[0])?.reason.code == .fieldMissing)
+    #expect(
+      burial(outcomes[0])?.reason.sentence.hasPrefix("order 1: returns Page1[0].FBillNo: ") == true, "\(outcomes)")
+  }
+
+  @Test("an order that no strategy takes is counted and gone where the site wants that")
+  func counted() async throws {
+    let source = #"{"condition":[[{"field":"company_id","logic":"eq","value":"7"}]]}"#
+    let outcomes = try await stage(source: source, untaken: .count).handle([
+      order(1, customer: 8), order(2, customer: 7),
+    ])
+    #expect(outcomes[0] == .done(.ignored))
+    #expect(outcomes[1].label == "forward")
   }
 
   private func order(_ id: Int64, customer: Int) -> Envelope {
@@ -40,7 +105,7 @@ struct TransformStageTests {
       let body = #"{"Data":{"Page1":[{"FBillNo":"SO\#(id)","FCustID":"C7"}]}}"#
       let bill = Bill(object: "SO", number: "SO\(id)", body: Array(body.utf8))
       // Attempts are counted anew at the next stage.
-      #expect(outcome == .forward(Envelope.order(id).carrying(.bill(bill, strategy: "test"))))
+      #expect(outcome == .forward([Envelope.order(id).carrying(.bill(bill, route))]))
     }
   }
 
@@ -72,8 +137,8 @@ struct TransformStageTests {
     #expect(outcomes.map { burial($0)?.reason.code } == [nil, .noStrategy, .orderMalformed])
     let body = #"{"Data":{"Page1":[{"FBillNo":"SO1","FCustID":"C7"}],"Page2":[{"A":"1"},{"A":"1"}]}}"#
     let bill = Bill(object: "SO", number: "SO1", body: Array(body.utf8))
-    #expect(outcomes[0] == .forward(Envelope.order(1).carrying(.bill(bill, strategy: "test"))))
-    #expect(burial(outcomes[1])?.reason.sentence == "order 2: the condition of strategy test does not take it")
+    #expect(outcomes[0] == .forward([Envelope.order(1).carrying(.bill(bill, route))]))
+    #expect(burial(outcomes[1])?.reason.sentence == "order 2: no strategy's condition takes it")
   }
 
   @Test("while the collections cannot be asked nothing is parked and nothing counted", arguments: [true, false])

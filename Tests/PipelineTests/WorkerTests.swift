@@ -32,7 +32,7 @@ struct WorkerTests {
     _ = await MemoryOutbox(broker).publish(ids.map { Parcel(to: .queue(.orders), .envelope(.order($0))) })
   }
 
-  @Sendable private static func bill(_ envelope: Envelope) -> Outcome { .forward(.bill(envelope.orderID.rawValue)) }
+  @Sendable private static func bill(_ envelope: Envelope) -> Outcome { .forward([.bill(envelope.orderID.rawValue)]) }
 
   @Test("each outcome goes where it belongs, and only then is its message acknowledged")
   func destinations() async throws {
@@ -40,7 +40,7 @@ struct WorkerTests {
     let reason = Reason(.k3Busy, "busy")
     let stage = ScriptedStage { envelope in
       switch envelope.orderID.rawValue {
-      case 1: .forward(.bill(1))
+      case 1: .forward([.bill(1)])
       case 2: .done(.duplicate)
       case 3: .retry(reason)
       case 4: .later(reason, afterSeconds: 60)
@@ -97,6 +97,40 @@ struct WorkerTests {
     #expect(broker.count(in: .bills) == arrived + 1)
     await inbox.stop()
     try await ended(running)
+  }
+
+  @Test("a message with several successors is acknowledged once, and not before the last of them is safe")
+  func severalSuccessors() async throws {
+    await enqueue(1, 2)
+    let refusals = Probe<OrderID>()
+    inner.fail { parcel in
+      guard case .envelope(let envelope) = parcel.content, envelope.orderID.rawValue == 12, refusals.events.isEmpty
+      else { return nil }
+      refusals.report(envelope.orderID)
+      return .refused("the queue is full")
+    }
+    let stage = ScriptedStage { envelope in
+      .forward((1...3).map { .bill(envelope.orderID.rawValue * 10 + $0) })
+    }
+    let running = Task { await worker(stage, inner).run() }
+    try await clock.sleepers(atLeast: 1)
+    #expect(inbox.acknowledged.events.map(\.count) == [1])
+    clock.advance(by: .seconds(1))
+    try await inbox.acknowledged.wait { $0.joined().count == 2 }
+    #expect(broker.count(in: .bills) == 6)
+    #expect(Set(inbox.acknowledged.events.joined()).count == 2)
+    await inbox.stop()
+    try await ended(running)
+  }
+
+  @Test("a stage that makes nothing of a message has it parked, not lost")
+  func nothingMade() async throws {
+    await enqueue(1)
+    let running = Task { await worker(ScriptedStage { _ in .forward([]) }, inner).run() }
+    try await inbox.acknowledged.wait { $0.joined().count == 1 }
+    await inbox.stop()
+    try await ended(running)
+    #expect(broker.parked(by: .transform).map { $0.burial?.reason.code } == [.configuration])
   }
 
   @Test("a message that cannot be read is parked as it came")

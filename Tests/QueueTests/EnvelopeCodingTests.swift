@@ -18,7 +18,8 @@ struct EnvelopeCodingTests {
       updateTime: BeijingTime(epochSeconds: 1_700_000_000), firstSeen: 1_700_000_000_123,
       content: .order(Array("{}".utf8)))
     bill = order.carrying(
-      .bill(Bill(object: "SO", number: "N-1", body: Array("{}".utf8)), strategy: "sales-order"))
+      .bill(Bill(object: "SO", number: "N-1", body: Array("{}".utf8)), BillRoute(strategy: "sales-order", stream: "SO"))
+    )
   }
 
   private func delivery(_ message: AMQPMessage) -> AMQPDelivery {
@@ -45,6 +46,60 @@ struct EnvelopeCodingTests {
     #expect(read(message(bill, .bills), .bills) == .success(bill))
     let tried = order.again(Reason(.inDoubt, "timeout"), counted: true)
     #expect(read(message(tried)) == .success(tried))
+  }
+
+  @Test("a bill of another stream, and one of several, come back as they went, in a form that older programs refuse")
+  func routes() throws {
+    let document = Bill(object: "SO", number: "N-1", body: Array("{}".utf8))
+    let routes = [
+      BillRoute(strategy: "s", stream: "returns"),
+      BillRoute(strategy: "s", stream: "SO", part: BillRoute.Part(2, of: 3)),
+      BillRoute(strategy: "s", stream: "SO", part: BillRoute.Part(1, of: 1)),
+    ]
+    for route in routes {
+      let envelope = order.carrying(.bill(document, route))
+      let message = message(envelope, .bills)
+      #expect(read(message, .bills) == .success(envelope))
+      #expect(message.properties[header: "ferry-format"] == .int(2))
+    }
+    #expect(message(bill, .bills).properties[header: "ferry-format"] == .int(1))
+    #expect(message(order.carrying(.bill(document, routes[1])), .bills).properties.messageID == "14000000000001-7-2")
+  }
+
+  @Test("a bill's notes travel with it; what is no list of notes is refused")
+  func notes() {
+    let note = BillNote(.movedDate, place: "Page1.Fdate", "2024-01-31 → 2024-02-01")
+    let noted = order.carrying(
+      .bill(
+        Bill(object: "SO", number: "N-1", body: Array("{}".utf8), notes: [note]),
+        BillRoute(strategy: "sales-order", stream: "SO")))
+    var message = message(noted, .bills)
+    #expect(read(message, .bills) == .success(noted))
+    message.properties.headers.removeAll { $0.name == "ferry-notes" }
+    message.properties.headers.append(AMQPHeader("ferry-notes", .string("{}")))
+    #expect(refusal(message, .bills) == "the header ferry-notes is no list of notes")
+  }
+
+  @Test("a bill without a stream is one of an earlier program, and belongs to its object's")
+  func streamless() throws {
+    var message = message(bill, .bills)
+    message.properties.headers.removeAll { $0.name == "ferry-stream" }
+    #expect(read(message, .bills) == .success(bill))
+    message.properties.headers.append(AMQPHeader("ferry-stream", .string("")))
+    #expect(refusal(message, .bills) == "the header ferry-stream is no stream's name")
+  }
+
+  @Test("a part beyond its count, and a part of which the message id does not tell, are refused")
+  func parts() throws {
+    let route = BillRoute(strategy: "s", stream: "SO", part: BillRoute.Part(2, of: 3))
+    var message = message(
+      order.carrying(.bill(Bill(object: "SO", number: "N-1", body: Array("{}".utf8)), route)), .bills)
+    message.properties.headers.removeAll { $0.name == "ferry-parts" }
+    #expect(refusal(message, .bills) == "the header ferry-parts is missing")
+    message.properties.headers.append(AMQPHeader("ferry-parts", .int(1)))
+    #expect(refusal(message, .bills) == "the header ferry-part is a number out of range")
+    message.properties.headers.removeAll { $0.name == "ferry-part" }
+    #expect(try #require(refusal(message, .bills)).contains("message id"))
   }
 
   @Test("a message is persistent, mandatory, and says what it is")
@@ -91,7 +146,7 @@ struct EnvelopeCodingTests {
   @Test("what is not a message of the flow is refused, each with its reason")
   func refusals() throws {
     var newer = message(order)
-    newer.properties.headers[0] = AMQPHeader("ferry-format", .int(2))
+    newer.properties.headers[0] = AMQPHeader("ferry-format", .int(3))
     #expect(try #require(refusal(newer)).contains("newer than this program"))
 
     var typeless = message(order)

@@ -246,12 +246,29 @@ struct K3BillTests {
     }
   }
 
-  @Test("deliveries and returns are only stored")
-  func storedOnly() async throws {
+  @Test("deliveries and returns are kept as they came, once under a number, and can be found by it")
+  func others() async throws {
     try await withK3 { desk in
       let reply = try desk.post("/K3API/Sales_Delivery/Save", #"{"Data":{"Page1":[{"FROB":-1}],"Page2":[{}]}}"#).json()
       #expect(reply.at("Data.BillNo")?.string == "XOUT000001")
       #expect(try desk.stats().at("others.Sales_Delivery")?.int64 == 1)
+      let notice = #"{"Data":{"Page1":[{"FBillNo":"R-1"}],"Page2":[{"Fauxqty":"-3"}]}}"#
+      #expect(try desk.post("/K3API/Goods_Return_Notice/Save", notice).json().at("Data.BillNo")?.string == "R-1")
+      let again = try desk.post("/K3API/Goods_Return_Notice/Save", notice).json()
+      #expect(again["StatusCode"]?.int64 == 201)
+      #expect(try desk.stats().at("others.Goods_Return_Notice")?.int64 == 1)
+      for (number, count) in [("R-1", Int64(1)), ("R-2", 0)] {
+        let ask =
+          #"{"Data":{"PageSize":10,"PageIndex":1,"SelectPage":1,"Fields":"FBillNo","Filter":"[FBillNo]='\#(number)'"}}"#
+        let list = try desk.post("/K3API/Goods_Return_Notice/GetList", ask).json()
+        #expect(list.at("Data.ROWCOUNT")?.int64 == count)
+      }
+      let shown = try desk.post("/K3API/Goods_Return_Notice/GetDetail", #"{"Data":{"FBillNo":"R-1"}}"#).json()
+      #expect(shown.at("Data.Page1.0.FBillNo")?.string == "R-1")
+      #expect(shown.at("Data.Page2.0.Fauxqty")?.string == "-3")
+      #expect(
+        try desk.get("/K3API/Goods_Return_Notice/GetTemplate").json().at("Data.Data.Page2.0.FSourceBillNo") != nil)
+      #expect(try desk.get("/K3API/Goods_Return_Notice/Update").status == 404)
     }
   }
 

@@ -8,21 +8,30 @@ public enum LedgerFailure: Error, Sendable, Equatable {
   case broken(String)
 }
 
-/// A worker's wish to write an order's bill.
+/// A worker's wish to write a bill.
 public struct ClaimRequest: Sendable, Equatable {
-  /// The order.
-  public let orderID: OrderID
-  /// The revision to be written.
+  /// Which bill of which order.
+  public let bill: BillID
+  /// The order's revision to be written.
   public let revision: Int64
+  /// K/3's object, such as `SO`: its bills' numbers are unique among themselves.
+  public let object: String
   /// The number that the mapping gave the bill; the external key is derived from it at the first claim.
   public let billNumber: String
   /// Fingerprint of the bill's body.
   public let payloadHash: Int64
+  /// The order may have several bills in this stream: the other ones' revisions count, too.
+  public var isOneOfSeveral = false
+  /// The strategy that made the bill; kept for people.
+  public var strategy = ""
+  /// What the mapping noted of the bill, JSON; kept for people.
+  public var notes: String?
 
   /// A claim.
-  public init(orderID: OrderID, revision: Int64, billNumber: String, payloadHash: Int64) {
-    self.orderID = orderID
+  public init(_ bill: BillID, revision: Int64, object: String, billNumber: String, payloadHash: Int64) {
+    self.bill = bill
     self.revision = revision
+    self.object = object
     self.billNumber = billNumber
     self.payloadHash = payloadHash
   }
@@ -48,7 +57,7 @@ public enum ClaimAnswer: Sendable, Equatable {
 
 /// A claim that was granted.
 public struct Claim: Sendable, Equatable {
-  /// The external key, fixed for the order at its first claim.
+  /// The external key, fixed for the bill at its first claim.
   public let key: String
   /// Fencing token: settles count only with it.
   public let token: Int64
@@ -78,25 +87,29 @@ public struct Settlement: Sendable, Equatable {
     case parked(ReasonCode)
   }
 
-  /// The order.
-  public let orderID: OrderID
+  /// Which bill of which order.
+  public let bill: BillID
   /// The claim's token.
   public let token: Int64
   /// What became of it.
   public let result: Result
 
   /// A settlement.
-  public init(orderID: OrderID, token: Int64, result: Result) {
-    self.orderID = orderID
+  public init(_ bill: BillID, token: Int64, result: Result) {
+    self.bill = bill
     self.token = token
     self.result = result
   }
 }
 
-/// The loader's memory: one row per order, many rows a statement.
+/// The loader's memory: one row per bill, many rows a statement.
 public protocol SyncLedger: Sendable {
-  /// Claims orders; committed when it returns. One answer per request, in order; two requests for one order in a batch
+  /// Claims bills; committed when it returns. One answer per request, in order; two requests for one bill in a batch
   /// are answered as if they came one after the other.
+  ///
+  /// Of several bills of an order (`isOneOfSeveral`) none is granted beside another one of the same stream that has a
+  /// newer revision (`stale`), or that is or may be in K/3 with an older one (`changedAfterWritten`, or `busy` and
+  /// `tooEarly` while that is being found out).
   /// - Parameter leaseSeconds: how long nobody else may take them.
   func claim(_ requests: [ClaimRequest], leaseSeconds: Int) async throws(LedgerFailure) -> [ClaimAnswer]
   /// Records outcomes; committed when it returns. One flag per settlement, in order: false when the claim's token is

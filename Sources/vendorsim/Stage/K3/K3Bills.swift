@@ -160,22 +160,4 @@ extension K3Site {
     if let bill = orders.bills[position], bill.status != 0 { throw .data("单据已审核,不能修改") }
     return position
   }
-
-  /// Sales_Delivery and Goods_Return_Notice: kept as they came.
-  func storeOnly(_ call: inout Call) throws(Refusal) -> Reply {
-    guard let root = call.root,
-      let page = BillReader.member(try BillReader.data(root, settings: settings), "Page1", settings)?[0]
-    else { throw .badParameters }
-    var number = BillReader.member(page, "FBillNo", settings)?.text ?? ""
-    let kept = others[call.object]?.count ?? 0
-    if number.isEmpty { number = "\(call.object == "Sales_Delivery" ? "XOUT" : "RETN")\(padded(kept + 1, 6))" }
-    others[call.object, default: []].append(call.request.body)
-    call.wrote = true
-    return success { writer in
-      writer.object { data in
-        data.member("BillNo", number)
-        data.member("BillInterID", kept + 1)
-      }
-    }
-  }
 }

@@ -30,8 +30,8 @@ final class K3Site: Site {
   let lines = FieldTable.lines()
   let figures: FigureFields
   var orders = BillStore()
-  /// Bills of types that are only stored: raw bodies by object.
-  var others: [String: [[UInt8]]] = [:]
+  /// Bills of kinds that are kept as they came, by object.
+  var others: [String: [OtherBill]] = [:]
   /// Saves and refused duplicates by external key.
   var tallies: [String: Tally] = [:]
   var saves = 0
@@ -199,8 +199,7 @@ final class K3Site: Site {
       default: return nil
       }
     }
-    let isStoredOnly = call.object == "Sales_Delivery" || call.object == "Goods_Return_Notice"
-    return isStoredOnly && call.action == "Save" ? storeOnly : nil
+    return Self.otherObjects.contains(call.object) ? otherAction(call.action) : nil
   }
 
   /// What faults of this call are drawn by: the bill number, or the filter.

@@ -3,8 +3,10 @@ import JSON
 /// Enumerations, fields, and the two ways to change an order through the API.
 extension OKKISite {
   private static let statuses: [(code: Int64, name: String)] = [
-    (1_101_043_687, "草稿"), (OrderMaker.confirmed, "已确认"), (1_101_043_689, "已完成"), (1_101_043_690, "内贸-退货"),
+    (1_101_043_687, "草稿"), (OrderMaker.confirmed, "已确认"), (1_101_043_689, "已完成"), (returned, "内贸-退货"),
   ]
+  /// The site's own status of an order whose goods came back.
+  static let returned: Int64 = 1_101_043_690
 
   func orderEnums(_ request: Request) -> Reply {
     success(reserving: 1_024) { writer in

@@ -1,0 +1,125 @@
+public import JSON
+public import Orders
+
+/// Strategies side by side. Each decides by its condition which orders it takes; an order may go to several, and becomes a
+/// bill of each.
+public struct StrategySet: Sendable {
+  /// A strategy that takes an order, and what it maps of it.
+  public struct Taker: Sendable {
+    /// The strategy.
+    public let strategy: Strategy
+    /// At least one; each becomes a bill.
+    public let documents: [JSONDocument]
+  }
+
+  /// All of them, by name; also those that take nothing because they are off.
+  public let strategies: [Strategy]
+  private let active: [(strategy: Strategy, mapper: Mapper)]
+
+  /// A set.
+  /// - Throws: `StrategySetProblem` when two strategies would take every order into one stream.
+  public init(_ strategies: [Strategy]) throws(StrategySetProblem) {
+    self.strategies = strategies.sorted { $0.name < $1.name }
+    active = self.strategies.filter { !$0.isOff }.map { ($0, Mapper($0)) }
+    for (position, first) in active.enumerated() {
+      for second in active[(position + 1)...] where first.strategy.stream == second.strategy.stream {
+        if first.strategy.takesAll, second.strategy.takesAll {
+          throw StrategySetProblem(
+            "\(first.strategy.name) and \(second.strategy.name) both take every order into the stream "
+              + "\(first.strategy.stream); give them conditions, or one of them a ferry.stream of its own")
+        }
+      }
+    }
+  }
+
+  /// Who takes an order; nobody is an answer, too.
+  ///
+  /// A strategy with `ferry.exclusive` that takes it keeps it from all others.
+  /// - Throws: `MappingFailures` when the order is no object, cannot be cut into documents, or is taken twice into one
+  ///   stream.
+  public func takers(of order: JSONDocument) throws(MappingFailures) -> [Taker] {
+    guard order.root.kind == .object else {
+      throw MappingFailures(failures: [MappingFailure(.orderMalformed, target: "", "the order is not an object")])
+    }
+    var takers: [Taker] = []
+    for (strategy, mapper) in active {
+      switch try mapper.selection(of: order.root) {
+      case .refused: break
+      case .whole: takers.append(Taker(strategy: strategy, documents: [order]))
+      case .changed(let documents): takers.append(Taker(strategy: strategy, documents: documents))
+      }
+    }
+    if takers.count < 2 { return takers }
+    let exclusive = takers.filter { $0.strategy.isExclusive }
+    let chosen = exclusive.isEmpty ? takers : exclusive
+    try Self.refuseClash(among: chosen, isExclusive: !exclusive.isEmpty)
+    return chosen
+  }
+
+  private static func refuseClash(among takers: [Taker], isExclusive: Bool) throws(MappingFailures) {
+    if isExclusive, takers.count > 1 {
+      let names = takers.map { $0.strategy.name }.joined(separator: ", ")
+      throw clash("\(names) are exclusive and all take the order")
+    }
+    var streams: [String: String] = [:]
+    for taker in takers {
+      let strategy = taker.strategy
+      if let other = streams.updateValue(strategy.name, forKey: strategy.stream) {
+        throw clash("\(other) and \(strategy.name) both take the order into the stream \(strategy.stream)")
+      }
+    }
+  }
+
+  private static func clash(_ sentence: String) -> MappingFailures {
+    MappingFailures(failures: [MappingFailure(.strategyClash, target: "", sentence)])
+  }
+
+}
+
+extension [StrategySet.Taker] {
+  /// The questions that mapping will ask; ask them all at once and pass the answers to `bills`.
+  public func lookups(inputs: MappingInputs) -> [LookupKey] {
+    flatMap { taker in
+      let mapper = Mapper(taker.strategy)
+      return taker.documents.flatMap { mapper.lookups(of: $0.root, inputs: inputs) }
+    }
+  }
+
+  /// All bills of the order, with their routes, or none.
+  /// - Throws: `MappingFailures`: all fields of all bills that cannot be mapped.
+  public func bills(
+    lookups: LookupTable, inputs: MappingInputs
+  ) throws(MappingFailures) -> [(bill: Bill, route: BillRoute)] {
+    var result: [(bill: Bill, route: BillRoute)] = []
+    var failures: [MappingFailure] = []
+    for taker in self {
+      let strategy = taker.strategy
+      do throws(MappingFailures) {
+        let bills = try Mapper(strategy).bills(of: taker.documents.map(\.root), lookups: lookups, inputs: inputs)
+        for (position, bill) in bills.enumerated() {
+          let part = strategy.splits ? BillRoute.Part(position + 1, of: bills.count) : nil
+          result.append((bill, BillRoute(strategy: strategy.name, stream: strategy.stream, part: part)))
+        }
+      } catch {
+        failures += count == 1 ? error.failures : error.failures.map { $0.named(strategy.name) }
+      }
+    }
+    guard failures.isEmpty else { throw MappingFailures(failures: failures) }
+    return result
+  }
+}
+
+extension MappingFailure {
+  /// The same with the strategy's name before its target.
+  fileprivate func named(_ strategy: String) -> MappingFailure {
+    MappingFailure(code, target: target.isEmpty ? strategy : "\(strategy) \(target)", sources: sources, sentence)
+  }
+}
+
+/// Strategies that cannot stand side by side.
+public struct StrategySetProblem: Error, Sendable, CustomStringConvertible {
+  /// One sentence.
+  public let description: String
+
+  init(_ description: String) { self.description = description }
+}
