@@ -7,7 +7,9 @@ struct ResidualRule: Sendable {
   /// The array of lines in the bill.
   let lines: Path
   /// Fields of a line.
-  let quantity, price, amount: Path
+  let quantity, price, amount: Field
+  /// What messages call price × quantity.
+  let product: String
   /// Decimals that both sides are compared with.
   let decimals: Int
   /// Largest difference that is let through, 0 or more…
@@ -16,6 +18,22 @@ struct ResidualRule: Sendable {
   let perUnit: ExactDecimal
   /// What the three are made of.
   let sources: [String]
+
+  /// A field and what messages call it, which is not put together anew for each line.
+  struct Field: Sendable {
+    let path: Path
+    let name: String
+
+    init(_ path: Path) {
+      self.path = path
+      name = path.text
+    }
+
+    /// Its number in a row; nil when it has none.
+    func number(in row: [JSONMember]) throws(ValueError) -> ExactDecimal? {
+      try TargetField.number(TargetField.value(path, in: row), name)
+    }
+  }
 
   private static let known = ["lines", "quantity", "price", "amount", "decimals", "tolerance", "perUnit"]
 
@@ -59,7 +77,8 @@ struct ResidualRule: Sendable {
         }
       }
     }
-    (lines, quantity, price, amount) = (paths[0], paths[1], paths[2], paths[3])
+    (lines, quantity, price, amount) = (paths[0], Field(paths[1]), Field(paths[2]), Field(paths[3]))
+    product = "\(price.name) × \(quantity.name)"
     self.tolerance = tolerance
     self.perUnit = perUnit ?? .zero
     self.decimals = decimals ?? 2
@@ -70,12 +89,11 @@ struct ResidualRule: Sendable {
 extension MappingRun {
   /// Holds each line's amount against its price and quantity, as they stand in the bill.
   mutating func check(_ rule: ResidualRule, in document: [JSONMember]) {
-    TargetField.rows(rule.lines, in: document) { row, place in
-      let here: Place = { "\(place.text).\(rule.price.text)" }
+    TargetField.rows(rule.lines, in: document) { row, lines, position in
+      let here = { TargetPlace.member(.element(lines, position), rule.price.name).text }
       do throws(ValueError) {
-        guard let quantity = try TargetField.number(TargetField.value(rule.quantity, in: row), rule.quantity.text),
-          let price = try TargetField.number(TargetField.value(rule.price, in: row), rule.price.text),
-          let amount = try TargetField.number(TargetField.value(rule.amount, in: row), rule.amount.text)
+        guard let quantity = try rule.quantity.number(in: row), let price = try rule.price.number(in: row),
+          let amount = try rule.amount.number(in: row)
         else { return }
         try check(rule, quantity, price, amount, at: here)
       } catch { fail(error.code, here, error.sentence, rule.sources) }
@@ -85,7 +103,6 @@ extension MappingRun {
   private mutating func check(
     _ rule: ResidualRule, _ quantity: ExactDecimal, _ price: ExactDecimal, _ amount: ExactDecimal, at place: Place
   ) throws(ValueError) {
-    let product = "\(rule.price.text) × \(rule.quantity.text)"
     do throws(ArithmeticError) {
       let computed = try price.multiplied(by: quantity)
       if computed.rounded(scale: rule.decimals) == amount.rounded(scale: rule.decimals) { return }
@@ -93,10 +110,10 @@ extension MappingRun {
       let allowed = try rule.tolerance.adding(rule.perUnit.multiplied(by: quantity.magnitude)).normalized
       if residual.magnitude > allowed {
         let more = rule.perUnit.isZero ? "" : " and \(rule.perUnit) a unit"
-        let sentence = "\(product) is not \(rule.amount.text): they differ by more than \(rule.tolerance)\(more)"
+        let sentence = "\(rule.product) is not \(rule.amount.name): they differ by more than \(rule.tolerance)\(more)"
         return fail(.amountMismatch, place, sentence, rule.sources)
       }
-      notes.add(.residual, place(), "\(rule.amount.text) less \(product) is \(residual)")
-    } catch { throw .overflow(product) }
+      notes.add(.residual, place(), "\(rule.amount.name) less \(rule.product) is \(residual)")
+    } catch { throw .overflow(rule.product) }
   }
 }

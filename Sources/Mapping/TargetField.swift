@@ -41,10 +41,23 @@ enum TargetField {
     }
   }
 
-  /// Calls `body` with each object at a path: the rows of an array.
-  static func rows(_ path: Path, in members: [JSONMember], _ body: ([JSONMember], TargetPlace) -> Void) {
-    forEach(path.segments[...], in: members) { value, place in
-      if case .object(let row) = value { body(row, place) }
+  /// Calls `body` with each object of the arrays at a path, where the array stands, and its position there: a place for
+  /// each row of each bill would be an allocation that mostly nobody looks at.
+  static func rows(_ path: Path, in members: [JSONMember], _ body: ([JSONMember], TargetPlace, Int) -> Void) {
+    rows(path.segments[...], in: members, at: .document, body)
+  }
+
+  private static func rows(
+    _ path: ArraySlice<String>, in members: [JSONMember], at place: TargetPlace,
+    _ body: ([JSONMember], TargetPlace, Int) -> Void
+  ) {
+    guard let name = path.first, let member = members.first(where: { $0.key == name }) else { return }
+    let (rest, place) = (path.dropFirst(), TargetPlace.member(place, name))
+    if case .object(let inner) = member.value { return rows(rest, in: inner, at: place, body) }
+    guard case .array(let elements) = member.value else { return }
+    for (position, element) in elements.enumerated() {
+      guard case .object(let row) = element else { continue }
+      if rest.isEmpty { body(row, place, position) } else { rows(rest, in: row, at: .element(place, position), body) }
     }
   }
 

@@ -116,6 +116,22 @@ struct ResidualTests {
     #expect(try found(given, #"{"lines":[]}"#) == [])
   }
 
+  @Test("lines and their fields may lie within objects and arrays")
+  func nested() throws {
+    let price = #"{"field":"P","type":"object","children":[\#(field("V", "{{l.p}}"))]}"#
+    let rows = array("R", "l", [field("Q", "{{l.q}}"), price, field("A", "{{l.a}}")].joined(separator: ","))
+    let rule = #"{"lines":"O.H.R","quantity":"Q","price":"P.V","amount":"A","tolerance":1}"#
+    let strategy = try MappingTests.strategy(
+      #"{"field":"O","type":"object","children":[\#(array("H", nil, rows))]}"#, rules: #""key":"N","residual":\#(rule)"#
+    )
+    #expect(
+      try found(strategy, #"{"l":[{"q":1,"p":2,"a":2},{"q":2,"p":2,"a":"4.5"},{"q":2,"p":3,"a":4}]}"#)
+        == ["amount_mismatch O.H[0].R[2].P.V"])
+    #expect(
+      try found(strategy, #"{"l":[{"q":1,"p":2,"a":2},{"q":2,"p":2,"a":"4.5"}]}"#)
+        == ["residual O.H[0].R[1].P.V: A less P.V × Q is 0.5"])
+  }
+
   @Test("more than a hundred notes are counted, not dropped in silence")
   func hundred() throws {
     func lines(_ count: Int) -> String {
