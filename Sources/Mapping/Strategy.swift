@@ -12,6 +12,9 @@ public struct Strategy: Sendable {
   /// What is odd in the files and yet can be meant; for `ferry check` and the log.
   public let warnings: [StrategyProblem]
 
+  /// The collections that its lookups ask.
+  public var collections: Set<String> { Set(table.lookups.map(\.collection)) }
+
   /// Where the bill's number stands in the body, such as `Page1.FBillNo`.
   public var key: String { keyPath.text }
 
@@ -27,11 +30,8 @@ public struct Strategy: Sendable {
   ///   - name: its folder's name.
   ///   - source: text of `source.json`, at most 1 MiB.
   ///   - target: text of `target.json`, at most 1 MiB.
-  ///   - collections: names of the collections that are filled; nil when that is not known here.
   /// - Throws: `StrategyProblems` with every problem of both files.
-  public init(
-    name: String, source: [UInt8], target: [UInt8], collections: Set<String>? = nil
-  ) throws(StrategyProblems) {
+  public init(name: String, source: [UInt8], target: [UInt8]) throws(StrategyProblems) {
     var sourceProblems = ProblemList(file: "source.json", text: source)
     var targetProblems = ProblemList(file: "target.json", text: target)
     let sourceRoot = DocumentContent.root(source, &sourceProblems)
@@ -47,14 +47,13 @@ public struct Strategy: Sendable {
     condition = orders.condition
 
     object = targetRoot.map { Self.object($0, &targetProblems) } ?? ""
-    let known = KnownData(fields: orders.declared, collections: collections)
+    let known = KnownData(fields: orders.declared)
     let own = targetRoot.flatMap { TargetRules($0, known, &targetProblems) }
     keyPath = own?.key ?? TargetRules.usualKey
     var bills = DocumentContent()
     if let targetRoot {
       Slips.check(document: targetRoot, &targetProblems)
       bills = DocumentContent(target: targetRoot, known, made: orders.made, &targetProblems)
-      Self.refuseOperators(of: bills, &targetProblems)
     }
     amounts = own?.amounts.map { AmountRule($0, &bills.table) }
     preparation = own?.preparation
@@ -64,15 +63,6 @@ public struct Strategy: Sendable {
     let problems = sourceProblems.problems + targetProblems.problems
     warnings = sourceProblems.warnings + targetProblems.warnings
     if !problems.isEmpty { throw StrategyProblems(problems: problems, warnings: warnings) }
-  }
-
-  /// The collections answer by equality alone: by anything else nothing would ever be found.
-  private static func refuseOperators(of bills: DocumentContent, _ problems: inout ProblemList) {
-    for lookup in bills.table.lookups where lookup.test != nil {
-      let sentence =
-        "a query of «\(excerpt(lookup.collection))» compares otherwise than by $eq, which the collections do not answer"
-      problems.report(sentence, at: "request", offset: nil)
-    }
   }
 
   /// Filters of the list request that the poller does not send: it reads all orders, so a strategy that counts on a

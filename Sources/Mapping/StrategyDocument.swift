@@ -24,10 +24,9 @@ public struct StrategyDocument: Sendable {
   ///   - file: what the file is called in problems.
   ///   - text: the file, at most 1 MiB.
   ///   - source: the document that the records come from, for a target that reads fields which it makes.
-  ///   - collections: names of the collections that are filled; nil when that is not known here.
   /// - Throws: `StrategyProblems` with every problem.
   public init(
-    file: String, text: [UInt8], source: StrategyDocument? = nil, collections: Set<String>? = nil
+    file: String, text: [UInt8], source: StrategyDocument? = nil
   ) throws(StrategyProblems) {
     var problems = ProblemList(file: file, text: text)
     guard let root = DocumentContent.root(text, &problems) else {
@@ -42,8 +41,7 @@ public struct StrategyDocument: Sendable {
       kind == .source
       ? DocumentContent(source: root, &problems)
       : DocumentContent(
-        target: root, KnownData(fields: source?.content.declared, collections: collections),
-        made: source?.content.made ?? [], &problems)
+        target: root, KnownData(fields: source?.content.declared), made: source?.content.made ?? [], &problems)
     guard problems.problems.isEmpty else {
       throw StrategyProblems(problems: problems.problems, warnings: problems.warnings)
     }
@@ -140,7 +138,7 @@ struct DocumentContent: Sendable {
     declared = SourceFields(root["response"], made: made.map(\.name))
     condition = Condition.read(root["condition"], &problems)
     Slips.refuse(["beatFlat", "operation"], in: root, &problems)
-    var reader = DescriptorReader(problems, known: KnownData(fields: nil, collections: nil), isSource: true)
+    var reader = DescriptorReader(problems, known: KnownData(fields: nil), isSource: true)
     if let request = root["request"] {
       fields = reader.descriptors(request, at: "request")
     } else if let parameters = root["params"] {
