@@ -1,7 +1,6 @@
 import FoundationEssentials
 import JSON
 import Mapping
-import Pipeline
 
 /// All problems of a strategy at once, each with its file's path.
 struct StrategyFolderProblems: Error, CustomStringConvertible {
@@ -55,7 +54,7 @@ enum StrategyFolder {
   private static func compiled(_ name: String, in folder: String) throws -> Strategy {
     let (source, target) = (try file("source.json", in: folder), try file("target.json", in: folder))
     do throws(StrategyProblems) {
-      return try Strategy(name: name, source: source, target: target, collections: [Poller.customersCollection])
+      return try Strategy(name: name, source: source, target: target)
     } catch {
       throw StrategyFolderProblems(error, folder: folder)
     }

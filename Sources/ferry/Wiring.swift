@@ -146,10 +146,14 @@ final class Wiring: Sendable {
         logger.warning("The strategy has something odd", metadata: ["warning": "\(warning)"])
       }
       let database = try database(connections: 2)
-      let collections = CachedCollections(PostgresCollections(database), clock: clock)
+      let collections = PostgresCollections(database)
+      let stage = TransformStage(strategy: strategy, collections: CachedCollections(collections, clock: clock))
       return try worker(
-        TransformStage(strategy: strategy, collections: collections), database,
-        partners: [.postgresql, .rabbitmq, .setup], shape: WorkerShape(batchSize: 128, concurrentBatches: 2))
+        stage, database, partners: [.postgresql, .rabbitmq, .setup],
+        shape: WorkerShape(batchSize: 128, concurrentBatches: 2)
+      ).beside { [clock, logger] in
+        await FilledCollections.tell(of: strategy.collections, in: collections, clock: clock, logger: logger)
+      }
     case .load:
       let times = LoadTimes(
         leaseSeconds: settings.whole(.leaseSeconds), saveSeconds: settings.whole(.k3SaveTimeout),
