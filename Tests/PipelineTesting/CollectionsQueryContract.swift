@@ -100,6 +100,11 @@ public let collectionsQueryContract: [ContractCase<any Collections>] =
       #expect(
         try await collections.serial(.all([field("a", .oneOf, "2", "1"), field("b", .greater, "100")])) == "S101")
       #expect(try await collections.serial(field("b", .greater, "110"), ("a", "1")) == "S112")
+      // Of the one value there are many before the one that holds, of the other a single one behind it.
+      try await collections.fill((201...220).map { #"{"d":"many","e":\#($0),"serial_id":"S\#($0)"}"# }, from: 201)
+      try await collections.fill([#"{"d":"one","e":230,"serial_id":"S230"}"#], from: 230)
+      #expect(
+        try await collections.serial(.all([field("d", .oneOf, "one", "many"), field("e", .greater, "217")])) == "S218")
     },
     ContractCase("records that a repeated key hides do not keep others from being found") { collections async throws in
       try await collections.fill((1...20).map { #"{"a":"x","a":"y","serial_id":"S\#($0)"}"# })
