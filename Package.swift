@@ -59,7 +59,7 @@ let package = Package(
     room("OKKI", ["JSON", "Orders", "Pipeline", "Curl"]),
     room("K3", ["JSON", "Orders", "Pipeline", "Curl"]),
     room("Queue", ["JSON", "Orders", "Pipeline", "AMQP", "Curl"]),
-    room("Ledger", ["JSON", "Orders", "Pipeline", "PostgreSQL"]),
+    room("Ledger", ["JSON", "Orders", "Pipeline", "PostgreSQL", "PCRE2"]),
     room("Telemetry", ["JSON", logging, coreMetrics]),
     room("Workbench", ["JSON", "Orders", "Mapping", "PCRE2"]),
     room("Console", ["Telemetry", logging, lifecycle, hummingbird, nio[0]]),
@@ -93,8 +93,9 @@ let package = Package(
       path: "Sources/vendorsim/Program", swiftSettings: house),
     // Measures parts by themselves; not shipped.
     .executableTarget(
-      name: "ferrybench", dependencies: ["JSON", "Orders", "Expressions", "Mapping"], path: "Sources/ferrybench",
-      swiftSettings: house),
+      name: "ferrybench",
+      dependencies: ["JSON", "Orders", "Expressions", "Mapping", "Pipeline", "Ledger", "PostgreSQL"],
+      path: "Sources/ferrybench", swiftSettings: house),
 
     // Servers on plain sockets, which do what a test says.
     .target(name: "TestSockets", dependencies: ["DriverThread"], path: "Tests/TestSockets", swiftSettings: house),
@@ -102,7 +103,7 @@ let package = Package(
     .target(name: "AMQPTesting", dependencies: ["DriverThread"], path: "Tests/AMQPTesting", swiftSettings: house),
     // Doubles of the ports and the contracts that doubles and adapters keep.
     .target(
-      name: "PipelineTesting", dependencies: ["JSON", "Orders", "Pipeline", "TestSockets", logging],
+      name: "PipelineTesting", dependencies: ["JSON", "Orders", "Pipeline", "PCRE2", "TestSockets", logging],
       path: "Tests/PipelineTesting", swiftSettings: house),
 
     // Tests, in the order of the rooms.
@@ -115,7 +116,7 @@ let package = Package(
     tests("OKKITests", ["OKKI", "JSON", "Orders", "Pipeline", "Curl", "PipelineTesting", "VendorStage"]),
     tests("K3Tests", ["K3", "JSON", "Orders", "Pipeline", "Curl", "PipelineTesting", "VendorStage"]),
     tests("QueueTests", ["Queue", "AMQP", "AMQPTesting", "Curl", "JSON", "Orders", "Pipeline", "PipelineTesting"]),
-    tests("LedgerTests", ["Ledger", "Orders", "Pipeline", "PipelineTesting", "PostgreSQL"]),
+    tests("LedgerTests", ["Ledger", "JSON", "Orders", "Pipeline", "PipelineTesting", "PostgreSQL"]),
     tests("WorkbenchTests", ["Workbench", "JSON", "Mapping", "Orders"]),
     tests("TelemetryTests", ["Telemetry", "JSON", logging, coreMetrics]),
     tests("AMQPTests", ["AMQP", "AMQPTesting", "DriverThread"]),
@@ -131,6 +132,6 @@ let package = Package(
     tests("ArchitectureTests", []),
     tests(
       "EndToEndTests",
-      ["PipelineTesting", "DriverThread", "AMQP", "Curl", "JSON", "Orders", "Pipeline", "Queue"]),
+      ["PipelineTesting", "DriverThread", "AMQP", "Curl", "PostgreSQL", "JSON", "Orders", "Pipeline", "Queue"]),
   ]
 )

@@ -98,6 +98,7 @@ public struct Migrator: Sendable {
       _ = try await session.transaction(statements)
       applied.append("\(step.version) (\(step.name))")
     }
+    for step in steps { try await step.afterwards?(session) }
     return applied
   }
 
@@ -127,4 +128,6 @@ public struct Migrator: Sendable {
 enum AdvisoryLock {
   static let migration: Int64 = 0x0066_6d01
   static let poller: Int64 = 0x0066_6d02
+  /// The second half is made of the schema's and the collection's names.
+  static let collection: Int64 = 0x0066_6d03
 }

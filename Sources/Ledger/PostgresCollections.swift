@@ -1,137 +1,246 @@
-public import JSON
+import JSON
 public import Orders
+import PCRE2
 public import Pipeline
 import PostgreSQL
 
 /// Collections in PostgreSQL: any scalar field of a record can be asked for, through one index.
 ///
-/// Records are kept byte for byte. Each scalar member of the record's object is indexed by a 64-bit fingerprint of its
-/// text, so that `5` and `"5"` are the same; what the index finds is compared with the record itself.
+/// Records are kept byte for byte. Each scalar of the record, also in objects within it, is indexed by a 64-bit fingerprint
+/// of its text, so that `5` and `"5"` are the same; what the index finds is compared with the record itself. A query
+/// that names no equality reads the collection in the order of its ids, within limits.
 public final class PostgresCollections: Collections {
-  private let database: LedgerDatabase
-  /// Members of a record that can be asked for; those behind are kept but not found.
-  private static let fieldsPerRecord = 1_000
-  private static let bytesPerStatement = 4 << 20
-  /// Records looked at per question: more than one only in case a fingerprint is shared by chance.
-  private static let candidates = 3
+  /// What one `find` may cost where the index does not lead to the answer.
+  public struct Limits: Sendable {
+    /// Most records of a collection that are read, 1 or more.
+    public var scannedRecords = 100_000
+    /// Most records looked at that the index offers, 4 or more.
+    public var candidates = 5_000
+    /// Longest time that collections are read. Questions still open then are not answered.
+    public var scanTime = Duration.seconds(10)
+
+    /// The limits above.
+    public init() {}
+  }
+
+  let database: LedgerDatabase
+  let limits: Limits
 
   /// Collections on a migrated database.
-  public init(_ database: LedgerDatabase) { self.database = database }
+  public init(_ database: LedgerDatabase, limits: Limits = Limits()) {
+    self.database = database
+    self.limits = limits
+  }
+
+  /// A question that the index can lead to the answer of.
+  private struct Probed {
+    let position: Int
+    let key: LookupKey
+    let probes: [[LookupKey.Condition]]
+  }
 
   /// Finds records, as the port says. Ids are ordered by length, then by bytes, so that numbers are in their order.
-  public func find(_ keys: [LookupKey]) async throws(LedgerFailure) -> [JSONDocument?] {
+  public func find(_ keys: [LookupKey]) async throws(LedgerFailure) -> [LookupAnswer] {
     var positions: [LookupKey: Int] = [:]
-    var questions: [LookupKey] = []
-    for key in keys where !key.conditions.isEmpty && positions[key] == nil {
-      positions[key] = questions.count
-      questions.append(key)
+    var probed: [Probed] = []
+    var read: [CollectionScan.Question] = []
+    for key in keys where positions[key] == nil && !(key.conditions.isEmpty && key.filter == nil) {
+      let position = positions.count
+      positions[key] = position
+      if let probes = LookupProbes.of(key) {
+        probed.append(Probed(position: position, key: key, probes: probes))
+      } else {
+        read.append(CollectionScan.Question(position: position, key: key))
+      }
     }
-    var found: [JSONDocument?] = Array(repeating: nil, count: questions.count)
-    for start in stride(from: 0, to: questions.count, by: rowsPerStatement) {
-      let part = Array(questions[start..<min(start + rowsPerStatement, questions.count)])
-      for (offset, document) in try await look(part).enumerated() { found[start + offset] = document }
+    var answers: [LookupAnswer] = Array(repeating: .nothing, count: positions.count)
+    try await probe(probed, &answers)
+    if !read.isEmpty {
+      let scan = CollectionScan(database, limits)
+      for (position, answer) in try await scan.answers(to: read) { answers[position] = answer }
     }
-    return keys.map { key in positions[key].flatMap { found[$0] } }
+    return keys.map { key in positions[key].map { answers[$0] } ?? .nothing }
   }
 
-  private func look(_ questions: [LookupKey]) async throws(LedgerFailure) -> [JSONDocument?] {
+  // MARK: The index
+
+  /// One statement for nearly all questions; only those whose few first candidates do not tell are asked for more.
+  private func probe(_ questions: [Probed], _ answers: inout [LookupAnswer]) async throws(LedgerFailure) {
+    var open: [Probed] = []
+    for part in Self.parts(questions) { open += try await look(part, limit: 4, &answers) }
+    for limit in [256, limits.candidates] {
+      var left: [Probed] = []
+      for question in open { left += try await look([question], limit: limit, &answers) }
+      open = left
+    }
+    for question in open {
+      let sentence = "the query's equalities hold for more records than are looked at (\(limits.candidates))"
+      answers[question.position] = .unanswered(sentence)
+    }
+  }
+
+  private static func parts(_ questions: [Probed]) -> [[Probed]] {
+    var parts: [[Probed]] = []
+    var size = 0
+    for question in questions {
+      if parts.isEmpty || size + question.probes.count > rowsPerStatement {
+        parts.append([])
+        size = 0
+      }
+      parts[parts.count - 1].append(question)
+      size += question.probes.count
+    }
+    return parts
+  }
+
+  /// Answers what the first `limit` candidates of each question tell; gives back the others.
+  private func look(
+    _ questions: [Probed], limit: Int, _ answers: inout [LookupAnswer]
+  ) async throws(LedgerFailure) -> [Probed] {
+    let probes = questions.indices.flatMap { number in questions[number].probes.map { (number, $0) } }
+    if probes.isEmpty { return [] }
+    // Many probes of one question share what it may cost.
+    let perProbe = max(4, questions.count == 1 ? limit / probes.count : limit)
     let rows = try await database.run(
       PostgresStatement(
-        Self.findSQL, .textArray(questions.map { storable($0.collection) }),
-        .textArray(questions.map { arrayText(fieldPrints(asked: $0)) })))
-    var found: [JSONDocument?] = Array(repeating: nil, count: questions.count)
+        Self.findSQL, .textArray(probes.map { storable(questions[$0.0].key.collection) }),
+        .textArray(probes.map { IndexedRecord.entries(asked: $0.1, in: questions[$0.0].key.collection) }),
+        .int(Int64(perProbe))))
+    var found = questions.map { _ in Candidates() }
     for row in 0..<rows.count {
-      guard let position = rows.int(row, 0).map({ Int($0) - 1 }), found.indices.contains(position),
-        found[position] == nil, let content = rows.bytes(row, 1), let document = document(content)
+      guard let probe = rows.int(row, 0).map({ Int($0) - 1 }), probes.indices.contains(probe), let id = rows[row, 1],
+        let content = rows.bytes(row, 2)
       else { continue }
-      let matches = questions[position].conditions.allSatisfy { document.root[$0.field]?.text == $0.value }
-      if matches { found[position] = document }
+      found[probes[probe].0].add(id, content, ofProbe: probe, limit: perProbe)
     }
-    return found
+    var open: [Probed] = []
+    for (question, candidates) in zip(questions, found) {
+      if let answer = candidates.answer(to: question.key) {
+        answers[question.position] = answer
+      } else {
+        open.append(question)
+      }
+    }
+    return open
   }
+
+  // The `|| ''` keeps the planner from reading a whole collection in the order of ids: fields name it already.
+  private static let findSQL = """
+    SELECT asked.position, record.id, record.content
+    FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS asked (collection, fields, position)
+    CROSS JOIN LATERAL (
+      SELECT stored.id, stored.content FROM collection_records stored
+      WHERE stored.fields @> asked.fields::bigint[] AND stored.collection || '' = asked.collection
+      ORDER BY length(stored.id), stored.id COLLATE "C" LIMIT $3::int
+    ) AS record
+    ORDER BY asked.position, length(record.id), record.id COLLATE "C"
+    """
+
+  // MARK: Storing
+
+  private static let bytesPerStatement = 4 << 20
 
   /// Stores records, as the port says. What is no JSON object is kept too, but never found.
   public func store(_ records: [CollectionRecord], in collection: String) async throws(LedgerFailure) {
     var last: [String: [UInt8]] = [:]
     for record in records { last[storable(record.id)] = record.content }
-    var batch: [(id: String, content: [UInt8])] = []
+    var batch: [CollectionRecord] = []
     var size = 0
+    // In the order of ids, so that two that store at once cannot deadlock.
     for id in last.keys.sorted() {
       guard let content = last[id] else { continue }
-      batch.append((id, content))
+      batch.append(CollectionRecord(id: id, content: content))
       size += content.count
       if size >= Self.bytesPerStatement || batch.count == rowsPerStatement {
-        try await write(batch, in: collection)
+        _ = try await database.run(Self.storing(batch, in: collection))
         batch = []
         size = 0
       }
     }
-    if !batch.isEmpty { try await write(batch, in: collection) }
+    if !batch.isEmpty { _ = try await database.run(Self.storing(batch, in: collection)) }
   }
 
-  private func write(
-    _ batch: [(id: String, content: [UInt8])], in collection: String
-  ) async throws(LedgerFailure) {
-    _ = try await database.run(
-      PostgresStatement(
-        Self.storeSQL, .text(storable(collection)), .textArray(batch.map { $0.id }),
-        .bytesArray(batch.map(\.content)),
-        .textArray(batch.map { arrayText(fieldPrints(of: $0.content, in: collection)) })))
+  /// Stores records, whose ids are storable and each there once; the rows affected are those that were new or different.
+  static func storing(_ batch: [CollectionRecord], in collection: String) -> PostgresStatement {
+    PostgresStatement(
+      storeSQL, .text(storable(collection)), .textArray(batch.map(\.id)), .bytesArray(batch.map(\.content)),
+      .textArray(batch.map { IndexedRecord.entries(of: $0.content, in: collection) }), .int(IndexedRecord.layout))
   }
-
-  private func fieldPrints(asked key: LookupKey) -> [Int64] {
-    key.conditions.map { fieldPrint(key.collection, $0.field, $0.value) }
-  }
-
-  private func fieldPrints(of content: [UInt8], in collection: String) -> [Int64] {
-    guard let root = document(content)?.root, root.kind == .object else { return [] }
-    var prints: Set<Int64> = []
-    for (key, value) in root.members.prefix(Self.fieldsPerRecord) {
-      if let text = value.text { prints.insert(fieldPrint(collection, key, text)) }
-    }
-    return prints.sorted()
-  }
-
-  private func document(_ content: [UInt8]) -> JSONDocument? {
-    do throws(JSONError) { return try JSONDocument(content) } catch { return nil }
-  }
-
-  private func arrayText(_ values: [Int64]) -> String {
-    "{" + values.map { String($0) }.joined(separator: ",") + "}"
-  }
-
-  // The `|| ''` keeps the planner from reading a whole collection by the primary key: fields name it already.
-  private static let findSQL = """
-    SELECT asked.position, record.content
-    FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS asked (collection, fields, position)
-    CROSS JOIN LATERAL (
-      SELECT stored.id, stored.content FROM collection_records stored
-      WHERE stored.fields @> asked.fields::bigint[] AND stored.collection || '' = asked.collection
-      ORDER BY length(stored.id), stored.id COLLATE "C" LIMIT \(candidates)
-    ) AS record
-    ORDER BY asked.position, length(record.id), record.id COLLATE "C"
-    """
 
   // A record that has not changed is not written again: writing costs an index entry per field.
   private static let storeSQL = """
-    INSERT INTO collection_records AS stored (collection, id, content, fields)
-    SELECT $1::text, id, content, fields::bigint[]
+    INSERT INTO collection_records AS stored (collection, id, content, fields, layout)
+    SELECT $1::text, id, content, fields::bigint[], $5::smallint
     FROM unnest($2::text[], $3::bytea[], $4::text[]) AS new (id, content, fields)
     ORDER BY id
-    ON CONFLICT (collection, id) DO UPDATE SET content = EXCLUDED.content, fields = EXCLUDED.fields
-    WHERE stored.content <> EXCLUDED.content
+    ON CONFLICT (collection, id) DO UPDATE
+    SET content = EXCLUDED.content, fields = EXCLUDED.fields, layout = EXCLUDED.layout
+    WHERE stored.content <> EXCLUDED.content OR stored.layout <> EXCLUDED.layout
     """
 }
 
-/// The index's entry for a field with a value.
-private func fieldPrint(_ collection: String, _ field: String, _ value: String) -> Int64 {
-  // 0xFF never stands in UTF-8, so that the parts cannot run into each other.
-  var bytes: [UInt8] = []
-  bytes.reserveCapacity(collection.utf8.count + field.utf8.count + value.utf8.count + 2)
-  bytes.append(contentsOf: collection.utf8)
-  bytes.append(0xff)
-  bytes.append(contentsOf: field.utf8)
-  bytes.append(0xff)
-  bytes.append(contentsOf: value.utf8)
-  return fingerprint(bytes)
+/// What the index offers for one question.
+private struct Candidates {
+  private var records: [(id: RecordOrder, content: [UInt8])] = []
+  /// How many came of each probe.
+  private var counts: [Int: Int] = [:]
+  /// Behind it some probe has candidates that were not asked for.
+  private var horizon: RecordOrder?
+
+  mutating func add(_ id: String, _ content: [UInt8], ofProbe probe: Int, limit: Int) {
+    let order = RecordOrder(id)
+    records.append((order, content))
+    counts[probe, default: 0] += 1
+    if counts[probe] == limit { horizon = min(horizon ?? order, order) }
+  }
+
+  /// The answer; nil when it may be among those that were not asked for.
+  func answer(to key: LookupKey) -> LookupAnswer? {
+    var search = PatternSearch()
+    // Those of one probe come in order.
+    for record in counts.count > 1 ? records.sorted(by: { $0.id < $1.id }) : records {
+      if let horizon, horizon < record.id { return nil }
+      switch key.answer(record.content, &search) {
+      case .nothing: continue
+      case let answer: return answer
+      }
+    }
+    return horizon == nil ? .nothing : nil
+  }
+}
+
+/// Where a record stands among those of its collection: by its id's length, then by its bytes.
+struct RecordOrder: Comparable {
+  let id: String
+  private let length: Int
+
+  init(_ id: String) {
+    self.id = id
+    length = id.unicodeScalars.count
+  }
+
+  static func < (left: RecordOrder, right: RecordOrder) -> Bool {
+    left.length == right.length
+      ? left.id.utf8.lexicographicallyPrecedes(right.id.utf8) : left.length < right.length
+  }
+}
+
+extension LookupKey {
+  /// What one record says to the question: itself, nothing, or that nobody can tell.
+  func answer(_ content: [UInt8], _ search: inout PatternSearch) -> LookupAnswer {
+    guard let record = IndexedRecord.document(content) else { return .nothing }
+    return answer(record, &search)
+  }
+
+  /// The same of a record that has been read.
+  func answer(_ record: JSONDocument, _ search: inout PatternSearch) -> LookupAnswer {
+    do throws(PatternTrouble) {
+      let isAnswer = try isAnswered(by: record.root) { (pattern, text) throws(PatternTrouble) in
+        try search.finds(pattern, in: text)
+      }
+      return isAnswer ? .found(record) : .nothing
+    } catch {
+      return .unanswered(error.sentence)
+    }
+  }
 }

@@ -123,7 +123,7 @@ extension Grouping {
   ) {
     var fields = declared
     fields?.flatten(flattening)
-    let known = KnownData(fields: fields, collections: nil)
+    let known = KnownData(fields: fields)
     let names = header + kept + (body ?? bodyKept ?? []) + calculations.map(\.field)
     known.check(names.map(\.path), inside: [], isRequired: false, at: key, root[key], &problems)
   }

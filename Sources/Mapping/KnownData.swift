@@ -4,8 +4,6 @@ import JSON
 struct KnownData: Sendable {
   /// Fields of the order; nil when the source declares none.
   let fields: SourceFields?
-  /// Collections that are filled; nil when nobody said.
-  let collections: Set<String>?
   /// Lists that flattening leaves no document.
   var gone: Set<String> = []
 
@@ -25,13 +23,6 @@ struct KnownData: Sendable {
       paths += table.lookups[lookup].operands.map { table.operands[$0].path }
     }
     check(paths, inside: table.levels, isRequired: isRequired, at: place, value, &problems)
-    guard let collections else { return }
-    for number in form.lookups(table) where !collections.contains(table.lookups[number].collection) {
-      let names = collections.sorted().joined(separator: ", ")
-      let collection = excerpt(table.lookups[number].collection)
-      let sentence = "nobody fills the collection «\(collection)», so nothing is ever found; there is \(names)"
-      if isRequired { problems.report(sentence, at: place, value) } else { problems.warn(sentence, at: place, value) }
-    }
   }
 
   /// Looks at the list of an array, which may stand under its bare name in a row of the list around it.

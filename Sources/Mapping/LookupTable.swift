@@ -4,12 +4,35 @@ public import Orders
 /// Records that the mapper's lookups found, gathered before it runs: the mapping itself does no I/O.
 public struct LookupTable: Sendable {
   private let records: [LookupKey: JSONDocument]
+  /// Why, of those that nobody can answer.
+  private let unanswered: [LookupKey: String]
 
   /// A table of what was found; a key without a record found nothing.
-  public init(_ records: [LookupKey: JSONDocument] = [:]) { self.records = records }
+  public init(_ records: [LookupKey: JSONDocument] = [:]) {
+    self.records = records
+    unanswered = [:]
+  }
+
+  /// A table of what questions came to.
+  public init(_ keys: some Sequence<LookupKey>, answers: some Sequence<LookupAnswer>) {
+    var records: [LookupKey: JSONDocument] = [:]
+    var unanswered: [LookupKey: String] = [:]
+    for (key, answer) in zip(keys, answers) {
+      switch answer {
+      case .found(let record): records[key] = record
+      case .nothing: break
+      case .unanswered(let why): unanswered[key] = why
+      }
+    }
+    self.records = records
+    self.unanswered = unanswered
+  }
 
   func value(_ lookup: Lookup, _ reader: OrderReader) throws(ValueError) -> Value {
-    guard let key = try lookup.key(reader), let record = records[key] else { return .nothing }
+    guard let key = try lookup.key(reader) else { return .nothing }
+    // Not the same as no record: neither a default nor IFNULL may stand in.
+    if let why = unanswered[key] { throw .unanswered("\(lookup.collection) cannot be asked: \(why)") }
+    guard let record = records[key] else { return .nothing }
     // A flattened record has dots in its keys, another one objects on the way.
     if lookup.field.segments.count > 1, let found = record.root[lookup.field.text] {
       return try Value(found, name: lookup.field.text)

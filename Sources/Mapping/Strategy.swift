@@ -12,6 +12,9 @@ public struct Strategy: Sendable {
   /// What is odd in the files and yet can be meant; for `ferry check` and the log.
   public let warnings: [StrategyProblem]
 
+  /// The collections that its lookups ask.
+  public var collections: Set<String> { Set(table.lookups.map(\.collection)) }
+
   /// Where the bill's number stands in the body, such as `Page1.FBillNo`.
   public var key: String { keyPath.text }
 
@@ -52,10 +55,9 @@ public struct Strategy: Sendable {
   ///   - source: text of `source.json`, at most 1 MiB.
   ///   - target: text of `target.json`, at most 1 MiB.
   ///   - calendar: text of `calendar.json`, at most 1 MiB; nil where there is no such file.
-  ///   - collections: names of the collections that are filled; nil when that is not known here.
   /// - Throws: `StrategyProblems` with every problem of all files.
   public init(
-    name: String, source: [UInt8], target: [UInt8], calendar: [UInt8]? = nil, collections: Set<String>? = nil
+    name: String, source: [UInt8], target: [UInt8], calendar: [UInt8]? = nil
   ) throws(StrategyProblems) {
     var sourceProblems = ProblemList(file: "source.json", text: source)
     var targetProblems = ProblemList(file: "target.json", text: target)
@@ -73,14 +75,13 @@ public struct Strategy: Sendable {
     condition = orders.condition
 
     object = targetRoot.map { Self.object($0, &targetProblems) } ?? ""
-    let known = KnownData(fields: orders.declared, collections: collections)
+    let known = KnownData(fields: orders.declared)
     let own = targetRoot.flatMap { TargetRules($0, known, &targetProblems) }
     keyPath = own?.key ?? TargetRules.usualKey
     var bills = DocumentContent()
     if let targetRoot {
       Slips.check(document: targetRoot, &targetProblems)
-      bills = DocumentContent(target: targetRoot, collections: collections, source: orders, &targetProblems)
-      Self.refuseOperators(of: bills, &targetProblems)
+      bills = DocumentContent(target: targetRoot, source: orders, &targetProblems)
       Self.noteUnused(bills, targetRoot, &targetProblems)
     }
     splitting = bills.splitting
@@ -114,15 +115,6 @@ public struct Strategy: Sendable {
     }
     if bills.other != nil {
       problems.warn("not used: a bill's body is always {\"Data\":…}", at: "otherRequest", target["otherRequest"])
-    }
-  }
-
-  /// The collections answer by equality alone: by anything else nothing would ever be found.
-  private static func refuseOperators(of bills: DocumentContent, _ problems: inout ProblemList) {
-    for lookup in bills.table.lookups where lookup.test != nil {
-      let sentence =
-        "a query of «\(excerpt(lookup.collection))» compares otherwise than by $eq, which the collections do not answer"
-      problems.report(sentence, at: "request", offset: nil)
     }
   }
 

@@ -23,10 +23,9 @@ public struct StrategyDocument: Sendable {
   ///   - file: what the file is called in problems.
   ///   - text: the file, at most 1 MiB.
   ///   - source: the document that the records come from, for a target that reads fields which it makes.
-  ///   - collections: names of the collections that are filled; nil when that is not known here.
   /// - Throws: `StrategyProblems` with every problem.
   public init(
-    file: String, text: [UInt8], source: StrategyDocument? = nil, collections: Set<String>? = nil
+    file: String, text: [UInt8], source: StrategyDocument? = nil
   ) throws(StrategyProblems) {
     var problems = ProblemList(file: file, text: text)
     guard let root = DocumentContent.root(text, &problems) else {
@@ -40,7 +39,7 @@ public struct StrategyDocument: Sendable {
     var content =
       kind == .source
       ? DocumentContent(source: root, &problems)
-      : DocumentContent(target: root, collections: collections, source: source?.content, &problems)
+      : DocumentContent(target: root, source: source?.content, &problems)
     // What is done to an order before a target maps it.
     if kind == .target { content.condition = source?.content.condition }
     if content.batch != nil, !(content.other?.fields.contains { $0.field == Self.wrapper } ?? false) {
@@ -115,7 +114,7 @@ struct DocumentContent: Sendable {
     condition = Condition.read(root["condition"], &problems)
     flattening = Flattening(source: root, &problems)
     splitting = Splitting(flattening, nil, made: made)
-    let anything = KnownData(fields: nil, collections: nil)
+    let anything = KnownData(fields: nil)
     var reader = DescriptorReader(problems, known: anything, isSource: true)
     if let request = root["request"] {
       fields = reader.descriptors(request, at: "request")
@@ -130,7 +129,7 @@ struct DocumentContent: Sendable {
 
   /// - Parameter source: the source that the records come from; nil when that is not known.
   init(
-    target root: JSONValue, collections: Set<String>?, source: DocumentContent?, _ problems: inout ProblemList
+    target root: JSONValue, source: DocumentContent?, _ problems: inout ProblemList
   ) {
     let defaults = FieldDefaults(root["ferry"], &problems)
     let flattening = source?.flattening ?? Flattening()
@@ -139,7 +138,7 @@ struct DocumentContent: Sendable {
     made = splitting?.madeLater ?? source?.made ?? []
     declared = source?.declared
     if let splitting { declared = SourceFields.of(splitting, declared) }
-    var known = KnownData(fields: declared, collections: collections)
+    var known = KnownData(fields: declared)
     if grouping == nil { known.gone = Set(flattening.lists) }
     if let grouping {
       if source != nil { grouping.check(flattening, root, &problems) }

@@ -14,6 +14,8 @@ public struct StrategySet: Sendable {
 
   /// All of them, by name; also those that take nothing because they are off.
   public let strategies: [Strategy]
+  /// The collections that the lookups of those ask that are on.
+  public var collections: Set<String> { active.reduce(into: []) { $0.formUnion($1.strategy.collections) } }
   private let active: [(strategy: Strategy, mapper: Mapper)]
 
   /// A set.

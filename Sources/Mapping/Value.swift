@@ -83,6 +83,8 @@ enum ValueError: Error, Equatable {
   case overflow(String)
   /// A time, page or chance that the caller did not give.
   case unknown(String)
+  /// A lookup that nobody can answer; a whole sentence.
+  case unanswered(String)
   /// An expression that no value makes right, or that takes too much; a whole sentence.
   case invalid(String)
 
@@ -95,7 +97,7 @@ enum ValueError: Error, Equatable {
     case .divisionByZero(let source): "\(source) is 0 and is divided by"
     case .overflow(let source): "the result of \(source) has more than 38 digits"
     case .unknown(let source): "\(source) is not known here"
-    case .invalid(let sentence): sentence
+    case .unanswered(let sentence), .invalid(let sentence): sentence
     }
   }
 
@@ -103,6 +105,7 @@ enum ValueError: Error, Equatable {
     switch self {
     case .divisionByZero: .divisionByZero
     case .nothing, .empty, .unknown: .fieldMissing
+    case .unanswered: .lookupFailed
     case .tooManyDigits, .unfit, .overflow, .invalid: .valueInvalid
     }
   }

@@ -18,7 +18,7 @@ struct Writeback: Sendable {
     }
     guard let element = old ?? new else { return nil }
     let place = old == nil ? Self.name : "response.\(Self.name)"
-    var reader = DescriptorReader(problems, known: KnownData(fields: nil, collections: nil), defaults: defaults)
+    var reader = DescriptorReader(problems, known: KnownData(fields: nil), defaults: defaults)
     if let children = element.kind == .array ? element : element["children"] {
       fields = reader.descriptors(children, at: place)
     } else if old == nil, element.kind == .object {

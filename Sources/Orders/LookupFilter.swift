@@ -33,18 +33,25 @@ public indirect enum LookupFilter: Hashable, Sendable {
   /// Whether a record passes.
   /// - Parameter finds: whether a pattern is found in a text; the caller's, since regular expressions need an engine that
   ///   bounds its work.
-  public func holds(for record: JSONValue, finds: (_ pattern: String, _ text: String) -> Bool) -> Bool {
+  /// - Throws: what `finds` throws.
+  public func holds<Trouble: Error>(
+    for record: JSONValue, finds: (_ pattern: String, _ text: String) throws(Trouble) -> Bool
+  ) throws(Trouble) -> Bool {
     switch self {
-    case .all(let parts): return parts.allSatisfy { $0.holds(for: record, finds: finds) }
-    case .any(let parts): return parts.contains { $0.holds(for: record, finds: finds) }
+    case .all(let parts):
+      for part in parts where try !part.holds(for: record, finds: finds) { return false }
+      return true
+    case .any(let parts):
+      for part in parts where try part.holds(for: record, finds: finds) { return true }
+      return false
     case .compare(let field, let comparison, let values):
-      guard let text = Self.text(field, of: record) else { return comparison == .notEqual }
+      guard let text = RecordFields.text(field, of: record) else { return comparison == .notEqual }
       guard let value = values.first else { return false }
       switch comparison {
-      case .equal: return text == value
-      case .notEqual: return text != value
-      case .oneOf: return values.contains(text)
-      case .matches: return finds(value, text)
+      case .equal: return RecordFields.same(text, value)
+      case .notEqual: return !RecordFields.same(text, value)
+      case .oneOf: return values.contains { RecordFields.same(text, $0) }
+      case .matches: return try finds(value, text)
       case .greater: return Self.order(text, value) > 0
       case .notLess: return Self.order(text, value) >= 0
       case .less: return Self.order(text, value) < 0
@@ -53,22 +60,28 @@ public indirect enum LookupFilter: Hashable, Sendable {
     }
   }
 
-  /// The field under its whole name, or else the one that its dots lead to.
-  private static func text(_ field: String, of record: JSONValue) -> String? {
-    if let found = record[field] { return found.text ?? found.bool.map { $0 ? "true" : "false" } }
-    var value = record
-    for key in field.split(separator: ".") {
-      guard let member = value[String(key)] else { return nil }
-      value = member
-    }
-    return value.text ?? value.bool.map { $0 ? "true" : "false" }
-  }
-
   /// Below 0, 0 or above 0.
   private static func order(_ left: String, _ right: String) -> Int {
     if let left = ExactDecimal(left), let right = ExactDecimal(right) {
       return left == right ? 0 : left < right ? -1 : 1
     }
-    return left == right ? 0 : left < right ? -1 : 1
+    if RecordFields.same(left, right) { return 0 }
+    return left.utf8.lexicographicallyPrecedes(right.utf8) ? -1 : 1
+  }
+}
+
+extension LookupKey {
+  /// Whether a record answers the question. One that asks for nothing is answered by none.
+  /// - Throws: what `finds` throws; see `LookupFilter.holds`.
+  public func isAnswered<Trouble: Error>(
+    by record: JSONValue, finds: (_ pattern: String, _ text: String) throws(Trouble) -> Bool
+  ) throws(Trouble) -> Bool {
+    for condition in conditions {
+      guard let text = RecordFields.text(condition.field, of: record), RecordFields.same(text, condition.value) else {
+        return false
+      }
+    }
+    guard let filter else { return !conditions.isEmpty }
+    return try filter.holds(for: record, finds: finds)
   }
 }

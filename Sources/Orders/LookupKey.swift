@@ -1,3 +1,5 @@
+public import JSON
+
 /// A question to a collection: the field of the record whose fields have these values (all as text).
 public struct LookupKey: Hashable, Sendable {
   /// The collection's name.
@@ -26,5 +28,20 @@ public struct LookupKey: Hashable, Sendable {
     self.collection = collection
     self.conditions = conditions
     self.filter = filter
+  }
+}
+
+/// What a question to a collection came to.
+public enum LookupAnswer: Sendable {
+  /// This record: of several the one with the smallest id.
+  case found(JSONDocument)
+  /// There is none.
+  case nothing
+  /// Nobody can tell: the question takes too much work, or makes no sense. Why, as a sentence without values.
+  case unanswered(String)
+
+  /// The record, when there is one.
+  public var record: JSONDocument? {
+    if case .found(let record) = self { record } else { nil }
   }
 }

@@ -91,10 +91,7 @@ public struct TransformStage: Stage {
   }
 
   private func answers(to keys: [LookupKey]) async throws(LedgerFailure) -> LookupTable {
-    if keys.isEmpty { return LookupTable() }
-    var records: [LookupKey: JSONDocument] = [:]
-    for (key, record) in zip(keys, try await collections.find(keys)) { records[key] = record }
-    return LookupTable(records)
+    keys.isEmpty ? LookupTable() : LookupTable(keys, answers: try await collections.find(keys))
   }
 
   /// All bills of the order, or none: one that cannot be mapped parks the order with all that is wrong.

@@ -34,24 +34,23 @@ public struct FileCollections: Sendable {
     records[collection] = documents
   }
 
-  /// The records that answer these questions: of several the first.
+  /// What these questions come to: of several records the first.
   public func answers(to keys: [LookupKey]) -> LookupTable {
-    var found: [LookupKey: JSONDocument] = [:]
-    for key in keys { found[key] = records[key.collection]?.first { Self.answers($0.root, key) } }
-    return LookupTable(found)
+    var search = PatternSearch()
+    return LookupTable(keys, answers: keys.map { answer(to: $0, &search) })
   }
 
-  private static func answers(_ record: JSONValue, _ key: LookupKey) -> Bool {
-    let equal = key.conditions.map { LookupFilter.compare(field: $0.field, .equal, values: [$0.value]) }
-    return LookupFilter.all(equal + [key.filter].compactMap { $0 }).holds(for: record, finds: finds)
-  }
-
-  /// A pattern that is none finds nothing.
-  private static func finds(_ pattern: String, _ text: String) -> Bool {
-    guard let pattern = try? Pattern(pattern, ignoresCase: false) else { return false }
-    var text = text
-    return text.withUTF8 { bytes in
-      if case .found = unsafe pattern.firstMatch(in: bytes) { true } else { false }
+  private func answer(to key: LookupKey, _ search: inout PatternSearch) -> LookupAnswer {
+    do throws(PatternTrouble) {
+      for record in records[key.collection] ?? [] {
+        let isAnswer = try key.isAnswered(by: record.root) { (pattern, text) throws(PatternTrouble) in
+          try search.finds(pattern, in: text)
+        }
+        if isAnswer { return .found(record) }
+      }
+      return .nothing
+    } catch {
+      return .unanswered(error.sentence)
     }
   }
 }

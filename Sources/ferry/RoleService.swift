@@ -10,7 +10,7 @@ struct RoleService: Sendable {
   /// Makes the connections that would else wait for the first work.
   let prepare: @Sendable () async -> Void
   /// Goes on beside the service, until that ends.
-  let upkeep: @Sendable () async -> Void
+  private(set) var upkeep: @Sendable () async -> Void
   /// Why the role cannot do its work, one sentence each; empty when it can.
   let notReady: @Sendable () -> [String]
 
@@ -35,6 +35,17 @@ struct RoleService: Sendable {
         return isHeldUp || away().contains { $0.partner == partner } ? 1 : 0
       }
     }
+  }
+
+  /// The same role, with more that goes on beside it.
+  func beside(_ more: @escaping @Sendable () async -> Void) -> RoleService {
+    var role = self
+    role.upkeep = { [upkeep] in
+      async let telling: Void = more()
+      await upkeep()
+      await telling
+    }
+    return role
   }
 
   static func sentences(_ name: String, broker: [QueueStanding], away: Set<Absence>) -> [String] {

@@ -1,7 +1,6 @@
 import FoundationEssentials
 import JSON
 import Mapping
-import Pipeline
 
 /// All problems of strategies at once, each with its file's path.
 struct StrategyFolderProblems: Error, CustomStringConvertible {
@@ -76,7 +75,7 @@ struct StrategyFolder {
     let hasCalendar = FileManager.default.fileExists(atPath: "\(folder)/calendar.json")
     let calendar = hasCalendar ? try file("calendar.json", in: folder) : nil
     let strategy = try Strategy(
-      name: name, source: source, target: target, calendar: calendar, collections: [Poller.customersCollection])
+      name: name, source: source, target: target, calendar: calendar)
     // K/3 is asked for a bill by this field alone; by another one a Save in doubt could never be found.
     guard strategy.key == "Page1.FBillNo" else {
       throw problem(

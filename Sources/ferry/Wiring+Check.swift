@@ -18,7 +18,7 @@ struct Finding: Sendable {
 extension Wiring {
   /// Looks at every part whose own settings can be used; one that fails does not hide the others.
   func check() async -> [Finding] {
-    let findings = [
+    var findings = [
       await finding("strategies", needs: [.strategies]) { checkStrategy() },
       await finding("PostgreSQL", needs: [.postgresURL, .postgresSchema]) { await checkDatabase() },
       await finding(
@@ -39,6 +39,7 @@ extension Wiring {
         }
       },
     ]
+    if let collections = await checkCollections() { findings.insert(collections, at: 2) }
     await close()
     return findings
   }

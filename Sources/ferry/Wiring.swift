@@ -151,12 +151,17 @@ final class Wiring: Sendable {
           metadata: ["strategy": "\(strategy.name)", "object": "\(strategy.object)"])
       }
       let database = try database(connections: 2)
-      let collections = CachedCollections(PostgresCollections(database), clock: clock)
+      let collections = PostgresCollections(database)
+      let stage = TransformStage(
+        strategies: folder.set, collections: CachedCollections(collections, clock: clock),
+        untaken: TransformStage.Untaken(rawValue: settings.text(.untaken)) ?? .park)
+      let names = folder.set.collections
       return try worker(
-        TransformStage(
-          strategies: folder.set, collections: collections,
-          untaken: TransformStage.Untaken(rawValue: settings.text(.untaken)) ?? .park), database,
-        partners: [.postgresql, .rabbitmq, .setup], shape: WorkerShape(batchSize: 128, concurrentBatches: 2))
+        stage, database, partners: [.postgresql, .rabbitmq, .setup],
+        shape: WorkerShape(batchSize: 128, concurrentBatches: 2)
+      ).beside { [clock, logger] in
+        await FilledCollections.tell(of: names, in: collections, clock: clock, logger: logger)
+      }
     case .load:
       let times = LoadTimes(
         leaseSeconds: settings.whole(.leaseSeconds), saveSeconds: settings.whole(.k3SaveTimeout),

@@ -1,14 +1,16 @@
 import Foundation
 
-/// Measures parts of Ferry by themselves: `ferrybench json|expressions|mapping [--rounds N] [--seconds S] [--only NAME]
-/// [--strategy FOLDER]`. Of use in release alone.
+/// Measures parts of Ferry by themselves: `ferrybench json|expressions|mapping|lookups [--rounds N] [--seconds S]
+/// [--only NAME] [--strategy FOLDER] [--records N]`. Of use in release alone. `lookups` works in a schema of its own at
+/// `FERRY_POSTGRES_URL`, which it removes.
 @main
 enum FerryBench {
-  static func main() {
+  static func main() async {
     var rounds = 7
     var seconds = 0.5
     var only = ""
     var strategy = "deploy/strategies/sales-order"
+    var records = 1_000_000
     var suites: [String] = []
     var arguments = CommandLine.arguments.dropFirst()
     while let argument = arguments.popFirst() {
@@ -17,14 +19,16 @@ enum FerryBench {
       case "--seconds": seconds = arguments.popFirst().flatMap(Double.init) ?? 0
       case "--only": only = arguments.popFirst() ?? ""
       case "--strategy": strategy = arguments.popFirst() ?? ""
+      case "--records": records = arguments.popFirst().flatMap(Int.init) ?? 0
       default: suites.append(argument)
       }
     }
-    guard rounds > 0, seconds > 0, !suites.isEmpty,
-      suites.allSatisfy({ ["json", "expressions", "mapping"].contains($0) })
+    guard rounds > 0, seconds > 0, records >= 1_000, !suites.isEmpty,
+      suites.allSatisfy({ ["json", "expressions", "mapping", "lookups"].contains($0) })
     else {
       let usage =
-        "usage: ferrybench json|expressions|mapping [--rounds N] [--seconds S] [--only NAME] [--strategy FOLDER]\n"
+        "usage: ferrybench json|expressions|mapping|lookups [--rounds N] [--seconds S] [--only NAME] [--strategy FOLDER] "
+        + "[--records N]\n"
       FileHandle.standardError.write(Data(usage.utf8))
       exit(64)
     }
@@ -33,6 +37,7 @@ enum FerryBench {
       do {
         switch suite {
         case "json": JSONBench.run(measure)
+        case "lookups": try await LookupBench.run(records: records)
         case "expressions": try ExpressionBench.run(measure)
         default: try MappingBench.run(measure, strategy: strategy)
         }

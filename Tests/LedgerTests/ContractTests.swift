@@ -52,12 +52,12 @@ struct ContractTests {
       PollLedgerSubject(ledger: MemoryPollLedger(books), other: MemoryPollLedger(books), away: away))
   }
 
-  @Test("in PostgreSQL: the collections", arguments: collectionsContract)
+  @Test("in PostgreSQL: the collections", arguments: collectionsContract + collectionsQueryContract)
   func collections(_ sentence: ContractCase<any Collections>) async throws {
     try await withSchema { _, one, _ in try await sentence.check(PostgresCollections(one)) }
   }
 
-  @Test("in memory: the collections", arguments: collectionsContract)
+  @Test("in memory: the collections", arguments: collectionsContract + collectionsQueryContract)
   func collectionsInMemory(_ sentence: ContractCase<any Collections>) async throws {
     try await sentence.check(MemoryCollections())
   }

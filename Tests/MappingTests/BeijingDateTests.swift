@@ -55,8 +55,7 @@ struct ShippedCalendarTests {
     }
     return try Strategy(
       name: "sales-order", source: Array(ShippedStrategy.text("source.json").utf8),
-      target: Array(ShippedStrategy.text("target.json").utf8), calendar: Array(calendar.utf8),
-      collections: ["customers"])
+      target: Array(ShippedStrategy.text("target.json").utf8), calendar: Array(calendar.utf8))
   }
 
   private func order(day: String, made: String, deadline: String = "2024-03-31") -> String {

@@ -236,12 +236,36 @@ struct MongoQueryTests {
     #expect(LookupFilter.all([]).holds(for: stored) { _, _ in false })
   }
 
-  @Test("a strategy whose query the collections cannot answer is refused")
+  @Test("a question that nobody can answer is a failure with its reason, where a default or IFNULL stands, too")
   func unanswered() throws {
-    #expect(problem(#"_mongoQuery b findField=content.a where={"content.c":{"$eq":"{x}"}}"#) == nil)
-    #expect(
-      try #require(problem(#"_mongoQuery b findField=content.a where={"content.c":{"$ne":"{x}"}}"#))
-        .contains("compares otherwise than by $eq"))
+    let keys = [
+      LookupKey(collection: "u", conditions: [], filter: .compare(field: "a", .greater, values: ["1"])),
+      key("u", ("a", "1")),
+    ]
+    let query = #"_mongoQuery u findField=content.b where={"content.a":{"$gt":1}}"#
+    let rows = [
+      (query, ""), (query, #""ferry":{"optional":true,"default":"D"}"#),
+      ("_function IFNULL(_findCollection find b from u where a=1 _endFind, 'D')", ""),
+    ]
+    for (value, more) in rows {
+      let mapper = Mapper(try strategy(field("X", value, more)))
+      let table = LookupTable(keys, answers: keys.map { _ in .unanswered("it takes too much") })
+      let failures = try #require(throws: MappingFailures.self) { _ = try mapper.map(parsed("{}"), lookups: table) }
+      let failure = try #require(failures.failures.first)
+      #expect(failure.code == .lookupFailed && "\(failure)".contains("u cannot be asked: it takes too much"))
+      if (value, more) != rows[0] {
+        let nothing = LookupTable(keys, answers: keys.map { _ in .nothing })
+        #expect(String(decoding: try mapper.map(parsed("{}"), lookups: nothing).body, as: UTF8.self).contains("\"D\""))
+      }
+    }
+  }
+
+  @Test("a strategy tells the collections that it asks")
+  func collections() throws {
+    let nested = field("_function IF(1=1, _findCollection find a from b where c={x} _endFind, 1)")
+    let query = field("Y", #"_mongoQuery u-1 findField=content.b where={"content.a":{"$gt":1}}"#)
+    let strategy = try strategy("\(nested),\(query)")
+    #expect(strategy.collections == ["b", "u-1"])
   }
 
   @Test(

@@ -23,9 +23,8 @@ struct SlipTests {
       "\(problem.file == "target.json" ? "" : "\(problem.file) ")\(problem.path): \(problem.sentence)"
     }
     do throws(StrategyProblems) {
-      return try Strategy(
-        name: "test", source: Array(source.utf8), target: Array(target.utf8), collections: ["customers"]
-      ).warnings.map { "~" + shown($0) }
+      return try Strategy(name: "test", source: Array(source.utf8), target: Array(target.utf8))
+        .warnings.map { "~" + shown($0) }
     } catch { return error.problems.map(shown) + error.warnings.map { "~" + shown($0) } }
   }
 
@@ -96,15 +95,6 @@ struct SlipTests {
     arguments: ["_", "_x", "XSDD01_SYS", "__FUNC__", "_widget_16", "a _function"])
   func texts(value: String) {
     #expect(told(field(value)).isEmpty)
-  }
-
-  @Test("a collection that nobody fills is told: an error where the field is required")
-  func collections() {
-    let lookup = "_findCollection find a from customer where b={order_no}"
-    let sentence = "nobody fills the collection «customer», so nothing is ever found; there is customers"
-    #expect(told(field("X", lookup)) == ["~request.X: \(sentence)"])
-    #expect(told(field("X", lookup, required)) == ["request.X: \(sentence)"])
-    #expect(told(field("X", lookup.replacing("customer ", with: "customers "), required)).isEmpty)
   }
 
   @Test(

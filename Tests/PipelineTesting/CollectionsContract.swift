@@ -14,7 +14,7 @@ private func key(_ collection: String, _ conditions: (String, String)...) -> Loo
 
 extension Collections {
   fileprivate func text(_ key: LookupKey, _ field: String = "serial_id") async throws -> String? {
-    try await find([key]).first.flatMap { $0 }?.root[field]?.text
+    try await find([key]).first?.record?.root[field]?.text
   }
 }
 
@@ -67,7 +67,7 @@ public let collectionsContract: [ContractCase<any Collections>] = [
     try await collections.store([record("1", odd), record("2", #"{"a":"fine","serial_id":"C"}"#)], in: "customers")
     let found = try await collections.find([key("customers", ("serial_id", "B")), key("customers", ("a", "n\u{0}l"))])
     #expect(found.count == 2)
-    for document in found { #expect(document.map { String(decoding: $0.root.rawBytes, as: UTF8.self) } == odd) }
+    for document in found { #expect(document.record.map { String(decoding: $0.root.rawBytes, as: UTF8.self) } == odd) }
     #expect(try await collections.text(key("customers", ("serial_id", "A"))) == nil)
     #expect(try await collections.text(key("customers", ("a", "fine"))) == "C")
   },
@@ -81,7 +81,7 @@ public let collectionsContract: [ContractCase<any Collections>] = [
       (1...300).map { record("\($0)", #"{"company_id":\#($0),"serial_id":"S\#($0)"}"#) }, in: "customers")
     let numbers = [250, 1, 9_999, 250, 300, 17]
     let found = try await collections.find(numbers.map { key("customers", ("company_id", "\($0)")) })
-    #expect(found.map { $0?.root["serial_id"]?.text } == ["S250", "S1", nil, "S250", "S300", "S17"])
+    #expect(found.map { $0.record?.root["serial_id"]?.text } == ["S250", "S1", nil, "S250", "S300", "S17"])
     #expect(try await collections.find([]).isEmpty)
   },
 ]

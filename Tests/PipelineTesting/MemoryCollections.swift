@@ -1,5 +1,6 @@
-public import JSON
+import JSON
 public import Orders
+import PCRE2
 public import Pipeline
 import Synchronization
 
@@ -19,19 +20,30 @@ public final class MemoryCollections: Collections {
   public func fail(_ failure: LedgerFailure?) { state.withLock { $0.failure = failure } }
 
   /// Finds records, as the port says.
-  public func find(_ keys: [LookupKey]) async throws(LedgerFailure) -> [JSONDocument?] {
-    let result: Result<[JSONDocument?], LedgerFailure> = state.withLock { state in
+  public func find(_ keys: [LookupKey]) async throws(LedgerFailure) -> [LookupAnswer] {
+    let result: Result<[LookupAnswer], LedgerFailure> = state.withLock { state in
       if let failure = state.failure { return .failure(failure) }
-      return .success(
-        keys.map { key in
-          if key.conditions.isEmpty { return nil }
-          let matches = (state.records[key.collection] ?? [:]).filter { _, document in
-            key.conditions.allSatisfy { document.root[$0.field]?.text == $0.value }
-          }
-          return matches.min { ($0.key.count, $0.key) < ($1.key.count, $1.key) }?.value
-        })
+      var search = PatternSearch()
+      return .success(keys.map { Self.answer(to: $0, state.records[$0.collection] ?? [:], &search) })
     }
     return try result.get()
+  }
+
+  private static func answer(
+    to key: LookupKey, _ records: [String: JSONDocument], _ search: inout PatternSearch
+  ) -> LookupAnswer {
+    do throws(PatternTrouble) {
+      for (_, record) in records.sorted(by: { ($0.key.count, $0.key) < ($1.key.count, $1.key) })
+      where record.root.kind == .object {
+        let isAnswer = try key.isAnswered(by: record.root) { (pattern, text) throws(PatternTrouble) in
+          try search.finds(pattern, in: text)
+        }
+        if isAnswer { return .found(record) }
+      }
+      return .nothing
+    } catch {
+      return .unanswered(error.sentence)
+    }
   }
 
   /// Stores records, as the port says.

@@ -231,7 +231,7 @@ struct PollerTests {
     try await poller().cycle()
     let key = LookupKey(
       collection: Poller.customersCollection, conditions: [LookupKey.Condition(field: "company_id", value: "7")])
-    #expect(try await collections.find([key]).first??.root["serial_id"]?.string == "C7")
+    #expect(try await collections.find([key]).first?.record?.root["serial_id"]?.string == "C7")
     let first = source.asked.firstIndex(of: .customers) ?? .max
     let orders = source.asked.firstIndex(of: .orders(page: 1)) ?? .max
     #expect(first < orders)

@@ -37,7 +37,7 @@ struct PollerWatermarkTests {
   private func customer(_ id: Int) async throws -> String? {
     let condition = LookupKey.Condition(field: "company_id", value: "\(id)")
     let key = LookupKey(collection: Poller.customersCollection, conditions: [condition])
-    return try await collections.find([key]).first??.root["serial_id"]?.string
+    return try await collections.find([key]).first?.record?.root["serial_id"]?.string
   }
 
   @Test("what OKKI shows late, with a time before the watermark, is found within the overlap")

@@ -1,3 +1,5 @@
+import PostgreSQL
+
 /// One step of the schema. Published steps never change; a change is a new step.
 struct Migration: Sendable {
   /// From 1, without a gap.
@@ -6,7 +8,9 @@ struct Migration: Sendable {
   let name: String
   /// Its statements, run in one transaction, with the ledger's schema as the search path.
   let statements: [String]
+  /// What the program itself has to do to the data: run at the end of every migration, so that one that was cut off goes on.
+  var afterwards: (@Sendable (PostgresSession) async throws(PostgresFailure) -> Void)?
 }
 
 /// All steps, in order. They are Swift text, not resource files, so that the binary alone can migrate.
-let migrations: [Migration] = [v0001, v0002, v0003]
+let migrations: [Migration] = [v0001, v0002, v0003, v0004]
