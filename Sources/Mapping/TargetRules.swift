@@ -53,7 +53,7 @@ struct TargetRules {
   var stream: String?
   /// No other strategy gets an order that this one takes.
   var isExclusive = false
-  private static let known = 
+  private static let known =
     "key, amounts, calendar, combined, decimals, division, exclusive, original, plausible, residual, stream"
   private var combined: (list: String, send: OrderPreparation.Combined)?
 
