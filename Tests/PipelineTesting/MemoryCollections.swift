@@ -24,17 +24,21 @@ public final class MemoryCollections: Collections {
     let result: Result<[LookupAnswer], LedgerFailure> = state.withLock { state in
       if let failure = state.failure { return .failure(failure) }
       var search = PatternSearch()
-      return .success(keys.map { Self.answer(to: $0, state.records[$0.collection] ?? [:], &search) })
+      let sorted = Set(keys.map(\.collection)).map { name in
+        let records = (state.records[name] ?? [:]).sorted { ($0.key.count, $0.key) < ($1.key.count, $1.key) }
+        return (name, records.map(\.value).filter { $0.root.kind == .object })
+      }
+      let records = Dictionary(uniqueKeysWithValues: sorted)
+      return .success(keys.map { Self.answer(to: $0, records[$0.collection] ?? [], &search) })
     }
     return try result.get()
   }
 
   private static func answer(
-    to key: LookupKey, _ records: [String: JSONDocument], _ search: inout PatternSearch
+    to key: LookupKey, _ records: [JSONDocument], _ search: inout PatternSearch
   ) -> LookupAnswer {
     do throws(PatternTrouble) {
-      for (_, record) in records.sorted(by: { ($0.key.count, $0.key) < ($1.key.count, $1.key) })
-      where record.root.kind == .object {
+      for record in records {
         let isAnswer = try key.isAnswered(by: record.root) { (pattern, text) throws(PatternTrouble) in
           try search.finds(pattern, in: text)
         }
