@@ -11,6 +11,8 @@ struct Evaluator {
   private var steps = 0
   /// What was computed so far, when that is wanted.
   var trace: [ExplainedStep]?
+  /// Whether values are remembered: only where they are the same for all expressions.
+  private let shares: Bool
   /// Inside a list function: the values of its operands in all rows, and the row that is computed.
   var rows: [Int: [SQLValue]]?
   var row = 0
@@ -20,12 +22,22 @@ struct Evaluator {
     self.operands = operands
     self.settings = settings
     isStrict = settings.arithmetic == .strict
+    shares = isStrict && settings.division == .exact
   }
 
   mutating func value(_ at: Int32) throws(EvaluationError) -> SQLValue {
     steps += 1
     if steps > settings.maxSteps { throw Self.tooManySteps }
     let node = program.nodes[Int(at)]
+    guard node.share >= 0, shares, trace == nil, rows == nil else { return try fresh(node) }
+    if let known = operands.remembered(Int(node.share)) { return known }
+    let result = try fresh(node)
+    // Where null is waited for, a part may come to a value that is a failure elsewhere.
+    if !seesNull { operands.remember(result, as: Int(node.share)) }
+    return result
+  }
+
+  private mutating func fresh(_ node: Node) throws(EvaluationError) -> SQLValue {
     let result: SQLValue =
       switch node.kind {
       case .constant: program.constants[Int(node.index)]
@@ -100,7 +112,7 @@ struct Evaluator {
   /// The value as a number; nil for null, which is an error in strict mode.
   mutating func number(_ at: Int32) throws(EvaluationError) -> ExactDecimal? {
     let node = program.nodes[Int(at)]
-    if node.kind == .arithmetic, trace == nil {
+    if node.kind == .arithmetic, node.share < 0, trace == nil {
       // A sum of products is not wrapped and unwrapped at every step.
       steps += 1
       if steps > settings.maxSteps { throw Self.tooManySteps }

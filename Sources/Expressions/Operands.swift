@@ -22,6 +22,17 @@ public protocol OperandSource {
   func values(of operand: Int) throws(EvaluationError) -> [SQLValue]
   /// What messages call the operand: its path, never a value.
   func name(of operand: Int) -> String
+  /// The value that was remembered under a number of `SQLExpression.sharing`, while it is still right.
+  func remembered(_ share: Int) -> SQLValue?
+  /// Remembers a value as long as none of the operands below it changes.
+  func remember(_ value: SQLValue, as share: Int)
+}
+
+extension OperandSource {
+  /// Nothing is remembered unless a host does it.
+  public func remembered(_ share: Int) -> SQLValue? { nil }
+  /// Nothing is remembered unless a host does it.
+  public func remember(_ value: SQLValue, as share: Int) {}
 }
 
 /// How expressions are evaluated.

@@ -37,6 +37,21 @@ final class Program: Sendable {
     return all.enumerated().filter { $0.offset % 2 == 0 }.map(\.element)
   }
 
+  /// The same program whose nodes have these numbers for their values.
+  init(_ program: Program, shares: [Int: Int32]) {
+    source = program.source
+    var nodes = program.nodes
+    for (place, share) in shares { nodes[place].share = share }
+    self.nodes = nodes
+    links = program.links
+    constants = program.constants
+    patterns = program.patterns
+    types = program.types
+    root = program.root
+    operands = program.operands
+    spellings = program.spellings
+  }
+
   /// Whether a function is called that the test holds for, given how many arguments it has.
   func calls(_ test: (Function, Int32) -> Bool) -> Bool {
     nodes.contains { node in

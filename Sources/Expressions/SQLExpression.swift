@@ -10,6 +10,8 @@ public struct ExplainedStep: Sendable, Equatable {
 public struct SQLExpression: Sendable {
   let program: Program
 
+  init(_ program: Program) { self.program = program }
+
   /// Compiles a text, without the word `_function`.
   /// - Throws: `ExpressionSyntaxError` with the place in bytes from the start of `source`.
   public init(_ source: Substring, operands: inout some OperandParser) throws(ExpressionSyntaxError) {

@@ -102,4 +102,6 @@ struct Node: Sendable {
   /// Bytes of the source.
   var start: Int32 = 0
   var end: Int32 = 0
+  /// The host's number for its value, where others have the same; below 0: none.
+  var share: Int32 = -1
 }

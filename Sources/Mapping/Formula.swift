@@ -16,12 +16,16 @@ struct Formula: Sendable {
   /// Reads what stands behind `_function`.
   init(_ source: Substring, operands table: inout OperandTable) throws(Template.Malformed) {
     var parser = FormulaOperands(table: table)
-    do throws(ExpressionSyntaxError) { expression = try SQLExpression(source, operands: &parser) } catch {
+    let plain: SQLExpression
+    do throws(ExpressionSyntaxError) { plain = try SQLExpression(source, operands: &parser) } catch {
       // Where in the expression, as an editor counts: the bytes before the place are whole characters.
       let before = String(decoding: Array(source.utf8.prefix(error.offset)), as: UTF8.self)
       throw Template.Malformed(sentence: "\(error.sentence), at character \(before.count + 1) of the expression")
     }
     table = parser.table
+    var shared = table
+    expression = plain.sharing { shared.share($0, $1) }
+    table = shared
     readsClock = expression.readsClock
     readsChance = expression.readsChance
   }
@@ -77,6 +81,10 @@ extension OrderReader: OperandSource {
       throw noted(error, operand)
     }
   }
+
+  func remembered(_ share: Int) -> SQLValue? { remembered(part: share) }
+
+  func remember(_ value: SQLValue, as share: Int) { remember(value, part: share) }
 
   func values(of operand: Int) throws(EvaluationError) -> [SQLValue] {
     do throws(ValueError) {

@@ -13,6 +13,19 @@ struct OperandTable: Sendable {
   /// A number of its own for each array: two arrays side by side have the same level and other rows.
   private var places: [Int] = [0]
   private var arrays = 0
+  /// Parts of formulas that others may repeat: what each depends on, and how often it stands.
+  private var shares: [Share] = []
+  private var shareNumbers: [String: Int] = [:]
+  /// Of each part the place of its value among those that are remembered, or below 0.
+  private(set) var remembered: [Int] = []
+  /// Of each value that is remembered, how many rows around the field it depends on.
+  private(set) var rememberedLevels: [Int] = []
+
+  private struct Share {
+    let level: Int
+    /// It stands in a deeper row than it depends on, or more than once.
+    var isRepeated: Bool
+  }
 
   private struct Identity: Hashable {
     let place: Int
@@ -112,6 +125,32 @@ struct OperandTable: Sendable {
     operands.append(Operand(source, filter: filter, name: name, path: path, list: list, level: level))
     known[identity] = operands.count - 1
     return operands.count - 1
+  }
+
+  // MARK: Parts of formulas
+
+  /// The number of a part of a formula, the same for the same part.
+  mutating func share(_ text: String, _ parts: [Int]) -> Int {
+    let level = parts.map { operands[$0].level }.max() ?? 0
+    let key = "\(parts)\(text)"
+    if let number = shareNumbers[key] {
+      shares[number].isRepeated = true
+      return number
+    }
+    shareNumbers[key] = shares.count
+    shares.append(Share(level: level, isRepeated: level < levels.count))
+    remembered.append(-1)
+    return shares.count - 1
+  }
+
+  /// Once all formulas are read: parts that stand only once need not be remembered.
+  mutating func settleShares() {
+    rememberedLevels = []
+    remembered = shares.map { share in
+      guard share.isRepeated else { return -1 }
+      rememberedLevels.append(share.level)
+      return rememberedLevels.count - 1
+    }
   }
 
   // MARK: Fields that formatResponse makes

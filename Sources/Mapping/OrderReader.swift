@@ -20,11 +20,20 @@ final class OrderReader {
   private var level = 0
   private var clock = 1
   private let read: UnsafeMutableBufferPointer<Read>
+  /// What repeated parts of formulas came to.
+  private let parts: UnsafeMutableBufferPointer<Part>
 
   private struct Row {
     var value: JSONValue
     /// When it was entered.
     var entered: Int
+  }
+
+  private struct Part {
+    let level: Int
+    /// When the row was entered that the value is from; 0 for none.
+    var entered = 0
+    var value = SQLValue.null
   }
 
   private struct Read {
@@ -48,6 +57,8 @@ final class OrderReader {
     rows.initialize(repeating: Row(value: order, entered: 1))
     read = .allocate(capacity: table.operands.count)
     _ = read.initialize(from: table.operands.lazy.map { Read(level: $0.level) })
+    parts = .allocate(capacity: table.rememberedLevels.count)
+    _ = parts.initialize(from: table.rememberedLevels.lazy.map { Part(level: $0) })
   }
 
   deinit {
@@ -55,6 +66,8 @@ final class OrderReader {
     rows.deallocate()
     read.deinitialize()
     read.deallocate()
+    parts.deinitialize()
+    parts.deallocate()
   }
 
   func evaluation(_ division: EvaluationSettings.Division) -> EvaluationSettings {
@@ -126,6 +139,20 @@ final class OrderReader {
     read[operand].value = value
     read[operand].entered = now
     return value
+  }
+
+  /// What a part of a formula came to in the present rows.
+  func remembered(part number: Int) -> SQLValue? {
+    let place = table.remembered[number]
+    guard place >= 0, parts[place].entered == rows[parts[place].level].entered else { return nil }
+    return parts[place].value
+  }
+
+  func remember(_ value: SQLValue, part number: Int) {
+    let place = table.remembered[number]
+    guard place >= 0 else { return }
+    parts[place].value = value
+    parts[place].entered = rows[parts[place].level].entered
   }
 
   private func fresh(_ operand: Operand) throws(ValueError) -> Value {

@@ -3,7 +3,9 @@ import Orders
 
 /// Price × quantity must be a line's amount (vendor-apis.md A.10, C.2). The price is rounded, so now and then it is not:
 /// the amount is sent as it is, what is left over is noted, and what no rounding explains parks the order.
-struct ResidualRule: Sendable {
+///
+/// A class: it is handed on for each line, and a copy of all this would cost more than the check.
+final class ResidualRule: Sendable {
   /// The array of lines in the bill.
   let lines: Path
   /// Fields of a line.

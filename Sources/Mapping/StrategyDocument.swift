@@ -122,6 +122,7 @@ struct DocumentContent: Sendable {
       fields = reader.parameters(parameters, at: "params")
     }
     table = reader.table
+    table.settleShares()
     problems = reader.problems
     other = OtherRequest(root, known: anything, made: [], isSource: true, &problems)
     Slips.check(descriptors: root["response"], at: "response", &problems)
@@ -147,6 +148,7 @@ struct DocumentContent: Sendable {
     var reader = DescriptorReader(problems, known: known, made: made, defaults: defaults, grouping: grouping)
     if let request = root["request"] { fields = reader.descriptors(request, at: "request") }
     table = reader.table
+    table.settleShares()
     problems = reader.problems
     batch = Batch(root, &problems)
     other = OtherRequest(root, known: known, made: made, isSource: false, &problems)

@@ -63,6 +63,8 @@ enum TargetField {
 
   /// The value at a path of a row; nil when it has none.
   static func value(_ path: Path, in members: [JSONMember]) -> JSONTree? {
+    // Nearly always a field of the row itself.
+    if path.segments.count == 1, let name = path.segments.first { return members.first { $0.key == name }?.value }
     var level = members
     for (position, name) in path.segments.enumerated() {
       guard let member = level.first(where: { $0.key == name }) else { return nil }
