@@ -89,15 +89,16 @@ extension PostgresLedger {
     WITH ended AS (
       SELECT * FROM unnest(
         $1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::bigint[], $7::boolean[], $8::text[],
-        $9::text[], $10::text[]
-      ) AS ended (order_id, stream, part, token, state, seconds, doubt, reason, bill_number, bill_internal_id)
+        $9::text[], $10::text[], $11::text[]
+      ) AS ended (
+        order_id, stream, part, token, state, seconds, doubt, reason, bill_number, bill_internal_id, writeback)
     )
     INSERT INTO order_ledger AS held (
       order_id, stream, part, state, revision, payload_hash, token, due, doubt, object, external_key, reason,
-      bill_number, bill_internal_id)
+      bill_number, bill_internal_id, writeback)
     SELECT
       order_id, stream, part, state, 0, 0, token, clock_timestamp() + seconds * interval '1 second', doubt, '', '',
-      reason, bill_number, bill_internal_id::bigint
+      reason, bill_number, bill_internal_id::bigint, writeback
     FROM ended
     WHERE (
       SELECT true FROM order_ledger mine
@@ -107,7 +108,8 @@ extension PostgresLedger {
     ORDER BY order_id, stream, part
     ON CONFLICT (order_id, stream, part) DO UPDATE SET
       state = EXCLUDED.state, due = EXCLUDED.due, doubt = EXCLUDED.doubt, reason = EXCLUDED.reason,
-      bill_number = EXCLUDED.bill_number, bill_internal_id = EXCLUDED.bill_internal_id, changed = clock_timestamp()
+      bill_number = EXCLUDED.bill_number, bill_internal_id = EXCLUDED.bill_internal_id,
+      writeback = EXCLUDED.writeback, changed = clock_timestamp()
     WHERE held.token = EXCLUDED.token AND (held.state <> 'written' OR EXCLUDED.state = 'written')
     RETURNING held.order_id, held.stream, held.part
     """

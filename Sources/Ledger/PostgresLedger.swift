@@ -92,7 +92,8 @@ public final class PostgresLedger: SyncLedger {
       .intArray(settlements.map(\.bill.orderID.rawValue)), .textArray(settlements.map(\.bill.stream)),
       .intArray(settlements.map { Int64($0.bill.part) }), .intArray(settlements.map(\.token)),
       .textArray(ends.map { $0.state }), .intArray(ends.map(\.seconds)), .boolArray(ends.map(\.doubt)),
-      .textArray(ends.map(\.reason)), .textArray(ends.map(\.number)), .textArray(ends.map(\.internalID)))
+      .textArray(ends.map(\.reason)), .textArray(ends.map(\.number)), .textArray(ends.map(\.internalID)),
+      .textArray(ends.map(\.writeback)))
   }
 
   /// How many bills are in each state (`writing clean in_doubt written parked`); reads the whole table.
@@ -116,6 +117,7 @@ private struct LedgerEnd {
   var reason: String?
   var number: String?
   var internalID: String?
+  var writeback: String?
 
   init(_ result: Settlement.Result) {
     switch result {
@@ -123,6 +125,7 @@ private struct LedgerEnd {
       state = "written"
       number = storable(String(bill.number.prefix(255)))
       internalID = bill.internalID.map { String($0) }
+      writeback = bill.writeback.map(storable)
     case .clean: state = "clean"
     case .inDoubt(let seconds):
       state = "in_doubt"

@@ -34,6 +34,14 @@ public struct StrategySet: Sendable {
     }
   }
 
+  /// What a strategy's `primaryWriteback` makes of K/3's answer, JSON; nil where there is no such strategy, or it keeps
+  /// nothing.
+  /// - Throws: `MappingFailures`: all of its fields that have no value they could be written with.
+  public func writeback(by name: String, of answer: JSONValue) throws(MappingFailures) -> String? {
+    guard let strategy = strategies.first(where: { $0.name == name }) else { return nil }
+    return try strategy.writeback(of: answer, order: answer).map { String(decoding: $0, as: UTF8.self) }
+  }
+
   /// Who takes an order; nobody is an answer, too.
   ///
   /// A strategy with `ferry.exclusive` that takes it keeps it from all others.

@@ -1,3 +1,5 @@
+import JSON
+public import Mapping
 import Orders
 
 /// How the load stage waits and holds.
@@ -30,13 +32,19 @@ public struct LoadStage: Stage {
   private let destination: any BillDestination
   private let times: LoadTimes
   private let clock: PipelineClock
+  private let strategies: StrategySet?
 
   /// A stage over a ledger and an ERP.
-  public init(ledger: any SyncLedger, destination: any BillDestination, times: LoadTimes, clock: PipelineClock) {
+  /// - Parameter strategies: whose `primaryWriteback` says what is kept of K/3's answers; nil: its number and id alone.
+  public init(
+    ledger: any SyncLedger, destination: any BillDestination, times: LoadTimes, clock: PipelineClock,
+    strategies: StrategySet? = nil
+  ) {
     self.ledger = ledger
     self.destination = destination
     self.times = times
     self.clock = clock
+    self.strategies = strategies
   }
 
   /// `load`
@@ -148,7 +156,7 @@ public struct LoadStage: Stage {
 
   private func resolved(_ work: Work, _ answer: LookUpAnswer) -> Decision {
     switch answer {
-    case .same(let bill): Decision(work: work, outcome: .done(.resolved), settlement: .written(bill))
+    case .same(let bill): Decision(work: work, outcome: .done(.resolved), settlement: .written(kept(bill, of: work)))
     case .different(let reason): different(work, reason)
     case .unavailable(let reason):
       Decision(
@@ -177,7 +185,7 @@ public struct LoadStage: Stage {
   ///   a K/3 that takes bills and never shows them must not be sent one after the other.
   private func decided(_ work: Work, _ answer: SaveAnswer, isRepeat: Bool) -> Decision {
     switch answer {
-    case .written(let bill): Decision(work: work, outcome: .done(.written), settlement: .written(bill))
+    case .written(let bill): Decision(work: work, outcome: .done(.written), settlement: .written(kept(bill, of: work)))
     case .rejected(let reason, let answer):
       Decision(
         work: work, outcome: .dead(Outcome.Burial(reason, vendorAnswer: answer)), settlement: .parked(reason.code))
@@ -190,6 +198,24 @@ public struct LoadStage: Stage {
         work: work, outcome: isRepeat ? .retry(reason) : .later(reason, afterSeconds: times.visibleSeconds),
         settlement: .inDoubt(lookUpAfterSeconds: times.visibleSeconds))
     }
+  }
+
+  /// The bill with what its strategy wants to be kept of the answer. That it cannot be made is kept instead: the bill is
+  /// written, and stays so.
+  private func kept(_ bill: WrittenBill, of work: Work) -> WrittenBill {
+    guard let strategies, let answer = bill.answer else { return bill }
+    var bill = bill
+    do throws(MappingFailures) {
+      bill.writeback = try strategies.writeback(by: work.route.strategy, of: answer.root)
+    } catch {
+      var writer = JSONWriter()
+      writer.beginObject()
+      writer.key("failed")
+      writer.string(error.description)
+      writer.endObject()
+      bill.writeback = String(decoding: writer.bytes, as: UTF8.self)
+    }
+    return bill
   }
 
   private func settle(_ decisions: [Decision], into outcomes: inout [Outcome]) async {
@@ -211,6 +237,24 @@ public struct LoadStage: Stage {
       // The rows stay claimed; when their leases end they are in doubt, and K/3 is asked.
       for decision in decisions { outcomes[decision.work.index] = .outage(Reason(error)) }
     }
+  }
+}
+
+extension WrittenBill {
+  /// The answer under the names that K/3 and strategies use for number and id (vendor-apis.md A.5.2).
+  fileprivate var answer: JSONDocument? {
+    var writer = JSONWriter()
+    writer.beginObject()
+    for name in ["FBillNo", "BillNo", "Number", "number"] {
+      writer.key(name)
+      writer.string(number)
+    }
+    for name in ["FInterID", "BillInterID", "Id", "id"] {
+      writer.key(name)
+      if let internalID { writer.integer(internalID) } else { writer.null() }
+    }
+    writer.endObject()
+    return try? JSONDocument(writer.bytes)
   }
 }
 

@@ -153,7 +153,9 @@ extension SettingRow {
         "seconds that a claimed order is kept from other loaders; more than a Save's timeout and visibility together"),
     SettingRow(
       name: .strategies, kind: .path, requiredBy: [.transform],
-      meaning: "folder with one folder per strategy, each with source.json and target.json"),
+      meaning:
+        "folder with one folder per strategy, each with source.json and target.json; loaders take primaryWriteback from it, where it is set"
+    ),
     SettingRow(
       name: .untaken, kind: .choice(["park", "count"]), standard: "park",
       meaning: "what becomes of orders that no strategy takes: parked as no_strategy, or only counted as ignored"),

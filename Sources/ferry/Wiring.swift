@@ -169,7 +169,7 @@ final class Wiring: Sendable {
       let database = try database(connections: 2)
       let stage = LoadStage(
         ledger: PostgresLedger(database), destination: try destination(), times: times,
-        clock: clock)
+        clock: clock, strategies: try writingBack())
       // Enough batches that K/3's places are never empty while the slowest Save of a batch is awaited.
       return try worker(
         stage, database, partners: [.k3, .postgresql, .rabbitmq, .setup],
@@ -177,6 +177,12 @@ final class Wiring: Sendable {
         mostLent: 8 * max(4, settings.whole(.k3Concurrency) * 2))
     case .migrate: throw SetupProblem("migrate is no service.", remedy: "Run ferry migrate by itself.")
     }
+  }
+
+  /// The strategies for their `primaryWriteback`; nil where this loader is given none.
+  private func writingBack() throws -> StrategySet? {
+    let folder = settings.text(.strategies)
+    return folder.isEmpty ? nil : try StrategyFolder(folder).set
   }
 
   /// - Parameter mostLent: no more messages are taken than can be worked on before the broker asks for them back.

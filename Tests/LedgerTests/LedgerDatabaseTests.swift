@@ -92,7 +92,8 @@ struct LedgerDatabaseTests {
       first.notes = #"[{"kind":"residual"}]"#
       let answers = try await ledger.claim([first, claim(2)], leaseSeconds: 60)
       let tokens = answers.map { answer -> Int64 in if case .new(let claim) = answer { claim.token } else { 0 } }
-      let written = WrittenBill(number: "SEORD\u{0}7", internalID: 4711)
+      var written = WrittenBill(number: "SEORD\u{0}7", internalID: 4711)
+      written.writeback = #"{"id":4711}"#
       _ = try await ledger.settle([
         Settlement(bill(of: OrderID(rawValue: 1)), token: tokens[0], result: .written(written)),
         Settlement(bill(of: OrderID(rawValue: 2)), token: tokens[1], result: .parked(.k3Rejected)),
@@ -100,7 +101,8 @@ struct LedgerDatabaseTests {
       let client = schema.client()
       let rows = try await client.run(
         PostgresStatement(
-          "SELECT state, bill_number, bill_internal_id, reason, strategy, notes FROM order_ledger ORDER BY order_id"))
+          "SELECT state, bill_number, bill_internal_id, reason, strategy, notes, writeback FROM order_ledger ORDER BY order_id"
+        ))
       await client.close()
       #expect(rows[0, 0] == "written")
       #expect(rows[0, 1] == "SEORD\u{FFFD}7")
@@ -109,6 +111,8 @@ struct LedgerDatabaseTests {
       #expect(rows[0, 4] == "sales-order")
       #expect(rows[0, 5] == #"[{"kind":"residual"}]"#)
       #expect(rows[1, 5] == nil)
+      #expect(rows[0, 6] == #"{"id":4711}"#)
+      #expect(rows[1, 6] == nil)
       #expect(rows[1, 0] == "parked")
       #expect(rows[1, 3] == "k3_rejected")
     }

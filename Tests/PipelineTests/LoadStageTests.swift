@@ -1,3 +1,4 @@
+import Mapping
 import Orders
 import Pipeline
 import PipelineTesting
@@ -136,6 +137,35 @@ struct LoadStageTests {
     let second = try #require(watched.claims.events.last)
     #expect(second.bill == BillID(OrderID(rawValue: 7), stream: "SO", part: 2) && second.isOneOfSeveral)
     #expect(second.notes.flatMap(NoteText.notes) == [note])
+  }
+
+  @Test("what a strategy keeps of K/3's answer is recorded with the bill, and why it cannot be")
+  func writeback() async throws {
+    func strategy(_ name: String, _ id: String) throws -> Strategy {
+      let field = #"{"field":"id","type":"int","value":"\#(id)"},{"field":"number","value":"{{Number}}"}"#
+      let target =
+        #"{"api":"/SO/Save","request":[{"field":"Page1","type":"array","children":["#
+        + #"{"field":"FBillNo","value":"{no}"}]}],"#
+        + #""response":[{"field":"primaryWriteback","type":"object","children":[\#(field)]}]}"#
+      return try Strategy(
+        name: name, source: Array(#"{"condition":[[{"field":"s","logic":"eq","value":"\#(name)"}]]}"#.utf8),
+        target: Array(target.utf8))
+    }
+    let set = try StrategySet([strategy("sales-order", "{{Id}}"), strategy("odd", "{{Number}}")])
+    let stage = LoadStage(
+      ledger: ledger, destination: erp,
+      times: LoadTimes(leaseSeconds: 160, saveSeconds: 60, marginSeconds: 10, visibleSeconds: 30),
+      clock: pipelineClock(clock), strategies: set)
+    var odd = Envelope.bill(2)
+    let body = #"{"Data":{"Page1":[{"FBillNo":"SO2","FCustID":{"FNumber":"C1"}}],"Page2":[]}}"#
+    odd.content = .bill(
+      Bill(object: "SO", number: "SO2", body: Array(body.utf8)), BillRoute(strategy: "odd", stream: "SO"))
+    #expect(await stage.handle([.bill(1), odd]) == [.done(.written), .done(.written)])
+    #expect(row(1)?.bill?.writeback == #"{"id":1,"number":"SO1"}"#)
+    #expect(row(2)?.bill?.writeback?.hasPrefix(#"{"failed":"primaryWriteback.id: "#) == true)
+    // Without strategies nothing is made of it.
+    #expect(await self.stage.handle([.bill(3)]) == [.done(.written)])
+    #expect(row(3)?.bill?.writeback == nil)
   }
 
   @Test("a number that another order has is not saved twice: the claim's key is sent")

@@ -10,7 +10,8 @@ let v0003 = Migration(
       ADD COLUMN part bigint NOT NULL DEFAULT 1,
       ADD COLUMN object text NOT NULL DEFAULT 'SO',
       ADD COLUMN strategy text,
-      ADD COLUMN notes text
+      ADD COLUMN notes text,
+      ADD COLUMN writeback text
     """,
     "ALTER TABLE order_ledger ALTER COLUMN stream DROP DEFAULT, ALTER COLUMN object DROP DEFAULT",
     "ALTER TABLE order_ledger DROP CONSTRAINT order_ledger_pkey, ADD PRIMARY KEY (order_id, stream, part)",
@@ -18,5 +19,6 @@ let v0003 = Migration(
     "DROP INDEX order_ledger_external_key",
     "CREATE UNIQUE INDEX order_ledger_external_key ON order_ledger (object, lower(external_key COLLATE \"C\"))",
     "COMMENT ON COLUMN order_ledger.stream IS 'the strategy''s ferry.stream, K/3''s object unless set'",
+    "COMMENT ON COLUMN order_ledger.writeback IS 'what the strategy''s primaryWriteback makes of K/3''s answer; JSON'",
     "COMMENT ON COLUMN order_ledger.notes IS 'what the mapping noted of the bill: residuals, moved dates; JSON'",
   ])

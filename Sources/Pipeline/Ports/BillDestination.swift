@@ -23,6 +23,8 @@ public struct WrittenBill: Sendable, Equatable {
   public let number: String
   /// K/3's internal id (`FInterID`), where it was told.
   public let internalID: Int64?
+  /// What the strategy's `primaryWriteback` makes of both, JSON; nil where it has none.
+  public var writeback: String?
 
   /// A written bill.
   public init(number: String, internalID: Int64?) {
