@@ -7,7 +7,12 @@ extension Evaluator {
     let values = try rowValues(place).filter { !$0.isNull }
     switch function {
     case .count: return .init(values.count)
-    case .min, .max: return values.isEmpty ? .null : try extreme(values, wantsLargest: function == .max)
+    case .min, .max:
+      // Among numbers an empty text would count as 0.
+      if isStrict, values.contains(where: \.isNumber) {
+        for value in values where !value.isTemporal { _ = try number(value, place) }
+      }
+      return values.isEmpty ? .null : try extreme(values, wantsLargest: function == .max)
     case .groupConcat: return try joined(values, node)
     default: break
     }

@@ -8,7 +8,7 @@ struct Evaluator {
   let isStrict: Bool
   /// Whether an IFNULL or its like waits for null.
   var seesNull = false
-  private var steps = 0
+  private(set) var steps = 0
   /// What was computed so far, when that is wanted.
   var trace: [ExplainedStep]?
   /// Whether values are remembered: only where they are the same for all expressions.
@@ -211,7 +211,8 @@ struct Evaluator {
 
   func quotient(_ a: ExactDecimal, _ b: ExactDecimal, _ place: Int32) throws(EvaluationError) -> ExactDecimal? {
     do throws(ArithmeticError) {
-      return settings.division == .exact ? try a.divided(by: b, digits: 24) : try a.dividedAsShown(by: b)
+      return settings.division == .exact
+        ? try a.divided(by: b, digits: 24, significant: 20) : try a.dividedAsShown(by: b)
     } catch {
       if error == .divisionByZero { return try zeroDivisor(place) }
       throw .overflow(describe(place))

@@ -22,6 +22,9 @@ public protocol OperandSource {
   func values(of operand: Int) throws(EvaluationError) -> [SQLValue]
   /// What messages call the operand: its path, never a value.
   func name(of operand: Int) -> String
+  /// Hears how many steps an expression took.
+  /// - Throws: `.limit` when all expressions of the host together took too many.
+  func spent(_ steps: Int) throws(EvaluationError)
   /// The value that was remembered under a number of `SQLExpression.sharing`, while it is still right.
   func remembered(_ share: Int) -> SQLValue?
   /// Remembers a value as long as none of the operands below it changes.
@@ -29,6 +32,8 @@ public protocol OperandSource {
 }
 
 extension OperandSource {
+  /// Each expression has its own bound unless a host has one for all.
+  public func spent(_ steps: Int) throws(EvaluationError) {}
   /// Nothing is remembered unless a host does it.
   public func remembered(_ share: Int) -> SQLValue? { nil }
   /// Nothing is remembered unless a host does it.

@@ -22,6 +22,9 @@ public struct SQLExpression: Sendable {
     program = Program(parser.builder, root: root, source: text, spellings: spellings)
   }
 
+  /// The texts that stand in it.
+  public var texts: [String] { program.constants.compactMap { if case .text(let text) = $0 { text } else { nil } } }
+
   /// The operands that it reads, each once, in order.
   public var operands: [Int] { program.operands }
 
@@ -45,7 +48,9 @@ public struct SQLExpression: Sendable {
     _ operands: any OperandSource, _ settings: EvaluationSettings
   ) throws(EvaluationError) -> SQLValue {
     var evaluator = Evaluator(program: program, operands: operands, settings: settings)
-    return try evaluator.value(program.root)
+    let value = try evaluator.value(program.root)
+    try operands.spent(evaluator.steps)
+    return value
   }
 
   /// Computes the value and tells what each sub-expression that was needed came to, in order; literals are left out.

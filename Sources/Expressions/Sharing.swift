@@ -2,11 +2,13 @@ extension SQLExpression {
   /// The same expression, which asks its host for values that it or another expression has computed already: formulas of
   /// one document repeat each other's parts.
   /// - Parameter number: gives a part's number; nil for one that is not to be remembered. `text` is the same for parts
-  ///   that come to the same value while their operands do.
-  public func sharing(_ number: (_ text: String, _ operands: [Int]) -> Int?) -> SQLExpression {
+  ///   that come to the same value while their operands do. A part over rows reads its operands in all rows of their lists.
+  public func sharing(_ number: (_ text: String, _ operands: [Int], _ isOverRows: Bool) -> Int?) -> SQLExpression {
     var shares: [Int: Int32] = [:]
     for place in program.nodes.indices where program.isWorthRemembering(place) {
-      if let number = number(program.printed(Int32(place)), program.operands(below: Int32(place))) {
+      if let number = number(
+        program.printed(Int32(place)), program.operands(below: Int32(place)), program.isOverRows(place))
+      {
         shares[place] = Int32(number)
       }
     }
@@ -23,14 +25,17 @@ extension Program {
     }
   }
 
-  /// Not by chance, and not over the rows of a list.
-  private func isRepeatable(_ at: Int32) -> Bool {
+  /// A function over the rows of a list.
+  fileprivate func isOverRows(_ place: Int) -> Bool {
+    nodes[place].kind == .call && nodes[place].index >= Function.sum.rawValue
+  }
+
+  /// Not by chance; and what is over rows is so as a whole.
+  private func isRepeatable(_ at: Int32, isInside: Bool = false) -> Bool {
     let node = nodes[Int(at)]
-    if node.kind == .call {
-      guard let function = Function(rawValue: node.index) else { return false }
-      if function == .uuid || function.rawValue >= Function.sum.rawValue { return false }
-    }
+    if node.kind == .call, Function(rawValue: node.index).map({ $0 == .uuid }) ?? true { return false }
+    if isInside, isOverRows(Int(at)) { return false }
     if node.kind == .constant || node.kind == .operand || node.kind == .quoted { return true }
-    return children(node).allSatisfy(isRepeatable)
+    return children(node).allSatisfy { isRepeatable($0, isInside: true) }
   }
 }

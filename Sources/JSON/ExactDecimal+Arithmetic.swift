@@ -49,8 +49,11 @@ extension ExactDecimal {
   /// Cut, not rounded, so that the one rounding that follows (a field's own) is not done twice.
   /// - Parameter digits: decimals kept, 0...64. Where the whole part is so large that they do not all fit into 38
   ///   digits, as many are kept as do.
+  /// - Parameter significant: digits that are kept besides of a quotient far below 1, counted from its first that is not 0.
   /// - Throws: `.divisionByZero`; `.overflow` when the whole part has more than 38 digits.
-  public func divided(by other: ExactDecimal, digits: Int = 24) throws(ArithmeticError) -> ExactDecimal {
+  public func divided(
+    by other: ExactDecimal, digits: Int = 24, significant: Int = 0
+  ) throws(ArithmeticError) -> ExactDecimal {
     guard other.coefficient != 0 else { throw .divisionByZero }
     guard coefficient != 0 else { return .zero }
     let numerator = coefficient.magnitude
@@ -58,7 +61,7 @@ extension ExactDecimal {
     // a/10^s ÷ b/10^t = (a × 10^(t−s)) / b; its whole part has this many digits or one more.
     let shift = other.scale - scale
     let whole = Self.digitCount(numerator) - Self.digitCount(denominator) + shift
-    var kept = min(max(digits, 0), Self.maxScale, 38 - whole)
+    var kept = min(max(digits, significant > 0 ? significant - whole + 1 : 0, 0), Self.maxScale, 38 - whole)
     while kept >= 0 {
       if let magnitude = Self.quotient(numerator, timesTenTo: shift + kept, by: denominator) {
         let isNegative = (coefficient < 0) != (other.coefficient < 0)

@@ -9,8 +9,16 @@ struct HeldRows {
     let state: String
     let revision: Int64
     let doubt: Bool
-    /// Until the lease ends or a look-up is due.
+    /// Until the lease ends or a look-up is due; below 0 since.
     let seconds: Int64
+    let parts: Int64
+    /// While it is in doubt the oldest revision that may be in K/3.
+    let doubtfulRevision: Int64?
+
+    /// Whether something of it is in K/3, or may be.
+    var mayBeWritten: Bool { state != "clean" && (state != "parked" || doubt) }
+    /// The oldest revision that is or may be in K/3.
+    var oldest: Int64 { min(revision, doubtfulRevision ?? revision) }
   }
 
   private struct Order: Hashable {
@@ -27,7 +35,7 @@ struct HeldRows {
       }
       let row = Row(
         id: id, state: state, revision: revision, doubt: found.bool(index, 5) ?? false,
-        seconds: found.int(index, 6) ?? 0)
+        seconds: found.int(index, 6) ?? 0, parts: found.int(index, 7) ?? 0, doubtfulRevision: found.int(index, 8))
       rows[Order(id: id.orderID, stream: id.stream), default: []].append(row)
     }
   }
@@ -35,11 +43,12 @@ struct HeldRows {
   /// Nil when no row is in the way any more.
   func refusal(of request: ClaimRequest) -> ClaimAnswer? {
     let rows = rows[Order(id: request.bill.orderID, stream: request.bill.stream)] ?? []
-    if request.isOneOfSeveral {
-      let others = rows.filter { $0.id != request.bill }
-      if others.contains(where: { $0.revision > request.revision }) { return .stale }
-      if let answer = refusal(by: others.filter { $0.revision < request.revision }) { return answer }
+    let others = rows.filter { $0.id != request.bill }
+    if others.contains(where: { $0.revision > request.revision }) { return .stale }
+    let inTheWay = others.filter {
+      $0.mayBeWritten && ($0.oldest < request.revision || $0.parts != Int64(request.parts))
     }
+    if let answer = refusal(by: inTheWay) { return answer }
     guard let own = rows.first(where: { $0.id == request.bill }) else { return nil }
     let wait = Int(max(own.seconds, 1))
     if own.revision > request.revision { return .stale }
@@ -50,18 +59,18 @@ struct HeldRows {
     }
   }
 
-  /// What other bills of an older revision say: each that is or may be in K/3 is in the way.
-  private func refusal(by older: [Row]) -> ClaimAnswer? {
-    if older.contains(where: { $0.state == "written" || $0.state == "parked" && $0.doubt }) {
-      return .changedAfterWritten
-    }
+  /// What other bills say that must not stand beside the one that is asked for; nil when there are none.
+  private func refusal(by rows: [Row]) -> ClaimAnswer? {
+    let isBeingFoundOut = { (row: Row) in ["writing", "in_doubt"].contains(row.state) && row.seconds > -Self.patience }
+    if rows.contains(where: { !isBeingFoundOut($0) }) { return .changedAfterWritten }
     // Its own message finds it out.
-    if let row = older.first(where: { $0.state == "writing" }) { return .busy(forSeconds: Int(max(row.seconds, 1))) }
-    if let row = older.first(where: { $0.state == "in_doubt" }) {
-      return .tooEarly(forSeconds: Int(max(row.seconds, 1)))
-    }
-    return nil
+    if let row = rows.first(where: { $0.state == "writing" }) { return .busy(forSeconds: Int(max(row.seconds, 1))) }
+    return rows.first.map { .tooEarly(forSeconds: Int(max($0.seconds, 1))) }
   }
+
+  /// How long a doubt that could be resolved is waited for, in seconds: longer than any outage. After that its message must
+  /// be among the dead, and somebody has to look.
+  private static let patience: Int64 = 86_400
 }
 
 /// A batch of claims in parts for one statement each.

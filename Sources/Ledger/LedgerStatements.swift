@@ -3,21 +3,10 @@ extension PostgresLedger {
   // each row is found by its index, and rows are locked in the order of their keys, so that batches cannot deadlock.
   // Single-row subselects with LIMIT serve the same end. Times are the database's, read when the row is judged.
 
-  /// Takes what may be taken: free bills, those whose lease is over, those in doubt whose look-up is due.
-  static let claimSQL = claim(where: "true")
-
-  /// The same for bills that may be several of an order: none beside another one that has a newer revision, or an older
-  /// one that is or may be in K/3. The order must be locked.
-  static let claimOneOfSeveralSQL = claim(
-    where: """
-      (
-        SELECT true FROM order_ledger other
-        WHERE other.order_id = asked.order_id AND other.stream = asked.stream AND other.part <> asked.part AND (
-          other.revision > asked.revision
-          OR other.revision < asked.revision AND (other.state IN ('writing', 'in_doubt', 'written') OR other.doubt))
-        LIMIT 1
-      ) IS NULL
-      """)
+  // Beside another bill of the same order and stream none is taken that is older than it, nor one that would stand beside
+  // a bill of an older revision, or of another cut of the order, that is or may be in K/3. While such a bill is in doubt
+  // its oldest revision in doubt counts. Where an order may have several bills it must be locked, or two claims at the
+  // same moment do not see each other.
 
   /// Locks orders of a stream until the transaction's end, in one order everywhere.
   static let lockSQL = """
@@ -28,21 +17,22 @@ extension PostgresLedger {
     ) AS orders
     """
 
-  private static func claim(where condition: String) -> String {
-    """
+  /// Takes what may be taken: free bills, those whose lease is over, those in doubt whose look-up is due.
+  static let claimSQL = """
     WITH asked AS (
       SELECT * FROM unnest(
         $1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[],
-        $10::text[], $11::text[]
+        $10::text[], $11::text[], $12::bigint[]
       ) AS asked (
-        order_id, stream, part, revision, payload_hash, object, wanted, fallback, spare, strategy, notes)
+        order_id, stream, part, revision, payload_hash, object, wanted, fallback, spare, strategy, notes, parts)
     ),
     batch AS (SELECT nextval('claim_tokens') AS token)
     INSERT INTO order_ledger AS held (
-      order_id, stream, part, state, revision, payload_hash, token, due, doubt, object, external_key, strategy, notes)
+      order_id, stream, part, state, revision, payload_hash, token, due, doubt, object, external_key, strategy, notes,
+      parts)
     SELECT
       order_id, stream, part, 'writing', revision, payload_hash, (SELECT token FROM batch),
-      clock_timestamp() + $12::bigint * interval '1 second', false, object,
+      clock_timestamp() + $13::bigint * interval '1 second', false, object,
       CASE
         WHEN wanted IS NOT NULL AND (
           SELECT other.order_id FROM order_ledger other
@@ -54,13 +44,22 @@ extension PostgresLedger {
         ) IS NULL THEN fallback
         ELSE spare
       END,
-      strategy, notes
+      strategy, notes, parts
     FROM asked
-    WHERE \(condition)
+    WHERE (
+      SELECT true FROM order_ledger other
+      WHERE other.order_id = asked.order_id AND other.stream = asked.stream AND other.part <> asked.part AND (
+        other.revision > asked.revision
+        OR (other.state IN ('writing', 'in_doubt', 'written') OR other.doubt) AND (
+          other.parts <> asked.parts OR other.revision < asked.revision
+          OR other.state <> 'written' AND other.doubt_revision < asked.revision))
+      LIMIT 1
+    ) IS NULL
     ORDER BY order_id, stream, part
     ON CONFLICT (order_id, stream, part) DO UPDATE SET
       state = 'writing', revision = EXCLUDED.revision, payload_hash = EXCLUDED.payload_hash, token = EXCLUDED.token,
-      due = clock_timestamp() + $12::bigint * interval '1 second', strategy = EXCLUDED.strategy, notes = EXCLUDED.notes,
+      due = clock_timestamp() + $13::bigint * interval '1 second', strategy = EXCLUDED.strategy, notes = EXCLUDED.notes,
+      parts = EXCLUDED.parts,
       doubt = held.state = 'writing' OR held.doubt,
       doubt_revision = CASE WHEN held.state = 'writing' OR held.doubt THEN least(held.doubt_revision, held.revision) END,
       reason = NULL, claims = held.claims + 1, changed = clock_timestamp()
@@ -69,12 +68,12 @@ extension PostgresLedger {
       OR held.state IN ('writing', 'in_doubt') AND held.due <= clock_timestamp())
     RETURNING held.order_id, held.stream, held.part, held.token, held.external_key, held.doubt, held.doubt_revision
     """
-  }
 
   /// What stands in the rows of bills that could not be taken, and of the other bills of their orders and streams.
   static let lookSQL = """
     SELECT held.order_id, held.stream, held.part, held.state, held.revision, held.doubt,
-      ceil(extract(epoch FROM held.due - clock_timestamp()))::bigint
+      ceil(extract(epoch FROM held.due - clock_timestamp()))::bigint, held.parts,
+      CASE WHEN held.state <> 'written' THEN held.doubt_revision END
     FROM (SELECT DISTINCT * FROM unnest($1::bigint[], $2::text[]) AS asked (order_id, stream)) AS asked
     CROSS JOIN LATERAL (
       SELECT * FROM order_ledger row WHERE row.order_id = asked.order_id AND row.stream = asked.stream LIMIT \(mostParts)

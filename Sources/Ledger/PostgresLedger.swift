@@ -54,12 +54,13 @@ public final class PostgresLedger: SyncLedger {
   private func claimStatement(_ requests: [ClaimRequest], _ leaseSeconds: Int) -> PostgresStatement {
     let choices = keys.choices(for: requests)
     return PostgresStatement(
-      requests.first?.isOneOfSeveral == true ? Self.claimOneOfSeveralSQL : Self.claimSQL,
+      Self.claimSQL,
       .intArray(requests.map(\.bill.orderID.rawValue)), .textArray(requests.map(\.bill.stream)),
       .intArray(requests.map { Int64($0.bill.part) }), .intArray(requests.map(\.revision)),
       .intArray(requests.map(\.payloadHash)), .textArray(requests.map(\.object)), .textArray(choices.map(\.wanted)),
       .textArray(choices.map { $0.fallback }), .textArray(choices.map { $0.spare }),
       .textArray(requests.map { storable($0.strategy) }), .textArray(requests.map { $0.notes.map(storable) }),
+      .intArray(requests.map { Int64($0.parts) }),
       .int(Int64(max(leaseSeconds, 1))))
   }
 

@@ -183,7 +183,9 @@ extension Condition {
       if case .unset = test {
         problems.warn("has no value yet; until it has one this comparison never holds", at: place, rule)
       }
-      return Rule(path: path, test: test, isStrict: rule["strictMode"].map { $0.bool ?? ($0.text == "true") } ?? false)
+      return Rule(
+        path: path, test: test,
+        isStrict: rule["strictMode"].map { $0.bool ?? ["true", "1"].contains($0.text) } ?? false)
     } catch {
       problems.report(error.sentence, at: place, rule)
       return nil

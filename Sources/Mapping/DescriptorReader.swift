@@ -56,11 +56,14 @@ struct DescriptorReader {
 
   private mutating func descriptor(_ element: JSONValue, _ name: String, at path: String) -> FieldDescriptor? {
     Slips.check(descriptor: element, at: path, &problems)
-    guard let type = type(of: element, at: path) else { return nil }
+    guard let type = meantType(of: element, at: path) else { return nil }
     let isContainer = ["object", "array"].contains(type)
     let rules = rules(of: element, isScalar: !isContainer, at: path)
     let parser = parser(of: element, name, at: path)
     let hasChildren = element["children"].map { !$0.isNull } ?? false
+    if type == "object", parser == nil, let value = element["value"], !value.isNull, value.string != "" {
+      problems.warn("the value of an object is not used; its children are", at: path, value)
+    }
     switch type {
     case "object" where hasChildren || parser == nil:
       return FieldDescriptor(name, .object(children(of: element, at: path)), rules, parser)
@@ -77,8 +80,23 @@ struct DescriptorReader {
         problems.report("the type «\(excerpt(type))» is unknown", at: path, element["type"] ?? element)
         return nil
       }
+      if hasChildren {
+        problems.warn("has children, which a \(element["type"]?.string ?? "text") does not have", at: path, element)
+      }
       return scalar(element["value"], name, type, rules, parser, at: path, element)
     }
+  }
+
+  /// The type; of a field with children that names none what the children make of it.
+  private mutating func meantType(of element: JSONValue, at path: String) -> String? {
+    guard let type = type(of: element, at: path), type == "string", let children = element["children"],
+      children.kind == .array, children.count > 0, element["parser"].map(\.isNull) ?? true
+    else { return self.type(of: element, at: path) }
+    let hasList = element["value"].map { !$0.isNull && $0.string != "" } ?? false
+    problems.warn(
+      "has children and is no object or array by its type; it is taken for \(hasList ? "an array" : "an object")",
+      at: path, element)
+    return hasList ? "array" : "object"
   }
 
   private mutating func scalar(
@@ -164,7 +182,17 @@ struct DescriptorReader {
       }
       guard let list = ListInference.list(of: element["children"]),
         !table.levels.contains(where: { $0.isMeant(by: list) })
-      else { return nil }
+      else {
+        let lists = ListInference.lists(of: element["children"]).filter { known.isList($0) }
+          .filter { list in !table.levels.contains { $0.isMeant(by: list) } }
+        if let list = lists.first {
+          problems.warn(
+            "the array names no list and becomes one row; of «\(excerpt(list.text))» it reads the first row alone",
+            at: path,
+            element)
+        }
+        return nil
+      }
       problems.warn(
         "the array names no list; its children read «\(excerpt(list.text))», so that list is taken", at: path, element)
       return list

@@ -22,9 +22,10 @@ struct Formula: Sendable {
       let before = String(decoding: Array(source.utf8.prefix(error.offset)), as: UTF8.self)
       throw Template.Malformed(sentence: "\(error.sentence), at character \(before.count + 1) of the expression")
     }
+    if plain.texts.contains(where: Lookup.isMentioned) { throw Lookup.mention }
     table = parser.table
     var shared = table
-    expression = plain.sharing { shared.share($0, $1) }
+    expression = plain.sharing { shared.share($0, $1, overRows: $2) }
     table = shared
     readsClock = expression.readsClock
     readsChance = expression.readsChance
@@ -82,6 +83,10 @@ extension OrderReader: OperandSource {
     }
   }
 
+  func spent(_ steps: Int) throws(EvaluationError) {
+    if !spend(steps) { throw .limit("the formulas of the order take too many steps") }
+  }
+
   func remembered(_ share: Int) -> SQLValue? { remembered(part: share) }
 
   func remember(_ value: SQLValue, as share: Int) { remember(value, part: share) }
@@ -113,12 +118,32 @@ extension OrderReader: OperandSource {
     return .operand(operand, error.sentence)
   }
 
+  /// A bare placeholder stands for what the source sent as it stands, so digits are a number there, whether OKKI sends them
+  /// as a text or not (mapping-language.md §6.1): 10 is more than 9. Only digits that a number is written with: `007` is a
+  /// code, and between quotes every text stays what it is.
+  private static func plainNumber(_ text: String) -> ExactDecimal? {
+    var rest = text.utf8[...]
+    let isNegative = rest.first == UInt8(ascii: "-")
+    if isNegative { rest = rest.dropFirst() }
+    guard let first = rest.first, first &- 0x30 < 10 else { return nil }
+    let whole = rest.prefix { $0 &- 0x30 < 10 }
+    rest = rest.dropFirst(whole.count)
+    if whole.count > 1, first == 0x30 { return nil }
+    if !rest.isEmpty {
+      guard rest.removeFirst() == UInt8(ascii: "."), !rest.isEmpty, rest.allSatisfy({ $0 &- 0x30 < 10 }) else {
+        return nil
+      }
+    }
+    guard let number = ExactDecimal(text), !(isNegative && number.isZero) else { return nil }
+    return number
+  }
+
   private func sql(_ value: Value, _ operand: Int) throws(ValueError) -> SQLValue {
     switch value {
     case .nothing: return .null
     case .bool(let flag): return .bool(flag)
     case .number(let number): return .number(number)
-    case .text(let text): return .text(text)
+    case .text(let text): return Self.plainNumber(text).map { .number($0) } ?? .text(text)
     case .structure:
       // OKKI writes an empty object as [] (vendor-apis.md B.11).
       if value.isEmpty { return .null }

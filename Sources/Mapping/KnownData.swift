@@ -7,6 +7,9 @@ struct KnownData: Sendable {
   /// Lists that flattening leaves no document.
   var gone: Set<String> = []
 
+  /// Whether a path may be a list: declared as one, or nothing is declared of it.
+  func isList(_ path: Path) -> Bool { fields?.isList(path) ?? true }
+
   /// Looks at a value's placeholders and lookups.
   /// - Parameter isRequired: without a value every order fails: what can never have one is then an error.
   func check(

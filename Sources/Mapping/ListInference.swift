@@ -17,6 +17,14 @@ enum ListInference {
     return common.isEmpty ? nil : Path(segments: Array(common))
   }
 
+  /// All that the children's fields may be read from.
+  static func lists(of children: JSONValue?) -> [Path] {
+    var paths: Set<Path> = []
+    if let children { collect(children, into: &paths) }
+    return Set(paths.filter { $0.segments.count > 1 }.map { Path(segments: Array($0.segments.dropLast())) })
+      .sorted { $0.text < $1.text }
+  }
+
   private static func collect(_ descriptors: JSONValue, into paths: inout Set<Path>) {
     for descriptor in descriptors.elements {
       if let text = descriptor["value"]?.string { collect(text, into: &paths) }

@@ -16,6 +16,16 @@ struct Lookup: Sendable {
   /// Ends a lookup that stands in a formula.
   static let end = "_endFind"
 
+  /// Whether a text holds a lookup, which would be sent as it stands.
+  static func isMentioned(in text: String) -> Bool {
+    text.contains("\(prefix) ") || text.contains("\(queryPrefix) ")
+  }
+
+  static let mention = Template.Malformed(
+    sentence:
+      "a lookup stands inside a text and would be sent as it stands; it begins a value, or stands in a formula without quotes and ends with \(end)"
+  )
+
   let field: Path
   let collection: String
   /// Fields that must have these values; the collections' index answers them.

@@ -3,8 +3,19 @@ import JSON
 /// One run over one order: collects every failure instead of stopping at the first.
 struct MappingRun {
   let reader: OrderReader
-  private(set) var failures: [MappingFailure] = []
+  private var told: [MappingFailure] = []
   private var failureCount = 0
+  /// Bytes of the values so far.
+  private var size = 0
+  /// Larger documents no queue takes, and no worker should build.
+  private static let mostBytes = 16 << 20
+
+  /// All that failed; where that is too much to tell, how much more.
+  var failures: [MappingFailure] {
+    let more = failureCount - told.count
+    guard more > 0, let last = told.last else { return told }
+    return told + [MappingFailure(last.code, target: "", "\(more) more fields cannot be mapped")]
+  }
   /// How each field came about, where somebody asked; nothing is noted otherwise.
   var trace: [ExplainedField]?
   /// What is to be known of the bill besides its body.
@@ -60,10 +71,17 @@ struct MappingRun {
     _ field: FieldDescriptor, _ list: ListReach, _ children: [FieldDescriptor], at target: Place
   ) -> [JSONTree] {
     let count = reader.rowCount(of: list)
-    if count == 0, let code = field.rules.missing { fail(code, target, "\(list.name) has no rows", [list.name]) }
+    let stray = reader.strayKind(of: list)
+    if count == 0, stray == nil, let code = field.rules.missing {
+      fail(code, target, "\(list.name) has no rows", [list.name])
+    }
     var elements: [JSONTree] = []
     elements.reserveCapacity(count)
+    if let stray { fail(.valueInvalid, target, "\(list.name) should be a list but is \(stray)", [list.name]) }
     reader.forEachRow(of: list) { position in
+      if let kind = reader.strayRow {
+        return fail(.valueInvalid, { "\(target())[\(position)]" }, "a row of \(list.name) is \(kind)", [list.name])
+      }
       elements.append(.object(object(children) { "\(target())[\(position)]" }))
     }
     return elements
@@ -82,6 +100,19 @@ struct MappingRun {
   }
 
   private mutating func scalar(_ field: FieldDescriptor, _ scalar: ScalarType, at target: Place) -> JSONTree? {
+    // Told once, and nothing more is made.
+    if size > Self.mostBytes { return nil }
+    let tree = value(of: field, scalar, at: target)
+    if case .string(let text)? = tree {
+      size += text.utf8.count
+      if size > Self.mostBytes {
+        fail(.valueInvalid, target, "with this value the document is larger than \(Self.mostBytes >> 20) MiB")
+      }
+    }
+    return tree
+  }
+
+  private mutating func value(of field: FieldDescriptor, _ scalar: ScalarType, at target: Place) -> JSONTree? {
     do throws(ValueError) {
       var value = try self.value(field)
       if case .lookup(let number) = field.form, value.isEmpty {
@@ -139,10 +170,9 @@ struct MappingRun {
     }
   }
 
-  /// False, and a failure, when a lookup that must find something did not.
+  /// False, and a failure, when a lookup that must find something did not: no record, or none of the field in it.
   private mutating func found(_ number: Int, _ field: FieldDescriptor, at target: Place) throws(ValueError) -> Bool {
     if field.rules.isOptional || field.rules.isOriginal { return true }
-    if try reader.hasRecord(for: number) { return true }
     fail(field.rules.missing ?? .lookupFailed, target, reader.reason(number), sources(field))
     return false
   }
@@ -169,8 +199,8 @@ struct MappingRun {
   ) {
     failureCount += 1
     // One broken order must not grow a report without bound.
-    if failures.count < 100 {
-      failures.append(MappingFailure(code, target: target(), sources: sources, sentence))
+    if told.count < 100 {
+      told.append(MappingFailure(code, target: target(), sources: sources, sentence))
     }
   }
 

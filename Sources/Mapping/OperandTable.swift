@@ -130,8 +130,10 @@ struct OperandTable: Sendable {
   // MARK: Parts of formulas
 
   /// The number of a part of a formula, the same for the same part.
-  mutating func share(_ text: String, _ parts: [Int]) -> Int {
-    let level = parts.map { operands[$0].level }.max() ?? 0
+  /// - Parameter overRows: it reads all rows of the lists, so it depends on the row around them.
+  mutating func share(_ text: String, _ parts: [Int], overRows: Bool) -> Int {
+    let level =
+      parts.map { overRows && operands[$0].list != nil ? operands[$0].level - 1 : operands[$0].level }.max() ?? 0
     let key = "\(parts)\(text)"
     if let number = shareNumbers[key] {
       shares[number].isRepeated = true

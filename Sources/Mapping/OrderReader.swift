@@ -29,6 +29,11 @@ final class OrderReader {
     var entered: Int
   }
 
+  /// Steps of all formulas so far.
+  private var steps = 0
+  /// Formulas of 20,000 rows take some 3 million; at the bound a worker has spent about a second on one order.
+  private static let mostSteps = 20_000_000
+
   private struct Part {
     let level: Int
     /// When the row was entered that the value is from; 0 for none.
@@ -107,7 +112,23 @@ final class OrderReader {
     return found.kind == .object ? 1 : found.count
   }
 
+  /// What stands where a list should, if it is neither that nor nothing.
+  func strayKind(of list: ListReach) -> String? {
+    guard let found = raw(list), ![.array, .object, .null].contains(found.kind), found.string != "" else { return nil }
+    return "a \(found.kind)"
+  }
+
+  /// What the present row is, if it is no row.
+  var strayRow: String? {
+    let kind = rows[level].value.kind
+    return kind == .object ? nil : kind == .null ? "nothing" : "no object but a \(kind)"
+  }
+
   private func list(_ list: ListReach) -> JSONValue? {
+    raw(list).flatMap { $0.kind == .array || $0.kind == .object ? $0 : nil }
+  }
+
+  private func raw(_ list: ListReach) -> JSONValue? {
     for place in list.places {
       var value = rows[place.level].value
       var isThere = true
@@ -118,7 +139,7 @@ final class OrderReader {
         }
         value = member
       }
-      if isThere { return value.kind == .array || value.kind == .object ? value : nil }
+      if isThere { return value }
     }
     return nil
   }
@@ -139,6 +160,12 @@ final class OrderReader {
     read[operand].value = value
     read[operand].entered = now
     return value
+  }
+
+  /// Whether the formulas of this order may go on after so many steps more.
+  func spend(_ more: Int) -> Bool {
+    steps += more
+    return steps <= Self.mostSteps
   }
 
   /// What a part of a formula came to in the present rows.

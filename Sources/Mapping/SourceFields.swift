@@ -9,6 +9,7 @@ struct SourceFields: Sendable {
   /// A field; without declared children it may hold anything.
   private struct Field: Sendable {
     var children: [String: Field] = [:]
+    var isList = false
     /// What keys begin with of which nothing is known, besides the declared ones.
     var open: [String] = []
 
@@ -47,17 +48,21 @@ struct SourceFields: Sendable {
   private static func add(_ descriptors: JSONValue, to field: inout Field) {
     for descriptor in descriptors.elements {
       guard let name = descriptor["field"]?.string else { continue }
-      add(Path(name).segments[...], descriptor["children"], to: &field)
+      let isList = descriptor["type"]?.string?.lowercased() == "array"
+      add(Path(name).segments[...], descriptor["children"], isList: isList, to: &field)
     }
   }
 
   /// A dotted name declares the fields on its way.
-  private static func add(_ segments: ArraySlice<String>, _ children: JSONValue?, to field: inout Field) {
+  private static func add(
+    _ segments: ArraySlice<String>, _ children: JSONValue?, isList: Bool = false, to field: inout Field
+  ) {
     guard let first = segments.first else {
+      field.isList = field.isList || isList
       if let children, children.kind == .array { add(children, to: &field) }
       return
     }
-    add(segments.dropFirst(), children, to: &field.children[first, default: Field()])
+    add(segments.dropFirst(), children, isList: isList, to: &field.children[first, default: Field()])
   }
 
   /// Whether a path is declared, read inside of these lists, innermost last. As `OperandTable` resolves it.
@@ -87,6 +92,9 @@ struct SourceFields: Sendable {
     }
     return .known
   }
+
+  /// Whether a path is declared as a list.
+  func isList(_ path: Path) -> Bool { field(at: path.segments[...])?.isList ?? false }
 
   private func field(at segments: ArraySlice<String>) -> Field? {
     var field = root

@@ -24,8 +24,12 @@ public struct StrategySet: Sendable {
     self.strategies = strategies.sorted { $0.name < $1.name }
     active = self.strategies.filter { !$0.isOff }.map { ($0, Mapper($0)) }
     for (position, first) in active.enumerated() {
-      for second in active[(position + 1)...] where first.strategy.stream == second.strategy.stream {
-        if first.strategy.takesAll, second.strategy.takesAll {
+      for second in active[(position + 1)...] where first.strategy.takesAll && second.strategy.takesAll {
+        if first.strategy.isExclusive, second.strategy.isExclusive {
+          throw StrategySetProblem(
+            "\(first.strategy.name) and \(second.strategy.name) are both exclusive and both take every order")
+        }
+        if first.strategy.stream == second.strategy.stream, first.strategy.isExclusive == second.strategy.isExclusive {
           throw StrategySetProblem(
             "\(first.strategy.name) and \(second.strategy.name) both take every order into the stream "
               + "\(first.strategy.stream); give them conditions, or one of them a ferry.stream of its own")
@@ -51,23 +55,32 @@ public struct StrategySet: Sendable {
     guard order.root.kind == .object else {
       throw MappingFailures(failures: [MappingFailure(.orderMalformed, target: "", "the order is not an object")])
     }
+    // An exclusive one first: what keeps another one from its orders does not matter then.
+    let exclusive = try takers(of: order, isExclusive: true)
+    if !exclusive.isEmpty {
+      try Self.refuseClash(among: exclusive, isExclusive: true)
+      return exclusive
+    }
+    let others = try takers(of: order, isExclusive: false)
+    try Self.refuseClash(among: others, isExclusive: false)
+    return others
+  }
+
+  private func takers(of order: JSONDocument, isExclusive: Bool) throws(MappingFailures) -> [Taker] {
     var takers: [Taker] = []
-    for (strategy, mapper) in active {
+    for (strategy, mapper) in active where strategy.isExclusive == isExclusive {
       switch try mapper.selection(of: order.root) {
       case .refused: break
       case .whole: takers.append(Taker(strategy: strategy, documents: [order]))
       case .changed(let documents): takers.append(Taker(strategy: strategy, documents: documents))
       }
     }
-    if takers.count < 2 { return takers }
-    let exclusive = takers.filter { $0.strategy.isExclusive }
-    let chosen = exclusive.isEmpty ? takers : exclusive
-    try Self.refuseClash(among: chosen, isExclusive: !exclusive.isEmpty)
-    return chosen
+    return takers
   }
 
   private static func refuseClash(among takers: [Taker], isExclusive: Bool) throws(MappingFailures) {
-    if isExclusive, takers.count > 1 {
+    if takers.count < 2 { return }
+    if isExclusive {
       let names = takers.map { $0.strategy.name }.joined(separator: ", ")
       throw clash("\(names) are exclusive and all take the order")
     }

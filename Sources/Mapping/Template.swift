@@ -42,18 +42,37 @@ struct Template: Sendable, Equatable {
   init(_ source: some StringProtocol, operands: inout OperandTable) throws(Malformed) {
     var parts: [Part] = []
     var text = ""
-    var rest = Substring(source)
+    let whole = Substring(source)
+    var rest = whole
+    // Braces of a text that is no placeholder, such as JSON's.
+    var open = 0
     while let brace = rest.firstIndex(of: "{") {
       text += rest[..<brace]
+      open = max(0, open - rest[..<brace].count { $0 == "}" })
+      if Self.isPlain(rest[brace...]) {
+        text += "{"
+        open += 1
+        rest = rest[whole.index(after: brace)...]
+        continue
+      }
+      let opened = rest[brace...].prefix { $0 == "{" }.count
       let (operand, after) = try operands.placeholder(rest[brace...])
       if !text.isEmpty { parts.append(.text(text)) }
       text = ""
       parts.append(.operand(operand))
-      rest = after
+      // A brace too many is tolerated, but not one that closes a brace of the text.
+      let closed = whole[..<after.startIndex].reversed().prefix { $0 == "}" }.count
+      rest = whole[whole.index(after.startIndex, offsetBy: -min(open, max(0, closed - opened)))...]
     }
     text += rest
     if !text.isEmpty || parts.isEmpty { parts.append(.text(text)) }
     self.parts = parts
+  }
+
+  /// Whether the brace at the start of the text opens no placeholder: no name has a quote (mapping-language.md §5.1).
+  private static func isPlain(_ text: Substring) -> Bool {
+    let content = text.drop { $0 == "{" }.prefix { $0 != "}" && $0 != "{" && $0 != "|" }
+    return content.contains("\"")
   }
 
   /// Reads one placeholder at the start of the text; returns it and what follows it.

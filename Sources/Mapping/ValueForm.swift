@@ -37,6 +37,8 @@ enum ValueForm: Sendable {
       throw Template.Malformed(
         sentence: "«\(excerpt(text.prefix(while: { $0 != "{" })))» would be sent as it stands; is «\(directive)» meant?"
       )
+    } else if Lookup.isMentioned(in: text) {
+      throw Lookup.mention
     } else {
       let template = try Template(text, operands: &operands)
       self = template.literal.map { .literal($0) } ?? template.only.map { .operand($0) } ?? .text(template)

@@ -132,7 +132,7 @@ public struct LoadStage: Stage {
     var request = ClaimRequest(
       work.id, revision: work.envelope.revision, object: work.bill.object, billNumber: work.bill.number,
       payloadHash: fingerprint(work.bill.body))
-    request.isOneOfSeveral = work.route.part != nil
+    request.parts = work.route.part?.count ?? 0
     request.strategy = work.route.strategy
     request.notes = NoteText.json(work.bill.notes)
     return request

@@ -150,7 +150,7 @@ struct EnvelopeCoding: Sendable {
     case ("bill", .bills):
       let bill = Bill(
         object: try headers.string("ferry-object"), number: try headers.string("ferry-bill-number"), body: body,
-        notes: try notes(headers))
+        notes: notes(headers))
       return .bill(bill, try route(of: bill, headers))
     case ("order", .bills), ("bill", .orders):
       throw undecodable("the message is of a type that does not belong into the queue \(queue.rawValue)")
@@ -159,12 +159,10 @@ struct EnvelopeCoding: Sendable {
     }
   }
 
-  private func notes(_ headers: HeaderReader) throws(Reason) -> [BillNote] {
-    guard headers.has("ferry-notes") else { return [] }
-    guard let notes = NoteText.notes(try headers.string("ferry-notes")) else {
-      throw undecodable("the header ferry-notes is no list of notes")
-    }
-    return notes
+  /// Notes are for people: where they cannot be read the bill goes on without them.
+  private func notes(_ headers: HeaderReader) -> [BillNote] {
+    guard headers.has("ferry-notes"), let text = try? headers.string("ferry-notes") else { return [] }
+    return NoteText.notes(text) ?? []
   }
 
   private func route(of bill: Bill, _ headers: HeaderReader) throws(Reason) -> BillRoute {

@@ -18,7 +18,9 @@ enum Files {
     guard !isFolder(path), let data = FileManager.default.contents(atPath: path) else {
       throw UnusableFile("\(path) cannot be read")
     }
-    return [UInt8](data)
+    let bytes = [UInt8](data)
+    // Editors of Windows begin a file so; to JSON it is nothing.
+    return bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? Array(bytes.dropFirst(3)) : bytes
   }
 
   /// A JSON file.

@@ -52,6 +52,8 @@ public struct StrategyExample: Sendable {
     guard let wanted = Self.results.first(where: { root[$0] != nil }) else {
       return ["expects nothing; run with --update"]
     }
+    let others = Self.results.filter { $0 != wanted && root[$0] != nil }
+    if let other = others.first { return ["expects both «\(wanted)» and «\(other)»; only one can come true"] }
     // One document may be expected by itself.
     guard let actual = try? JSONDocument(found).root else { return ["the strategy made no JSON"] }
     let isAlone = wanted == "document" && key == "documents" && actual.count == 1

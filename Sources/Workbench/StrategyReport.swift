@@ -36,6 +36,8 @@ public struct StrategyReport: Sendable {
   /// The strategies that can be used, by their folders: K/3's template is compared with what they write.
   public private(set) var targets: [Target] = []
 
+  private var strategies: [Strategy] = []
+
   /// Whether nothing keeps the files from being used.
   public var isUsable: Bool { !findings.contains(where: \.isError) }
 
@@ -49,12 +51,19 @@ public struct StrategyReport: Sendable {
     guard Files.isFolder(path) else { return readFile(path) }
     if Files.exists("\(path)/target.json") { return readStrategy(path) }
     let names = Files.names(in: path) ?? []
+    let before = strategies.count
+    defer { checkTogether(Array(strategies[before...]), path) }
     var isEmpty = true
     for name in names where name.hasSuffix(".json") || Files.isFolder("\(path)/\(name)") {
       isEmpty = false
       read("\(path)/\(name)")
     }
     if isEmpty { add("holds no metadata file", to: path) }
+  }
+
+  /// Strategies of one folder stand side by side.
+  private mutating func checkTogether(_ strategies: [Strategy], _ folder: String) {
+    do throws(StrategySetProblem) { _ = try StrategySet(strategies) } catch { add(error.description, to: folder) }
   }
 
   private mutating func readFile(_ path: String) {
@@ -75,6 +84,7 @@ public struct StrategyReport: Sendable {
       do throws(StrategyProblems) {
         let strategy = try Strategy(name: name, source: source, target: target, calendar: calendar)
         note(strategy.warnings, of: folder)
+        strategies.append(strategy)
         targets.append(Target(file: "\(folder)/target.json", object: strategy.object, text: target))
       } catch { note(error, of: folder) }
     } catch { add(error.description, to: folder) }

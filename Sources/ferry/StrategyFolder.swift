@@ -63,6 +63,14 @@ struct StrategyFolder {
         problems: [StrategyProblem(file: folder, path: "", "is not a folder that can be read")])
     }
     let names = all.filter { FileManager.default.fileExists(atPath: "\(folder)/\($0)/target.json") }
+    // Passed over in silence, its orders would go to other strategies.
+    let halves = all.filter {
+      !names.contains($0) && FileManager.default.fileExists(atPath: "\(folder)/\($0)/source.json")
+    }
+    if !halves.isEmpty {
+      throw StrategyFolderProblems(
+        problems: halves.map { StrategyProblem(file: "\(folder)/\($0)/target.json", path: "", "cannot be read") })
+    }
     guard !names.isEmpty else {
       throw StrategyFolderProblems(
         problems: [StrategyProblem(file: folder, path: "", "holds no folder with a target.json")])
@@ -102,7 +110,9 @@ struct StrategyFolder {
     guard let data = FileManager.default.contents(atPath: "\(folder)/\(name)") else {
       throw problem(name, "", "cannot be read")
     }
-    return [UInt8](data)
+    let bytes = [UInt8](data)
+    // Editors of Windows begin a file so; to JSON it is nothing.
+    return bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? Array(bytes.dropFirst(3)) : bytes
   }
 
   private static func problem(_ file: String, _ path: String, _ sentence: String) -> StrategyProblems {

@@ -64,6 +64,10 @@ struct StrategyFolderTests {
     try withStrategy(key: "Page1.FBillNo") { folder throws in
       try add("one", to: folder, condition: #"[[{"field":"status","logic":"eq","value":null}]]"#)
       #expect(try problems(folder).map(\.sentence) == ["holds no strategy that takes orders: all are off"])
+      // A half strategy passed over in silence would leave its orders to others.
+      try add("two", to: folder)
+      try FileManager.default.moveItem(atPath: "\(folder)/two/target.json", toPath: "\(folder)/two/Target.json")
+      #expect(try problems(folder).map(\.file) == ["\(folder)/two/target.json"])
     }
   }
 

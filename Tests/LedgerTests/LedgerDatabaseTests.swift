@@ -118,6 +118,29 @@ struct LedgerDatabaseTests {
     }
   }
 
+  @Test("a bill in doubt that nobody finds out about for a day holds others back no longer in silence")
+  func forgotten() async throws {
+    try await withSchema { schema, one, _ in
+      let ledger = PostgresLedger(one)
+      func part(_ number: Int, _ revision: Int64) -> ClaimRequest {
+        var request = ClaimRequest(
+          BillID(OrderID(rawValue: 1), stream: "SO", part: number), revision: revision, object: "SO",
+          billNumber: "A-\(number)", payloadHash: 1)
+        request.parts = 2
+        return request
+      }
+      _ = try await ledger.claim([part(2, 1)], leaseSeconds: 60)
+      guard case .busy = try await ledger.claim([part(1, 2)], leaseSeconds: 60).first else {
+        Issue.record("the older bill is being written")
+        return
+      }
+      let client = schema.client()
+      _ = try await client.run(PostgresStatement("UPDATE order_ledger SET due = due - interval '25 hours'"))
+      await client.close()
+      #expect(try await ledger.claim([part(1, 2)], leaseSeconds: 60) == [.changedAfterWritten])
+    }
+  }
+
   @Test("a poller whose connection was ended leads no more, and another one does")
   func leadershipEnds() async throws {
     try await withSchema { schema, one, other in

@@ -43,7 +43,7 @@ struct ExpressionTests {
     arguments: [
       ("ROUND(2.5)", "3"), ("round(-2.5)", "-3"), ("Round(2.345,2)", "2.35"), ("ROUND(2.344,2)", "2.34"),
       ("ROUND(5,2)", "5"), ("ABS(-1.50)", "1.50"), ("abs(2)", "2"), ("IFNULL({none},7)", "7"), ("ifnull({a},7)", "6"),
-      ("NULLIF({a},6)", nil), ("NULLIF({a},'6')", nil), ("NULLIF({a},'6.0')", "6"),
+      ("NULLIF({a},6)", nil), ("NULLIF({a},'6')", nil), ("NULLIF({a},'6.0')", nil), ("NULLIF('{a}','6.0')", "6"),
       ("NULLIF({n},'6.0')", nil), ("NULLIF({a},7)", "6"), ("IFNULL(NULLIF({empty},''),0)", "0"),
       ("COALESCE({none},NULLIF({empty},''),{a},9)", "6"), ("COALESCE({none})", nil),
       ("DATE('2024-01-29 10:00:00')", "2024-01-29"),

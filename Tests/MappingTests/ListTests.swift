@@ -38,21 +38,40 @@ struct ListTests {
   }
 
   @Test(
-    "a list may be missing, null, empty, an object or no list at all",
+    "a list may be missing, null, empty or an object",
     arguments: [
-      ("{}", []), (#"{"lines":null}"#, []), (#"{"lines":[]}"#, []), (#"{"lines":"text"}"#, []), (#"{"lines":5}"#, []),
+      ("{}", []), (#"{"lines":null}"#, []), (#"{"lines":[]}"#, []), (#"{"lines":""}"#, []),
       (#"{"lines":{"a":"only"}}"#, ["only"]), (#"{"lines":{}}"#, ["–"]),
-      (#"{"lines":[null,7,"a",[],{"a":"last"}]}"#, ["–", "–", "–", "–", "last"]),
     ])
   func kinds(order: String, expected: [String]) throws {
     #expect(try rows("{{lines.a}}", order) == expected)
+  }
+
+  @Test(
+    "what is no list, and a row that is none, fail instead of being passed over",
+    arguments: [
+      (#"{"lines":"text"}"#, ["Rows: lines should be a list but is a string"]),
+      (#"{"lines":5}"#, ["Rows: lines should be a list but is a number"]),
+      (
+        #"{"lines":[{"a":1},null,7,"a",[]]}"#,
+        [
+          "Rows[1]: a row of lines is nothing", "Rows[2]: a row of lines is no object but a number",
+          "Rows[3]: a row of lines is no object but a string", "Rows[4]: a row of lines is no object but a array",
+        ]
+      ),
+    ])
+  func strays(order: String, expected: [String]) throws {
+    let array = #"{"field":"Rows","type":"array","value":"lines","children":[\#(field("{{lines.a}}"))]}"#
+    let found = try failures(strategy(array), order)
+    #expect(found.map(\.description) == expected)
+    #expect(found.allSatisfy { $0.code == .valueInvalid })
   }
 
   @Test("a required list without rows fails with its name")
   func requiredList() throws {
     let array =
       #"{"field":"Rows","type":"array","value":"lines","is_required":true,"children":[\#(field("{{lines.a}}"))]}"#
-    for order in ["{}", #"{"lines":[]}"#, #"{"lines":"text"}"#] {
+    for order in ["{}", #"{"lines":[]}"#, #"{"lines":""}"#] {
       let found = try failures(strategy(array), order)
       #expect(found == [MappingFailure(.fieldMissing, target: "Rows", sources: ["lines"], "lines has no rows")])
     }

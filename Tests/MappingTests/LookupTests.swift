@@ -28,8 +28,14 @@ struct LookupTests {
     #expect(try data(strategy(field(Self.value)), order, records)["X"]?.string == "2023670")
     let deep = Self.value.replacing("serial_id", with: "a.b")
     #expect(try data(strategy(field(deep)), order, records)["X"]?.string == "deep")
+    // A field that the record does not have is found as little as a record that is not there.
     for name in ["x", "y", "a.c", "serial_id.z"] {
-      #expect(try data(strategy(field(Self.value.replacing("serial_id", with: name))), order, records)["X"] == nil)
+      let value = Self.value.replacing("serial_id", with: name)
+      let found = try failures(strategy(field(value)), order, records)
+      #expect(found.map(\.code) == [.lookupFailed])
+      #expect(found.first?.sentence == "\(name) is empty in the record of customers by new_customerid")
+      let optional = field("X", value, #""ferry":{"optional":true}"#)
+      #expect(try data(strategy(optional), order, records)["X"] == nil)
     }
   }
 

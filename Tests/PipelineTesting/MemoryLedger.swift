@@ -34,6 +34,8 @@ public final class MemoryLedger: SyncLedger {
     public var doubtfulRevision: Int64?
     /// The external key.
     public var key: String
+    /// Into how many bills the order was cut.
+    public var parts = 0
     /// What K/3 made of it.
     public var bill: WrittenBill?
     /// Why it is parked.
@@ -88,13 +90,14 @@ public final class MemoryLedger: SyncLedger {
     _ request: ClaimRequest, now: ManualClock.Instant, due: ManualClock.Instant, _ keyLimit: Int,
     _ state: inout State
   ) -> ClaimAnswer {
-    if request.isOneOfSeveral, let answer = refusal(by: others(of: request, state), request, now) { return answer }
+    if let answer = refusal(by: others(of: request, state), request, now) { return answer }
     guard var row = state.rows[request.bill] else {
       state.tokens += 1
       let key = Self.key(for: request, limit: keyLimit, taken: state.keys)
       state.keys.insert(folded(key, request))
       state.rows[request.bill] = Row(
-        state: .writing, revision: request.revision, token: state.tokens, due: due, doubt: false, key: key)
+        state: .writing, revision: request.revision, token: state.tokens, due: due, doubt: false, key: key,
+        parts: request.parts)
       return .new(Claim(key: key, token: state.tokens))
     }
     if row.revision > request.revision { return .stale }
@@ -113,6 +116,7 @@ public final class MemoryLedger: SyncLedger {
     row.token = state.tokens
     row.due = due
     row.reason = nil
+    row.parts = request.parts
     state.rows[request.bill] = row
     let claim = Claim(key: row.key, token: row.token, doubtfulRevision: row.doubtfulRevision)
     return row.doubt ? .inDoubt(claim) : .new(claim)
@@ -128,14 +132,17 @@ public final class MemoryLedger: SyncLedger {
     by others: [Row], _ request: ClaimRequest, _ now: ManualClock.Instant
   ) -> ClaimAnswer? {
     if others.contains(where: { $0.revision > request.revision }) { return .stale }
-    let older = others.filter { $0.revision < request.revision }
-    if older.contains(where: { $0.state == .written || $0.state == .parked && $0.doubt }) {
+    let inTheWay = others.filter { row in
+      guard row.state != .clean, row.state != .parked || row.doubt else { return false }
+      let oldest = row.state == .written ? row.revision : min(row.revision, row.doubtfulRevision ?? row.revision)
+      return oldest < request.revision || row.parts != request.parts
+    }
+    func seconds(_ row: Row) -> Int { Int(now.duration(to: row.due).components.seconds) }
+    if inTheWay.contains(where: { ![.writing, .inDoubt].contains($0.state) || seconds($0) <= -86_400 }) {
       return .changedAfterWritten
     }
-    func wait(_ row: Row) -> Int { max(1, Int(now.duration(to: row.due).components.seconds)) }
-    if let row = older.first(where: { $0.state == .writing }) { return .busy(forSeconds: wait(row)) }
-    if let row = older.first(where: { $0.state == .inDoubt }) { return .tooEarly(forSeconds: wait(row)) }
-    return nil
+    if let row = inTheWay.first(where: { $0.state == .writing }) { return .busy(forSeconds: max(1, seconds(row))) }
+    return inTheWay.first.map { .tooEarly(forSeconds: max(1, seconds($0))) }
   }
 
   private static func folded(_ key: String, _ request: ClaimRequest) -> String {

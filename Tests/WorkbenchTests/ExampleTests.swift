@@ -68,6 +68,10 @@ struct ExampleTests {
         == true)
     #expect(try run(#"{"order":{"q":1.5},"document":{}}"#).differences.first?.hasPrefix("expected a document") == true)
     #expect(try run(#"{"order":{"q":1.5}}"#).differences == ["expects nothing; run with --update"])
+    #expect(
+      try run(#"{"order":{"q":1.5},"document":{},"failures":[]}"#).differences == [
+        "expects both «document» and «failures»; only one can come true"
+      ])
   }
 
   private static let moved =

@@ -22,6 +22,32 @@ struct StrategyReportTests {
     }
   }
 
+  @Test("strategies of a folder that cannot stand side by side are told")
+  func clash() throws {
+    var files = strategyFiles(#"{"field":"FNote","value":"1"}"#)
+    files.merge(strategyFiles(#"{"field":"FNote","value":"1"}"#, in: "t")) { $1 }
+    try withFolder(files) { folder in
+      let report = StrategyReport(paths: [folder])
+      #expect(!report.isUsable)
+      #expect(report.text.contains("both take every order into the stream SO"))
+    }
+    // Two exclusive ones clash whatever they write.
+    for name in ["s", "t"] {
+      let own = #""ferry":{"exclusive":true,"stream":"\#(name)","#
+      files["\(name)/target.json"] = files["\(name)/target.json"]?.replacing(#""ferry":{"#, with: own)
+    }
+    try withFolder(files) { folder in
+      #expect(StrategyReport(paths: [folder]).text.contains("are both exclusive and both take every order"))
+    }
+  }
+
+  @Test("a file may begin with the mark that some editors write")
+  func byteOrderMark() throws {
+    try withFolder(["a.json": "\u{FEFF}" + Self.document]) { folder in
+      #expect(StrategyReport(paths: ["\(folder)/a.json"]).isUsable)
+    }
+  }
+
   @Test("a strategy's calendar is read with it, and its problems stand in its file")
   func calendar() throws {
     var files = strategyFiles(#"{"field":"Fdate","value":"{day}"}"#)

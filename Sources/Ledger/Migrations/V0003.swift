@@ -8,6 +8,7 @@ let v0003 = Migration(
     ALTER TABLE order_ledger
       ADD COLUMN stream text NOT NULL DEFAULT 'SO',
       ADD COLUMN part bigint NOT NULL DEFAULT 1,
+      ADD COLUMN parts bigint NOT NULL DEFAULT 0,
       ADD COLUMN object text NOT NULL DEFAULT 'SO',
       ADD COLUMN strategy text,
       ADD COLUMN notes text,
@@ -19,6 +20,7 @@ let v0003 = Migration(
     "DROP INDEX order_ledger_external_key",
     "CREATE UNIQUE INDEX order_ledger_external_key ON order_ledger (object, lower(external_key COLLATE \"C\"))",
     "COMMENT ON COLUMN order_ledger.stream IS 'the strategy''s ferry.stream, K/3''s object unless set'",
+    "COMMENT ON COLUMN order_ledger.parts IS 'into how many bills the strategy cut the order; 0: it cuts none'",
     "COMMENT ON COLUMN order_ledger.writeback IS 'what the strategy''s primaryWriteback makes of K/3''s answer; JSON'",
     "COMMENT ON COLUMN order_ledger.notes IS 'what the mapping noted of the bill: residuals, moved dates; JSON'",
   ])

@@ -20,8 +20,10 @@ public struct ClaimRequest: Sendable, Equatable {
   public let billNumber: String
   /// Fingerprint of the bill's body.
   public let payloadHash: Int64
-  /// The order may have several bills in this stream: the other ones' revisions count, too.
-  public var isOneOfSeveral = false
+  /// Into how many bills the strategy cuts the order in this revision; 0 from one that cuts none.
+  public var parts = 0
+  /// The order may have several bills in this stream.
+  public var isOneOfSeveral: Bool { parts > 0 }
   /// The strategy that made the bill; kept for people.
   public var strategy = ""
   /// What the mapping noted of the bill, JSON; kept for people.
@@ -107,9 +109,9 @@ public protocol SyncLedger: Sendable {
   /// Claims bills; committed when it returns. One answer per request, in order; two requests for one bill in a batch
   /// are answered as if they came one after the other.
   ///
-  /// Of several bills of an order (`isOneOfSeveral`) none is granted beside another one of the same stream that has a
-  /// newer revision (`stale`), or that is or may be in K/3 with an older one (`changedAfterWritten`, or `busy` and
-  /// `tooEarly` while that is being found out).
+  /// No bill is granted beside another one of the same order and stream that has a newer revision (`stale`), or that is or
+  /// may be in K/3 with an older one, or from another cut of the order (`changedAfterWritten`; `busy` and `tooEarly`
+  /// while that is being found out, for a day at most).
   /// - Parameter leaseSeconds: how long nobody else may take them.
   func claim(_ requests: [ClaimRequest], leaseSeconds: Int) async throws(LedgerFailure) -> [ClaimAnswer]
   /// Records outcomes; committed when it returns. One flag per settlement, in order: false when the claim's token is
