@@ -69,7 +69,13 @@ final class FieldDescriptor: Sendable {
     operands = []
     source = "the value"
     lookups = []
-    constant = nil
+    // An object of nothing but constants is one itself.
+    if case .object(let children) = kind, !children.isEmpty, rules.isNone, parser == nil {
+      let members = children.compactMap { child in child.constant.map { JSONMember(child.field, $0) } }
+      constant = members.count == children.count ? .object(members) : nil
+    } else {
+      constant = nil
+    }
     switch kind {
     case .scalar: hasLookups = false
     case .object(let children), .array(_, let children): hasLookups = children.contains(where: \.hasLookups)
