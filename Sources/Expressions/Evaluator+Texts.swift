@@ -7,7 +7,7 @@ extension Evaluator {
     switch function {
     case .concat: return try concat(node)
     case .concatWS: return try concatWithSeparator(node)
-    case .uuid: return .text(settings.uuid())
+    case .uuid: return .text(operands.uuid())
     case .hex: return try hex(node)
     case .space: return try spaces(node)
     case .format: return try format(node)

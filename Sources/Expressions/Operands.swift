@@ -14,14 +14,16 @@ public protocol OperandParser {
   mutating func lookup(_ text: Substring) throws(ExpressionSyntaxError) -> Int
 }
 
-/// The host's values.
-public protocol OperandSource {
+/// The host's values. A class: an evaluation hands it on, and one reference is cheaper to keep than any structure.
+public protocol OperandSource: AnyObject {
   /// The operand's value.
   func value(of operand: Int) throws(EvaluationError) -> SQLValue
   /// The operand's value in every row of its list, for SUM and its like; one value for an operand outside of a list.
   func values(of operand: Int) throws(EvaluationError) -> [SQLValue]
   /// What messages call the operand: its path, never a value.
   func name(of operand: Int) -> String
+  /// A new UUID at each call, for `UUID()`.
+  func uuid() -> String
   /// Hears how many steps an expression took.
   /// - Throws: `.limit` when all expressions of the host together took too many.
   func spent(_ steps: Int) throws(EvaluationError)
@@ -40,7 +42,7 @@ extension OperandSource {
   public func remember(_ value: SQLValue, as share: Int) {}
 }
 
-/// How expressions are evaluated.
+/// How expressions are evaluated. Holds no references: each evaluation copies it.
 public struct EvaluationSettings: Sendable {
   /// What arithmetic does with nothing and with texts that are no numbers.
   public enum Arithmetic: Sendable {
@@ -61,8 +63,6 @@ public struct EvaluationSettings: Sendable {
 
   /// The present moment.
   public var now: BeijingTime
-  /// A new UUID at each call, for `UUID()`.
-  public var uuid: @Sendable () -> String
   /// What arithmetic does with nothing.
   public var arithmetic = Arithmetic.strict
   /// How many decimals a division keeps.
@@ -73,8 +73,5 @@ public struct EvaluationSettings: Sendable {
   public var maxTextBytes = 1 << 20
 
   /// The house's settings: strict, exact division.
-  public init(now: BeijingTime, uuid: @escaping @Sendable () -> String) {
-    self.now = now
-    self.uuid = uuid
-  }
+  public init(now: BeijingTime) { self.now = now }
 }

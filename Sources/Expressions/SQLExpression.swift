@@ -39,7 +39,7 @@ public struct SQLExpression: Sendable {
     }
   }
 
-  /// Whether its value depends on the settings' `uuid`.
+  /// Whether its value depends on the host's `uuid()`.
   public var readsChance: Bool { program.calls { function, _ in function == .uuid } }
 
   /// Computes the value.

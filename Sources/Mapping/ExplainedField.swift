@@ -59,14 +59,12 @@ public struct Explanation: Sendable {
 
 extension MappingRun {
   /// Does what `make` does for a field and notes how.
-  mutating func traced(
-    _ field: FieldDescriptor, at target: Place, _ make: (inout MappingRun) -> JSONTree?
-  ) -> JSONTree? {
+  mutating func traced(_ field: FieldDescriptor, _ make: (inout MappingRun) -> JSONTree?) -> JSONTree? {
     let failuresBefore = failures.count
     let tree = make(&self)
     let result = tree.map { json($0) }
     let account = ExplainedField(
-      target: target(), rule: field.rule, inputs: inputs(of: field), steps: steps(of: field, result),
+      target: target(of: field), rule: field.rule, inputs: inputs(of: field), steps: steps(of: field, result),
       result: result, failure: failures.count > failuresBefore ? failures.last : nil)
     trace?.append(account)
     return tree

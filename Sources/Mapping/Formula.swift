@@ -83,6 +83,8 @@ extension OrderReader: OperandSource {
     }
   }
 
+  func uuid() -> String { Variable.uuid(inputs.randomSeed ?? 0) }
+
   func spent(_ steps: Int) throws(EvaluationError) {
     if !spend(steps) { throw .limit("the formulas of the order take too many steps") }
   }

@@ -127,7 +127,7 @@ public struct Mapper: Sendable {
     failures: [MappingFailure(.orderMalformed, target: "", "the order is not an object")])
 
   private func draft(_ run: inout MappingRun) throws(MappingFailures) -> BillDraft {
-    var members = run.object(strategy.fields) { "" }
+    var members = run.object(strategy.fields)
     // Last, so that what is wrong with a line stands before what follows from it.
     if let rule = strategy.amounts, strategy.amountTable == nil { run.check(rule) }
     if let rules = strategy.billRules {

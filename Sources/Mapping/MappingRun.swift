@@ -9,6 +9,8 @@ struct MappingRun {
   private var size = 0
   /// Larger documents no queue takes, and no worker should build.
   private static let mostBytes = 16 << 20
+  /// One broken order must not grow a report without bound.
+  private static let mostTold = 100
 
   /// All that failed; where that is too much to tell, how much more.
   var failures: [MappingFailure] {
@@ -26,11 +28,41 @@ struct MappingRun {
     trace = isExplained ? [] : nil
   }
 
-  /// Where a field stands in the bill: written out only when a failure names it.
+  /// Where something stands in the bill: written out only when a failure names it.
   typealias Place = () -> String
 
+  /// What lies around the field that is mapped, outermost first.
+  private enum Around {
+    case name(String)
+    case field(FieldDescriptor)
+    case row(Int)
+  }
+
+  private var around: [Around] = []
+
+  /// Where a field stands, or what lies around it.
+  func target(of field: FieldDescriptor? = nil) -> String {
+    var text = ""
+    for step in around {
+      switch step {
+      case .name(let name): text += text.isEmpty ? name : ".\(name)"
+      case .field(let field): text += text.isEmpty ? field.field : ".\(field.field)"
+      case .row(let position): text += "[\(position)]"
+      }
+    }
+    guard let field else { return text }
+    return text.isEmpty ? field.field : "\(text).\(field.field)"
+  }
+
+  /// The members that an order gives to these fields, which stand below a name of their own.
+  mutating func object(_ fields: [FieldDescriptor], below name: String) -> [JSONMember] {
+    around.append(.name(name))
+    defer { around.removeLast() }
+    return object(fields)
+  }
+
   /// The members that an order gives to these fields.
-  mutating func object(_ fields: [FieldDescriptor], at place: Place) -> [JSONMember] {
+  mutating func object(_ fields: [FieldDescriptor]) -> [JSONMember] {
     var members: [JSONMember] = []
     members.reserveCapacity(fields.count)
     for field in fields {
@@ -38,27 +70,30 @@ struct MappingRun {
         members.append(JSONMember(field.field, constant))
         continue
       }
-      let value = tree(field) {
-        let place = place()
-        return place.isEmpty ? field.field : "\(place).\(field.field)"
-      }
-      if let value { members.append(JSONMember(field.field, value)) }
+      if let value = tree(field) { members.append(JSONMember(field.field, value)) }
     }
     return members
   }
 
   /// The field's value; nil when it has none and is left out.
-  private mutating func tree(_ field: FieldDescriptor, at target: Place) -> JSONTree? {
+  private mutating func tree(_ field: FieldDescriptor) -> JSONTree? {
     switch field.kind {
     case .scalar(let scalar):
-      if trace == nil { return self.scalar(field, scalar, at: target) }
-      return traced(field, at: target) { $0.scalar(field, scalar, at: target) }
+      if trace == nil { return self.scalar(field, scalar) }
+      return traced(field) { $0.scalar(field, scalar) }
     case .object(let children):
-      let members = required(field, children, at: target)
+      around.append(.field(field))
+      defer { around.removeLast() }
+      let members = required(field, children)
       return parsed(members.isEmpty ? nil : .object(members), field)
     case .array(nil, let children):
-      return parsed(.array([.object(required(field, children) { "\(target())[0]" })]), field)
-    case .array(let list?, let children): return parsed(.array(rows(field, list, children, at: target)), field)
+      around += [.field(field), .row(0)]
+      defer { around.removeLast(2) }
+      return parsed(.array([.object(required(field, children))]), field)
+    case .array(let list?, let children):
+      around.append(.field(field))
+      defer { around.removeLast() }
+      return parsed(.array(rows(field, list, children)), field)
     }
   }
 
@@ -68,69 +103,69 @@ struct MappingRun {
   }
 
   private mutating func rows(
-    _ field: FieldDescriptor, _ list: ListReach, _ children: [FieldDescriptor], at target: Place
+    _ field: FieldDescriptor, _ list: ListReach, _ children: [FieldDescriptor]
   ) -> [JSONTree] {
     let count = reader.rowCount(of: list)
     let stray = reader.strayKind(of: list)
     if count == 0, stray == nil, let code = field.rules.missing {
-      fail(code, target, "\(list.name) has no rows", [list.name])
+      fail(code, nil, "\(list.name) has no rows", [list.name])
     }
     var elements: [JSONTree] = []
     elements.reserveCapacity(count)
-    if let stray { fail(.valueInvalid, target, "\(list.name) should be a list but is \(stray)", [list.name]) }
+    if let stray { fail(.valueInvalid, nil, "\(list.name) should be a list but is \(stray)", [list.name]) }
     reader.forEachRow(of: list) { position in
+      around.append(.row(position))
+      defer { around.removeLast() }
       if let kind = reader.strayRow {
-        return fail(.valueInvalid, { "\(target())[\(position)]" }, "a row of \(list.name) is \(kind)", [list.name])
+        return fail(.valueInvalid, nil, "a row of \(list.name) is \(kind)", [list.name])
       }
-      elements.append(.object(object(children) { "\(target())[\(position)]" }))
+      elements.append(.object(object(children)))
     }
     return elements
   }
 
   /// The members of a field with children; a required one without any fails, unless a child already told why.
-  private mutating func required(
-    _ field: FieldDescriptor, _ children: [FieldDescriptor], at target: Place
-  ) -> [JSONMember] {
+  private mutating func required(_ field: FieldDescriptor, _ children: [FieldDescriptor]) -> [JSONMember] {
     let before = failureCount
-    let members = object(children, at: target)
+    let members = object(children)
     if members.isEmpty, failureCount == before, let code = field.rules.missing {
-      fail(code, target, "\(target()) has no fields")
+      fail(code, nil, "\(target()) has no fields")
     }
     return members
   }
 
-  private mutating func scalar(_ field: FieldDescriptor, _ scalar: ScalarType, at target: Place) -> JSONTree? {
+  private mutating func scalar(_ field: FieldDescriptor, _ scalar: ScalarType) -> JSONTree? {
     // Told once, and nothing more is made.
     if size > Self.mostBytes { return nil }
-    let tree = value(of: field, scalar, at: target)
+    let tree = value(of: field, scalar)
     if case .string(let text)? = tree {
       size += text.utf8.count
       if size > Self.mostBytes {
-        fail(.valueInvalid, target, "with this value the document is larger than \(Self.mostBytes >> 20) MiB")
+        fail(.valueInvalid, field, "with this value the document is larger than \(Self.mostBytes >> 20) MiB")
       }
     }
     return tree
   }
 
-  private mutating func value(of field: FieldDescriptor, _ scalar: ScalarType, at target: Place) -> JSONTree? {
+  private mutating func value(of field: FieldDescriptor, _ scalar: ScalarType) -> JSONTree? {
     do throws(ValueError) {
       var value = try self.value(field)
       if case .lookup(let number) = field.form, value.isEmpty {
-        guard try found(number, field, at: target) else { return nil }
+        guard try found(number, field) else { return nil }
         if field.rules.isOptional, let fallback = field.rules.fallback { return .string(fallback) }
       }
       if let table = field.rules.table {
-        guard let mapped = self.mapped(value, table, field, at: target) else { return nil }
+        guard let mapped = self.mapped(value, table, field) else { return nil }
         value = mapped
       }
       if let code = field.rules.missing, value.isBlank {
-        fail(code, target, reason(field), sources(field))
+        fail(code, field, reason(field), sources(field))
         return nil
       }
       return try written(value, as: scalar, field)
     } catch {
       if field.rules.isOriginal { return original(field) }
-      fail(error.code, target, error.sentence, sources(field))
+      fail(error.code, field, error.sentence, sources(field))
       return nil
     }
   }
@@ -171,14 +206,14 @@ struct MappingRun {
   }
 
   /// False, and a failure, when a lookup that must find something did not: no record, or none of the field in it.
-  private mutating func found(_ number: Int, _ field: FieldDescriptor, at target: Place) throws(ValueError) -> Bool {
+  private mutating func found(_ number: Int, _ field: FieldDescriptor) throws(ValueError) -> Bool {
     if field.rules.isOptional || field.rules.isOriginal { return true }
-    fail(field.rules.missing ?? .lookupFailed, target, reader.reason(number), sources(field))
+    fail(field.rules.missing ?? .lookupFailed, field, reader.reason(number), sources(field))
     return false
   }
 
   private mutating func mapped(
-    _ value: Value, _ table: [String: String], _ field: FieldDescriptor, at target: Place
+    _ value: Value, _ table: [String: String], _ field: FieldDescriptor
   ) -> Value? {
     // A list or an object has no text, but is not the empty text either.
     var isText = true
@@ -189,7 +224,7 @@ struct MappingRun {
     case .default: return .text(field.rules.fallback ?? "")
     case .fail:
       let sentence = "the table has no entry for \(field.source), which is \(value.kind)"
-      fail(.valueUnmapped, target, sentence, sources(field))
+      fail(.valueUnmapped, field, sentence, sources(field))
       return nil
     }
   }
@@ -198,10 +233,17 @@ struct MappingRun {
     _ code: MappingFailure.Code, _ target: Place, _ sentence: String, _ sources: [String] = []
   ) {
     failureCount += 1
-    // One broken order must not grow a report without bound.
-    if told.count < 100 {
+    if told.count < Self.mostTold {
       told.append(MappingFailure(code, target: target(), sources: sources, sentence))
     }
+  }
+
+  /// A failure of a field, or without one of what lies around.
+  private mutating func fail(
+    _ code: MappingFailure.Code, _ field: FieldDescriptor?, _ sentence: String, _ sources: [String] = []
+  ) {
+    let place = told.count < Self.mostTold ? target(of: field) : ""
+    fail(code, { place }, sentence, sources)
   }
 
   private func sources(_ field: FieldDescriptor) -> [String] { field.operands.map(reader.name) }

@@ -52,9 +52,8 @@ final class OrderReader {
     self.table = table
     self.answers = answers
     self.inputs = inputs
-    let seed = inputs.randomSeed ?? 0
     // Expressions that ask for either without having been given it are refused before they run.
-    exact = EvaluationSettings(now: inputs.now ?? BeijingTime(epochSeconds: 0)) { Variable.uuid(seed) }
+    exact = EvaluationSettings(now: inputs.now ?? BeijingTime(epochSeconds: 0))
     var mysql = exact
     mysql.division = .mysql
     self.mysql = mysql

@@ -23,7 +23,7 @@ struct OtherRequest: Sendable {
   ) throws(MappingFailures) -> [JSONMember] {
     var run = MappingRun(
       OrderReader(record, table, answers: lookups, inputs: inputs), isExplained: trace != nil)
-    let members = run.object(fields) { "otherRequest" }
+    let members = run.object(fields, below: "otherRequest")
     trace?.append(contentsOf: run.trace ?? [])
     guard run.failures.isEmpty else { throw MappingFailures(failures: run.failures) }
     return members

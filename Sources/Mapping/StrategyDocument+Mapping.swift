@@ -89,7 +89,7 @@ extension StrategyDocument {
   }
 
   private func members(_ run: inout MappingRun) throws(MappingFailures) -> [JSONMember] {
-    let members = run.object(content.fields) { "" }
+    let members = run.object(content.fields)
     guard run.failures.isEmpty else { throw MappingFailures(failures: run.failures) }
     return members
   }

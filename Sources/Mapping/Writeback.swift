@@ -51,7 +51,7 @@ struct Writeback: Sendable {
       throw MappingFailures(failures: [MappingFailure(.orderMalformed, target: Self.name, "the answer is no object")])
     }
     var run = MappingRun(OrderReader(both.root, table, answers: LookupTable(), inputs: inputs))
-    let members = run.object(fields) { Self.name }
+    let members = run.object(fields, below: Self.name)
     guard run.failures.isEmpty else { throw MappingFailures(failures: run.failures) }
     var result = JSONWriter()
     JSONTree.object(members).write(to: &result)

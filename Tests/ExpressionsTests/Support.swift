@@ -33,10 +33,16 @@ struct TestParser: OperandParser {
 }
 
 /// Values by their spelling; what has none is null.
-struct TestSource: OperandSource {
+final class TestSource: OperandSource {
   let names: [String]
-  var values: [String: SQLValue] = [:]
-  var lists: [String: [SQLValue]] = [:]
+  let values: [String: SQLValue]
+  let lists: [String: [SQLValue]]
+
+  init(names: [String], values: [String: SQLValue] = [:], lists: [String: [SQLValue]] = [:]) {
+    self.names = names
+    self.values = values
+    self.lists = lists
+  }
 
   func value(of operand: Int) throws(EvaluationError) -> SQLValue {
     if names[operand] == "broken" { throw .operand(operand, "broken on purpose") }
@@ -49,12 +55,13 @@ struct TestSource: OperandSource {
   }
 
   func name(of operand: Int) -> String { names[operand] }
+  func uuid() -> String { "6ccd780c-baba-1026-9564-5b8c656024db" }
 }
 
 /// 2024-03-14 16:00:00 in Beijing.
 let testNow = BeijingTime(epochSeconds: 1_710_403_200)
 
-let strict = EvaluationSettings(now: testNow, uuid: { "6ccd780c-baba-1026-9564-5b8c656024db" })
+let strict = EvaluationSettings(now: testNow)
 
 let mysql: EvaluationSettings = {
   var settings = strict
