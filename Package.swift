@@ -109,6 +109,11 @@ let package = Package(
       name: "PipelineTesting", dependencies: ["JSON", "Orders", "Pipeline", "PCRE2", "TestSockets", logging],
       path: "Tests/PipelineTesting", swiftSettings: house),
 
+    // Seeded histories of the flow's own code; not shipped.
+    .executableTarget(
+      name: "ferrysim", dependencies: ["JSON", "Orders", "Mapping", "Pipeline", "PipelineTesting", logging],
+      path: "Tests/Simulation", swiftSettings: house),
+
     // Tests, in the order of the rooms.
     tests("JSONTests", ["JSON"]),
     tests("OrdersTests", ["Orders"]),

@@ -1,0 +1,79 @@
+import Glibc
+import Mapping
+import Pipeline
+
+/// Seeded histories of Ferry's own code: `ferrysim --histories N [--from SEED]`, or `ferrysim --seed SEED` for one of them
+/// with its story.
+@main
+enum FerrySim {
+  static func main() {
+    // Sets and dictionaries in the same order each time, or a seed would not tell the same story twice.
+    if getenv("SWIFT_DETERMINISTIC_HASHING") == nil {
+      setenv("SWIFT_DETERMINISTIC_HASHING", "1", 1)
+      var arguments: [UnsafeMutablePointer<CChar>?] = CommandLine.arguments.map { strdup($0) } + [nil]
+      execv("/proc/self/exe", &arguments)
+      fatalError("the program cannot start itself")
+    }
+    guard let options = Options(Array(CommandLine.arguments.dropFirst())) else {
+      print("usage: ferrysim --histories N [--from SEED] | --seed SEED")
+      exit(64)
+    }
+    guard let strategies = try? strategies() else { fatalError("the simulation's strategy cannot be read") }
+    Scheduler.install()
+    exit(options.seed.map { one($0, strategies) } ?? many(options, strategies))
+  }
+
+  struct Options {
+    var histories = 1_000
+    var from: UInt64 = 1
+    var seed: UInt64?
+
+    init?(_ arguments: [String]) {
+      var rest = arguments[...]
+      while let name = rest.popFirst() {
+        guard let value = rest.popFirst().flatMap({ UInt64($0) }) else { return nil }
+        switch name {
+        case "--histories": histories = Int(clamping: value)
+        case "--from": from = value
+        case "--seed": seed = value
+        default: return nil
+        }
+      }
+    }
+  }
+
+  private static func strategies() throws -> StrategySet {
+    let target = #"""
+      {"api":"/SO/Save","ferry":{"key":"Page1.FBillNo"},"request":[{"field":"Page1","type":"array","children":[
+        {"field":"FBillNo","type":"string","value":"{order_no}","is_required":true},
+        {"field":"FOrder","type":"string","value":"{order_id}"},
+        {"field":"FVersion","type":"string","value":"{version}"}]}]}
+      """#
+    return try StrategySet([Strategy(name: "simulation", source: Array("{}".utf8), target: Array(target.utf8))])
+  }
+
+  private static func one(_ seed: UInt64, _ strategies: StrategySet) -> Int32 {
+    let result = History(seed: seed, strategies: strategies, tells: true).run()
+    for line in result.story { print(line) }
+    print("seed \(seed): \(result.violation ?? "all holds"); \(result.steps) steps, trace \(result.trace)")
+    return result.violation == nil ? 0 : 1
+  }
+
+  private static func many(_ options: Options, _ strategies: StrategySet) -> Int32 {
+    var steps = 0
+    var counts: [String: Int] = [:]
+    var failed: [UInt64] = []
+    for number in 0..<UInt64(options.histories) {
+      let result = History(seed: options.from + number, strategies: strategies, tells: false).run()
+      steps += result.steps
+      counts.merge(result.counts, uniquingKeysWith: +)
+      guard let violation = result.violation else { continue }
+      failed.append(result.seed)
+      print("seed \(result.seed): \(violation)")
+      if failed.count >= 10 { break }
+    }
+    let told = counts.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
+    print("\(options.histories) histories, \(steps) steps, \(told): \(failed.isEmpty ? "all hold" : "\(failed.count) do not hold")")
+    return failed.isEmpty ? 0 : 1
+  }
+}

@@ -1,0 +1,248 @@
+import Logging
+import Mapping
+import Orders
+import Pipeline
+import PipelineTesting
+
+/// One history: some orders, Ferry's processes, trouble by the seed, and the end that must come all the same.
+final class History: @unchecked Sendable {
+  // Unchecked: only the main thread ever touches it.
+
+  /// How it went.
+  struct Result {
+    let seed: UInt64
+    let violation: String?
+    let story: [String]
+    let trace: UInt64
+    let steps: Int
+    /// Saves whose outcome was found out by asking K/3, and so on: what the histories were about.
+    let counts: [String: Int]
+  }
+
+  private static let times = LoadTimes(leaseSeconds: 240, saveSeconds: 60, marginSeconds: 10, visibleSeconds: 60)
+  private static let policy = RetryPolicy(ladder: [10, 60, 600, 3_600], maxAttempts: 8)
+  private static let patience: Int64 = 48 * 3_600_000
+
+  private let seed: UInt64
+  private let strategies: StrategySet
+  private let world: World
+  private let plan: Plan
+  private let broker: SimulatedBroker
+  private let database: SimulatedDatabase
+  private let okki: SimulatedOKKI
+  private let k3: SimulatedK3
+  private var hosts: [String: Host] = [:]
+  private var inboxes: [String: SimulatedInbox] = [:]
+  private var starts = 0
+  private var isOver = false
+  private var arePollersNeeded = true
+
+  init(seed: UInt64, strategies: StrategySet, tells: Bool) {
+    self.seed = seed
+    self.strategies = strategies
+    world = World(seed: seed, tells: tells)
+    plan = Plan(&world.random)
+    broker = SimulatedBroker(world, ladder: Self.policy.ladder)
+    database = SimulatedDatabase(world)
+    okki = SimulatedOKKI(world)
+    k3 = SimulatedK3(world, plan.k3, visibleAfter: 60_000)
+  }
+
+  func run() -> Result {
+    Scheduler.shared.random = SeededRandom(seed: seed ^ 0x5EED)
+    let before = Scheduler.shared.steps
+    world.tell("\(plan)")
+    users()
+    for number in 1...plan.pollers { start("poller \(number)") }
+    for number in 1...plan.transformers { start("transformer \(number)") }
+    for number in 1...plan.loaders { start("loader \(number)") }
+    trouble()
+    world.after(plan.chaosEnds) { self.heal() }
+    let ended = world.run(until: { false }, limit: plan.chaosEnds)
+    _ = ended
+    if world.violation == nil {
+      var nextLook = world.now
+      let done = world.run(
+        until: {
+          guard self.world.now >= nextLook else { return false }
+          nextLook = self.world.now + 5_000
+          return self.isFinished
+        }, limit: plan.chaosEnds + Self.patience)
+      if world.violation == nil { judge(done || isFinished) }
+    }
+    end()
+    let counts = [
+      "written": k3.bills.count, "parked": broker.dead.count, "starts": starts,
+      "resolved": broker.handed.values.reduce(0, +),
+    ]
+    return Result(
+      seed: seed, violation: world.violation, story: world.story, trace: world.trace,
+      steps: Scheduler.shared.steps - before, counts: counts)
+  }
+
+  // MARK: Users
+
+  private func users() {
+    for number in 1...plan.orders {
+      let id = OrderID(rawValue: Int64(number))
+      var at = Int64(world.random.number(0...60_000))
+      world.after(at) { self.okki.change(id) }
+      for _ in 0..<world.random.pick([0, 0, 1, 1, 2, 3]) {
+        // Sometimes within the same second.
+        at += Int64(world.random.happens(400) ? world.random.number(0...900) : world.random.number(0...90_000))
+        world.after(at) { self.okki.change(id) }
+      }
+      if world.random.happens(100) { world.after(at + Int64(world.random.number(0...60_000))) { self.okki.delete(id) } }
+      if world.random.happens(100) { k3.refused.insert(id) }
+    }
+  }
+
+  // MARK: Processes
+
+  private func start(_ name: String) {
+    if isOver || !arePollersNeeded && name.hasPrefix("poller") { return }
+    starts += 1
+    let host = Host(name, world, plan.network)
+    host.skew = plan.skew == 0 ? 0 : Int64(world.random.number(-plan.skew...plan.skew))
+    if world.now >= plan.chaosEnds { host.faults = NetworkFaults() }
+    hosts[name] = host
+    host.onExit = { self.world.after(Int64(self.world.random.number(100...5_000))) { self.start(name) } }
+    let ledger = SimulatedLedger(host, database) { [weak self] stream, time in self?.check(stream, time) }
+    let outbox = SimulatedOutbox(host, broker)
+    let logger = Logger(label: "simulation") { _ in SwiftLogNoOpLogHandler() }
+    if name.hasPrefix("poller") {
+      let poller = Poller(
+        source: SimulatedOrderSource(host, okki), ledger: ledger, collections: ledger, outbox: outbox, plan: pollPlan,
+        clock: host.clock, logger: logger)
+      return host.start { await poller.run() }
+    }
+    let isLoader = name.hasPrefix("loader")
+    let inbox = SimulatedInbox(host, broker, isLoader ? .load : .transform)
+    inboxes[name] = inbox
+    let stage: any Stage =
+      isLoader
+      ? LoadStage(
+        ledger: ledger,
+        destination: SimulatedDestination(
+          host, k3, saveTimeout: Int64(Self.times.saveSeconds) * 1_000, latest: Self.times.visibleSeconds * 900),
+        times: Self.times, clock: host.clock)
+      : TransformStage(strategies: strategies, collections: ledger)
+    let worker = Worker(
+      stage: stage, inbox: inbox, outbox: outbox, policy: Self.policy,
+      shape: WorkerShape(batchSize: 4, concurrentBatches: 2), clock: host.clock, logger: logger)
+    host.start { await worker.run() }
+  }
+
+  private var pollPlan: PollPlan {
+    var plan = PollPlan(since: BeijingTime(epochSeconds: World.epoch - 10))
+    plan.pageSize = 2
+    plan.sliceSize = 3
+    return plan
+  }
+
+  // MARK: Trouble
+
+  private func trouble() {
+    func sometime(_ count: Int, _ body: @escaping () -> Void) {
+      for _ in 0..<count { world.after(Int64(world.random.number(0...Int(plan.chaosEnds) - 1)), body) }
+    }
+    func anyone() -> (String, Host) { world.random.pick(hosts.sorted { $0.key < $1.key }) }
+    sometime(plan.kills) {
+      let (name, host) = anyone()
+      guard host.isAlive else { return }
+      host.kill()
+      self.world.after(Int64(self.world.random.number(500...20_000))) { self.start(name) }
+    }
+    sometime(plan.terminations) {
+      let (name, host) = anyone()
+      guard host.isAlive, let inbox = self.inboxes[name] else { return }
+      self.world.tell("\(name) gets SIGTERM")
+      Task { await inbox.stop() }
+    }
+    sometime(plan.freezes) { anyone().1.freeze(for: Int64(self.world.random.number(1_000...600_000))) }
+    sometime(plan.brokerRestarts) { self.broker.restart(for: Int64(self.world.random.number(500...30_000))) }
+    sometime(plan.databaseRestarts) { self.database.restart(for: Int64(self.world.random.number(500...60_000))) }
+    sometime(plan.k3Outages) { self.k3.server.goDown(for: Int64(self.world.random.pick([30_000, 300_000, 7_200_000]))) }
+    sometime(plan.okkiOutages) { self.okki.server.goDown(for: Int64(self.world.random.number(1_000...600_000))) }
+  }
+
+  private func heal() {
+    world.tell("all is healed")
+    for host in hosts.values { host.faults = NetworkFaults() }
+    let renumbers = k3.faults.renumbers
+    k3.faults = K3Faults()
+    k3.faults.renumbers = renumbers
+  }
+
+  // MARK: What must hold
+
+  /// The watermark says that everything up to it is safe.
+  private func check(_ stream: PollStream, _ watermark: BeijingTime) {
+    guard stream == .orders else { return }
+    for (id, order) in okki.orders where order.updated <= watermark.epochSeconds {
+      let isSafe = broker.published[id]?.contains { $0.updateTime.epochSeconds >= order.updated } ?? false
+      if !isSafe { world.fail("the watermark passed order \(id), which is not published") }
+    }
+  }
+
+  /// Nothing is on its way any more, and the poller has seen everything.
+  private var isFinished: Bool {
+    retirePollers()
+    guard broker.isEmpty, okki.server.isUp, k3.server.isUp, database.server.isUp, broker.server.isUp else { return false }
+    return okki.orders.allSatisfy { id, order in
+      isSettled(id, order.version)
+    } || world.now > plan.chaosEnds + Self.patience / 2
+  }
+
+  /// Once everything is published pollers have nothing more to do than to make the history long.
+  private func retirePollers() {
+    guard arePollersNeeded, okki.orders.allSatisfy({ isPublished($0, $1) }) else { return }
+    arePollersNeeded = false
+    for (name, host) in hosts.sorted(by: { $0.key < $1.key }) where name.hasPrefix("poller") { host.kill() }
+  }
+
+  private func isPublished(_ id: OrderID, _ order: SimulatedOKKI.Order) -> Bool {
+    broker.versions[id]?.contains(order.version) ?? false
+  }
+
+  private func isSettled(_ id: OrderID, _ version: Int) -> Bool {
+    k3.bills.contains { $0.order == id && $0.version == version } || broker.dead.contains { $0.envelope.orderID == id && Self.version($0.envelope) == version }
+  }
+
+  static func version(_ envelope: Envelope) -> Int? {
+    switch envelope.content {
+    case .order(let bytes):
+      let text = String(decoding: bytes, as: UTF8.self)
+      return text.split(separator: "\"").last(where: { Int($0) != nil }).flatMap { Int($0) }
+    case .bill(let bill, _): return SimulatedDestination.content(bill)?.version
+    }
+  }
+
+  private func judge(_ done: Bool) {
+    for (id, order) in okki.orders.sorted(by: { $0.key < $1.key }) where !isSettled(id, order.version) {
+      let held = k3.bills.filter { $0.order == id }.map(\.version)
+      world.fail("order \(id) is lost: version \(order.version) is neither in K/3 (which has \(held)) nor parked")
+    }
+    if !done { world.fail("it does not come to an end: \(broker.delayed) messages wait") }
+    for (id, count) in broker.handed.sorted(by: { $0.key < $1.key }) where count > 2_000 {
+      world.fail("order \(id) was handed to workers \(count) times")
+    }
+    for letter in broker.dead where letter.envelope.attempt > Self.policy.maxAttempts {
+      world.fail("order \(letter.envelope.orderID) was tried \(letter.envelope.attempt) times")
+    }
+    // An outage parks nothing.
+    for letter in broker.dead {
+      let isAllowed: Set<ReasonCode?> = [.k3Rejected, .changedAfterWritten, .conflict, .orderMalformed]
+      if !isAllowed.contains(letter.reason) {
+        world.fail("order \(letter.envelope.orderID) is parked for \(letter.reason?.rawValue ?? "the delivery limit")")
+      }
+    }
+  }
+
+  /// All processes end, and their tasks with them.
+  private func end() {
+    isOver = true
+    for host in hosts.sorted(by: { $0.key < $1.key }).map(\.value) { host.kill() }
+    Scheduler.shared.drain()
+  }
+}

@@ -1,0 +1,45 @@
+/// What one history is made of; all of it comes from the seed.
+struct Plan {
+  var orders = 0
+  var pollers = 1
+  var transformers = 1
+  var loaders = 1
+  /// Until then users work and things break; afterwards all is healed, and everything must come to an end.
+  var chaosEnds: Int64 = 240_000
+  var network = NetworkFaults()
+  var k3 = K3Faults()
+  var kills = 0
+  var freezes = 0
+  var terminations = 0
+  var brokerRestarts = 0
+  var databaseRestarts = 0
+  var k3Outages = 0
+  var okkiOutages = 0
+  /// Wall clocks are wrong by up to so many milliseconds.
+  var skew = 0
+
+  /// Most histories have a few kinds of trouble: with all at once nothing would ever get far enough.
+  init(_ random: inout SeededRandom) {
+    orders = random.number(1...4)
+    pollers = random.pick([1, 1, 2])
+    transformers = random.pick([1, 1, 2])
+    loaders = random.pick([1, 2, 2, 3])
+    if random.happens(500) { network.requestLost = random.pick([10, 50, 200]) }
+    if random.happens(500) { network.replyLost = random.pick([10, 50, 200]) }
+    network.latency = random.pick([5, 50, 500])
+    if random.happens(400) { k3.failedAfterCommit = random.pick([100, 500]) }
+    if random.happens(300) { k3.failedBefore = random.pick([100, 500]) }
+    if random.happens(200) { k3.throttled = random.pick([100, 500]) }
+    if random.happens(300) { k3.late = random.pick([100, 500]) }
+    if random.happens(500) { kills = random.number(1...6) }
+    if random.happens(300) { terminations = random.number(1...2) }
+    if random.happens(300) { brokerRestarts = random.number(1...2) }
+    if random.happens(300) { databaseRestarts = random.number(1...2) }
+    if random.happens(300) { k3Outages = random.number(1...2) }
+    if random.happens(200) { okkiOutages = 1 }
+    if random.happens(200) { skew = 7_200_000 }
+    // A process frozen between its last look at the lease and the socket is beyond what Ferry can see: there K/3's
+    // refusal of a second bill with the same number is what holds. So both together are not promised.
+    if random.happens(300) { freezes = random.number(1...2) } else { k3.renumbers = random.happens(500) }
+  }
+}

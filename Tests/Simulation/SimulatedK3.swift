@@ -1,0 +1,149 @@
+import JSON
+import Orders
+import Pipeline
+
+/// What K/3 does to Saves besides what it should.
+struct K3Faults {
+  /// Written, and then 500, in 1,000.
+  var failedAfterCommit = 0
+  /// 500, and nothing written.
+  var failedBefore = 0
+  /// Too many requests.
+  var throttled = 0
+  /// Done so late that the client has given up.
+  var late = 0
+  /// A second bill with the same number gets another number instead of being refused.
+  var renumbers = false
+}
+
+/// K/3 WISE as the protocol sees it: a Save that is not idempotent, and bills that a list shows a little later.
+final class SimulatedK3: @unchecked Sendable {
+  // Unchecked: only the main thread ever touches it.
+
+  struct Stored {
+    let order: OrderID
+    let version: Int
+    let number: String
+    let visibleAt: Int64
+  }
+
+  enum SaveReply: Sendable {
+    case written(String)
+    case taken
+    case failed
+    case throttled
+    case refused
+  }
+
+  let server: Server
+  var faults: K3Faults
+  private let world: World
+  private(set) var bills: [Stored] = []
+  /// Orders whose data K/3 refuses.
+  var refused: Set<OrderID> = []
+  /// How long at most until a list shows a bill.
+  let visibleAfter: Int64
+
+  init(_ world: World, _ faults: K3Faults, visibleAfter: Int64) {
+    self.world = world
+    self.faults = faults
+    self.visibleAfter = visibleAfter
+    server = Server("K/3", world)
+  }
+
+  func save(_ order: OrderID, _ version: Int, key: String) -> SaveReply {
+    if world.random.happens(faults.throttled) { return .throttled }
+    if world.random.happens(faults.failedBefore) { return .failed }
+    if refused.contains(order) { return .refused }
+    var number = key
+    if bills.contains(where: { $0.number == key }) {
+      guard faults.renumbers else { return .taken }
+      number = "\(key)#\(bills.count)"
+    }
+    world.tell("K/3 writes order \(order) version \(version) as \(number)")
+    if let other = bills.first(where: { $0.order == order }) {
+      world.fail("order \(order) has two bills: \(other.number) and \(number)")
+    }
+    let delay = Int64(world.random.number(0...Int(visibleAfter)))
+    bills.append(Stored(order: order, version: version, number: number, visibleAt: world.now + delay))
+    return world.random.happens(faults.failedAfterCommit) ? .failed : .written(number)
+  }
+
+  func find(_ key: String) -> Stored? { bills.first { $0.number == key && $0.visibleAt <= world.now } }
+}
+
+/// The ERP, asked by one process.
+final class SimulatedDestination: BillDestination, @unchecked Sendable {
+  // Unchecked: only the main thread ever touches it.
+  private let host: Host
+  private let k3: SimulatedK3
+  private let saveTimeout: Int64
+  /// How late a Save may be done after its timeout.
+  private let latest: Int
+
+  init(_ host: Host, _ k3: SimulatedK3, saveTimeout: Int64, latest: Int) {
+    self.host = host
+    self.k3 = k3
+    self.saveTimeout = saveTimeout
+    self.latest = latest
+  }
+
+  func defect(of bill: Bill) -> String? { nil }
+
+  /// Order and version, as the strategy wrote them.
+  static func content(_ bill: Bill) -> (order: OrderID, version: Int)? {
+    guard let head = (try? JSONDocument(bill.body))?.root["Data"]?["Page1"]?[0],
+      let order = head["FOrder"]?.text.flatMap({ OrderID($0) }), let version = head["FVersion"]?.text.flatMap({ Int($0) })
+    else { return nil }
+    return (order, version)
+  }
+
+  func save(_ bills: [KeyedBill]) async -> [SaveAnswer] { await each(bills) { await self.save($0) } }
+
+  private func save(_ bill: KeyedBill) async -> SaveAnswer {
+    guard host.world.instant < bill.notAfter else { return .notStarted(Reason(.k3Busy, "too late")) }
+    guard let (order, version) = Self.content(bill.bill) else {
+      host.world.fail("a bill of the transformer cannot be read")
+      return .rejected(Reason(.undecodable, "unreadable"), answer: "")
+    }
+    // Between the check and the socket a process can be frozen.
+    await host.pause(0)
+    let isLate = host.world.random.happens(k3.faults.late)
+    let lateBy = isLate ? saveTimeout + Int64(host.world.random.number(0...latest)) : 0
+    let reply = await host.call(k3.server, timeout: saveTimeout, lateBy: lateBy) { [k3] in
+      k3.save(order, version, key: bill.key)
+    }
+    return switch reply {
+    case .notSent: .outage(Reason(.k3Unavailable, "connection refused"))
+    case .lost, .answer(.failed), .answer(.taken): .uncertain(Reason(.inDoubt, "no clear answer"))
+    case .answer(.throttled): .nothingWritten(Reason(.k3Busy, "too many requests"))
+    case .answer(.refused): .rejected(Reason(.k3Rejected, "unknown material"), answer: "物料不存在")
+    case .answer(.written(let number)): .written(WrittenBill(number: number, internalID: nil))
+    }
+  }
+
+  func lookUp(_ bills: [KeyedBill]) async -> [LookUpAnswer] { await each(bills) { await self.lookUp($0) } }
+
+  private func lookUp(_ bill: KeyedBill) async -> LookUpAnswer {
+    guard let (order, version) = Self.content(bill.bill) else { return .absent }
+    let reply = await host.call(k3.server, timeout: 10_000) { [k3] in k3.find(bill.key) }
+    return switch reply {
+    case .notSent, .lost: .unavailable(Reason(.k3Unavailable, "no answer"))
+    case .answer(nil): .absent
+    case .answer(let found?):
+      found.order == order && found.version == version
+        ? .same(WrittenBill(number: found.number, internalID: nil)) : .different(Reason(.conflict, "another bill"))
+    }
+  }
+
+  private func each<Answer: Sendable>(
+    _ bills: [KeyedBill], _ ask: @escaping @Sendable (KeyedBill) async -> Answer
+  ) async -> [Answer] {
+    await withTaskGroup(of: (Int, Answer).self) { group in
+      for (index, bill) in bills.enumerated() { group.addTask { (index, await ask(bill)) } }
+      var answers: [Int: Answer] = [:]
+      for await (index, answer) in group { answers[index] = answer }
+      return bills.indices.compactMap { answers[$0] }
+    }
+  }
+}

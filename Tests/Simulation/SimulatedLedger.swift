@@ -1,0 +1,120 @@
+import Orders
+import Pipeline
+import PipelineTesting
+
+/// PostgreSQL as the protocol sees it: statements that are done or not, answers that get lost, an advisory lock that
+/// lives as long as its connection.
+final class SimulatedDatabase: @unchecked Sendable {
+  // Unchecked: only the main thread ever touches it.
+  let server: Server
+  let ledger: MemoryLedger
+  let books = MemoryPollLedger.Books()
+  fileprivate var connections: [MemoryPollLedger] = []
+  private let world: World
+
+  init(_ world: World) {
+    self.world = world
+    ledger = MemoryLedger(clock: world.clock)
+    server = Server("PostgreSQL", world)
+  }
+
+  /// Down for so long: all connections are lost, and their locks with them.
+  func restart(for milliseconds: Int64) {
+    server.goDown(for: milliseconds)
+    let lost = connections
+    connections = []
+    for connection in lost { Task { await connection.resign() } }
+  }
+}
+
+/// The ledger, asked by one process.
+final class SimulatedLedger: SyncLedger, PollLedger, Collections, @unchecked Sendable {
+  // Unchecked: only the main thread ever touches it.
+  private let host: Host
+  private let database: SimulatedDatabase
+  private let poll: MemoryPollLedger
+  /// Told of every move of a watermark.
+  private let onAdvance: @Sendable (PollStream, BeijingTime) -> Void
+
+  init(_ host: Host, _ database: SimulatedDatabase, onAdvance: @escaping @Sendable (PollStream, BeijingTime) -> Void) {
+    self.host = host
+    self.database = database
+    self.onAdvance = onAdvance
+    let poll = MemoryPollLedger(database.books)
+    self.poll = poll
+    host.whenDead { [world = host.world] in
+      // The server sees the connection end a little later.
+      world.after(Int64(world.random.number(1...5_000))) { Task { await poll.resign() } }
+    }
+  }
+
+  private func ask<Answer: Sendable>(
+    _ statement: @escaping @Sendable () async throws(LedgerFailure) -> Answer
+  ) async throws(LedgerFailure) -> Answer {
+    let reply = await host.call(database.server, timeout: 40_000) { () async -> Result<Answer, LedgerFailure> in
+      do throws(LedgerFailure) { return .success(try await statement()) } catch { return .failure(error) }
+    }
+    switch reply {
+    case .answer(let result): return try result.get()
+    case .notSent: throw .unavailable("connection refused")
+    case .lost: throw .unavailable("no answer")
+    }
+  }
+
+  // MARK: The loader's
+
+  func claim(_ requests: [ClaimRequest], leaseSeconds: Int) async throws(LedgerFailure) -> [ClaimAnswer] {
+    try await ask { [database] () async throws(LedgerFailure) in
+      try await database.ledger.claim(requests, leaseSeconds: leaseSeconds)
+    }
+  }
+
+  func settle(_ settlements: [Settlement]) async throws(LedgerFailure) -> [Bool] {
+    try await ask { [database] () async throws(LedgerFailure) in try await database.ledger.settle(settlements) }
+  }
+
+  // MARK: The poller's
+
+  func watermark(of stream: PollStream) async throws(LedgerFailure) -> BeijingTime? {
+    try await ask { [poll] () async throws(LedgerFailure) in try await poll.watermark(of: stream) }
+  }
+
+  func advance(_ stream: PollStream, from old: BeijingTime?, to new: BeijingTime) async throws(LedgerFailure) -> Bool {
+    try await ask { [poll, onAdvance] () async throws(LedgerFailure) in
+      let moved = try await poll.advance(stream, from: old, to: new)
+      if moved { onAdvance(stream, new) }
+      return moved
+    }
+  }
+
+  func unpublished(among headlines: [OrderHeadline]) async throws(LedgerFailure) -> [OrderHeadline] {
+    try await ask { [poll] () async throws(LedgerFailure) in try await poll.unpublished(among: headlines) }
+  }
+
+  func number(_ revisions: [FetchedRevision]) async throws(LedgerFailure) -> [RevisionAnswer] {
+    try await ask { [poll] () async throws(LedgerFailure) in try await poll.number(revisions) }
+  }
+
+  func record(_ published: [PublishedRevision]) async throws(LedgerFailure) {
+    try await ask { [poll] () async throws(LedgerFailure) in try await poll.record(published) }
+  }
+
+  func lead() async throws(LedgerFailure) -> Bool {
+    do throws(LedgerFailure) {
+      return try await ask { [poll, database] () async throws(LedgerFailure) in
+        if !database.connections.contains(where: { $0 === poll }) { database.connections.append(poll) }
+        return try await poll.lead()
+      }
+    } catch {
+      await poll.resign()
+      throw error
+    }
+  }
+
+  func resign() async { if host.isAlive { await poll.resign() } }
+
+  // MARK: Collections
+
+  func find(_ keys: [LookupKey]) async throws(LedgerFailure) -> [LookupAnswer] { keys.map { _ in .nothing } }
+  func store(_ records: [CollectionRecord], in collection: String) async throws(LedgerFailure) {}
+}

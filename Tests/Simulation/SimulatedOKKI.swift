@@ -1,0 +1,102 @@
+import Orders
+import Pipeline
+
+/// OKKI as the protocol sees it: a list that is computed anew for each page, newest first, by whole seconds; users who
+/// create, change and delete orders while it is read.
+final class SimulatedOKKI: @unchecked Sendable {
+  // Unchecked: only the main thread ever touches it.
+
+  struct Order {
+    var updated: Int64
+    var version: Int
+  }
+
+  let server: Server
+  private let world: World
+  private(set) var orders: [OrderID: Order] = [:]
+  /// Ids that were once there.
+  private(set) var deleted: Set<OrderID> = []
+
+  init(_ world: World) {
+    self.world = world
+    server = Server("OKKI", world)
+  }
+
+  var now: BeijingTime { BeijingTime(epochSeconds: world.seconds) }
+
+  /// A user creates an order, or changes it.
+  func change(_ id: OrderID) {
+    if deleted.contains(id) { return }
+    let version = (orders[id]?.version ?? 0) + 1
+    orders[id] = Order(updated: world.seconds, version: version)
+    world.tell("order \(id) becomes version \(version)")
+  }
+
+  func delete(_ id: OrderID) {
+    guard orders[id] != nil else { return }
+    orders[id] = nil
+    deleted.insert(id)
+    world.tell("order \(id) is deleted")
+  }
+
+  func page(of window: TimeWindow, index: Int, size: Int) -> OrderPage {
+    let found = orders.filter { (window.from.epochSeconds...window.to.epochSeconds).contains($0.value.updated) }
+      .sorted { ($0.value.updated, $0.key.rawValue) > ($1.value.updated, $1.key.rawValue) }
+    let headlines = found.dropFirst((index - 1) * size).prefix(size).map {
+      OrderHeadline(id: $0.key, updateTime: BeijingTime(epochSeconds: $0.value.updated))
+    }
+    return OrderPage(total: found.count, headlines: Array(headlines), now: now)
+  }
+
+  func details(of id: OrderID) -> Result<SourceOrder, SourceFailure> {
+    guard let order = orders[id] else { return .failure(.absent) }
+    let content = #"{"order_id":\#(id),"order_no":"S\#(id)","version":"\#(order.version)"}"#
+    return .success(
+      SourceOrder(
+        id: id, number: "S\(id)", updateTime: BeijingTime(epochSeconds: order.updated), content: Array(content.utf8)))
+  }
+}
+
+/// The CRM, asked by one process.
+final class SimulatedOrderSource: OrderSource, @unchecked Sendable {
+  // Unchecked: only the main thread ever touches it.
+  private let host: Host
+  private let okki: SimulatedOKKI
+
+  init(_ host: Host, _ okki: SimulatedOKKI) {
+    self.host = host
+    self.okki = okki
+  }
+
+  private func ask<Answer: Sendable>(_ question: @escaping @Sendable () -> Answer) async throws(SourceFailure) -> Answer {
+    guard case .answer(let answer) = await host.call(okki.server, timeout: 10_000, question) else {
+      throw .transient("no answer")
+    }
+    return answer
+  }
+
+  func orders(updatedIn window: TimeWindow, page index: Int, size: Int) async throws(SourceFailure) -> OrderPage {
+    try await ask { [okki] in okki.page(of: window, index: index, size: size) }
+  }
+
+  func details(of ids: [OrderID]) async -> [Result<SourceOrder, SourceFailure>] {
+    await withTaskGroup(of: (Int, Result<SourceOrder, SourceFailure>).self) { group in
+      for (index, id) in ids.enumerated() {
+        group.addTask { (index, await self.details(of: id)) }
+      }
+      var results = ids.map { _ in Result<SourceOrder, SourceFailure>.failure(.absent) }
+      for await (index, result) in group { results[index] = result }
+      return results
+    }
+  }
+
+  private func details(of id: OrderID) async -> Result<SourceOrder, SourceFailure> {
+    do throws(SourceFailure) { return try await ask { [okki] in okki.details(of: id) } } catch { return .failure(error) }
+  }
+
+  func customers(updatedIn window: TimeWindow?, page: Int, size: Int) async throws(SourceFailure) -> CustomerPage {
+    CustomerPage(total: 0, records: [], now: okki.now)
+  }
+
+  func now() async throws(SourceFailure) -> BeijingTime { try await ask { [okki] in okki.now } }
+}
