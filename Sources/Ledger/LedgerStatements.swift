@@ -61,12 +61,14 @@ extension PostgresLedger {
       due = clock_timestamp() + $13::bigint * interval '1 second', strategy = EXCLUDED.strategy, notes = EXCLUDED.notes,
       parts = EXCLUDED.parts,
       doubt = held.state = 'writing' OR held.doubt,
+      absences = CASE WHEN held.state = 'writing' THEN 0 ELSE held.absences END,
       doubt_revision = CASE WHEN held.state = 'writing' OR held.doubt THEN least(held.doubt_revision, held.revision) END,
       reason = NULL, claims = held.claims + 1, changed = clock_timestamp()
     WHERE held.revision <= EXCLUDED.revision AND (
       held.state IN ('clean', 'parked')
       OR held.state IN ('writing', 'in_doubt') AND held.due <= clock_timestamp())
-    RETURNING held.order_id, held.stream, held.part, held.token, held.external_key, held.doubt, held.doubt_revision
+    RETURNING held.order_id, held.stream, held.part, held.token, held.external_key, held.doubt, held.doubt_revision,
+      held.absences
     """
 
   /// What stands in the rows of bills that could not be taken, and of the other bills of their orders and streams.
@@ -88,16 +90,16 @@ extension PostgresLedger {
     WITH ended AS (
       SELECT * FROM unnest(
         $1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::bigint[], $7::boolean[], $8::text[],
-        $9::text[], $10::text[], $11::text[]
+        $9::text[], $10::text[], $11::text[], $12::bigint[]
       ) AS ended (
-        order_id, stream, part, token, state, seconds, doubt, reason, bill_number, bill_internal_id, writeback)
+        order_id, stream, part, token, state, seconds, doubt, reason, bill_number, bill_internal_id, writeback, absences)
     )
     INSERT INTO order_ledger AS held (
       order_id, stream, part, state, revision, payload_hash, token, due, doubt, object, external_key, reason,
-      bill_number, bill_internal_id, writeback)
+      bill_number, bill_internal_id, writeback, absences)
     SELECT
       order_id, stream, part, state, 0, 0, token, clock_timestamp() + seconds * interval '1 second', doubt, '', '',
-      reason, bill_number, bill_internal_id::bigint, writeback
+      reason, bill_number, bill_internal_id::bigint, writeback, absences
     FROM ended
     WHERE (
       SELECT true FROM order_ledger mine
@@ -108,7 +110,7 @@ extension PostgresLedger {
     ON CONFLICT (order_id, stream, part) DO UPDATE SET
       state = EXCLUDED.state, due = EXCLUDED.due, doubt = EXCLUDED.doubt, reason = EXCLUDED.reason,
       bill_number = EXCLUDED.bill_number, bill_internal_id = EXCLUDED.bill_internal_id,
-      writeback = EXCLUDED.writeback, changed = clock_timestamp()
+      writeback = EXCLUDED.writeback, absences = EXCLUDED.absences, changed = clock_timestamp()
     WHERE held.token = EXCLUDED.token AND (held.state <> 'written' OR EXCLUDED.state = 'written')
     RETURNING held.order_id, held.stream, held.part
     """

@@ -68,7 +68,8 @@ public final class PostgresLedger: SyncLedger {
     var result: [BillID: ClaimAnswer] = [:]
     for row in 0..<rows.count {
       guard let id = rows.bill(row), let token = rows.int(row, 3), let key = rows[row, 4] else { continue }
-      let claim = Claim(key: key, token: token, doubtfulRevision: rows.int(row, 6))
+      let claim = Claim(
+        key: key, token: token, doubtfulRevision: rows.int(row, 6), absences: Int(rows.int(row, 7) ?? 0))
       result[id] = rows.bool(row, 5) == true ? .inDoubt(claim) : .new(claim)
     }
     return result
@@ -94,7 +95,7 @@ public final class PostgresLedger: SyncLedger {
       .intArray(settlements.map { Int64($0.bill.part) }), .intArray(settlements.map(\.token)),
       .textArray(ends.map { $0.state }), .intArray(ends.map(\.seconds)), .boolArray(ends.map(\.doubt)),
       .textArray(ends.map(\.reason)), .textArray(ends.map(\.number)), .textArray(ends.map(\.internalID)),
-      .textArray(ends.map(\.writeback)))
+      .textArray(ends.map(\.writeback)), .intArray(ends.map(\.absences)))
   }
 
   /// How many bills are in each state (`writing clean in_doubt written parked`); reads the whole table.
@@ -115,6 +116,7 @@ private struct LedgerEnd {
   var state: String
   var seconds: Int64 = 0
   var doubt = false
+  var absences: Int64 = 0
   var reason: String?
   var number: String?
   var internalID: String?
@@ -128,8 +130,9 @@ private struct LedgerEnd {
       internalID = bill.internalID.map { String($0) }
       writeback = bill.writeback.map(storable)
     case .clean: state = "clean"
-    case .inDoubt(let seconds):
+    case .inDoubt(let seconds, let absences):
       state = "in_doubt"
+      self.absences = Int64(min(max(absences, 0), 1_000))
       self.seconds = Int64(min(max(seconds, 0), 86_400))
       doubt = true
     case .parked(let code):

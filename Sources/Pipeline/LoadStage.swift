@@ -50,6 +50,10 @@ public struct LoadStage: Stage {
   /// `load`
   public var name: StageName { .load }
 
+  /// After an unclear Save so many look-ups, spaced by the time after which K/3 must show a bill, find nothing before it
+  /// is repeated: a Save may be done after its client has given up, and be shown later still.
+  private static let absencesBeforeRepeat = 2
+
   /// One message's way through the steps.
   fileprivate struct Work {
     let index: Int
@@ -111,7 +115,7 @@ public struct LoadStage: Stage {
     if !toLookUp.isEmpty {
       let found = await destination.lookUp(toLookUp.map { $0.keyed(notAfter) })
       for (item, answer) in zip(toLookUp, found) {
-        if case .absent = answer {
+        if case .absent = answer, item.claim.absences + 1 >= Self.absencesBeforeRepeat {
           absent.insert(item.index)
           toSave.append(item)
         } else {
@@ -161,11 +165,13 @@ public struct LoadStage: Stage {
     case .unavailable(let reason):
       Decision(
         work: work, outcome: .later(reason, afterSeconds: times.visibleSeconds),
-        settlement: .inDoubt(lookUpAfterSeconds: times.visibleSeconds))
+        settlement: .inDoubt(lookUpAfterSeconds: times.visibleSeconds, absences: work.claim.absences))
     case .absent:
       Decision(
-        work: work, outcome: .later(Reason(.inDoubt, "\(work.id) is not in K/3"), afterSeconds: 1),
-        settlement: .clean)
+        work: work,
+        outcome: .later(
+          Reason(.lookUpPending, "\(work.id) is not in K/3; it is asked once more"), afterSeconds: times.visibleSeconds),
+        settlement: .inDoubt(lookUpAfterSeconds: times.visibleSeconds, absences: work.claim.absences + 1))
     }
   }
 

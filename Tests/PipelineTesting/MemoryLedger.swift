@@ -32,6 +32,8 @@ public final class MemoryLedger: SyncLedger {
     public var doubt: Bool
     /// While in doubt: the oldest revision that may be in K/3.
     public var doubtfulRevision: Int64?
+    /// Look-ups in a row that found nothing.
+    public var absences = 0
     /// The external key.
     public var key: String
     /// Into how many bills the order was cut.
@@ -106,7 +108,11 @@ public final class MemoryLedger: SyncLedger {
     case .written: return row.revision == request.revision ? .duplicate : .changedAfterWritten
     case .writing where row.due > now: return .busy(forSeconds: wait)
     case .inDoubt where row.due > now: return .tooEarly(forSeconds: wait)
-    case .writing, .inDoubt: row.doubt = true
+    case .writing:
+      row.doubt = true
+      // Whoever held it may have sent a Save.
+      row.absences = 0
+    case .inDoubt: row.doubt = true
     case .clean, .parked: break
     }
     state.tokens += 1
@@ -118,7 +124,7 @@ public final class MemoryLedger: SyncLedger {
     row.reason = nil
     row.parts = request.parts
     state.rows[request.bill] = row
-    let claim = Claim(key: row.key, token: row.token, doubtfulRevision: row.doubtfulRevision)
+    let claim = Claim(key: row.key, token: row.token, doubtfulRevision: row.doubtfulRevision, absences: row.absences)
     return row.doubt ? .inDoubt(claim) : .new(claim)
   }
 
@@ -185,6 +191,7 @@ extension MemoryLedger.Row {
   /// False when the row is written and would not stay so.
   fileprivate mutating func apply(_ result: Settlement.Result, now: ManualClock.Instant) -> Bool {
     if case .written = result {} else if state == .written { return false }
+    absences = 0
     switch result {
     case .written(let bill):
       state = .written
@@ -193,8 +200,9 @@ extension MemoryLedger.Row {
     case .clean:
       state = .clean
       doubt = false
-    case .inDoubt(let seconds):
+    case .inDoubt(let seconds, let absences):
       state = .inDoubt
+      self.absences = absences
       doubt = true
       due = now.advanced(by: .seconds(seconds))
     case .parked(let code):

@@ -154,6 +154,24 @@ private let settleCases: [ContractCase<SyncLedgerSubject>] = [
     try await subject.settle(1, try await subject.claim(1), .inDoubt(lookUpAfterSeconds: 0))
     #expect(try await subject.claim(1).isInDoubt)
   },
+  ContractCase("absences are kept while an order is in doubt, and forgotten when a Save may have been sent") {
+    subject async throws in
+    #expect(try await subject.claim(1).claim?.absences == 0)
+    try await subject.makeDue(OrderID(rawValue: 1))
+    let first = try await subject.claim(1)
+    #expect(first.claim?.absences == 0)
+    try await subject.settle(1, first, .inDoubt(lookUpAfterSeconds: 0, absences: 1))
+    let second = try await subject.claim(1)
+    #expect(second.isInDoubt && second.claim?.absences == 1)
+    // Whoever held it died, perhaps after a Save.
+    try await subject.makeDue(OrderID(rawValue: 1))
+    let third = try await subject.claim(1)
+    #expect(third.isInDoubt && third.claim?.absences == 0)
+    try await subject.settle(1, third, .inDoubt(lookUpAfterSeconds: 0, absences: 1))
+    let fourth = try await subject.claim(1)
+    try await subject.settle(1, fourth, .inDoubt(lookUpAfterSeconds: 0))
+    #expect(try await subject.claim(1).claim?.absences == 0)
+  },
   ContractCase("doubt ends when nothing was written") { subject async throws in
     try await subject.settle(1, try await subject.claim(1), .inDoubt(lookUpAfterSeconds: 0))
     try await subject.settle(1, try await subject.claim(1), .clean)

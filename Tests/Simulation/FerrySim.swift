@@ -73,7 +73,9 @@ enum FerrySim {
       if failed.count >= 10 { break }
     }
     let told = counts.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
-    print("\(options.histories) histories, \(steps) steps, \(told): \(failed.isEmpty ? "all hold" : "\(failed.count) do not hold")")
+    print(
+      "\(options.histories) histories, \(steps) steps, \(told): \(failed.isEmpty ? "all hold" : "\(failed.count) do not hold")"
+    )
     return failed.isEmpty ? 0 : 1
   }
 }

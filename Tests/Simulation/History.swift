@@ -15,7 +15,7 @@ final class History: @unchecked Sendable {
     let story: [String]
     let trace: UInt64
     let steps: Int
-    /// Saves whose outcome was found out by asking K/3, and so on: what the histories were about.
+    /// What there was of what.
     let counts: [String: Int]
   }
 
@@ -58,22 +58,19 @@ final class History: @unchecked Sendable {
     for number in 1...plan.loaders { start("loader \(number)") }
     trouble()
     world.after(plan.chaosEnds) { self.heal() }
-    let ended = world.run(until: { false }, limit: plan.chaosEnds)
-    _ = ended
-    if world.violation == nil {
-      var nextLook = world.now
-      let done = world.run(
-        until: {
-          guard self.world.now >= nextLook else { return false }
-          nextLook = self.world.now + 5_000
-          return self.isFinished
-        }, limit: plan.chaosEnds + Self.patience)
-      if world.violation == nil { judge(done || isFinished) }
-    }
+    _ = world.run(until: { false }, limit: plan.chaosEnds)
+    var nextLook = world.now
+    let isDone = world.run(
+      until: {
+        guard self.world.now >= nextLook else { return false }
+        nextLook = self.world.now + 5_000
+        return self.isFinished
+      }, limit: plan.chaosEnds + Self.patience)
+    if world.violation == nil { judge(isDone || isFinished) }
     end()
     let counts = [
-      "written": k3.bills.count, "parked": broker.dead.count, "starts": starts,
-      "resolved": broker.handed.values.reduce(0, +),
+      "bills": k3.bills.count, "saves": k3.saves, "look-ups": k3.lookUps, "parked": broker.dead.count,
+      "process starts": starts, "deliveries": broker.handed.values.reduce(0, +),
     ]
     return Result(
       seed: seed, violation: world.violation, story: world.story, trace: world.trace,
@@ -90,6 +87,7 @@ final class History: @unchecked Sendable {
       for _ in 0..<world.random.pick([0, 0, 1, 1, 2, 3]) {
         // Sometimes within the same second.
         at += Int64(world.random.happens(400) ? world.random.number(0...900) : world.random.number(0...90_000))
+        at = min(at, plan.chaosEnds - 10_000)
         world.after(at) { self.okki.change(id) }
       }
       if world.random.happens(100) { world.after(at + Int64(world.random.number(0...60_000))) { self.okki.delete(id) } }
@@ -162,7 +160,9 @@ final class History: @unchecked Sendable {
     sometime(plan.freezes) { anyone().1.freeze(for: Int64(self.world.random.number(1_000...600_000))) }
     sometime(plan.brokerRestarts) { self.broker.restart(for: Int64(self.world.random.number(500...30_000))) }
     sometime(plan.databaseRestarts) { self.database.restart(for: Int64(self.world.random.number(500...60_000))) }
-    sometime(plan.k3Outages) { self.k3.server.goDown(for: Int64(self.world.random.pick([30_000, 300_000, 7_200_000]))) }
+    sometime(plan.k3Outages) {
+      self.k3.server.goDown(for: Int64(self.world.random.pick([30_000, 300_000, 7_200_000])))
+    }
     sometime(plan.okkiOutages) { self.okki.server.goDown(for: Int64(self.world.random.number(1_000...600_000))) }
   }
 
@@ -188,10 +188,10 @@ final class History: @unchecked Sendable {
   /// Nothing is on its way any more, and the poller has seen everything.
   private var isFinished: Bool {
     retirePollers()
-    guard broker.isEmpty, okki.server.isUp, k3.server.isUp, database.server.isUp, broker.server.isUp else { return false }
-    return okki.orders.allSatisfy { id, order in
-      isSettled(id, order.version)
-    } || world.now > plan.chaosEnds + Self.patience / 2
+    guard broker.isEmpty, okki.server.isUp, k3.server.isUp, database.server.isUp, broker.server.isUp else {
+      return false
+    }
+    return okki.orders.allSatisfy { isSettled($0, $1.version) }
   }
 
   /// Once everything is published pollers have nothing more to do than to make the history long.
@@ -206,9 +206,11 @@ final class History: @unchecked Sendable {
   }
 
   private func isSettled(_ id: OrderID, _ version: Int) -> Bool {
-    k3.bills.contains { $0.order == id && $0.version == version } || broker.dead.contains { $0.envelope.orderID == id && Self.version($0.envelope) == version }
+    k3.bills.contains { $0.order == id && $0.version == version }
+      || broker.dead.contains { $0.envelope.orderID == id && Self.version($0.envelope) == version }
   }
 
+  /// The version that a message carries.
   static func version(_ envelope: Envelope) -> Int? {
     switch envelope.content {
     case .order(let bytes):

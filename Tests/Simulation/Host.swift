@@ -101,7 +101,9 @@ final class Host: @unchecked Sendable {
   }
 
   /// Waits for something that the world does; killed, it goes on at once with `value`, to no effect.
-  func suspend<Value: Sendable>(dying value: Value, _ begin: (@escaping @Sendable (Value) -> Void) -> Void) async -> Value {
+  func suspend<Value: Sendable>(dying value: Value, _ begin: (@escaping @Sendable (Value) -> Void) -> Void) async
+    -> Value
+  {
     guard isAlive, !Task.isCancelled else { return value }
     return await withUnsafeContinuation { continuation in
       let id = nextWait

@@ -74,7 +74,9 @@ final class SimulatedBroker: @unchecked Sendable {
       case .retry(let stage, let seconds):
         let rung = ladder.last { $0 <= seconds } ?? ladder[0]
         delayed += 1
-        world.tell("order \(envelope.orderID) r\(envelope.revision) waits \(rung) s: \(envelope.lastReason?.code.rawValue ?? "")")
+        world.tell(
+          "order \(envelope.orderID) r\(envelope.revision) waits \(rung) s: \(envelope.lastReason?.code.rawValue ?? "")"
+        )
         world.after(Int64(rung) * 1_000) { self.due(message, stage.queue) }
       case .dead(let stage):
         note(envelope)
@@ -202,9 +204,12 @@ final class SimulatedInbox: Inbox, @unchecked Sendable {
   func next(max: Int) async -> [Delivery] {
     while host.isAlive, !isStopped, !Task.isCancelled {
       guard let session, session.isOpen else {
-        if case .answer(let session) = await host.call(broker.server, timeout: 5_000, { [broker, stage] in
-          broker.connect(stage)
-        }) {
+        if case .answer(let session) = await host.call(
+          broker.server, timeout: 5_000,
+          { [broker, stage] in
+            broker.connect(stage)
+          })
+        {
           if host.isAlive { self.session = session } else { broker.close(session) }
         } else {
           await host.pause(1_000)

@@ -39,6 +39,8 @@ final class SimulatedK3: @unchecked Sendable {
   var faults: K3Faults
   private let world: World
   private(set) var bills: [Stored] = []
+  private(set) var saves = 0
+  private(set) var lookUps = 0
   /// Orders whose data K/3 refuses.
   var refused: Set<OrderID> = []
   /// How long at most until a list shows a bill.
@@ -52,6 +54,7 @@ final class SimulatedK3: @unchecked Sendable {
   }
 
   func save(_ order: OrderID, _ version: Int, key: String) -> SaveReply {
+    saves += 1
     if world.random.happens(faults.throttled) { return .throttled }
     if world.random.happens(faults.failedBefore) { return .failed }
     if refused.contains(order) { return .refused }
@@ -69,7 +72,10 @@ final class SimulatedK3: @unchecked Sendable {
     return world.random.happens(faults.failedAfterCommit) ? .failed : .written(number)
   }
 
-  func find(_ key: String) -> Stored? { bills.first { $0.number == key && $0.visibleAt <= world.now } }
+  func find(_ key: String) -> Stored? {
+    lookUps += 1
+    return bills.first { $0.number == key && $0.visibleAt <= world.now }
+  }
 }
 
 /// The ERP, asked by one process.
@@ -93,7 +99,8 @@ final class SimulatedDestination: BillDestination, @unchecked Sendable {
   /// Order and version, as the strategy wrote them.
   static func content(_ bill: Bill) -> (order: OrderID, version: Int)? {
     guard let head = (try? JSONDocument(bill.body))?.root["Data"]?["Page1"]?[0],
-      let order = head["FOrder"]?.text.flatMap({ OrderID($0) }), let version = head["FVersion"]?.text.flatMap({ Int($0) })
+      let order = head["FOrder"]?.text.flatMap({ OrderID($0) }),
+      let version = head["FVersion"]?.text.flatMap({ Int($0) })
     else { return nil }
     return (order, version)
   }

@@ -68,7 +68,8 @@ final class SimulatedOrderSource: OrderSource, @unchecked Sendable {
     self.okki = okki
   }
 
-  private func ask<Answer: Sendable>(_ question: @escaping @Sendable () -> Answer) async throws(SourceFailure) -> Answer {
+  private func ask<Answer: Sendable>(_ question: @escaping @Sendable () -> Answer) async throws(SourceFailure) -> Answer
+  {
     guard case .answer(let answer) = await host.call(okki.server, timeout: 10_000, question) else {
       throw .transient("no answer")
     }
@@ -91,7 +92,9 @@ final class SimulatedOrderSource: OrderSource, @unchecked Sendable {
   }
 
   private func details(of id: OrderID) async -> Result<SourceOrder, SourceFailure> {
-    do throws(SourceFailure) { return try await ask { [okki] in okki.details(of: id) } } catch { return .failure(error) }
+    do throws(SourceFailure) { return try await ask { [okki] in okki.details(of: id) } } catch {
+      return .failure(error)
+    }
   }
 
   func customers(updatedIn window: TimeWindow?, page: Int, size: Int) async throws(SourceFailure) -> CustomerPage {

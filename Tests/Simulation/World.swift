@@ -101,7 +101,9 @@ final class World: @unchecked Sendable {
     var parent = 0
     while true {
       var least = parent
-      for child in [2 * parent + 1, 2 * parent + 2] where child < events.count && isBefore(child, least) { least = child }
+      for child in [2 * parent + 1, 2 * parent + 2] where child < events.count && isBefore(child, least) {
+        least = child
+      }
       if least == parent { return first }
       events.swapAt(parent, least)
       parent = least

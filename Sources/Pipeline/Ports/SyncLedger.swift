@@ -65,12 +65,15 @@ public struct Claim: Sendable, Equatable {
   public let token: Int64
   /// Of a claim in doubt: the oldest revision that may have been written. Nil of a new one.
   public let doubtfulRevision: Int64?
+  /// Of a claim in doubt: how many look-ups in a row have found nothing since the last Save. 0 of a new one.
+  public let absences: Int
 
   /// A claim.
-  public init(key: String, token: Int64, doubtfulRevision: Int64? = nil) {
+  public init(key: String, token: Int64, doubtfulRevision: Int64? = nil, absences: Int = 0) {
     self.key = key
     self.token = token
     self.doubtfulRevision = doubtfulRevision
+    self.absences = absences
   }
 }
 
@@ -82,8 +85,9 @@ public struct Settlement: Sendable, Equatable {
     case written(WrittenBill)
     /// Provably nothing was written: the next claim is `new`.
     case clean
-    /// Unknown: the next claim is `inDoubt`, not before so many seconds have passed.
-    case inDoubt(lookUpAfterSeconds: Int)
+    /// Unknown: the next claim is `inDoubt`, not before so many seconds have passed. `absences`: how many look-ups in a
+    /// row have found nothing since the last Save.
+    case inDoubt(lookUpAfterSeconds: Int, absences: Int = 0)
     /// Parked with its reason. The next claim is `new`, since provably nothing was written; but where the reason leaves
     /// a doubt (`ReasonCode.leavesDoubt`) it is `inDoubt`.
     case parked(ReasonCode)
