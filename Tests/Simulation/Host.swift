@@ -74,7 +74,9 @@ final class Host: @unchecked Sendable {
   func start(_ work: @escaping @Sendable () async -> Void) {
     task = Task {
       await work()
-      if self.isAlive { self.onExit() }
+      guard self.isAlive else { return }
+      self.end()
+      self.onExit()
     }
   }
 
@@ -85,6 +87,10 @@ final class Host: @unchecked Sendable {
   func kill() {
     guard isAlive else { return }
     world.tell("\(name) is killed")
+    end()
+  }
+
+  private func end() {
     isAlive = false
     task?.cancel()
     let waiting = waits.sorted { $0.key < $1.key }.map(\.value)

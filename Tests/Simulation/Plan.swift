@@ -18,6 +18,9 @@ struct Plan {
   /// Wall clocks are wrong by up to so many milliseconds.
   var skew = 0
 
+  /// How long K/3 may be away, in milliseconds.
+  static let outages = [10_000, 30_000, 30_000, 120_000, 300_000, 300_000, 1_200_000, 7_200_000]
+
   /// Most histories have a few kinds of trouble: with all at once nothing would ever get far enough.
   init(_ random: inout SeededRandom) {
     orders = random.number(1...4)
