@@ -55,16 +55,24 @@ struct MappingRun {
       return traced(field, at: target) { $0.scalar(field, scalar, at: target) }
     case .object(let children):
       let members = required(field, children, at: target)
-      return parsed(members.isEmpty ? nil : .object(members), field)
+      return parsed(members.isEmpty ? nil : .object(members), field, at: target)
     case .array(nil, let children):
-      return parsed(.array([.object(required(field, children) { "\(target())[0]" })]), field)
-    case .array(let list?, let children): return parsed(.array(rows(field, list, children, at: target)), field)
+      return parsed(.array([.object(required(field, children) { "\(target())[0]" })]), field, at: target)
+    case .array(let list?, let children):
+      return parsed(.array(rows(field, list, children, at: target)), field, at: target)
     }
   }
 
-  private func parsed(_ tree: JSONTree?, _ field: FieldDescriptor) -> JSONTree? {
+  private mutating func parsed(_ tree: JSONTree?, _ field: FieldDescriptor, at target: Place) -> JSONTree? {
+    do throws(ValueError) { return try parsed(tree, field) } catch {
+      fail(error.code, target, error.sentence)
+      return nil
+    }
+  }
+
+  private func parsed(_ tree: JSONTree?, _ field: FieldDescriptor) throws(ValueError) -> JSONTree? {
     guard let parser = field.parser else { return tree }
-    return parser.applied(to: tree)
+    return try parser.applied(to: tree, name: field.source)
   }
 
   private mutating func rows(
@@ -124,13 +132,14 @@ struct MappingRun {
         value = mapped
       }
       if let code = field.rules.missing, value.isBlank {
-        fail(code, target, reason(field), sources(field))
+        let (reason, remedy) = reason(field)
+        fail(code, target, reason, sources(field), remedy: remedy)
         return nil
       }
       return try written(value, as: scalar, field)
     } catch {
       if field.rules.isOriginal { return original(field) }
-      fail(error.code, target, error.sentence, sources(field))
+      fail(error.code, target, error.sentence, sources(field), remedy: error.remedy)
       return nil
     }
   }
@@ -141,9 +150,10 @@ struct MappingRun {
     return .string(trimmed(text))
   }
 
-  private func reason(_ field: FieldDescriptor) -> String {
-    if case .lookup(let number) = field.form { return reader.reason(number) }
-    guard case .function(let formula) = field.form else { return "\(field.source) is empty" }
+  /// Why a field that must have a value has none; the remedy where it is not its kind's.
+  private func reason(_ field: FieldDescriptor) -> (sentence: String, remedy: String?) {
+    if case .lookup(let number) = field.form { return (reader.reason(number), nil) }
+    guard case .function(let formula) = field.form else { return ("\(field.source) is empty", nil) }
     return reader.emptiness(of: formula)
   }
 
@@ -154,9 +164,8 @@ struct MappingRun {
       return value.isEmpty ? nil : try scalar.written(value, for: field)
     }
     // Parsers are made for lists and objects, too.
-    if case .structure(let structure) = value { return parsed(JSONTree(structure), field) }
-    let tree = value.isEmpty ? nil : try scalar.written(value, for: field)
-    return parsed(tree, field)
+    if case .structure(let structure) = value { return try parsed(JSONTree(structure), field) }
+    return try parsed(value.isEmpty ? nil : try scalar.written(value, for: field), field)
   }
 
   private func value(_ field: FieldDescriptor) throws(ValueError) -> Value {
@@ -195,12 +204,13 @@ struct MappingRun {
   }
 
   mutating func fail(
-    _ code: MappingFailure.Code, _ target: Place, _ sentence: String, _ sources: [String] = []
+    _ code: MappingFailure.Code, _ target: Place, _ sentence: String, _ sources: [String] = [],
+    remedy: String? = nil
   ) {
     failureCount += 1
     // One broken order must not grow a report without bound.
     if told.count < 100 {
-      told.append(MappingFailure(code, target: target(), sources: sources, sentence))
+      told.append(MappingFailure(code, target: target(), sources: sources, sentence, remedy: remedy))
     }
   }
 
