@@ -135,7 +135,8 @@ extension [StrategySet.Taker] {
 extension MappingFailure {
   /// The same with the strategy's name before its target.
   fileprivate func named(_ strategy: String) -> MappingFailure {
-    MappingFailure(code, target: target.isEmpty ? strategy : "\(strategy) \(target)", sources: sources, sentence)
+    MappingFailure(
+      code, target: target.isEmpty ? strategy : "\(strategy) \(target)", sources: sources, sentence, remedy: remedy)
   }
 }
 

@@ -55,7 +55,7 @@ struct TargetRules {
   var isExclusive = false
   private static let known =
     "key, amounts, calendar, combined, decimals, division, exclusive, original, plausible, residual, stream"
-  private var combined: (list: String, send: OrderPreparation.Combined)?
+  private var combined: (list: String, send: CombinedLines.Choice)?
 
   /// What is done to an order's lines; nil when nothing is.
   var preparation: OrderPreparation? {
@@ -193,9 +193,9 @@ struct TargetRules {
 
   private static func combined(
     _ rule: JSONValue, _ problems: inout ProblemList
-  ) -> (list: String, send: OrderPreparation.Combined)? {
+  ) -> (list: String, send: CombinedLines.Choice)? {
     guard rule.kind == .object, rule.count == 2, let list = rule["list"]?.string, !list.isEmpty,
-      let send = rule["send"]?.string.flatMap(OrderPreparation.Combined.init(rawValue:))
+      let send = rule["send"]?.string.flatMap(CombinedLines.Choice.init(rawValue:))
     else {
       problems.report("needs «list», and «send» with parents or parts", at: "ferry.combined", rule)
       return nil
