@@ -119,13 +119,20 @@ public struct Migrator: Sendable {
   /// Whether the schema is what this program needs.
   /// - Throws: `.broken` with the remedy when it is missing, older or newer; `.unavailable` when nobody can tell.
   public func check() async throws(LedgerFailure) {
+    if let refusal = tooNew(try await checkDone()) { throw refusal }
+  }
+
+  /// Whether every step that this program knows is done; a newer schema is none of its business.
+  /// - Returns: the schema's version.
+  /// - Throws: `.broken` with the remedy when it is missing or older; `.unavailable` when nobody can tell.
+  @discardableResult func checkDone() async throws(LedgerFailure) -> Int {
     let rows = try await database.run(PostgresStatement("SELECT coalesce(max(version), 0) FROM schema_versions"))
     let present = Int(rows.int(0, 0) ?? 0)
-    if let refusal = tooNew(present) { throw refusal }
     if present < needed {
       throw .broken(
         "schema \(database.schema) is at version \(present), this program needs \(needed): run `ferry migrate`")
     }
+    return present
   }
 
   private var needed: Int { steps.last?.version ?? 0 }

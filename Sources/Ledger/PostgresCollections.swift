@@ -3,6 +3,7 @@ public import Orders
 import PCRE2
 public import Pipeline
 import PostgreSQL
+import Synchronization
 
 /// Collections in PostgreSQL: any scalar field of a record can be asked for, through one index.
 ///
@@ -25,6 +26,7 @@ public final class PostgresCollections: Collections {
 
   let database: LedgerDatabase
   let limits: Limits
+  private let isMigrated = Mutex(false)
 
   /// Collections on a migrated database.
   public init(_ database: LedgerDatabase, limits: Limits = Limits()) {
@@ -41,6 +43,11 @@ public final class PostgresCollections: Collections {
 
   /// Finds records, as the port says. Ids are ordered by length, then by bytes, so that numbers are in their order.
   public func find(_ keys: [LookupKey]) async throws(LedgerFailure) -> [LookupAnswer] {
+    if !isMigrated.withLock({ $0 }) {
+      // Once. While a migration is under way, or was cut off, records are there that the index does not lead to.
+      try await Migrator(database).checkDone()
+      isMigrated.withLock { $0 = true }
+    }
     var positions: [LookupKey: Int] = [:]
     var probed: [Probed] = []
     var read: [CollectionScan.Question] = []

@@ -62,6 +62,8 @@ struct RenewedEntriesTests {
           """))
       await #expect(throws: LedgerFailure.self) { _ = try await Migrator(database).migrate() }
       await #expect(throws: LedgerFailure.self) { try await Migrator(database).check() }
+      // Nobody is told «not found» of a record whose entries are to come.
+      await #expect(throws: LedgerFailure.self) { _ = try await found([999], database) }
       let done = try await client.run(PostgresStatement("SELECT count(*) FROM collection_records WHERE layout = 2"))
       #expect(try (1..<1_200).contains(Int(#require(done.int(0, 0)))))
       _ = try await client.run(PostgresStatement("DROP TRIGGER no ON collection_records"))
