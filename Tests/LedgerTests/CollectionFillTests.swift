@@ -121,7 +121,8 @@ struct CollectionFillTests {
     }
   }
 
-  @Test("one that fails at its end leaves all as it was, or, in portions, says that part is done", arguments: [false, true])
+  @Test(
+    "one that fails at its end leaves all as it was, or, in portions, says that part is done", arguments: [false, true])
   func failing(isInPortions: Bool) async throws {
     try await withSchema { schema, one, other in
       let collections = PostgresCollections(one)

@@ -94,7 +94,8 @@ struct CollectionLimitTests {
       limits.candidates = 10
       limits.scannedRecords = 60
       let collections = PostgresCollections(one, limits: limits)
-      try await collections.store(records(1...80) { #"{"id":\#($0),"a":"\#($0 < 41 || $0 > 70 ? "x" : "y")"}"# }, in: "c")
+      let isCommon = { (number: Int) in number < 41 || number > 70 }
+      try await collections.store(records(1...80) { #"{"id":\#($0),"a":"\#(isCommon($0) ? "x" : "y")"}"# }, in: "c")
       #expect(try await answer(collections, common()) == "1")
       #expect(try await answer(collections, common(.compare(field: "id", .notLess, values: ["40"]))) == "40")
       let sentence = "the query's equalities hold for more than 10 records, and the first 60 records do not answer it"
