@@ -27,8 +27,7 @@ struct CollectionPutCommand: AsyncParsableCommand {
   @Argument(help: "a JSON array of objects, or JSON lines") var file: String
   @Option(help: ArgumentHelp("the field that a record is known by; dots lead into objects", valueName: "field"))
   var id = "id"
-  @Flag(help: "remove the records that are not in the file, but for those stored since the command began") var replace =
-    false
+  @Flag(help: "remove the records that are neither in the file nor stored since the command began") var replace = false
 
   func validate() throws { try CollectionName.check(name) }
 
