@@ -53,8 +53,10 @@ struct TargetRules {
   var stream: String?
   /// No other strategy gets an order that this one takes.
   var isExclusive = false
+  /// Streams that an order may have been written in before.
+  var follows: Set<String> = []
   private static let known =
-    "key, amounts, calendar, combined, decimals, division, exclusive, original, plausible, residual, stream"
+    "key, amounts, calendar, combined, decimals, division, exclusive, follows, original, plausible, residual, stream"
   private var combined: (list: String, send: CombinedLines.Choice)?
 
   /// What is done to an order's lines; nil when nothing is.
@@ -94,6 +96,12 @@ struct TargetRules {
       case "exclusive":
         isExclusive = value.bool ?? false
         if value.bool == nil { problems.report("exclusive is true or false", at: "ferry.exclusive", value) }
+      case "follows":
+        let names = value.string.map { [$0] } ?? value.elements.map { $0.string ?? "" }
+        follows = Set(names)
+        if names.isEmpty || !names.allSatisfy(Self.isName) {
+          problems.report("follows names streams, a text or a list of texts", at: "ferry.follows", value)
+        }
       // Read when the fields are, see `BillRules`.
       case "residual", "plausible", "calendar": break
       case "combined": combined = Self.combined(value, &problems)
