@@ -47,7 +47,8 @@ struct HeldRows {
       guard let beside = request.beside, row.id.stream != request.bill.stream else { return false }
       return !beside.contains(row.id.stream)
     }
-    if ([own].compactMap { $0 } + others + elsewhere).contains(where: { $0.revision > request.revision }) { return .stale }
+    let rows = [own].compactMap { $0 } + others + elsewhere
+    if rows.contains(where: { $0.revision > request.revision }) { return .stale }
     let inTheWay = others.filter {
       $0.mayBeWritten && ($0.oldest < request.revision || $0.parts != Int64(request.parts))
     }

@@ -180,7 +180,9 @@ struct EnvelopeCoding: Sendable {
     var beside: [String]?
     if headers.has("ferry-beside") {
       beside = try headers.string("ferry-beside").split(separator: ",").map { String($0) }
-      guard beside?.allSatisfy(Self.isStream) == true else { throw undecodable("the header ferry-beside names no streams") }
+      guard beside?.allSatisfy(Self.isStream) == true else {
+        throw undecodable("the header ferry-beside names no streams")
+      }
     }
     return BillRoute(strategy: try headers.string("ferry-strategy"), stream: stream, part: part, beside: beside)
   }

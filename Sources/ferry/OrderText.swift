@@ -74,8 +74,8 @@ extension BillRecord {
   fileprivate func write(to writer: inout JSONWriter) {
     writer.beginObject()
     for (name, text) in [
-      ("stream", stream), ("object", object), ("strategy", strategy), ("state", state), ("reason", reason), ("key", key),
-      ("bill_number", number),
+      ("stream", stream), ("object", object), ("strategy", strategy), ("state", state), ("reason", reason),
+      ("key", key), ("bill_number", number),
     ] {
       writer.member(name, text)
     }

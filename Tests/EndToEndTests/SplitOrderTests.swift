@@ -36,7 +36,8 @@ struct SplitOrderTests {
     return folder
   }
 
-  @Test("a cut order's bills arrive once each and add up, through lost answers and a loader that is killed; then they stay")
+  @Test(
+    "a cut order's bills arrive once each and add up, through lost answers and a loader that is killed; then they stay")
   func whole() async throws {
     var stage = try await Stage.set(orders: 120, faults: "mild", unmappable: 5, k3Milliseconds: 200)
     defer { stage.kill() }

@@ -84,7 +84,9 @@ struct WholeWayTests {
     return folder
   }
 
-  @Test("orders in the status of returns become return notices, once each, and none becomes a sales order that was none before")
+  @Test(
+    "orders in the status of returns become return notices, once each, and none becomes a sales order that was none before"
+  )
   func returns() async throws {
     var stage = try await Stage.set(orders: 12, faults: "off", unmappable: 0)
     defer { stage.kill() }

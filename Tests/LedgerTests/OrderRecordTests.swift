@@ -6,7 +6,8 @@ import Testing
 
 @Suite("What the ledger tells of an order")
 struct OrderRecordTests {
-  private func claim(_ order: Int64, _ stream: String, part: Int = 1, of parts: Int = 0, number: String) -> ClaimRequest {
+  private func claim(_ order: Int64, _ stream: String, part: Int = 1, of parts: Int = 0, number: String) -> ClaimRequest
+  {
     var request = ClaimRequest(
       BillID(OrderID(rawValue: order), stream: stream, part: part), revision: 3, object: stream, billNumber: number,
       payloadHash: 1)
@@ -20,7 +21,9 @@ struct OrderRecordTests {
       let ledger = PostgresLedger(one)
       var noted = claim(7, "SO", part: 2, of: 2, number: "A-2")
       noted.notes = NoteText.json([BillNote(.residual, place: "Page2[0].P", "0.01")])
-      let requests = [claim(7, "SO", of: 2, number: "A"), noted, claim(7, "D", number: "A-D"), claim(8, "SO", number: "B")]
+      let requests = [
+        claim(7, "SO", of: 2, number: "A"), noted, claim(7, "D", number: "A-D"), claim(8, "SO", number: "B"),
+      ]
       let answers = try await ledger.claim(requests, leaseSeconds: 60)
       var bill = WrittenBill(number: "A", internalID: 1001)
       bill.writeback = #"{"id":1001}"#
@@ -32,15 +35,17 @@ struct OrderRecordTests {
       #expect(settled == [true, true, true])
       let client = schema.client()
       _ = try await client.run(
-        PostgresStatement("INSERT INTO order_revisions VALUES (7, 4, 1770000000, 5, false, false), (9, 1, 1, 1, true, false)"))
+        PostgresStatement(
+          "INSERT INTO order_revisions VALUES (7, 4, 1770000000, 5, false, false), (9, 1, 1, 1, true, false)"))
       await client.close()
 
       let order = try #require(try await ledger.orders("7").first)
       #expect(order.seen?.revision == 4 && order.seen?.isPublished == false)
       #expect(order.seen?.updateTime == BeijingTime(epochSeconds: 1_770_000_000))
-      #expect(order.bills.map { "\($0.stream) \($0.part)/\($0.parts) \($0.state)" } == [
-        "D 1/0 in_doubt", "SO 1/2 written", "SO 2/2 parked",
-      ])
+      #expect(
+        order.bills.map { "\($0.stream) \($0.part)/\($0.parts) \($0.state)" } == [
+          "D 1/0 in_doubt", "SO 1/2 written", "SO 2/2 parked",
+        ])
       #expect(order.bills.map(\.key) == ["A-D", "A", "A-2"])
       #expect(order.bills.map(\.isInDoubt) == [true, false, false])
       #expect(order.bills.map(\.reason) == [nil, nil, "k3_rejected"])

@@ -43,7 +43,9 @@ struct StrategySetTests {
     #expect(try strategy("a", status: nil, own: #","follows":"SO""#).follows == ["SO"])
     #expect(try strategy("a", status: nil, own: #","follows":["SO","b"]"#).follows == ["SO", "b"])
     for names in ["true", "[]", #""""#, #"["SO",5]"#, #""a b""#] {
-      let found = #expect(throws: StrategyProblems.self) { try strategy("a", status: nil, own: #","follows":\#(names)"#) }
+      let found = #expect(throws: StrategyProblems.self) {
+        try strategy("a", status: nil, own: #","follows":\#(names)"#)
+      }
       #expect(found?.problems.map(\.path) == ["ferry.follows"])
     }
   }

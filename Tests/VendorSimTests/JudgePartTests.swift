@@ -104,7 +104,8 @@ struct JudgePartTests {
     }
     #expect(verdict([order()], [bill("SO-1")], parked: ["changed_after_written": 1]).counts == ["parked": 1])
     let grown = order("SO-1", 2...4, earlier: 1...3)
-    let mixed = verdict([grown], [bill("SO-1", 1...2), bill("SO-1-2", 4...4)], parked: ["changed_after_written": 1], parts)
+    let mixed = verdict(
+      [grown], [bill("SO-1", 1...2), bill("SO-1-2", 4...4)], parked: ["changed_after_written": 1], parts)
     #expect(mixed.counts["mixed"] == 1, "\(mixed.table)")
     var back = bill("SO-1")
     back.updates = 1

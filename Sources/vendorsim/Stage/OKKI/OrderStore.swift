@@ -39,7 +39,9 @@ final class OrderStore {
     // A bill may have come of what somebody was shown.
     if let shown = before.infoText {
       orders[position].earlierTexts.append(shown)
-      if orders[position].earlierTexts.count > SalesOrder.mostEarlierTexts { orders[position].earlierTexts.removeFirst() }
+      if orders[position].earlierTexts.count > SalesOrder.mostEarlierTexts {
+        orders[position].earlierTexts.removeFirst()
+      }
     }
     orders[position].infoText = nil
     orders[position].listText = nil
