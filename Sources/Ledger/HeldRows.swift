@@ -47,8 +47,8 @@ struct HeldRows {
       guard let beside = request.beside, row.id.stream != request.bill.stream else { return false }
       return !beside.contains(row.id.stream)
     }
-    let rows = [own].compactMap { $0 } + others + elsewhere
-    if rows.contains(where: { $0.revision > request.revision }) { return .stale }
+    let compared = [own].compactMap { $0 } + others + elsewhere
+    if compared.contains(where: { $0.revision > request.revision }) { return .stale }
     let inTheWay = others.filter {
       $0.mayBeWritten && ($0.oldest < request.revision || $0.parts != Int64(request.parts))
     }
