@@ -13,7 +13,10 @@ final class Program: Sendable {
   let operands: [Int]
   let spellings: [Int: String]
 
+  private let builder: ProgramBuilder
+
   init(_ builder: ProgramBuilder, root: Int32, source: String, spellings: [Int: String]) {
+    self.builder = builder
     self.source = source
     nodes = builder.nodes
     links = builder.links
@@ -38,18 +41,10 @@ final class Program: Sendable {
   }
 
   /// The same program whose nodes have these numbers for their values.
-  init(_ program: Program, shares: [Int: Int32]) {
-    source = program.source
-    var nodes = program.nodes
-    for (place, share) in shares { nodes[place].share = share }
-    self.nodes = nodes
-    links = program.links
-    constants = program.constants
-    patterns = program.patterns
-    types = program.types
-    root = program.root
-    operands = program.operands
-    spellings = program.spellings
+  convenience init(_ program: Program, shares: [Int: Int32]) {
+    var builder = program.builder
+    for (place, share) in shares { builder.nodes[place].share = share }
+    self.init(builder, root: program.root, source: program.source, spellings: program.spellings)
   }
 
   /// Whether a function is called that the test holds for, given how many arguments it has.

@@ -1,5 +1,5 @@
 public import Orders
-public import Pipeline
+import Pipeline
 import PostgreSQL
 
 /// Why records cannot be put into a collection.
@@ -8,39 +8,52 @@ public struct CollectionRefusal: Error, Sendable, Equatable, CustomStringConvert
   public let description: String
 }
 
-/// One filling of a collection: a transaction over many batches. Until `finish` nobody else sees any of it, and if the
-/// program dies the collection stays as it was.
+/// One filling of a collection. Its records are gathered in a table of its connection, which goes with it: until `finish`
+/// nobody else sees any of them, no transaction is open, and nothing is locked but the right to fill this collection.
 public actor CollectionFill {
+  /// How the records get into the collection at the end.
+  public enum Manner: Sendable {
+    /// In one transaction: all is seen at once, or nothing is done.
+    case atOnce
+    /// A thousand at a time: for a collection that somebody else stores into, who must not wait.
+    case inPortions
+  }
+
   /// What came of a filling.
   public struct Outcome: Sendable, Equatable {
     /// Records that were given.
     public let stored: Int
-    /// Those of them that were new or different.
+    /// Those of them that were new or different, and not stored by somebody else meanwhile.
     public let changed: Int
-    /// Records that were removed, since they were not given.
+    /// Records that were removed, since they were not given and nobody else stored them meanwhile.
     public let removed: Int
   }
 
   private let session: PostgresSession
   private let schema: String
   private let collection: String
+  private let manner: Manner
   private var stored = 0
-  private var changed = 0
+  /// When it began, by the server's clock.
+  private var began = ""
+  /// Whether `finish` failed after part of the records had come into the collection.
+  public private(set) var isPartlyDone = false
 
-  init(_ database: LedgerDatabase, _ collection: String) async throws {
+  init(_ database: LedgerDatabase, _ collection: String, _ manner: Manner) async throws {
     do throws(PostgresFailure) { session = try await database.client.session() } catch {
       throw LedgerFailure(error, schema: database.schema)
     }
     schema = database.schema
     self.collection = storable(collection)
+    self.manner = manner
   }
 
   fileprivate func begin() async throws {
-    _ = try await run(PostgresStatement("BEGIN"))
     do throws(PostgresFailure) {
+      // The connection's: it is given back when that ends, whatever ends it.
       _ = try await session.run(
         PostgresStatement(
-          "SELECT pg_advisory_xact_lock($1::int, hashtext($2::text))", .int(AdvisoryLock.collection),
+          "SELECT pg_advisory_lock($1::int, hashtext($2::text))", .int(AdvisoryLock.collection),
           .text("\(schema)/\(collection)")))
     } catch {
       if case .refused(sqlState: "55P03", _) = error {
@@ -48,13 +61,11 @@ public actor CollectionFill {
       }
       throw LedgerFailure(error, schema: schema)
     }
-    _ = try await run(
-      PostgresStatement("CREATE TEMP TABLE ferry_filled (id text PRIMARY KEY, number bigint NOT NULL) ON COMMIT DROP"))
-    _ = try await run(
-      PostgresStatement("CREATE TEMP TABLE ferry_gone (number bigint PRIMARY KEY, id text NOT NULL) ON COMMIT DROP"))
+    began = try await run(PostgresStatement(FillSQL.begin, .text(collection)))[0, 0] ?? ""
+    _ = try await run(PostgresStatement(FillSQL.table))
   }
 
-  /// Adds records, at most 2,000 and a few megabytes at a time.
+  /// Adds records, at most 2,000 and a few megabytes at a time. Any time may pass between two calls.
   /// - Throws: `CollectionRefusal` for an id that was added before; `LedgerFailure`.
   public func add(_ records: [CollectionRecord]) async throws {
     let batch = records.map { CollectionRecord(id: storable($0.id), content: $0.content) }
@@ -65,23 +76,14 @@ public actor CollectionFill {
       }
     }
     let ids = PostgresValue.textArray(batch.map(\.id))
-    let marked = try await run(
+    let gathered = try await run(
       PostgresStatement(
-        """
-        INSERT INTO ferry_filled SELECT id, $2::bigint + number
-        FROM unnest($1::text[]) WITH ORDINALITY AS new (id, number) ON CONFLICT DO NOTHING
-        """, ids, .int(Int64(stored))))
-    if marked.affected != batch.count {
-      let rows = try await run(
-        PostgresStatement(
-          """
-          SELECT held.id, held.number, $2::bigint + new.number
-          FROM unnest($1::text[]) WITH ORDINALITY AS new (id, number) JOIN ferry_filled held USING (id)
-          WHERE held.number <= $2::bigint ORDER BY new.number LIMIT 1
-          """, ids, .int(Int64(stored))))
+        FillSQL.gather, ids, .int(Int64(stored)), .bytesArray(batch.map(\.content)),
+        .textArray(batch.map { IndexedRecord.entries(of: $0.content, in: collection) })))
+    if gathered.affected != batch.count {
+      let rows = try await run(PostgresStatement(FillSQL.twice, ids, .int(Int64(stored))))
       throw Self.twice(rows[0, 0] ?? "", Int(rows.int(0, 1) ?? 0), Int(rows.int(0, 2) ?? 0))
     }
-    changed += try await run(PostgresCollections.storing(batch, in: collection)).affected
     stored += batch.count
   }
 
@@ -89,81 +91,79 @@ public actor CollectionFill {
     CollectionRefusal(description: "record \(second) has the id «\(id.prefix(80))» of record \(first)")
   }
 
-  /// Makes all of it seen at once.
+  /// Brings the records into the collection. What somebody else stored there since the filling began is newer than they are, and
+  /// stays.
   /// - Parameter replaces: records that were not added are removed.
   public func finish(replaces: Bool) async throws -> Outcome {
-    var removed = 0
-    if replaces {
-      _ = try await run(PostgresStatement("ANALYZE ferry_filled"))
-      let gone = try await run(PostgresStatement(Self.goneSQL, .text(collection))).affected
-      // In parts: a statement has a time limit.
-      for start in stride(from: 0, to: gone, by: 20_000) {
-        removed += try await run(
-          PostgresStatement(Self.removeSQL, .text(collection), .int(Int64(start)), .int(Int64(start + 20_000)))
-        ).affected
-      }
-    }
-    _ = try await run(PostgresStatement("COMMIT"))
-    await session.close()
+    _ = try await run(PostgresStatement("ANALYZE ferry_filled"))
+    let isAtOnce = manner == .atOnce
+    if isAtOnce { _ = try await run(PostgresStatement("BEGIN")) }
+    let changed = try await bringIn(portion: isAtOnce ? 5_000 : 1_000)
+    let removed = replaces ? try await remove(portion: isAtOnce ? 20_000 : 1_000) : 0
+    if isAtOnce { _ = try await run(PostgresStatement("COMMIT")) }
+    isPartlyDone = false
+    await abandon()
     return Outcome(stored: stored, changed: changed, removed: removed)
   }
 
-  /// Leaves the collection as it was.
-  public func abandon() async { await session.close() }
+  /// In portions, since a statement has a time limit.
+  private func bringIn(portion: Int) async throws -> Int {
+    var changed = 0
+    for start in stride(from: 0, to: stored, by: portion) {
+      changed += try await run(
+        PostgresStatement(
+          FillSQL.bringIn, .text(collection), .int(Int64(start)), .int(Int64(start + portion)),
+          .int(IndexedRecord.layout), .text(began))
+      ).affected
+      isPartlyDone = manner == .inPortions && changed > 0
+    }
+    return changed
+  }
 
-  private func run(_ statement: PostgresStatement) async throws(LedgerFailure) -> PostgresRows {
-    do throws(PostgresFailure) { return try await session.run(statement) } catch {
-      throw LedgerFailure(error, schema: schema)
+  private func remove(portion: Int) async throws -> Int {
+    var removed = 0
+    var last = ""
+    while true {
+      let page = try await run(
+        PostgresStatement(FillSQL.remove, .text(collection), .text(last), .int(Int64(portion)), .text(began)))
+      guard let next = page[0, 0] else { return removed }
+      last = next
+      removed += Int(page.int(0, 1) ?? 0)
+      isPartlyDone = isPartlyDone || manner == .inPortions && removed > 0
     }
   }
 
-  private static let goneSQL = """
-    INSERT INTO ferry_gone SELECT row_number() OVER (), stored.id FROM collection_records stored
-    WHERE stored.collection = $1::text AND NOT EXISTS (SELECT FROM ferry_filled held WHERE held.id = stored.id)
-    """
+  /// Ends it. Before `finish` the collection stays as it was.
+  public func abandon() async {
+    // A transaction that failed would hold the right to fill until the server sees the connection's end.
+    _ = try? await session.run(PostgresStatement("ROLLBACK"))
+    // Nothing depends on this row: where it stays, the next filling writes it anew.
+    _ = try? await session.run(PostgresStatement(FillSQL.end, .text(collection), .text(began)))
+    await session.close()
+  }
 
-  private static let removeSQL = """
-    DELETE FROM collection_records stored USING ferry_gone gone
-    WHERE stored.collection = $1::text AND stored.id = gone.id AND gone.number > $2::bigint AND gone.number <= $3::bigint
-    """
+  /// Runs a statement; again, where it is a transaction of its own, when it lost a race against somebody else's.
+  private func run(_ statement: PostgresStatement) async throws(LedgerFailure) -> PostgresRows {
+    var left = manner == .inPortions ? LedgerDatabase.tries : 1
+    while true {
+      left -= 1
+      do throws(PostgresFailure) { return try await session.run(statement) } catch {
+        guard left > 0, LedgerDatabase.lostRace(error) else { throw LedgerFailure(error, schema: schema) }
+      }
+    }
+  }
 }
 
 extension PostgresCollections {
-  /// Begins to fill a collection. It must be ended by `finish` or `abandon`.
+  /// Begins to fill a collection. It must be ended by `finish`, or by `abandon`, also when `finish` fails.
+  /// - Parameter manner: how the records get into it.
   /// - Throws: `CollectionRefusal` when somebody else fills it; `LedgerFailure`.
-  public func filling(_ collection: String) async throws -> CollectionFill {
-    let fill = try await CollectionFill(database, collection)
+  public func filling(_ collection: String, _ manner: CollectionFill.Manner = .atOnce) async throws -> CollectionFill {
+    let fill = try await CollectionFill(database, collection, manner)
     do { try await fill.begin() } catch {
       await fill.abandon()
       throw error
     }
     return fill
-  }
-
-  /// The collections that hold a record, in order.
-  public func names() async throws(LedgerFailure) -> [String] {
-    // From one name to the next in the index, however many records lie between.
-    let rows = try await database.run(
-      PostgresStatement(
-        """
-        WITH RECURSIVE names AS (
-          (SELECT collection FROM collection_records ORDER BY collection LIMIT 1)
-          UNION ALL
-          SELECT (
-            SELECT next.collection FROM collection_records next
-            WHERE next.collection > names.collection ORDER BY next.collection LIMIT 1)
-          FROM names WHERE names.collection IS NOT NULL)
-        SELECT collection FROM names WHERE collection IS NOT NULL
-        """))
-    return (0..<rows.count).compactMap { rows[$0, 0] }
-  }
-
-  /// The collections that hold a record, and how many each.
-  public func counts() async throws(LedgerFailure) -> [(name: String, records: Int)] {
-    let rows = try await database.run(
-      PostgresStatement("SELECT collection, count(*) FROM collection_records GROUP BY collection ORDER BY collection"))
-    return (0..<rows.count).compactMap { row in
-      rows[row, 0].map { (name: $0, records: Int(rows.int(row, 1) ?? 0)) }
-    }
   }
 }

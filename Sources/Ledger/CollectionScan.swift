@@ -8,6 +8,8 @@ struct CollectionScan {
   struct Question {
     let position: Int
     let key: LookupKey
+    /// Why the index does not lead to its answer.
+    let why: String
   }
 
   private let database: LedgerDatabase
@@ -69,17 +71,17 @@ struct CollectionScan {
   /// Why reading must not go on; nil when it may.
   private func refusal(_ seen: Int, _ deadline: ContinuousClock.Instant) -> String? {
     if seen > limits.scannedRecords {
-      return "the query has no equality to look up, and the first \(limits.scannedRecords) records do not answer it"
+      return "the first \(limits.scannedRecords) records do not answer it"
     }
     // The clock is not asked for each record.
     if seen % 64 == 1, ContinuousClock.now >= deadline {
-      return "the query has no equality to look up, and reading the records takes longer than \(limits.scanTime)"
+      return "reading the records takes longer than \(limits.scanTime)"
     }
     return nil
   }
 
   private func close(_ open: [Question], _ why: String, _ answers: inout [Int: LookupAnswer]) {
-    for question in open { answers[question.position] = .unanswered(why) }
+    for question in open { answers[question.position] = .unanswered("\(question.why), and \(why)") }
   }
 
   private static let pageSQL = """

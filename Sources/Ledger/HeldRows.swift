@@ -21,12 +21,7 @@ struct HeldRows {
     var oldest: Int64 { min(revision, doubtfulRevision ?? revision) }
   }
 
-  private struct Order: Hashable {
-    let id: OrderID
-    let stream: String
-  }
-
-  private var rows: [Order: [Row]] = [:]
+  private var rows: [OrderID: [Row]] = [:]
 
   init(_ found: PostgresRows) {
     for index in 0..<found.count {
@@ -36,27 +31,40 @@ struct HeldRows {
       let row = Row(
         id: id, state: state, revision: revision, doubt: found.bool(index, 5) ?? false,
         seconds: found.int(index, 6) ?? 0, parts: found.int(index, 7) ?? 0, doubtfulRevision: found.int(index, 8))
-      rows[Order(id: id.orderID, stream: id.stream), default: []].append(row)
+      rows[id.orderID, default: []].append(row)
     }
   }
 
   /// Nil when no row is in the way any more.
   func refusal(of request: ClaimRequest) -> ClaimAnswer? {
-    let rows = rows[Order(id: request.bill.orderID, stream: request.bill.stream)] ?? []
-    let others = rows.filter { $0.id != request.bill }
-    if others.contains(where: { $0.revision > request.revision }) { return .stale }
+    let rows = rows[request.bill.orderID] ?? []
+    let own = rows.first { $0.id == request.bill }
+    let isWritten = own?.state == "written"
+    // Whatever happened to other bills since.
+    if isWritten, own?.revision == request.revision { return .duplicate }
+    let others = rows.filter { $0.id.stream == request.bill.stream && $0.id != request.bill }
+    let elsewhere = rows.filter { row in
+      guard let beside = request.beside, row.id.stream != request.bill.stream else { return false }
+      return !beside.contains(row.id.stream)
+    }
+    let compared = [own].compactMap { $0 } + others + elsewhere
+    if compared.contains(where: { $0.revision > request.revision }) { return .stale }
     let inTheWay = others.filter {
       $0.mayBeWritten && ($0.oldest < request.revision || $0.parts != Int64(request.parts))
     }
     if let answer = refusal(by: inTheWay) { return answer }
-    guard let own = rows.first(where: { $0.id == request.bill }) else { return nil }
+    if isWritten { return .changedAfterWritten }
+    if let answer = refusal(elsewhere: elsewhere.filter(\.mayBeWritten)) { return answer }
+    guard let own else { return nil }
     let wait = Int(max(own.seconds, 1))
-    if own.revision > request.revision { return .stale }
-    switch own.state {
-    case "written": return own.revision == request.revision ? .duplicate : .changedAfterWritten
-    case "in_doubt": return .tooEarly(forSeconds: wait)
-    default: return .busy(forSeconds: wait)
-    }
+    return own.state == "in_doubt" ? .tooEarly(forSeconds: wait) : .busy(forSeconds: wait)
+  }
+
+  /// What bills in streams that this one may not stand beside say.
+  private func refusal(elsewhere rows: [Row]) -> ClaimAnswer? {
+    guard let answer = refusal(by: rows) else { return nil }
+    guard answer == .changedAfterWritten, let first = rows.map(\.id.stream).min() else { return answer }
+    return .writtenElsewhere(stream: first)
   }
 
   /// What other bills say that must not stand beside the one that is asked for; nil when there are none.
@@ -75,36 +83,41 @@ struct HeldRows {
 
 /// A batch of claims in parts for one statement each.
 enum ClaimRounds {
-  private struct Order: Hashable {
-    let id: OrderID
-    let stream: String
-  }
-
   private struct Last {
     var round = 0
     var revision: Int64
-    var parts: Set<Int>
+    /// The streams of all takers: two that differ in these look at each other.
+    var beside: Set<String>?
+    var bills: Set<BillID> = []
+
+    init(_ request: ClaimRequest, round: Int = 0) {
+      self.round = round
+      revision = request.revision
+      beside = request.beside.map { Set($0 + [request.bill.stream]) }
+    }
+
+    func agrees(with other: Last, _ bill: BillID) -> Bool {
+      revision == other.revision && beside == other.beside && !bills.contains(bill)
+    }
   }
 
   /// The positions of the requests. In a part no bill occurs twice, and no order of which there may be several bills with
-  /// two revisions: a statement does not see what it does itself. Each part asks for bills of one kind.
+  /// two revisions, or of which one strategy and then another one took the same revision: a statement does not see what it
+  /// does itself. Each part asks for bills of one kind.
   static func parts(of requests: [ClaimRequest]) -> [[Int]] {
     var rounds: [[[Int]]] = []
-    var last: [Order: Last] = [:]
+    var last: [OrderID: Last] = [:]
     last.reserveCapacity(requests.count)
     for (position, request) in requests.enumerated() {
-      let order = Order(id: request.bill.orderID, stream: request.bill.stream)
-      var round = 0
-      if var known = last[order] {
-        if known.revision != request.revision || known.parts.contains(request.bill.part) {
-          known = Last(round: known.round + 1, revision: request.revision, parts: [])
-        }
-        known.parts.insert(request.bill.part)
-        round = known.round
-        last[order] = known
-      } else {
-        last[order] = Last(revision: request.revision, parts: [request.bill.part])
+      let order = request.bill.orderID
+      var next = Last(request)
+      if let known = last[order] {
+        next.round = known.agrees(with: next, request.bill) ? known.round : known.round + 1
+        if next.round == known.round { next.bills = known.bills }
       }
+      next.bills.insert(request.bill)
+      last[order] = next
+      let round = next.round
       if round == rounds.count { rounds.append([[], []]) }
       rounds[round][request.isOneOfSeveral ? 1 : 0].append(position)
     }

@@ -23,6 +23,11 @@ public final class LedgerDatabase: Sendable {
   /// The schema that holds the tables.
   public let schema: String
   let client: PostgresClient
+  private let options: PostgresOptions
+
+  /// Statements here are short and always the same. The planner's guess of what a lookup costs is so high that the server
+  /// would compile it to machine code each time, which takes 10 to 300 ms; and planning it anew takes longer than the lookup.
+  private static let settings = ["jit": "off", "plan_cache_mode": "force_generic_plan"]
 
   /// Makes the database; connections are opened when they are first needed.
   /// - Throws: `.broken` when an option is out of its range.
@@ -39,7 +44,17 @@ public final class LedgerDatabase: Sendable {
     postgres.searchPath = options.schema
     postgres.connections = options.connections
     postgres.lockTimeoutMilliseconds = options.lockTimeoutMilliseconds
+    postgres.settings = Self.settings
+    self.options = postgres
     client = PostgresClient(postgres)
+  }
+
+  /// A connection whose statements may take as long as they need, for work on whole tables.
+  func patientSession() async throws(PostgresFailure) -> PostgresSession {
+    var patient = options
+    patient.statementTimeoutMilliseconds = 0
+    patient.callTimeoutMilliseconds = 86_400_000
+    return try await PostgresClient(patient).session()
   }
 
   /// Closes all connections; statements that wait end as `.unavailable`.
@@ -78,7 +93,7 @@ public final class LedgerDatabase: Sendable {
 
   /// Serialization failure, deadlock, or two orders that took the same external key at the same moment: the statement
   /// provably did nothing, and does something else when it sees what the other one wrote.
-  private static func lostRace(_ failure: PostgresFailure) -> Bool {
+  static func lostRace(_ failure: PostgresFailure) -> Bool {
     guard case .refused(let state, _) = failure else { return false }
     return ["40001", "40P01", "23505"].contains(state)
   }

@@ -5,16 +5,14 @@ extension PostgresLedger {
 
   // Beside another bill of the same order and stream none is taken that is older than it, nor one that would stand beside
   // a bill of an older revision, or of another cut of the order, that is or may be in K/3. While such a bill is in doubt
-  // its oldest revision in doubt counts. Where an order may have several bills it must be locked, or two claims at the
-  // same moment do not see each other.
+  // its oldest revision in doubt counts. The order's bills in other streams are in the way whatever their revision, but for
+  // the streams that the bill may stand beside. Where an order may have several bills it must be locked, or two claims at
+  // the same moment do not see each other.
 
-  /// Locks orders of a stream until the transaction's end, in one order everywhere.
+  /// Locks orders until the transaction's end, in one order everywhere.
   static let lockSQL = """
-    SELECT pg_advisory_xact_lock(hashtextextended(stream, order_id))
-    FROM (
-      SELECT DISTINCT order_id, stream FROM unnest($1::bigint[], $2::text[]) AS asked (order_id, stream)
-      ORDER BY order_id, stream OFFSET 0
-    ) AS orders
+    SELECT pg_advisory_xact_lock(hashtextextended('order', order_id))
+    FROM (SELECT DISTINCT order_id FROM unnest($1::bigint[]) AS asked (order_id) ORDER BY order_id OFFSET 0) AS orders
     """
 
   /// Takes what may be taken: free bills, those whose lease is over, those in doubt whose look-up is due.
@@ -22,9 +20,9 @@ extension PostgresLedger {
     WITH asked AS (
       SELECT * FROM unnest(
         $1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[],
-        $10::text[], $11::text[], $12::bigint[]
+        $10::text[], $11::text[], $12::bigint[], $14::text[]
       ) AS asked (
-        order_id, stream, part, revision, payload_hash, object, wanted, fallback, spare, strategy, notes, parts)
+        order_id, stream, part, revision, payload_hash, object, wanted, fallback, spare, strategy, notes, parts, beside)
     ),
     batch AS (SELECT nextval('claim_tokens') AS token)
     INSERT INTO order_ledger AS held (
@@ -54,6 +52,12 @@ extension PostgresLedger {
           other.parts <> asked.parts OR other.revision < asked.revision
           OR other.state <> 'written' AND other.doubt_revision < asked.revision))
       LIMIT 1
+    ) IS NULL AND (
+      SELECT true FROM order_ledger other
+      WHERE asked.beside IS NOT NULL AND other.order_id = asked.order_id AND other.stream <> asked.stream
+        AND other.stream <> ALL (string_to_array(asked.beside, ','))
+        AND (other.revision > asked.revision OR other.state IN ('writing', 'in_doubt', 'written') OR other.doubt)
+      LIMIT 1
     ) IS NULL
     ORDER BY order_id, stream, part
     ON CONFLICT (order_id, stream, part) DO UPDATE SET
@@ -71,19 +75,19 @@ extension PostgresLedger {
       held.absences
     """
 
-  /// What stands in the rows of bills that could not be taken, and of the other bills of their orders and streams.
+  /// What stands in the rows of bills that could not be taken, and of the other bills of their orders.
   static let lookSQL = """
     SELECT held.order_id, held.stream, held.part, held.state, held.revision, held.doubt,
       ceil(extract(epoch FROM held.due - clock_timestamp()))::bigint, held.parts,
       CASE WHEN held.state <> 'written' THEN held.doubt_revision END
-    FROM (SELECT DISTINCT * FROM unnest($1::bigint[], $2::text[]) AS asked (order_id, stream)) AS asked
+    FROM (SELECT DISTINCT * FROM unnest($1::bigint[]) AS asked (order_id)) AS asked
     CROSS JOIN LATERAL (
-      SELECT * FROM order_ledger row WHERE row.order_id = asked.order_id AND row.stream = asked.stream LIMIT \(mostParts)
+      SELECT * FROM order_ledger row WHERE row.order_id = asked.order_id LIMIT \(mostBills)
     ) AS held
     """
 
-  /// More bills no strategy makes of an order.
-  private static let mostParts = 1_000
+  /// More bills the strategies together hardly make of an order.
+  private static let mostBills = 4_000
 
   /// Ends claims whose token is still the row's.
   static let settleSQL = """

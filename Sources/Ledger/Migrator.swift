@@ -25,7 +25,7 @@ public struct Migrator: Sendable {
   ///   `.unavailable` when it is away or another migration goes on for longer than a minute.
   public func migrate() async throws(LedgerFailure) -> [String] {
     let session: PostgresSession
-    do throws(PostgresFailure) { session = try await database.client.session() } catch {
+    do throws(PostgresFailure) { session = try await database.patientSession() } catch {
       throw LedgerFailure(error, schema: database.schema)
     }
     let result: Result<[String], PostgresFailure>
@@ -90,28 +90,49 @@ public struct Migrator: Sendable {
   private func apply(_ session: PostgresSession, after present: Int) async throws(PostgresFailure) -> [String] {
     var applied: [String] = []
     for step in steps where step.version > present {
-      var statements = step.statements.map { PostgresStatement($0) }
-      statements.append(
-        PostgresStatement(
-          "INSERT INTO schema_versions (version, name) VALUES ($1::int, $2::text)", .int(Int64(step.version)),
-          .text(step.name)))
-      _ = try await session.transaction(statements)
+      let statements = step.statements.map { PostgresStatement($0) }
+      let record = PostgresStatement(
+        "INSERT INTO schema_versions (version, name) VALUES ($1::int, $2::text)", .int(Int64(step.version)),
+        .text(step.name))
+      if let work = step.work {
+        _ = try await session.transaction(statements)
+        try await work(session)
+        _ = try await session.run(record)
+      } else {
+        _ = try await session.transaction(statements + [record])
+      }
       applied.append("\(step.version) (\(step.name))")
     }
-    for step in steps { try await step.afterwards?(session) }
+    // What an older program did after its step was recorded.
+    for step in steps where step.version <= present { try await step.work?(session) }
     return applied
+  }
+
+  /// Whether an older program has stored records since the last migration: fields in their objects are not found until the
+  /// next one.
+  public func hasOlderRecords() async throws(LedgerFailure) -> Bool {
+    let rows = try await database.run(
+      PostgresStatement("SELECT EXISTS (SELECT FROM collection_records WHERE layout < 2)"))
+    return rows.bool(0, 0) == true
   }
 
   /// Whether the schema is what this program needs.
   /// - Throws: `.broken` with the remedy when it is missing, older or newer; `.unavailable` when nobody can tell.
   public func check() async throws(LedgerFailure) {
+    if let refusal = tooNew(try await checkDone()) { throw refusal }
+  }
+
+  /// Whether every step that this program knows is done; a newer schema is none of its business.
+  /// - Returns: the schema's version.
+  /// - Throws: `.broken` with the remedy when it is missing or older; `.unavailable` when nobody can tell.
+  @discardableResult func checkDone() async throws(LedgerFailure) -> Int {
     let rows = try await database.run(PostgresStatement("SELECT coalesce(max(version), 0) FROM schema_versions"))
     let present = Int(rows.int(0, 0) ?? 0)
-    if let refusal = tooNew(present) { throw refusal }
     if present < needed {
       throw .broken(
         "schema \(database.schema) is at version \(present), this program needs \(needed): run `ferry migrate`")
     }
+    return present
   }
 
   private var needed: Int { steps.last?.version ?? 0 }

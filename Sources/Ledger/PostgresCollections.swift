@@ -3,6 +3,7 @@ public import Orders
 import PCRE2
 public import Pipeline
 import PostgreSQL
+import Synchronization
 
 /// Collections in PostgreSQL: any scalar field of a record can be asked for, through one index.
 ///
@@ -25,6 +26,7 @@ public final class PostgresCollections: Collections {
 
   let database: LedgerDatabase
   let limits: Limits
+  private let isMigrated = Mutex(false)
 
   /// Collections on a migrated database.
   public init(_ database: LedgerDatabase, limits: Limits = Limits()) {
@@ -41,6 +43,11 @@ public final class PostgresCollections: Collections {
 
   /// Finds records, as the port says. Ids are ordered by length, then by bytes, so that numbers are in their order.
   public func find(_ keys: [LookupKey]) async throws(LedgerFailure) -> [LookupAnswer] {
+    if !isMigrated.withLock({ $0 }) {
+      // Once. While a migration is under way, or was cut off, records are there that the index does not lead to.
+      try await Migrator(database).checkDone()
+      isMigrated.withLock { $0 = true }
+    }
     var positions: [LookupKey: Int] = [:]
     var probed: [Probed] = []
     var read: [CollectionScan.Question] = []
@@ -50,33 +57,68 @@ public final class PostgresCollections: Collections {
       if let probes = LookupProbes.of(key) {
         probed.append(Probed(position: position, key: key, probes: probes))
       } else {
-        read.append(CollectionScan.Question(position: position, key: key))
+        read.append(CollectionScan.Question(position: position, key: key, why: "the query has no equality to look up"))
       }
     }
     var answers: [LookupAnswer] = Array(repeating: .nothing, count: positions.count)
-    try await probe(probed, &answers)
-    if !read.isEmpty {
-      let scan = CollectionScan(database, limits)
-      for (position, answer) in try await scan.answers(to: read) { answers[position] = answer }
+    // What takes long first, so that the quick answers are new when the last one is there.
+    try await scan(read, &answers)
+    let wide = try await probe(probed, &answers)
+    if !wide.isEmpty {
+      try await answer(wide: wide, &answers)
+      let positions = Set(wide.map(\.position))
+      _ = try await probe(probed.filter { !positions.contains($0.position) }, &answers)
     }
     return keys.map { key in positions[key].map { answers[$0] } ?? .nothing }
+  }
+
+  private func scan(
+    _ questions: [CollectionScan.Question], _ answers: inout [LookupAnswer]
+  ) async throws(LedgerFailure) {
+    if questions.isEmpty { return }
+    let scan = CollectionScan(database, limits)
+    for (position, answer) in try await scan.answers(to: questions) { answers[position] = answer }
+  }
+
+  /// Answers questions for which the index offers very many records: what most records hold is soon met in the order of ids.
+  private func answer(wide: [Probed], _ answers: inout [LookupAnswer]) async throws(LedgerFailure) {
+    let why = "the query's equalities hold for more than \(limits.candidates) records"
+    try await scan(wide.map { CollectionScan.Question(position: $0.position, key: $0.key, why: why) }, &answers)
+    for question in wide where question.key.filter == nil {
+      guard case .unanswered = answers[question.position] else { continue }
+      // Equalities alone have an answer, however many records hold it.
+      _ = try await look([question], limit: 4, offered: nil, &answers)
+    }
   }
 
   // MARK: The index
 
   /// One statement for nearly all questions; only those whose few first candidates do not tell are asked for more.
-  private func probe(_ questions: [Probed], _ answers: inout [LookupAnswer]) async throws(LedgerFailure) {
+  /// - Returns: the questions for which the index offers too many records to put them in order.
+  private func probe(
+    _ questions: [Probed], _ answers: inout [LookupAnswer]
+  ) async throws(LedgerFailure) -> [Probed] {
     var open: [Probed] = []
-    for part in Self.parts(questions) { open += try await look(part, limit: 4, &answers) }
+    var wide: [Probed] = []
+    for part in Self.parts(questions) {
+      let left = try await look(part, limit: 4, offered: limits.candidates, &answers)
+      open += left.open
+      wide += left.wide
+    }
     for limit in [256, limits.candidates] {
-      var left: [Probed] = []
-      for question in open { left += try await look([question], limit: limit, &answers) }
-      open = left
+      var still: [Probed] = []
+      for question in open {
+        let left = try await look([question], limit: limit, offered: limits.candidates, &answers)
+        still += left.open
+        wide += left.wide
+      }
+      open = still
     }
     for question in open {
       let sentence = "the query's equalities hold for more records than are looked at (\(limits.candidates))"
       answers[question.position] = .unanswered(sentence)
     }
+    return wide
   }
 
   private static func parts(_ questions: [Probed]) -> [[Probed]] {
@@ -93,45 +135,52 @@ public final class PostgresCollections: Collections {
     return parts
   }
 
-  /// Answers what the first `limit` candidates of each question tell; gives back the others.
+  /// Answers what the first `limit` candidates of each question tell; gives back the others, those apart for which the index
+  /// offers more than `offered` records: to find the first of them, all would have to be read.
   private func look(
-    _ questions: [Probed], limit: Int, _ answers: inout [LookupAnswer]
-  ) async throws(LedgerFailure) -> [Probed] {
+    _ questions: [Probed], limit: Int, offered: Int?, _ answers: inout [LookupAnswer]
+  ) async throws(LedgerFailure) -> (open: [Probed], wide: [Probed]) {
     let probes = questions.indices.flatMap { number in questions[number].probes.map { (number, $0) } }
-    if probes.isEmpty { return [] }
+    if probes.isEmpty { return ([], []) }
     // Many probes of one question share what it may cost.
     let perProbe = max(4, questions.count == 1 ? limit / probes.count : limit)
     let rows = try await database.run(
       PostgresStatement(
         Self.findSQL, .textArray(probes.map { storable(questions[$0.0].key.collection) }),
         .textArray(probes.map { IndexedRecord.entries(asked: $0.1, in: questions[$0.0].key.collection) }),
-        .int(Int64(perProbe))))
+        .int(Int64(perProbe)), offered.map { .int(Int64($0) + 1) } ?? .null))
     var found = questions.map { _ in Candidates() }
     for row in 0..<rows.count {
       guard let probe = rows.int(row, 0).map({ Int($0) - 1 }), probes.indices.contains(probe), let id = rows[row, 1],
         let content = rows.bytes(row, 2)
       else { continue }
       found[probes[probe].0].add(id, content, ofProbe: probe, limit: perProbe)
+      if rows.bool(row, 3) == true { found[probes[probe].0].isWide = true }
     }
-    var open: [Probed] = []
+    var left: (open: [Probed], wide: [Probed]) = ([], [])
     for (question, candidates) in zip(questions, found) {
-      if let answer = candidates.answer(to: question.key) {
+      if candidates.isWide {
+        left.wide.append(question)
+      } else if let answer = candidates.answer(to: question.key) {
         answers[question.position] = answer
       } else {
-        open.append(question)
+        left.open.append(question)
       }
     }
-    return open
+    return left
   }
 
-  // The `|| ''` keeps the planner from reading a whole collection in the order of ids: fields name it already.
+  // The `|| ''` keeps the planner from reading a whole collection in the order of ids: fields name it already. The inner
+  // LIMIT bounds what is read and sorted for a value that most records have.
   private static let findSQL = """
-    SELECT asked.position, record.id, record.content
+    SELECT asked.position, record.id, record.content, record.offered >= $4::int
     FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS asked (collection, fields, position)
     CROSS JOIN LATERAL (
-      SELECT stored.id, stored.content FROM collection_records stored
-      WHERE stored.fields @> asked.fields::bigint[] AND stored.collection || '' = asked.collection
-      ORDER BY length(stored.id), stored.id COLLATE "C" LIMIT $3::int
+      SELECT offered.id, offered.content, count(*) OVER () AS offered FROM (
+        SELECT stored.id, stored.content FROM collection_records stored
+        WHERE stored.fields @> asked.fields::bigint[] AND stored.collection || '' = asked.collection LIMIT $4::int
+      ) AS offered
+      ORDER BY length(offered.id), offered.id COLLATE "C" LIMIT $3::int
     ) AS record
     ORDER BY asked.position, length(record.id), record.id COLLATE "C"
     """
@@ -160,22 +209,24 @@ public final class PostgresCollections: Collections {
     if !batch.isEmpty { _ = try await database.run(Self.storing(batch, in: collection)) }
   }
 
-  /// Stores records, whose ids are storable and each there once; the rows affected are those that were new or different.
-  static func storing(_ batch: [CollectionRecord], in collection: String) -> PostgresStatement {
+  /// Stores records, whose ids are storable and each there once.
+  private static func storing(_ batch: [CollectionRecord], in collection: String) -> PostgresStatement {
     PostgresStatement(
       storeSQL, .text(storable(collection)), .textArray(batch.map(\.id)), .bytesArray(batch.map(\.content)),
       .textArray(batch.map { IndexedRecord.entries(of: $0.content, in: collection) }), .int(IndexedRecord.layout))
   }
 
-  // A record that has not changed is not written again: writing costs an index entry per field.
+  // A record that has not changed is not written again: writing costs an index entry per field. But a filling that has begun
+  // must see that it is there still.
   private static let storeSQL = """
     INSERT INTO collection_records AS stored (collection, id, content, fields, layout)
     SELECT $1::text, id, content, fields::bigint[], $5::smallint
     FROM unnest($2::text[], $3::bytea[], $4::text[]) AS new (id, content, fields)
     ORDER BY id
     ON CONFLICT (collection, id) DO UPDATE
-    SET content = EXCLUDED.content, fields = EXCLUDED.fields, layout = EXCLUDED.layout
+    SET content = EXCLUDED.content, fields = EXCLUDED.fields, layout = EXCLUDED.layout, stored = clock_timestamp()
     WHERE stored.content <> EXCLUDED.content OR stored.layout <> EXCLUDED.layout
+      OR stored.stored < (SELECT fill.began FROM collection_fills fill WHERE fill.collection = $1::text)
     """
 }
 
@@ -186,6 +237,8 @@ private struct Candidates {
   private var counts: [Int: Int] = [:]
   /// Behind it some probe has candidates that were not asked for.
   private var horizon: RecordOrder?
+  /// Whether they are not the first ones, since there are too many to put in order.
+  var isWide = false
 
   mutating func add(_ id: String, _ content: [UInt8], ofProbe probe: Int, limit: Int) {
     let order = RecordOrder(id)

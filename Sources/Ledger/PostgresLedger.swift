@@ -4,7 +4,7 @@ import PostgreSQL
 
 /// The loader's memory in PostgreSQL: one row per bill, one statement per batch.
 public final class PostgresLedger: SyncLedger {
-  private let database: LedgerDatabase
+  let database: LedgerDatabase
   private let keys: KeyRule
 
   /// A ledger on a migrated database.
@@ -33,22 +33,32 @@ public final class PostgresLedger: SyncLedger {
     _ requests: [ClaimRequest], leaseSeconds: Int
   ) async throws(LedgerFailure) -> [ClaimAnswer] {
     let isOneOfSeveral = requests.first?.isOneOfSeveral ?? false
-    var granted =
-      isOneOfSeveral ? [:] : self.granted(try await database.run(claimStatement(requests, leaseSeconds)))
+    var granted: [BillID: ClaimAnswer] = [:]
+    if !isOneOfSeveral {
+      // Mostly all are granted, and nobody has to be told why not.
+      let claim = claimStatement(requests, leaseSeconds)
+      let answers = try await database.transaction(lock(requests) + [claim])
+      granted = answers.last.map { self.granted($0) } ?? [:]
+    }
     let others = requests.filter { granted[$0.bill] == nil }
     guard !others.isEmpty else { return requests.map { granted[$0.bill] ?? .busy(forSeconds: 1) } }
     // A refused row does not say why. Asked again together with a look at the rows: the claim holds them all, also
     // those that it may not take, so that the second statement sees what the first one judged. The other bills of an
     // order are held by the order's lock.
-    let orders = [PostgresValue.intArray(others.map(\.bill.orderID.rawValue)), .textArray(others.map(\.bill.stream))]
-    let lock = isOneOfSeveral ? [PostgresStatement(Self.lockSQL, parameters: orders)] : []
-    let answers = try await database.transaction(
-      lock + [claimStatement(others, leaseSeconds), PostgresStatement(Self.lookSQL, parameters: orders)])
+    let lock = lock(others)
+    let look = PostgresStatement(Self.lookSQL, .intArray(others.map(\.bill.orderID.rawValue)))
+    let answers = try await database.transaction(lock + [claimStatement(others, leaseSeconds), look])
     granted.merge(self.granted(answers[lock.count])) { _, new in new }
     let held = HeldRows(answers[lock.count + 1])
     return requests.map { request in
       granted[request.bill] ?? held.refusal(of: request) ?? .busy(forSeconds: 1)
     }
+  }
+
+  /// Nothing where each request looks at its own row alone.
+  private func lock(_ requests: [ClaimRequest]) -> [PostgresStatement] {
+    let orders = requests.filter { $0.isOneOfSeveral || $0.beside != nil }.map(\.bill.orderID.rawValue)
+    return orders.isEmpty ? [] : [PostgresStatement(Self.lockSQL, .intArray(orders))]
   }
 
   private func claimStatement(_ requests: [ClaimRequest], _ leaseSeconds: Int) -> PostgresStatement {
@@ -61,7 +71,7 @@ public final class PostgresLedger: SyncLedger {
       .textArray(choices.map { $0.fallback }), .textArray(choices.map { $0.spare }),
       .textArray(requests.map { storable($0.strategy) }), .textArray(requests.map { $0.notes.map(storable) }),
       .intArray(requests.map { Int64($0.parts) }),
-      .int(Int64(max(leaseSeconds, 1))))
+      .int(Int64(max(leaseSeconds, 1))), .textArray(requests.map { $0.beside?.joined(separator: ",") }))
   }
 
   private func granted(_ rows: PostgresRows) -> [BillID: ClaimAnswer] {

@@ -1,13 +1,14 @@
 import JSON
 
-/// What is done to a mapped bill before it is written: its lines' amounts are held against prices and quantities, its
-/// dates against the calendar. Nothing without a rule for it.
+/// What is done to a mapped bill before it is written: its lines' amounts are held against prices and quantities,
+/// numbers against their bounds, its dates against the calendar. Nothing without a rule for it.
 struct BillRules: Sendable {
   var residuals: [ResidualRule] = []
   var plausible: [PlausibleRule] = []
+  var ranges: [RangeRule] = []
   var calendar: CalendarRule?
 
-  var isNone: Bool { residuals.isEmpty && plausible.isEmpty && calendar == nil }
+  var isNone: Bool { residuals.isEmpty && plausible.isEmpty && ranges.isEmpty && calendar == nil }
 
   /// Reads the rules of a target and its calendar; nil when there are none.
   /// - Parameters:
@@ -24,6 +25,7 @@ struct BillRules: Sendable {
     }
     if let rule = rules?["plausible"] {
       plausible = PlausibleRule.read(rule, request, &bills, known, &problems)
+      ranges = RangeRule.read(rule, request, bills, &problems)
     }
     var reader = CalendarReader(target: problems, own: own)
     reader.take(rules?["calendar"])
@@ -39,6 +41,7 @@ extension MappingRun {
   mutating func apply(_ rules: BillRules, to document: inout [JSONMember]) {
     if let calendar = rules.calendar { document = dated(document, calendar) }
     for rule in rules.residuals { check(rule, in: document) }
+    for rule in rules.ranges { check(rule, in: document) }
   }
 
   /// Applies what concerns all documents of an order together. A sum over fields that failed would tell nothing.

@@ -88,7 +88,7 @@ extension MappingRun {
       let value: Value = try reader.value(of: cutOff.from)
       // Not knowing whether an order is late is no reason to take it for early.
       if value.isBlank { throw .empty(name) }
-      guard let time = sourceTime(value) else { throw .unfit(name, wanted: "a time", kind: value.kind) }
+      guard let time = Filter.time(value) else { throw .unfit(name, wanted: "a time", kind: value.kind) }
       guard Self.tellsTime(value) else { throw .unfit(name, wanted: "a time", kind: "a date without one") }
       let day = Day(time)
       return day == date && time.epochSeconds - day.start >= cutOff.second

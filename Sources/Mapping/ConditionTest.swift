@@ -38,7 +38,7 @@ enum ConditionTest: Sendable {
       func order<Item: Comparable>(_ left: Item, _ right: Item) -> Int { left == right ? 0 : left < right ? -1 : 1 }
       guard let text = value.text, !text.isEmpty else { return nil }
       switch self {
-      case .time(let bound): return sourceTime(.text(text)).map { order($0, bound) }
+      case .time(let bound): return Filter.time(.text(text)).map { order($0, bound) }
       case .value(let bound):
         if let left = ExactDecimal(trimmed(text)), let right = ExactDecimal(trimmed(bound)) {
           return order(left, right)

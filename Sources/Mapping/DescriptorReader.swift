@@ -59,8 +59,9 @@ struct DescriptorReader {
     guard let type = meantType(of: element, at: path) else { return nil }
     let isContainer = ["object", "array"].contains(type)
     let rules = rules(of: element, isScalar: !isContainer, at: path)
-    let parser = parser(of: element, name, at: path)
     let hasChildren = element["children"].map { !$0.isNull } ?? false
+    let shape: ValueParser.Shape? = !isContainer || !hasChildren ? nil : type == "array" ? .list : .object
+    let parser = parser(of: element, name, shape, at: path)
     if type == "object", parser == nil, let value = element["value"], !value.isNull, value.string != "" {
       problems.warn("the value of an object is not used; its children are", at: path, value)
     }
@@ -166,12 +167,20 @@ struct DescriptorReader {
     return rules
   }
 
-  private mutating func parser(of element: JSONValue, _ name: String, at path: String) -> ValueParser? {
+  /// - Parameter shape: what the children make, which it takes.
+  private mutating func parser(
+    of element: JSONValue, _ name: String, _ shape: ValueParser.Shape?, at path: String
+  ) -> ValueParser? {
     guard let parser = element["parser"], !parser.isNull else { return nil }
-    do throws(Template.Malformed) { return try ValueParser(parser, field: name) } catch {
-      problems.report(error.sentence, at: "\(path).parser", parser)
-      return nil
+    var (errors, oddities): ([(String, JSONValue)], [(String, JSONValue)]) = ([], [])
+    let result = ValueParser(parser, field: name, of: shape) {
+      errors.append(($0, $1))
+    } warn: {
+      oddities.append(($0, $1))
     }
+    for (sentence, value) in errors { problems.report(sentence, at: "\(path).parser", value) }
+    for (sentence, value) in oddities { problems.warn(sentence, at: "\(path).parser", value) }
+    return errors.isEmpty ? result : nil
   }
 
   /// The list that an array is bound to: a bare name; with braces it means the same (mapping-language.md §5, 3).

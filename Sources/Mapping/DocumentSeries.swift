@@ -63,7 +63,7 @@ struct DocumentSeries<Made> {
 
 extension MappingFailure {
   fileprivate func at(_ target: String) -> MappingFailure {
-    MappingFailure(code, target: target, sources: sources, sentence)
+    MappingFailure(code, target: target, sources: sources, sentence, remedy: remedy)
   }
 }
 

@@ -12,15 +12,30 @@ enum Filter: String, Sendable, CaseIterable {
   /// Epoch milliseconds, a number.
   case milliseconds = "timestamp_ms"
 
-  /// Seconds since 1970 have ten digits from 2001 to 2286. Fewer or more (`20240115`, milliseconds) are no second that
-  /// an order could mean, and a wrong date is worse than none.
+  /// Seconds since 1970 have ten digits from 2001 to 2286. Others are no second that an order could mean, and a wrong date
+  /// is worse than none.
   private static let epochSeconds: ClosedRange<Int64> = 1_000_000_000...9_999_999_999
 
-  /// The time that a value means: a date or date-time in Beijing, one with an offset, or epoch seconds.
+  /// The time that a value means: a date or date-time in Beijing, one with an offset, epoch seconds (10 digits) or
+  /// milliseconds (13), or compact `yyyyMMdd` (8) or `yyyyMMddHHmmss` (14) in Beijing. Digits by any other number are no time.
   static func time(_ value: Value) -> BeijingTime? {
     if case .text(let text) = value, let time = BeijingTime(text) ?? offsetTime(trimmed(text)) { return time }
-    guard let seconds = value.number?.wholeNumber, epochSeconds.contains(seconds) else { return nil }
-    return BeijingTime(epochSeconds: seconds)
+    if case .bool = value { return nil }
+    let digits = trimmed(value.text)
+    guard [8, 13, 14].contains(digits.utf8.count), digits.utf8.allSatisfy({ $0 &- 0x30 < 10 }) else {
+      guard let seconds = value.number?.wholeNumber, epochSeconds.contains(seconds) else { return nil }
+      return BeijingTime(epochSeconds: seconds)
+    }
+    guard digits.utf8.count == 13 else { return compact(Array(digits)) }
+    let seconds = Int64(digits).map { $0 / 1000 }
+    return seconds.flatMap { epochSeconds.contains($0) ? BeijingTime(epochSeconds: $0) : nil }
+  }
+
+  private static func compact(_ digits: [Character]) -> BeijingTime? {
+    func part(_ range: Range<Int>) -> String { String(digits[range]) }
+    let date = "\(part(0..<4))-\(part(4..<6))-\(part(6..<8))"
+    if digits.count == 8 { return BeijingTime(date) }
+    return BeijingTime("\(date) \(part(8..<10)):\(part(10..<12)):\(part(12..<14))")
   }
 
   /// The value in this form; nothing stays nothing.
@@ -35,4 +50,24 @@ enum Filter: String, Sendable, CaseIterable {
     case .milliseconds: .number(ExactDecimal(time.epochSeconds * 1000))
     }
   }
+}
+
+/// The time in Beijing of an ISO 8601 text with an offset or a fraction of a second: `2024-01-29T18:00:00Z` is the 30th
+/// there. Offsets are written `Z`, `+08:00`, `+0800` or `+08`.
+func offsetTime(_ text: String) -> BeijingTime? {
+  guard text.count > 19, let time = BeijingTime(text.prefix(19)) else { return nil }
+  var rest = text.dropFirst(19)
+  if rest.first == "." { rest = rest.dropFirst().drop(while: { ("0"..."9").contains($0) }) }
+  if rest.isEmpty { return time }
+  let beijing: Int64 = 8 * 3600
+  if rest == "Z" { return time.advanced(bySeconds: beijing) }
+  guard let sign = rest.first, sign == "+" || sign == "-" else { return nil }
+  var digits = Array(rest.dropFirst())
+  if digits.count == 5, digits[2] == ":" { digits.remove(at: 2) }
+  guard digits.count == 2 || digits.count == 4, digits.allSatisfy({ ("0"..."9").contains($0) }),
+    let hours = Int64(String(digits[..<2])), let minutes = Int64(String(digits[2...] + "00").prefix(2)),
+    (0...14).contains(hours), (0...59).contains(minutes)
+  else { return nil }
+  let offset = hours * 3600 + minutes * 60
+  return time.advanced(bySeconds: beijing - (sign == "-" ? -offset : offset))
 }

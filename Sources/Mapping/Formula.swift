@@ -38,7 +38,7 @@ struct Formula: Sendable {
     do throws(EvaluationError) {
       return Value(try expression.value(reader, reader.evaluation(division)))
     } catch {
-      throw reader.failure(behind: error)
+      throw reader.failure(behind: error, of: self)
     }
   }
 
@@ -103,16 +103,32 @@ extension OrderReader: OperandSource {
     }
   }
 
-  /// Why a formula came to nothing: the fields that are empty, or else what it does with those that are not.
-  func emptiness(of formula: Formula) -> String {
+  /// Why a formula came to nothing: the fields that are empty, or else those that are 0, which formulas make nothing of
+  /// with NULLIF, or else what it does with those that are neither. With a remedy where something is there to correct.
+  func emptiness(of formula: Formula) -> (sentence: String, remedy: String?) {
     let empty = formula.operands.filter { operand in
       guard let value = try? self.value(of: operand) as Value else { return true }
       return value.isBlank
     }
-    if empty.isEmpty {
-      return "what the formula makes of \(formula.operands.map(name(of:)).joined(separator: ", ")) is empty"
+    if !empty.isEmpty { return ("\(empty.map(name(of:)).joined(separator: ", ")) is empty", nil) }
+    let zeros = zeros(formula.operands)
+    if !zeros.isEmpty {
+      let zero = ValueError.zero(zeros.map(name(of:)).joined(separator: ", "))
+      return (zero.sentence, zero.remedy)
     }
-    return "\(empty.map(name(of:)).joined(separator: ", ")) is empty"
+    let names = formula.operands.map(name(of:)).joined(separator: ", ")
+    return ("what the formula makes of \(names) is empty", ValueError.correction)
+  }
+
+  /// Which of the fields that a part of a formula reads are 0, where it came to nothing although they are there.
+  private func zeros(among source: String, of formula: Formula) -> String? {
+    let parts = source.split(separator: " ").map { $0.hasSuffix(",") ? $0.dropLast() : $0 }
+    let zeros = zeros(formula.operands.filter { parts.count > 1 && parts.contains(name(of: $0)[...]) })
+    return zeros.isEmpty ? nil : zeros.map(name(of:)).joined(separator: ", ")
+  }
+
+  private func zeros(_ operands: [Int]) -> [Int] {
+    operands.filter { (try? value(of: $0) as Value)?.number?.isZero ?? false }
   }
 
   private func noted(_ error: ValueError, _ operand: Int) -> EvaluationError {
@@ -154,9 +170,9 @@ extension OrderReader: OperandSource {
   }
 
   /// What a field's failure says of an evaluation that came to nothing.
-  fileprivate func failure(behind error: EvaluationError) -> ValueError {
+  fileprivate func failure(behind error: EvaluationError, of formula: Formula) -> ValueError {
     switch error {
-    case .nothing(let source): .nothing(source)
+    case .nothing(let source): zeros(among: source, of: formula).map { .zero($0) } ?? .nothing(source)
     case .empty(let source): .empty(source)
     case .unfit(let source, let wanted, let kind): .unfit(source, wanted: wanted, kind: kind)
     case .divisionByZero(let source): .divisionByZero(source)

@@ -94,7 +94,7 @@ struct MadeField: Sendable {
         guard let number = value.number else { throw .unfit(name, wanted: "a number", kind: value.kind) }
         return try Self.made(number, self, name)
       default:
-        guard let time = sourceTime(value) else { throw .unfit(name, wanted: "a date", kind: value.kind) }
+        guard let time = Filter.time(value) else { throw .unfit(name, wanted: "a date", kind: value.kind) }
         return .text(Self.made(time, self))
       }
     }
@@ -160,44 +160,4 @@ struct MadeField: Sendable {
     }
     return result
   }
-}
-
-/// The time that a value of the source means: as the filters take it, and also epoch milliseconds and compact
-/// `yyyyMMdd[HHmmss]`.
-func sourceTime(_ value: Value) -> BeijingTime? {
-  if let time = Filter.time(value) { return time }
-  let text = trimmed(value.text)
-  let digits = Array(text)
-  if text.utf8.count == digits.count, digits.allSatisfy({ ("0"..."9").contains($0) }) {
-    func part(_ range: Range<Int>) -> String { String(digits[range]) }
-    switch digits.count {
-    case 8: return BeijingTime("\(part(0..<4))-\(part(4..<6))-\(part(6..<8))")
-    case 13: return Int64(text).map { BeijingTime(epochSeconds: $0 / 1000) }
-    case 14:
-      let date = "\(part(0..<4))-\(part(4..<6))-\(part(6..<8))"
-      return BeijingTime("\(date) \(part(8..<10)):\(part(10..<12)):\(part(12..<14))")
-    default: return nil
-    }
-  }
-  return nil
-}
-
-/// The time in Beijing of an ISO 8601 text with an offset or a fraction of a second: `2024-01-29T18:00:00Z` is the 30th
-/// there. Offsets are written `Z`, `+08:00`, `+0800` or `+08`.
-func offsetTime(_ text: String) -> BeijingTime? {
-  guard text.count > 19, let time = BeijingTime(text.prefix(19)) else { return nil }
-  var rest = text.dropFirst(19)
-  if rest.first == "." { rest = rest.dropFirst().drop(while: { ("0"..."9").contains($0) }) }
-  if rest.isEmpty { return time }
-  let beijing: Int64 = 8 * 3600
-  if rest == "Z" { return time.advanced(bySeconds: beijing) }
-  guard let sign = rest.first, sign == "+" || sign == "-" else { return nil }
-  var digits = Array(rest.dropFirst())
-  if digits.count == 5, digits[2] == ":" { digits.remove(at: 2) }
-  guard digits.count == 2 || digits.count == 4, digits.allSatisfy({ ("0"..."9").contains($0) }),
-    let hours = Int64(String(digits[..<2])), let minutes = Int64(String(digits[2...] + "00").prefix(2)),
-    (0...14).contains(hours), (0...59).contains(minutes)
-  else { return nil }
-  let offset = hours * 3600 + minutes * 60
-  return time.advanced(bySeconds: beijing - (sign == "-" ? -offset : offset))
 }

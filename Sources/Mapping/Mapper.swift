@@ -22,10 +22,10 @@ public struct Mapper: Sendable {
 
   /// What of an order the strategy takes, with which lines, and in how many documents. An order that is changed by it is
   /// mapped by its changed documents, each to a bill of its own.
-  /// - Throws: `MappingFailures` when an order cannot be taken apart, or when its amount is not that of its lines: after
-  ///   it is taken apart no document could tell.
+  /// - Throws: `MappingFailures` when an order cannot be taken apart, when a line of a combined product would be lost, or
+  ///   when an order that is taken apart has another amount than its lines: no document could tell afterwards.
   public func selection(of order: JSONValue) throws(MappingFailures) -> Selection {
-    let prepared = prepared(order)
+    let prepared = try prepared(order)
     guard let splitting = strategy.splitting, order.kind == .object else { return prepared }
     if let rule = strategy.amounts, let table = strategy.amountTable {
       var whole = order
@@ -38,14 +38,15 @@ public struct Mapper: Sendable {
     return try prepared.split(order, splitting)
   }
 
-  private func prepared(_ order: JSONValue) -> Selection {
+  private func prepared(_ order: JSONValue) throws(MappingFailures) -> Selection {
     let selection = strategy.condition?.selection(order) ?? .whole
     guard let preparation = strategy.preparation, order.kind == .object else { return selection }
     switch selection {
     case .refused: return .refused
-    case .whole: return preparation.prepared(order).map { .changed([$0]) } ?? .whole
+    case .whole: return try preparation.prepared(order).map { .changed([$0]) } ?? .whole
     case .changed(let documents):
-      return documents.first.flatMap { preparation.prepared($0.root) }.map { .changed([$0]) } ?? selection
+      guard let document = documents.first else { return selection }
+      return try preparation.prepared(document.root).map { .changed([$0]) } ?? selection
     }
   }
 

@@ -36,18 +36,29 @@ public struct MappingFailure: Error, Sendable, Equatable, CustomStringConvertibl
   public let sources: [String]
   /// One sentence that names the source field and the kind of value found, never the value.
   public let sentence: String
+  /// What would mend it, a sentence.
+  public let remedy: String
 
   /// A failure.
-  public init(_ code: Code, target: String, sources: [String] = [], _ sentence: String) {
+  /// - Parameter remedy: what would mend this one; nil: what mends its kind.
+  public init(
+    _ code: Code, target: String, sources: [String] = [], _ sentence: String, remedy: String? = nil
+  ) {
     self.code = code
     self.target = target
     self.sources = sources
     self.sentence = sentence
+    self.remedy = remedy ?? code.remedy
   }
 
-  /// What would mend it, a sentence.
-  public var remedy: String {
-    switch code {
+  /// `target: sentence`
+  public var description: String { target.isEmpty ? sentence : "\(target): \(sentence)" }
+}
+
+extension MappingFailure.Code {
+  /// What mends most failures of this kind.
+  fileprivate var remedy: String {
+    switch self {
     case .orderMalformed: "Look at the order in OKKI; its answer is not what an order is."
     case .customerUnmapped:
       "Give the customer its number in OKKI, or wait until the poller has read the customer; then replay the order."
@@ -68,7 +79,4 @@ public struct MappingFailure: Error, Sendable, Equatable, CustomStringConvertibl
         + "and replay the order."
     }
   }
-
-  /// `target: sentence`
-  public var description: String { target.isEmpty ? sentence : "\(target): \(sentence)" }
 }

@@ -85,21 +85,36 @@ struct MappingRun {
       around.append(.field(field))
       defer { around.removeLast() }
       let members = required(field, children)
-      return parsed(members.isEmpty ? nil : .object(members), field)
+      return parsed(members.isEmpty ? nil : .object(members), here: field)
     case .array(nil, let children):
-      around += [.field(field), .row(0)]
-      defer { around.removeLast(2) }
-      return parsed(.array([.object(required(field, children))]), field)
+      around.append(.field(field))
+      defer { around.removeLast() }
+      return parsed(.array([.object(onlyRow(field, children))]), here: field)
     case .array(let list?, let children):
       around.append(.field(field))
       defer { around.removeLast() }
-      return parsed(.array(rows(field, list, children)), field)
+      return parsed(.array(rows(field, list, children)), here: field)
     }
   }
 
-  private func parsed(_ tree: JSONTree?, _ field: FieldDescriptor) -> JSONTree? {
+  /// The one row of an array without a list.
+  private mutating func onlyRow(_ field: FieldDescriptor, _ children: [FieldDescriptor]) -> [JSONMember] {
+    around.append(.row(0))
+    defer { around.removeLast() }
+    return required(field, children)
+  }
+
+  /// What the parser of a field with children makes of them; the field is the last of what lies around.
+  private mutating func parsed(_ tree: JSONTree?, here field: FieldDescriptor) -> JSONTree? {
+    do throws(ValueError) { return try parsed(tree, field) } catch {
+      fail(error.code, nil, error.sentence)
+      return nil
+    }
+  }
+
+  private func parsed(_ tree: JSONTree?, _ field: FieldDescriptor) throws(ValueError) -> JSONTree? {
     guard let parser = field.parser else { return tree }
-    return parser.applied(to: tree)
+    return try parser.applied(to: tree, name: field.source)
   }
 
   private mutating func rows(
@@ -159,13 +174,14 @@ struct MappingRun {
         value = mapped
       }
       if let code = field.rules.missing, value.isBlank {
-        fail(code, field, reason(field), sources(field))
+        let (reason, remedy) = reason(field)
+        fail(code, field, reason, sources(field), remedy: remedy)
         return nil
       }
       return try written(value, as: scalar, field)
     } catch {
       if field.rules.isOriginal { return original(field) }
-      fail(error.code, field, error.sentence, sources(field))
+      fail(error.code, field, error.sentence, sources(field), remedy: error.remedy)
       return nil
     }
   }
@@ -176,9 +192,10 @@ struct MappingRun {
     return .string(trimmed(text))
   }
 
-  private func reason(_ field: FieldDescriptor) -> String {
-    if case .lookup(let number) = field.form { return reader.reason(number) }
-    guard case .function(let formula) = field.form else { return "\(field.source) is empty" }
+  /// Why a field that must have a value has none; the remedy where it is not its kind's.
+  private func reason(_ field: FieldDescriptor) -> (sentence: String, remedy: String?) {
+    if case .lookup(let number) = field.form { return (reader.reason(number), nil) }
+    guard case .function(let formula) = field.form else { return ("\(field.source) is empty", nil) }
     return reader.emptiness(of: formula)
   }
 
@@ -189,9 +206,8 @@ struct MappingRun {
       return value.isEmpty ? nil : try scalar.written(value, for: field)
     }
     // Parsers are made for lists and objects, too.
-    if case .structure(let structure) = value { return parsed(JSONTree(structure), field) }
-    let tree = value.isEmpty ? nil : try scalar.written(value, for: field)
-    return parsed(tree, field)
+    if case .structure(let structure) = value { return try parsed(JSONTree(structure), field) }
+    return try parsed(value.isEmpty ? nil : try scalar.written(value, for: field), field)
   }
 
   private func value(_ field: FieldDescriptor) throws(ValueError) -> Value {
@@ -230,20 +246,22 @@ struct MappingRun {
   }
 
   mutating func fail(
-    _ code: MappingFailure.Code, _ target: Place, _ sentence: String, _ sources: [String] = []
+    _ code: MappingFailure.Code, _ target: Place, _ sentence: String, _ sources: [String] = [],
+    remedy: String? = nil
   ) {
     failureCount += 1
     if told.count < Self.mostTold {
-      told.append(MappingFailure(code, target: target(), sources: sources, sentence))
+      told.append(MappingFailure(code, target: target(), sources: sources, sentence, remedy: remedy))
     }
   }
 
   /// A failure of a field, or without one of what lies around.
   private mutating func fail(
-    _ code: MappingFailure.Code, _ field: FieldDescriptor?, _ sentence: String, _ sources: [String] = []
+    _ code: MappingFailure.Code, _ field: FieldDescriptor?, _ sentence: String, _ sources: [String] = [],
+    remedy: String? = nil
   ) {
     let place = told.count < Self.mostTold ? target(of: field) : ""
-    fail(code, { place }, sentence, sources)
+    fail(code, { place }, sentence, sources, remedy: remedy)
   }
 
   private func sources(_ field: FieldDescriptor) -> [String] { field.operands.map(reader.name) }

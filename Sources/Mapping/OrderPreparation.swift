@@ -3,14 +3,6 @@ import JSON
 /// What is done to an order's lines before its fields are mapped: combined products are counted once, additional costs
 /// become a line or part of the lines (vendor-apis.md B.6, C.2).
 struct OrderPreparation: Sendable {
-  /// Which lines of a combined product are sent.
-  enum Combined: String, Sendable {
-    /// The product as it was sold.
-    case parents
-    /// What it consists of.
-    case parts
-  }
-
   /// What becomes of costs beside the lines.
   enum Costs: Sendable, Equatable {
     /// The order is parked (`amount_mismatch`).
@@ -31,7 +23,7 @@ struct OrderPreparation: Sendable {
 
   /// The list of lines, a member of the order.
   let list: String
-  var combined: Combined?
+  var combined: CombinedLines.Choice?
   var costs = Costs.hold
   /// Where the costs stand.
   var additions: Path?
@@ -42,10 +34,14 @@ struct OrderPreparation: Sendable {
 
   /// The order as it is to be mapped; nil when there is nothing to do, or it cannot be done: the rule of amounts holds
   /// the order then.
-  func prepared(_ order: JSONValue) -> JSONDocument? {
+  /// - Throws: `MappingFailures` when a line of a combined product would be lost.
+  func prepared(_ order: JSONValue) throws(MappingFailures) -> JSONDocument? {
     guard let found = order[list], found.kind == .array else { return nil }
     let all = Array(found.elements)
-    let lines = all.filter(isSent)
+    let lines =
+      try combined.map { choice throws(MappingFailures) in
+        try CombinedLines(all, in: list).sent(choice)
+      } ?? all
     var changed: [Int: ExactDecimal] = [:]
     var added: [Costs.Field] = []
     if let sum = additional(order), !sum.isZero {
@@ -59,19 +55,6 @@ struct OrderPreparation: Sendable {
     }
     if lines.count == all.count, changed.isEmpty, added.isEmpty { return nil }
     return try? JSONDocument(written(order, lines, changed, added), limits: .none)
-  }
-
-  private func isSent(_ line: JSONValue) -> Bool {
-    switch combined {
-    case nil: true
-    case .parents: !isSet(line, "is_sub_product")
-    case .parts: !isSet(line, "is_master_product")
-    }
-  }
-
-  private func isSet(_ line: JSONValue, _ flag: String) -> Bool {
-    guard let value = line[flag] ?? line["\(list)_\(flag)"] else { return false }
-    return value.bool ?? (value.text == "1")
   }
 
   private func additional(_ order: JSONValue) -> ExactDecimal? {

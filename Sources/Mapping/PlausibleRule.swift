@@ -20,7 +20,7 @@ struct PlausibleRule: Sendable {
     _ problems: inout ProblemList
   ) -> [PlausibleRule] {
     var rules: [PlausibleRule] = []
-    for (rule, place) in RuleList.of(value, "ferry.plausible") {
+    for (rule, place) in RuleList.of(value, "ferry.plausible") where !RangeRule.isMeant(by: rule) {
       RuleList.refuseUnknown(rule, Self.known, place, &problems)
       let (sum, source) = (Path(rule["sum"]?.string ?? ""), Path(rule["source"]?.string ?? ""))
       let tolerance = rule["tolerance"].map { RuleList.positive($0) } ?? .zero
@@ -29,7 +29,8 @@ struct PlausibleRule: Sendable {
         rule["tolerance"] != nil || rule["relative"] != nil
       else {
         problems.report(
-          "needs «sum», «source», and a «tolerance» or «relative» of 0 or more", at: place, rule)
+          "needs «sum», «source», and a «tolerance» or «relative» of 0 or more; or «field» with bounds", at: place, rule
+        )
         continue
       }
       if request.kind == .array,

@@ -2,7 +2,8 @@ import JSON
 import Orders
 
 /// Price × quantity must be a line's amount (vendor-apis.md A.10, C.2). The price is rounded, so now and then it is not:
-/// the amount is sent as it is, what is left over is noted, and what no rounding explains parks the order.
+/// the amount is sent as it is, what is left over is noted, and what no rounding explains parks the order. So does a line
+/// that has one of the three and lacks another: it cannot be checked.
 ///
 /// A class: it is handed on for each line, and a copy of all this would cost more than the check.
 final class ResidualRule: Sendable {
@@ -94,12 +95,29 @@ extension MappingRun {
     TargetField.rows(rule.lines, in: document) { row, lines, position in
       let here = { TargetPlace.member(.element(lines, position), rule.price.name).text }
       do throws(ValueError) {
-        guard let quantity = try rule.quantity.number(in: row), let price = try rule.price.number(in: row),
-          let amount = try rule.amount.number(in: row)
-        else { return }
-        try check(rule, quantity, price, amount, at: here)
+        let quantity = try rule.quantity.number(in: row)
+        let price = try rule.price.number(in: row)
+        let amount = try rule.amount.number(in: row)
+        if let quantity, let price, let amount { return try check(rule, quantity, price, amount, at: here) }
+        // A line of text has none of them, and nothing to be held against anything.
+        if quantity == nil, price == nil, amount == nil { return }
+        for (field, number) in [(rule.quantity, quantity), (rule.price, price), (rule.amount, amount)]
+        where number == nil {
+          lack(field, rule, at: .element(lines, position))
+        }
       } catch { fail(error.code, here, error.sentence, rule.sources) }
     }
+  }
+
+  /// What a line lacks keeps it from being checked: that is told, unless it has been told why the field has no value.
+  private mutating func lack(_ field: ResidualRule.Field, _ rule: ResidualRule, at row: TargetPlace) {
+    let place = TargetPlace.member(row, field.name).text
+    if failures.contains(where: { $0.target == place }) { return }
+    fail(
+      .fieldMissing, { place },
+      "the line has no \(field.name), so \(rule.product) cannot be held against \(rule.amount.name)",
+      rule.sources,
+      remedy: "Fill what \(field.name) is made of in OKKI, or let the strategy say what such a line is sent with.")
   }
 
   private mutating func check(

@@ -29,9 +29,10 @@ enum Slips {
     check(descriptor, known: read, silent: decorative, unused: [], at: path, &problems)
   }
 
-  /// Looks at the keys of a whole document.
+  /// Looks at the keys of a whole document, and at what stands under them.
   static func check(document: JSONValue, _ problems: inout ProblemList) {
     check(document, known: documentRead, silent: [], unused: documentUnused, at: "", &problems)
+    DocumentShape.check(document, &problems)
   }
 
   /// Looks at the keys of descriptors that Ferry does not run, such as the source's request.

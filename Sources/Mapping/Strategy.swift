@@ -22,6 +22,8 @@ public struct Strategy: Sendable {
   public let stream: String
   /// No other strategy gets an order that this one takes (`ferry.exclusive`).
   public let isExclusive: Bool
+  /// Streams whose bills of an earlier revision may stay beside its own (`ferry.follows`): a return follows the sales order.
+  public let follows: Set<String>
   /// It takes nothing, since its condition waits for a value.
   public var isOff: Bool { condition?.isUnset ?? false }
   /// The same, as if what its condition waits for held: to try a strategy that is off.
@@ -97,6 +99,7 @@ public struct Strategy: Sendable {
     preparation = own?.preparation
     stream = own?.stream ?? object
     isExclusive = own?.isExclusive ?? false
+    follows = own?.follows ?? []
     billRules = targetRoot.flatMap {
       BillRules($0, &bills, known, calendar: calendar, &targetProblems, own: &calendarProblems)
     }

@@ -115,13 +115,15 @@ extension [StrategySet.Taker] {
   ) throws(MappingFailures) -> [(bill: Bill, route: BillRoute)] {
     var result: [(bill: Bill, route: BillRoute)] = []
     var failures: [MappingFailure] = []
+    let streams = Set(map(\.strategy.stream))
     for taker in self {
       let strategy = taker.strategy
+      let beside = streams.union(strategy.follows).subtracting([strategy.stream]).sorted()
       do throws(MappingFailures) {
         let bills = try Mapper(strategy).bills(of: taker.documents.map(\.root), lookups: lookups, inputs: inputs)
         for (position, bill) in bills.enumerated() {
           let part = strategy.splits ? BillRoute.Part(position + 1, of: bills.count) : nil
-          result.append((bill, BillRoute(strategy: strategy.name, stream: strategy.stream, part: part)))
+          result.append((bill, BillRoute(strategy: strategy.name, stream: strategy.stream, part: part, beside: beside)))
         }
       } catch {
         failures += count == 1 ? error.failures : error.failures.map { $0.named(strategy.name) }
@@ -135,7 +137,8 @@ extension [StrategySet.Taker] {
 extension MappingFailure {
   /// The same with the strategy's name before its target.
   fileprivate func named(_ strategy: String) -> MappingFailure {
-    MappingFailure(code, target: target.isEmpty ? strategy : "\(strategy) \(target)", sources: sources, sentence)
+    MappingFailure(
+      code, target: target.isEmpty ? strategy : "\(strategy) \(target)", sources: sources, sentence, remedy: remedy)
   }
 }
 

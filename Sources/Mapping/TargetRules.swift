@@ -53,9 +53,11 @@ struct TargetRules {
   var stream: String?
   /// No other strategy gets an order that this one takes.
   var isExclusive = false
+  /// Streams that an order may have been written in before.
+  var follows: Set<String> = []
   private static let known =
-    "key, amounts, calendar, combined, decimals, division, exclusive, original, plausible, residual, stream"
-  private var combined: (list: String, send: OrderPreparation.Combined)?
+    "key, amounts, calendar, combined, decimals, division, exclusive, follows, original, plausible, residual, stream"
+  private var combined: (list: String, send: CombinedLines.Choice)?
 
   /// What is done to an order's lines; nil when nothing is.
   var preparation: OrderPreparation? {
@@ -94,6 +96,12 @@ struct TargetRules {
       case "exclusive":
         isExclusive = value.bool ?? false
         if value.bool == nil { problems.report("exclusive is true or false", at: "ferry.exclusive", value) }
+      case "follows":
+        let names = value.string.map { [$0] } ?? value.elements.map { $0.string ?? "" }
+        follows = Set(names)
+        if names.isEmpty || !names.allSatisfy(Self.isName) {
+          problems.report("follows names streams, a text or a list of texts", at: "ferry.follows", value)
+        }
       // Read when the fields are, see `BillRules`.
       case "residual", "plausible", "calendar": break
       case "combined": combined = Self.combined(value, &problems)
@@ -193,9 +201,9 @@ struct TargetRules {
 
   private static func combined(
     _ rule: JSONValue, _ problems: inout ProblemList
-  ) -> (list: String, send: OrderPreparation.Combined)? {
+  ) -> (list: String, send: CombinedLines.Choice)? {
     guard rule.kind == .object, rule.count == 2, let list = rule["list"]?.string, !list.isEmpty,
-      let send = rule["send"]?.string.flatMap(OrderPreparation.Combined.init(rawValue:))
+      let send = rule["send"]?.string.flatMap(CombinedLines.Choice.init(rawValue:))
     else {
       problems.report("needs «list», and «send» with parents or parts", at: "ferry.combined", rule)
       return nil

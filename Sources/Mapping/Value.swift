@@ -77,6 +77,8 @@ enum ValueError: Error, Equatable {
   case nothing(String)
   /// An empty text where a number is needed.
   case empty(String)
+  /// A field that is 0, of which a formula makes nothing.
+  case zero(String)
   case tooManyDigits(String)
   case unfit(String, wanted: String, kind: String)
   case divisionByZero(String)
@@ -92,6 +94,7 @@ enum ValueError: Error, Equatable {
   var sentence: String {
     switch self {
     case .nothing(let source), .empty(let source): "\(source) is empty"
+    case .zero(let source): "\(source) is 0, and the formula makes nothing of it"
     case .tooManyDigits(let source): "\(source) has more than 38 digits"
     case .unfit(let source, let wanted, let kind): "\(source) should be \(wanted) but is \(kind)"
     case .divisionByZero(let source): "\(source) is 0 and is divided by"
@@ -101,10 +104,27 @@ enum ValueError: Error, Equatable {
     }
   }
 
+  /// What would mend it; nil: what mends its kind.
+  var remedy: String? {
+    switch self {
+    case .unknown:
+      "An order is mapped without it: only the request for a list has it. Let the strategy read a field of the order, or "
+        + "CURRENT_TIME."
+    case .unanswered:
+      "See that the collection can be asked, and the question answered; as long as nobody knows what there is, no default "
+        + "steps in."
+    case .zero: Self.correction
+    default: nil
+    }
+  }
+
+  /// What mends a value that is there and that a formula makes nothing of.
+  static let correction = "Correct the value in OKKI, or say in the formula with IFNULL what holds then."
+
   var code: MappingFailure.Code {
     switch self {
     case .divisionByZero: .divisionByZero
-    case .nothing, .empty, .unknown: .fieldMissing
+    case .nothing, .empty, .zero, .unknown: .fieldMissing
     case .unanswered: .lookupFailed
     case .tooManyDigits, .unfit, .overflow, .invalid: .valueInvalid
     }

@@ -26,6 +26,9 @@ public struct BillRoute: Hashable, Sendable {
   public let stream: String
   /// Which of the order's bills it is. Nil from a strategy that never makes several.
   public let part: Part?
+  /// The streams that the order may have bills in beside this one: those of all strategies that took the same revision, and
+  /// those that the strategy may follow. Nil where nobody said, as in a message of an earlier program.
+  public let beside: [String]?
 
   /// One of several.
   public struct Part: Hashable, Sendable {
@@ -42,9 +45,10 @@ public struct BillRoute: Hashable, Sendable {
   }
 
   /// A route.
-  public init(strategy: String, stream: String, part: Part? = nil) {
+  public init(strategy: String, stream: String, part: Part? = nil, beside: [String]? = nil) {
     self.strategy = strategy
     self.stream = stream
     self.part = part
+    self.beside = beside
   }
 }

@@ -4,8 +4,9 @@ import Synchronization
 
 /// Remembers answers for a short time, so that the orders of a backlog do not ask for one customer again and again.
 ///
-/// What `find` returns is never older than its lifetime when it returns, but for what it asked just now. A missing record
-/// may arrive any moment and costs little to ask for, so it is not remembered; the outcome of a query by other
+/// What `find` returns is never older than its lifetime when it returns, but for what it asked just now: equalities in one go at
+/// the end, queries by other operators before, each of which is as old as the answering of all of them takes. A missing record may
+/// arrive any moment and costs little to ask for, so it is not remembered; the outcome of a query by other
 /// operators is, since it may have cost the reading of a collection.
 ///
 /// Memory is bounded by two generations: new answers go into the young one; when that is full it becomes the old one,
@@ -60,17 +61,21 @@ public final class CachedCollections: Collections {
       return remembered
     }
     let missing = Set(keys).subtracting(remembered.keys)
-    if missing.isEmpty { return keys.map { remembered[$0]?.answer ?? .nothing } }
-    var answers = try await ask(missing)
-    // While the others were asked for, what was remembered may have grown too old. Twice is enough: now all is new.
-    let asked = clock.now()
-    let stale = remembered.filter { $0.value.until <= asked }
-    for (key, entry) in remembered { answers[key] = entry.answer }
-    if !stale.isEmpty { answers.merge(try await ask(Set(stale.keys))) { $1 } }
+    var answers = remembered.mapValues(\.answer)
+    // Queries may read a whole collection, equalities are quick. So these come last, with what grew too old while others were
+    // asked for: no order is mapped with an old record because another one asked for much.
+    for isQuery in [true, false] {
+      let kind = { (key: LookupKey) in (key.filter != nil) == isQuery }
+      answers.merge(try await ask(missing.filter(kind))) { $1 }
+      let now = clock.now()
+      let stale = remembered.filter { $0.value.until <= now && kind($0.key) }
+      answers.merge(try await ask(Set(stale.keys))) { $1 }
+    }
     return keys.map { answers[$0] ?? .nothing }
   }
 
   private func ask(_ questions: Set<LookupKey>) async throws(LedgerFailure) -> [LookupKey: LookupAnswer] {
+    if questions.isEmpty { return [:] }
     let until = clock.now().advanced(by: lifetime)
     let stores = state.withLock(\.stores)
     let asked = Array(questions)

@@ -137,6 +137,7 @@ public struct LoadStage: Stage {
       work.id, revision: work.envelope.revision, object: work.bill.object, billNumber: work.bill.number,
       payloadHash: fingerprint(work.bill.body))
     request.parts = work.route.part?.count ?? 0
+    request.beside = work.route.beside
     request.strategy = work.route.strategy
     request.notes = NoteText.json(work.bill.notes)
     return request
@@ -154,6 +155,13 @@ public struct LoadStage: Stage {
     case .changedAfterWritten:
       .dead(
         Outcome.Burial(Reason(.changedAfterWritten, "\(work.id) changed in OKKI after its bill was written")))
+    case .writtenElsewhere(let stream):
+      .dead(
+        Outcome.Burial(
+          Reason(
+            .streamChanged,
+            "\(work.id) of \(work.route.strategy) would go to the stream \(work.route.stream), but K/3 holds, or may hold, "
+              + "the order's bill of the stream \(stream)")))
     case .new, .inDoubt: .dead(Outcome.Burial(Reason(.configuration, "a granted claim was not used")))
     }
   }

@@ -45,6 +45,8 @@ public enum ReasonCode: String, Sendable, CaseIterable {
   case conflict
   /// The order changed in OKKI after its bill was written.
   case changedAfterWritten = "changed_after_written"
+  /// The order went over to another stream after its bill was written in one.
+  case streamChanged = "stream_changed"
   // Infrastructure
   /// Another worker holds the order.
   case leaseBusy = "lease_busy"

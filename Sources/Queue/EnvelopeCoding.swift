@@ -64,6 +64,9 @@ struct EnvelopeCoding: Sendable {
       headers.append(AMQPHeader("ferry-part", .int(Int64(part.number))))
       headers.append(AMQPHeader("ferry-parts", .int(Int64(part.count))))
     }
+    if let beside = route.beside {
+      headers.append(AMQPHeader("ferry-beside", .string(beside.joined(separator: ","))))
+    }
     return headers
   }
 
@@ -174,7 +177,14 @@ struct EnvelopeCoding: Sendable {
       let count = try headers.int("ferry-parts", 1...Self.mostParts)
       part = BillRoute.Part(Int(try headers.int("ferry-part", 1...count)), of: Int(count))
     }
-    return BillRoute(strategy: try headers.string("ferry-strategy"), stream: stream, part: part)
+    var beside: [String]?
+    if headers.has("ferry-beside") {
+      beside = try headers.string("ferry-beside").split(separator: ",").map { String($0) }
+      guard beside?.allSatisfy(Self.isStream) == true else {
+        throw undecodable("the header ferry-beside names no streams")
+      }
+    }
+    return BillRoute(strategy: try headers.string("ferry-strategy"), stream: stream, part: part, beside: beside)
   }
 
   private static let mostParts: Int64 = 1_000

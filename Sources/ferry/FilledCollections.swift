@@ -26,12 +26,13 @@ enum FilledCollections {
   }
 
   /// Logs them once, as soon as PostgreSQL can be asked.
+  /// - Parameter filled: asks for the collections that hold a record.
   static func tell(
-    of asked: Set<String>, in collections: PostgresCollections, clock: PipelineClock, logger: Logger
+    of asked: Set<String>, filled: () async throws(LedgerFailure) -> [String], clock: PipelineClock, logger: Logger
   ) async {
     while !asked.isEmpty, !Task.isCancelled {
       do throws(LedgerFailure) {
-        for warning in warnings(asked: asked, filled: try await collections.names()) { logger.warning("\(warning)") }
+        for warning in warnings(asked: asked, filled: try await filled()) { logger.warning("\(warning)") }
         return
       } catch {
         // Whoever works on the ledger tells that it is away.

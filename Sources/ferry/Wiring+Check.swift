@@ -84,8 +84,16 @@ extension Wiring {
 
   private func checkDatabase() async -> Finding {
     do {
-      try await Migrator(try database(connections: 1)).check()
-      return Finding(subject: "PostgreSQL", problems: [])
+      let migrator = Migrator(try database(connections: 1))
+      try await migrator.check()
+      var problems: [SetupProblem] = []
+      if try await migrator.hasOlderRecords() {
+        problems.append(
+          SetupProblem(
+            "An older program has stored records whose inner fields lookups do not find.",
+            remedy: "Stop the older program, then run ferry migrate."))
+      }
+      return Finding(subject: "PostgreSQL", problems: problems)
     } catch {
       let remedy =
         if case .unavailable = error {

@@ -160,7 +160,8 @@ final class Wiring: Sendable {
         stage, database, partners: [.postgresql, .rabbitmq, .setup],
         shape: WorkerShape(batchSize: 128, concurrentBatches: 2)
       ).beside { [clock, logger] in
-        await FilledCollections.tell(of: names, in: collections, clock: clock, logger: logger)
+        let filled = { () async throws(LedgerFailure) in try await collections.names() }
+        await FilledCollections.tell(of: names, filled: filled, clock: clock, logger: logger)
       }
     case .load:
       let times = LoadTimes(

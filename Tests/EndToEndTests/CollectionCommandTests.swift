@@ -90,6 +90,49 @@ struct CollectionCommandTests {
     }
   }
 
+  @Test("ferry check tells of collections that nobody filled, until somebody has")
+  func check() async throws {
+    try await withSchema { folder in
+      let strategy = folder.appendingPathComponent("strategies/one")
+      try FileManager.default.createDirectory(at: strategy, withIntermediateDirectories: true)
+      _ = try file(
+        "target.json",
+        #"{"api":"/SO/Save","ferry":{"key":"Page1.FBillNo"},"request":[{"field":"Page1","type":"array","children":["#
+          + #"{"field":"FBillNo","value":"{order_no}"},"#
+          + #"{"field":"FUnit","value":"_findCollection find no from units where id={unit}"}]}]}"#, in: strategy)
+      _ = try file("source.json", #"{"api":"/v1/invoices/order/list"}"#, in: strategy)
+      let environment = settings.merging(["FERRY_STRATEGIES": folder.appendingPathComponent("strategies").path]) { $1 }
+      let (sentence, ok) = ("warning  collections: The collection «units» holds no record", "ok       collections")
+      let before = try Program("ferry", ["check"], environment: environment)
+      _ = await before.exit()
+      #expect(before.output.contains(sentence), "\(before.output)")
+      _ = try await ferry("collection", "put", "units", try file("units.json", #"[{"id":1,"no":"PCS"}]"#, in: folder))
+      let after = try Program("ferry", ["check"], environment: environment)
+      _ = await after.exit()
+      #expect(after.output.contains(ok) && !after.output.contains(sentence), "\(after.output)")
+    }
+  }
+
+  @Test("ferry check tells of records that an older program stored, until ferry migrate has run again")
+  func olderRecords() async throws {
+    try await withSchema { folder in
+      _ = try await ferry("collection", "put", "units", try file("units.json", #"[{"id":1,"no":"PCS"}]"#, in: folder))
+      let client = PostgresClient(PostgresOptions(url: try TestServers.postgres()))
+      _ = try await client.run(PostgresStatement("UPDATE \"e2e_\(word)\".collection_records SET layout = 1"))
+      await client.close()
+      let sentence = "PROBLEM  PostgreSQL: An older program has stored records"
+      for (command, isTold) in [("check", true), ("migrate", false), ("check", false)] {
+        let program = try Program(
+          "ferry", [command],
+          environment: settings.merging([
+            "FERRY_RABBITMQ_URL": "amqp://a:b@127.0.0.1:1/", "FERRY_RABBITMQ_MANAGEMENT_URL": "http://a:b@127.0.0.1:1",
+          ]) { $1 })
+        _ = await program.exit()
+        #expect(program.output.contains(sentence) == isTold, "\(command): \(program.output)")
+      }
+    }
+  }
+
   @Test("names, conditions and settings that cannot be used are told", arguments: [true, false])
   func wrong(isSet: Bool) async throws {
     for arguments in [

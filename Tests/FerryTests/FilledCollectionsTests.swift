@@ -1,3 +1,6 @@
+import Logging
+import Pipeline
+import PipelineTesting
 import Testing
 
 @testable import ferry
@@ -19,6 +22,49 @@ struct FilledCollectionsTests {
       ])
     #expect(
       told(["单位"]) == ["The collection «单位» \(nothing). No collection can have that name: correct the strategy."])
+  }
+
+  @Test("they are told in the log once, as soon as PostgreSQL can be asked, and never when it is not asked for any")
+  func told() async throws {
+    let (lines, sleeps, questions) = (Probe<String>(), Probe<Duration>(), Probe<Void>())
+    let clock = PipelineClock(now: { .now }, epochMilliseconds: { 0 }, sleep: { sleeps.report($0) })
+    func tell(_ asked: Set<String>) async {
+      await FilledCollections.tell(
+        of: asked,
+        filled: { () async throws(LedgerFailure) in
+          questions.report(())
+          if questions.events.count <= 2 { throw .unavailable("away") }
+          return ["materials"]
+        }, clock: clock, logger: recording(lines))
+    }
+    await tell([])
+    #expect(questions.events.isEmpty)
+    await tell(["units", "materials", "customers"])
+    #expect(questions.events.count == 3 && sleeps.events == [.seconds(5), .seconds(5)])
+    #expect(
+      lines.events == [
+        "warning The collection «units» holds no record, so its lookups find nothing. Fill it: ferry collection put units FILE."
+      ])
+  }
+
+  @Test("who waits for PostgreSQL to tell them stops when the program does")
+  func stopped() async throws {
+    let sleeps = Probe<Duration>()
+    let lines = Probe<String>()
+    let clock = PipelineClock(
+      now: { .now }, epochMilliseconds: { 0 },
+      sleep: { duration in
+        sleeps.report(duration)
+        // The program is told to stop during the second pause.
+        if sleeps.events.count == 2 { withUnsafeCurrentTask { task in task?.cancel() } }
+      })
+    let telling = Task {
+      await FilledCollections.tell(
+        of: ["units"], filled: { () async throws(LedgerFailure) in throw .unavailable("away") }, clock: clock,
+        logger: recording(lines))
+    }
+    await telling.value
+    #expect(sleeps.events.count == 2 && lines.events.isEmpty)
   }
 
   @Test(

@@ -72,7 +72,8 @@ struct ExpressionTests {
     // Alone it is an error: a price must not silently go missing.
     let failure = try failure("_function {a}/NULLIF({b},0)", #"{"a":5,"b":0}"#)
     #expect(failure.code == .fieldMissing)
-    #expect(failure.sentence == "what the formula makes of b is empty")
+    #expect(failure.sentence == "b is 0, and the formula makes nothing of it")
+    #expect(failure.remedy.hasPrefix("Correct the value in OKKI"))
   }
 
   @Test("a required field says which of its formula's fields is empty, or that the formula makes nothing of them")
@@ -82,6 +83,9 @@ struct ExpressionTests {
     }
     #expect(try sentence(#"{"day":""}"#) == "day is empty")
     #expect(try sentence(#"{"day":"1970-01-01"}"#) == "what the formula makes of day is empty")
+    let zero = try MappingTests.failure("_function NULLIF({n},0)", #"{"n":"0.00"}"#, #""is_required":true"#)
+    #expect(zero.sentence == "n is 0, and the formula makes nothing of it")
+    #expect(zero.remedy.hasPrefix("Correct the value in OKKI"))
   }
 
   @Test("IFNULL does not hide a text that is no number; of a division by zero it says what then, as in MySQL")

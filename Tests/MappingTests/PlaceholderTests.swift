@@ -58,7 +58,7 @@ struct PlaceholderTests {
   }
 
   @Test(
-    "date and datetime take dates, date-times and epoch seconds, in any case of their names",
+    "date and datetime take dates, date-times, compact ones, epoch seconds and milliseconds, in any case of their names",
     arguments: [
       ("{{x|date}}", #""2024-01-29 10:11:12""#, "2024-01-29"), ("{x|Date}", #""2024-01-29""#, "2024-01-29"),
       ("{{x|datetime}}", #""2024-01-29""#, "2024-01-29 00:00:00"),
@@ -66,6 +66,9 @@ struct PlaceholderTests {
       // 16:00:00 UTC is midnight in Beijing.
       ("{{x|date}}", "1706544000", "2024-01-30"), ("{{x|datetime}}", "1706543999", "2024-01-29 23:59:59"),
       ("{{x|date}}", #""1706543999""#, "2024-01-29"), ("on {{x|date}}.", "1706543999", "on 2024-01-29."),
+      ("{{x|datetime}}", "1706543999000", "2024-01-29 23:59:59"), ("{{x|date}}", #""1706544000999""#, "2024-01-30"),
+      ("{{x|date}}", "20240129", "2024-01-29"), ("{{x|datetime}}", #"" 20240129101112 ""#, "2024-01-29 10:11:12"),
+      ("{{x|timestamp}}", "20240129235959", "1706543999"), ("{{x|timestamp_ms}}", "1706543999123", "1706543999000"),
     ])
   func dates(value: String, x: String, expected: String) throws {
     #expect(try headText(value, #"{"x":\#(x)}"#) == expected)
@@ -74,7 +77,8 @@ struct PlaceholderTests {
   @Test(
     "what is no date is refused instead of being guessed at",
     arguments: [
-      "20240129", #""20240129""#, "1706543999000", "0", "-1", "1e400", "9223372036854775807", #""soon""#, "true",
+      "20240230", #""202401291011""#, "20240129241112", #""0000000000000""#, "99999999999999", "0", "-1",
+      "1e400", "9223372036854775807", #""soon""#, "true",
       #"["2024-01-29"]"#, #""2024-02-30""#, "1706543999.5",
     ])
   func noDates(x: String) throws {

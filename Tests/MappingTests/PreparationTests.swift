@@ -94,6 +94,51 @@ struct PreparationTests {
   }
 
   @Test(
+    "a part without its product's line, or a product without its parts, holds the order: it would be lost",
+    arguments: [
+      // No line of a product at all, and one that is another's.
+      ("parents", #"[{"no":"a"},{"no":"p","is_sub_product":1}]"#, ["lines[1]"]),
+      ("parents", #"[{"is_sub_product":"1"},{"no":"a"},{"is_sub_product":true}]"#, ["lines[0]", "lines[2]"]),
+      (
+        "parents",
+        #"[{"unique_id":7,"is_master_product":1},{"is_sub_product":1,"master_id":"7"},{"is_sub_product":1,"master_id":8}]"#,
+        ["lines[2]"]
+      ),
+      // The line says whose part it is: another line of the same product does not stand in.
+      (
+        "parents",
+        #"[{"unique_id":7,"product_id":5,"is_master_product":1},{"is_sub_product":1,"master_id":8,"combine_product_id":5}]"#,
+        ["lines[1]"]
+      ),
+      ("parents", #"[{"product_no":"S","is_master_product":1},{"is_sub_product":1,"combine_product_no":"S"}]"#, []),
+      ("parents", #"[{"product_id":5},{"is_sub_product":1,"master_id":0,"combine_product_id":"5"}]"#, []),
+      ("parents", #"[{"is_master_product":1},{"is_sub_product":1,"master_id":""}]"#, []),
+      ("parents", #"[{"lines_unique_id":7},{"lines_is_sub_product":1,"lines_master_id":7}]"#, []),
+      ("parts", #"[{"unique_id":7,"is_master_product":1},{"no":"a"}]"#, ["lines[0]"]),
+      (
+        "parts",
+        #"[{"unique_id":7,"is_master_product":1},{"is_sub_product":1,"master_id":7},{"unique_id":8,"is_master_product":1}]"#,
+        ["lines[2]"]
+      ),
+      ("parts", #"[{"is_master_product":1},{"is_sub_product":1}]"#, []),
+    ] as [(String, String, [String])])
+  func orphans(send: String, rows: String, lost: [String]) throws {
+    let strategy = try strategy(#""combined":{"list":"lines","send":"\#(send)"}"#)
+    let order = try parsed(#"{"lines":\#(rows)}"#)
+    do throws(MappingFailures) {
+      _ = try Mapper(strategy).selection(of: order)
+      #expect(lost.isEmpty, "the order is taken")
+    } catch {
+      #expect(error.failures.map { String($0.sentence.prefix { $0 != " " }) } == lost)
+      for failure in error.failures {
+        #expect(failure.code == .valueInvalid)
+        #expect(failure.sources == [send == "parents" ? "lines.is_sub_product" : "lines.is_master_product"])
+        #expect(failure.remedy.contains("«ferry.combined»"))
+      }
+    }
+  }
+
+  @Test(
     "rules that cannot be meant are told",
     arguments: [
       (#""combined":"parents""#, "ferry.combined"), (#""combined":{"list":"l","send":"all"}"#, "ferry.combined"),

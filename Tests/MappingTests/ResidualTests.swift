@@ -103,17 +103,28 @@ struct ResidualTests {
     #expect(try found(strategy(rule), order(("7000", "1000"))) == [])
   }
 
-  @Test("a line without one of the three has nothing to be compared; what is no number is told")
+  @Test("a line that has one of the three and lacks another cannot be checked: that is told, of each, with its place")
   func missing() throws {
     let line = [field("Q", "{{lines.q}}"), field("P", "{{lines.p}}"), field("A", "{{lines.a}}")].joined(separator: ",")
     let given = try MappingTests.strategy(array("R", "lines", line), rules: #""key":"N","residual":\#(Self.rule)"#)
-    for row in [#""q":1,"p":2"#, #""q":1,"a":5"#, #""p":1,"a":5"#, #""q":1,"p":"","a":5"#, #""q":1,"p":"  ","a":5"#] {
-      #expect(try found(given, #"{"lines":[{\#(row)}]}"#) == [], "\(row)")
+    for (row, lacking) in [
+      (#""q":1,"p":2"#, ["A"]), (#""q":1,"a":5"#, ["P"]), (#""p":1,"a":5"#, ["Q"]), (#""q":1,"p":"","a":5"#, ["P"]),
+      (#""q":1,"p":"  ","a":5"#, ["P"]), (#""a":"0""#, ["Q", "P"]), (#""q":1"#, ["P", "A"]),
+      // A line of text has nothing to be held against anything.
+      ("", []), (#""q":"","p":" ","a":null"#, []),
+    ] {
+      let expected = lacking.map { "field_missing R[0].\($0)" }
+      #expect(try found(given, #"{"lines":[{\#(row)}]}"#) == expected, "\(row)")
     }
+    let failure = try #require(try failures(given, #"{"lines":[{"q":1,"p":1,"a":1},{"q":1,"a":5}]}"#).first)
+    #expect(failure.description == "R[1].P: the line has no P, so P × Q cannot be held against A")
+    #expect(failure.remedy.hasPrefix("Fill what P is made of"))
     #expect(try found(given, #"{"lines":[{"q":1,"p":"free","a":5}]}"#) == ["value_invalid R[0].P"])
     let huge = String(repeating: "9", count: 30)
     #expect(try found(given, #"{"lines":[{"q":\#(huge),"p":\#(huge),"a":5}]}"#) == ["value_invalid R[0].P"])
     #expect(try found(given, #"{"lines":[]}"#) == [])
+    // Why a field has no value is told once, by the field.
+    #expect(try found(strategy(), order(("0", "5"))) == ["division_by_zero R[0].P"])
   }
 
   @Test("lines and their fields may lie within objects and arrays")
@@ -222,6 +233,31 @@ struct PlausibleTests {
     #expect(try codes(#""tolerance":0"#, [], rmb: "60") == ["amount_mismatch R.S"])
   }
 
+  @Test(
+    "a number beyond its bounds parks the order, in the bills that the rule is for",
+    arguments: [
+      (#""maximum":100"#, "100", "USD", nil), (#""maximum":100"#, "100.01", "USD", "R.S should be at most 100"),
+      (#""minimum":0"#, "-1", "USD", "R.S should be at least 0"), (#""minimum":0,"maximum":"0.5""#, "0.5", "USD", nil),
+      (#""minimum":1,"maximum":1,"when":{"C":"RMB"}"#, "7", "USD", nil),
+      (#""minimum":1,"maximum":1,"when":{"C":"RMB"}"#, "1.00", "RMB", nil),
+      (#""minimum":1,"maximum":1,"when":{"C":"RMB"}"#, "7", "RMB", "R.S should be 1 where C is RMB"),
+      (#""minimum":1,"maximum":1,"when":{"C":["CNY","RMB"]}"#, "7", "RMB", "R.S should be 1 where C is CNY or RMB"),
+      (#""minimum":2,"when":{"C":"RMB","N":"no-2"}"#, "1", "RMB", nil),
+      (#""maximum":100"#, "much", "USD", "R.S should be a number but is a text"), (#""maximum":100"#, "", "USD", nil),
+    ] as [(String, String, String, String?)])
+  func ranges(bounds: String, value: String, currency: String, sentence: String?) throws {
+    let fields = field("C", "{currency}") + "," + array("R", "lines", field("S", "{{lines.s}}"))
+    let strategy = try MappingTests.strategy(fields, rules: #""key":"N","plausible":[{"field":"R.S",\#(bounds)}]"#)
+    let found = try failures(strategy, #"{"currency":"\#(currency)","lines":[{"s":"1"},{"s":"\#(value)"}]}"#)
+      .filter { !$0.target.hasPrefix("R[0]") }
+    #expect(found.map(\.sentence) == (sentence.map { [$0] } ?? []))
+    for failure in found {
+      #expect(failure.code == .valueInvalid)
+      #expect(failure.target == "R[1].S")
+      #expect(failure.sources == ["lines.s"])
+    }
+  }
+
   @Test("where a field failed nothing is said of its sum")
   func derived() throws {
     let line = field("S", "{{lines.s}}", #""ferry":{"decimals":2}"#)
@@ -240,6 +276,14 @@ struct PlausibleTests {
       (#"{"sum":"R","source":"rmb","tolerance":1}"#, "ferry.plausible.sum"),
       (#"{"sum":"R.S","source":"amount_rnb","tolerance":1}"#, "ferry.plausible.source"),
       (#"{"sum":"R.S","source":"rmb","tolerance":1,"percent":1}"#, "ferry.plausible"),
+      (#"{"field":"R.S"}"#, "ferry.plausible"), (#"{"field":"R.S","minimum":"x"}"#, "ferry.plausible"),
+      (#"{"field":"R.S","minimum":2,"maximum":1}"#, "ferry.plausible"),
+      (#"{"field":"R.T","minimum":1}"#, "ferry.plausible.field"),
+      (#"{"field":"R.S","minimum":1,"sum":"R.S"}"#, "ferry.plausible"),
+      (#"{"field":"R.S","minimum":1,"when":{}}"#, "ferry.plausible.when"),
+      (#"{"field":"R.S","minimum":1,"when":"R"}"#, "ferry.plausible.when"),
+      (#"{"field":"R.S","minimum":1,"when":{"R.X":"a"}}"#, "ferry.plausible.when"),
+      (#"{"field":"R.S","minimum":1,"when":{"N":[]}}"#, "ferry.plausible.when.N"),
     ])
   func malformed(rule: String, path: String) {
     let target = #"""

@@ -115,7 +115,8 @@ struct SplittingTests {
       #","amounts":{"order":"amount","lines":"l","line":"a","additions":"extra","tolerance":0,"costs":"spread"},"#
       + #""combined":{"list":"l","send":"parents"}"#
     let strategy = try strategy(source: Self.flat, rows: array("R", nil, field("{{l_a}}")), own: own)
-    let order = #"{"no":"S1","amount":"12","extra":"2","l":[{"a":4},{"a":6},{"a":9,"is_sub_product":1}]}"#
+    let order =
+      #"{"no":"S1","amount":"12","extra":"2","l":[{"a":4},{"a":6,"is_master_product":1},{"a":9,"is_sub_product":1}]}"#
     let found = try bills(strategy, order).map { try parsed(text($0))["Data"]?["R"]?[0]?["X"]?.text ?? "" }
     #expect(found.map { ExactDecimal($0) } == [ExactDecimal("4.8"), ExactDecimal("7.2")], "\(found)")
   }

@@ -37,6 +37,19 @@ struct StrategySetTests {
     #expect(found?.problems.map(\.path) == ["ferry.exclusive"])
   }
 
+  @Test("a strategy names the streams that it follows; nothing else is taken for one")
+  func follows() throws {
+    #expect(try strategy("a", status: nil).follows.isEmpty)
+    #expect(try strategy("a", status: nil, own: #","follows":"SO""#).follows == ["SO"])
+    #expect(try strategy("a", status: nil, own: #","follows":["SO","b"]"#).follows == ["SO", "b"])
+    for names in ["true", "[]", #""""#, #"["SO",5]"#, #""a b""#] {
+      let found = #expect(throws: StrategyProblems.self) {
+        try strategy("a", status: nil, own: #","follows":\#(names)"#)
+      }
+      #expect(found?.problems.map(\.path) == ["ferry.follows"])
+    }
+  }
+
   @Test("conditions decide who takes an order; nobody is an answer")
   func conditions() throws {
     let one = try strategy("one", status: "1")

@@ -55,6 +55,7 @@ struct VariableTests {
     let found = try failure("{{\(name)}}", "{}")
     #expect(found.code == .fieldMissing)
     #expect(found.sentence == "\(name) is not known here")
+    #expect(found.remedy.hasPrefix("An order is mapped without it"))
   }
 
   @Test(
@@ -90,6 +91,9 @@ struct TypeTests {
     arguments: [
       ("datetime", #""2024-03-14""#, #""2024-03-14 00:00:00""#), ("DateTime", "1710403200", #""2024-03-14 16:00:00""#),
       ("long datetime", #""2024-03-14T16:00:00""#, #""2024-03-14 16:00:00""#),
+      ("datetime", "20240314160000", #""2024-03-14 16:00:00""#),
+      ("datetime", "1710403200999", #""2024-03-14 16:00:00""#),
+      ("datetime", #""20240314""#, #""2024-03-14 00:00:00""#), ("date", #""20240314160000""#, #""2024-03-14""#),
       ("date", #""2024-03-14 16:00:00""#, #""2024-03-14""#), ("Short-Date", "1710403200", #""2024-03-14""#),
       ("timestamp", #""2024-03-14 16:00:00""#, "1710403200"), ("second timestamp", "1710403200", "1710403200"),
       ("millisecond_timestamp", #""2024-03-14 16:00:00""#, "1710403200000"),
@@ -105,7 +109,7 @@ struct TypeTests {
     "a value that a time cannot hold is refused",
     arguments: ["datetime", "date", "timestamp", "timestamp_ms"])
   func unfit(type: String) throws {
-    for x in [#""soon""#, "20240314", "true", #""2024-02-30""#] {
+    for x in [#""soon""#, "20241314", "170654399900", "true", #""2024-02-30""#] {
       let found = try failure("{x}", #"{"x":\#(x)}"#, type: type)
       #expect(found.code == .valueInvalid)
       #expect(found.sentence.hasPrefix("x should be a date but is"))

@@ -92,7 +92,17 @@ public final class MemoryLedger: SyncLedger {
     _ request: ClaimRequest, now: ManualClock.Instant, due: ManualClock.Instant, _ keyLimit: Int,
     _ state: inout State
   ) -> ClaimAnswer {
-    if let answer = refusal(by: others(of: request, state), request, now) { return answer }
+    let own = state.rows[request.bill]
+    if let own, own.state == .written, own.revision == request.revision { return .duplicate }
+    let (others, elsewhere) = others(of: request, state)
+    let bills = ([own].compactMap { $0 } + others + elsewhere.map(\.row))
+    if bills.contains(where: { $0.revision > request.revision }) { return .stale }
+    if let answer = refusal(by: others, request, now) { return answer }
+    if own?.state == .written { return .changedAfterWritten }
+    if let answer = refusal(by: elsewhere.map(\.row).filter(\.mayBeWritten), now) {
+      let first = elsewhere.filter(\.row.mayBeWritten).map(\.stream).min() ?? ""
+      return answer == .changedAfterWritten ? .writtenElsewhere(stream: first) : answer
+    }
     guard var row = state.rows[request.bill] else {
       state.tokens += 1
       let key = Self.key(for: request, limit: keyLimit, taken: state.keys)
@@ -102,18 +112,16 @@ public final class MemoryLedger: SyncLedger {
         parts: request.parts)
       return .new(Claim(key: key, token: state.tokens))
     }
-    if row.revision > request.revision { return .stale }
     let wait = max(1, Int(now.duration(to: row.due).components.seconds))
     switch row.state {
-    case .written: return row.revision == request.revision ? .duplicate : .changedAfterWritten
     case .writing where row.due > now: return .busy(forSeconds: wait)
     case .inDoubt where row.due > now: return .tooEarly(forSeconds: wait)
-    case .writing:
-      row.doubt = true
-      // Whoever held it may have sent a Save.
-      row.absences = 0
-    case .inDoubt: row.doubt = true
-    case .clean, .parked: break
+      case .writing:
+        row.doubt = true
+        // Whoever held it may have sent a Save.
+        row.absences = 0
+      case .inDoubt: row.doubt = true
+      case .clean, .parked, .written: break
     }
     state.tokens += 1
     row.doubtfulRevision = row.doubt ? min(row.doubtfulRevision ?? row.revision, row.revision) : nil
@@ -128,21 +136,31 @@ public final class MemoryLedger: SyncLedger {
     return row.doubt ? .inDoubt(claim) : .new(claim)
   }
 
-  private static func others(of request: ClaimRequest, _ state: State) -> [Row] {
+  /// The order's other bills: those in its stream, and those in streams that this one may not stand beside.
+  private static func others(
+    of request: ClaimRequest, _ state: State
+  ) -> (beside: [Row], elsewhere: [(stream: String, row: Row)]) {
     let id = request.bill
-    return state.rows.filter { $0.key.orderID == id.orderID && $0.key.stream == id.stream && $0.key != id }.map(\.value)
+    let others = state.rows.filter { $0.key.orderID == id.orderID && $0.key != id }
+    let elsewhere = others.filter { other, _ in
+      guard let beside = request.beside, other.stream != id.stream else { return false }
+      return !beside.contains(other.stream)
+    }
+    return (others.filter { $0.key.stream == id.stream }.map(\.value), elsewhere.map { ($0.key.stream, $0.value) })
   }
 
-  /// What other bills of the order say: a newer revision, or an older one that is or may be in K/3.
+  /// What other bills of the stream say: an older revision that is or may be in K/3, or another cut.
   private static func refusal(
     by others: [Row], _ request: ClaimRequest, _ now: ManualClock.Instant
   ) -> ClaimAnswer? {
-    if others.contains(where: { $0.revision > request.revision }) { return .stale }
     let inTheWay = others.filter { row in
-      guard row.state != .clean, row.state != .parked || row.doubt else { return false }
       let oldest = row.state == .written ? row.revision : min(row.revision, row.doubtfulRevision ?? row.revision)
-      return oldest < request.revision || row.parts != request.parts
+      return row.mayBeWritten && (oldest < request.revision || row.parts != request.parts)
     }
+    return refusal(by: inTheWay, now)
+  }
+
+  private static func refusal(by inTheWay: [Row], _ now: ManualClock.Instant) -> ClaimAnswer? {
     func seconds(_ row: Row) -> Int { Int(now.duration(to: row.due).components.seconds) }
     if inTheWay.contains(where: { ![.writing, .inDoubt].contains($0.state) || seconds($0) <= -86_400 }) {
       return .changedAfterWritten
@@ -188,6 +206,8 @@ public final class MemoryLedger: SyncLedger {
 }
 
 extension MemoryLedger.Row {
+  fileprivate var mayBeWritten: Bool { state != .clean && (state != .parked || doubt) }
+
   /// False when the row is written and would not stay so.
   fileprivate mutating func apply(_ result: Settlement.Result, now: ManualClock.Instant) -> Bool {
     if case .written = result {} else if state == .written { return false }

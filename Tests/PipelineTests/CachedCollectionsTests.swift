@@ -1,6 +1,7 @@
 import JSON
 import Orders
 import PipelineTesting
+import Synchronization
 import Testing
 
 @testable import Pipeline
@@ -13,6 +14,13 @@ struct CachedCollectionsTests {
     let inner = MemoryCollections()
     let clock: ManualClock
     let delays = Probe<Duration>()
+    private let action = Mutex<@Sendable (Int) async -> Void>({ _ in })
+
+    /// Called with each question's number, from 0, when its answer stands and has not been given yet.
+    var whenAsked: @Sendable (Int) async -> Void {
+      get { action.withLock { $0 } }
+      set { action.withLock { $0 = newValue } }
+    }
 
     init(_ clock: ManualClock) { self.clock = clock }
 
@@ -20,6 +28,7 @@ struct CachedCollectionsTests {
       asked.report(keys.map { $0.conditions.first?.value ?? "?" }.sorted())
       let answers = try await inner.find(keys)
       let number = asked.events.count - 1
+      await whenAsked(number)
       if delays.events.indices.contains(number) { clock.advance(by: delays.events[number]) }
       return answers
     }
@@ -94,6 +103,38 @@ struct CachedCollectionsTests {
     try await put(2, "two", in: watched.inner)
     #expect(try await find(1, 2) == ["new", "two"])
     #expect(watched.asked.events == [["1"], ["2"], ["1"]])
+  }
+
+  /// A query that is answered by reading.
+  private let reading = LookupKey(
+    collection: "c", conditions: [], filter: .compare(field: "id", .greater, values: ["0"]))
+
+  @Test("a query that takes long makes no other answer of its batch old, whether that was remembered or not")
+  func slowQuery() async throws {
+    for id in 1...2 { try await put(id, "old", in: watched.inner) }
+    for delay in [0, 10, 0] { watched.delays.report(.seconds(delay)) }
+    #expect(try await find(1) == ["old"])
+    // Stored while the query reads.
+    watched.whenAsked = { [self] number in
+      if number == 1 { for id in 1...2 { try? await put(id, "new", in: watched.inner) } }
+    }
+    let answers = try await cached.find([key(1), key(2), reading])
+    #expect(answers.prefix(2).map { $0.record?.root["text"]?.string } == ["new", "new"])
+    #expect(answers[2].record != nil)
+    // As a query is remembered, it is asked for again once it is too old: before the quick ones too.
+    watched.whenAsked = { _ in }
+    clock.advance(by: .milliseconds(500))
+    _ = try await cached.find([reading, key(1), key(2)])
+    #expect(watched.asked.events.dropFirst() == [["?"], ["2"], ["1"], ["?"]])
+  }
+
+  @Test("what is stored during a question is seen at once, and the question's older answer is not remembered")
+  func storedMeanwhile() async throws {
+    try await put(1, "old", in: watched.inner)
+    watched.whenAsked = { [self] number in if number == 0 { try? await put(1, "new", in: cached) } }
+    #expect(try await find(1) == ["old"])
+    #expect(try await find(1) == ["new"])
+    #expect(watched.asked.events == [["1"], ["1"]])
   }
 
   @Test("an answer's lifetime begins when it is asked for, not when it comes")

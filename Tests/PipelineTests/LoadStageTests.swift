@@ -350,6 +350,30 @@ struct LoadStageTests {
     #expect(erp.saves == ["SO1"])
   }
 
+  @Test("an order that went over to another stream after its bill was written is held, unless the strategy follows")
+  func moved() async {
+    func bill(_ revision: Int64, _ stream: String, beside: [String]) -> Envelope {
+      var envelope = Envelope.bill(1, revision: revision)
+      if case .bill(let bill, _) = envelope.content {
+        envelope.content = .bill(bill, BillRoute(strategy: "s", stream: stream, beside: beside))
+      }
+      return envelope
+    }
+    #expect(await stage.handle([bill(1, "SO", beside: [])]) == [.done(.written)])
+    guard case .dead(let burial) = await stage.handle([bill(2, "apart", beside: ["other"])]).first else {
+      Issue.record("two bills of one order")
+      return
+    }
+    #expect(burial.reason.code == .streamChanged)
+    #expect(burial.reason.sentence.contains("the order's bill of the stream SO"), "\(burial.reason)")
+    #expect(erp.saves.count == 1)
+    guard case .done = await stage.handle([bill(3, "returns", beside: ["SO"])]).first else {
+      Issue.record("a return follows")
+      return
+    }
+    #expect(ledger.rows[BillID(OrderID(rawValue: 1), stream: "returns")]?.state == .written)
+  }
+
   @Test("without the ledger nothing reaches K/3")
   func ledgerAway() async {
     ledger.fail(.unavailable("connection refused"))

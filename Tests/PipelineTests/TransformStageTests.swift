@@ -9,7 +9,7 @@ import Testing
 struct TransformStageTests {
   private let collections = MemoryCollections()
 
-  private let route = BillRoute(strategy: "test", stream: "SO")
+  private let route = BillRoute(strategy: "test", stream: "SO", beside: [])
 
   private func stage(
     source: String = "{}", more: String = "", untaken: TransformStage.Untaken = .park
@@ -42,15 +42,20 @@ struct TransformStageTests {
     return TransformStage(strategies: strategies, collections: collections)
   }
 
-  private func bill(_ object: String, _ strategy: String) -> Envelope {
+  private func bill(_ object: String, _ strategy: String, beside: [String] = []) -> Envelope {
     let bill = Bill(object: object, number: "A", body: Array(#"{"Data":{"Page1":[{"FBillNo":"A"}]}}"#.utf8))
-    return Envelope.order(1).carrying(.bill(bill, BillRoute(strategy: strategy, stream: object)))
+    return Envelope.order(1).carrying(.bill(bill, BillRoute(strategy: strategy, stream: object, beside: beside)))
   }
 
-  @Test("an order that several strategies take becomes a bill of each")
+  @Test("an order that several strategies take becomes a bill of each, and each bill may stand beside the others")
   func several() async throws {
     let outcomes = try await returns().handle([.order(1, content: #"{"order_no":"A","status":9}"#)])
-    #expect(outcomes == [.forward([bill("Goods_Return_Notice", "returns"), bill("SO", "sales")])])
+    #expect(
+      outcomes == [
+        .forward([
+          bill("Goods_Return_Notice", "returns", beside: ["SO"]), bill("SO", "sales", beside: ["Goods_Return_Notice"]),
+        ])
+      ])
   }
 
   @Test("an exclusive strategy keeps its orders from the others")
@@ -59,6 +64,13 @@ struct TransformStageTests {
       .order(1, content: #"{"order_no":"A","status":9}"#), .order(1, content: #"{"order_no":"A","status":1}"#),
     ])
     #expect(outcomes == [.forward([bill("Goods_Return_Notice", "returns")]), .forward([bill("SO", "sales")])])
+  }
+
+  @Test("a strategy that follows streams may have its bills beside theirs, alone as with others")
+  func follows() async throws {
+    let outcomes = try await returns(#","exclusive":true,"follows":["SO","first"]"#)
+      .handle([.order(1, content: #"{"order_no":"A","status":9}"#)])
+    #expect(outcomes == [.forward([bill("Goods_Return_Notice", "returns", beside: ["SO", "first"])])])
   }
 
   @Test("an order that two strategies take into one stream is parked, and goes into none")

@@ -66,6 +66,20 @@ struct EnvelopeCodingTests {
     #expect(message(order.carrying(.bill(document, routes[1])), .bills).properties.messageID == "14000000000001-7-2")
   }
 
+  @Test("the streams that a bill may stand beside travel with it, none as none; older programs may read it")
+  func beside() throws {
+    for beside in [[], ["returns"], ["a.b", "c-d"]] {
+      let route = BillRoute(strategy: "s", stream: "SO", beside: beside)
+      let envelope = order.carrying(.bill(Bill(object: "SO", number: "N-1", body: Array("{}".utf8)), route))
+      var message = message(envelope, .bills)
+      #expect(read(message, .bills) == .success(envelope))
+      #expect(message.properties[header: "ferry-format"] == .int(1))
+      message.properties.headers.removeAll { $0.name == "ferry-beside" }
+      message.properties.headers.append(AMQPHeader("ferry-beside", .string(String(repeating: "x", count: 65))))
+      #expect(refusal(message, .bills) == "the header ferry-beside names no streams")
+    }
+  }
+
   @Test("a bill's notes travel with it; what is no list of notes holds up no bill")
   func notes() {
     let note = BillNote(.movedDate, place: "Page1.Fdate", "2024-01-31 → 2024-02-01")

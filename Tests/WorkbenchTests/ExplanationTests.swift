@@ -45,6 +45,34 @@ struct ExplanationTests {
   }
 
   @Test(
+    "a collection whose file is not in the folder is unknown, not empty: no default steps in, and the file is named")
+  func missingFile() throws {
+    let lookup = #"_findCollection find code from units where id={c}"#
+    let field = #"{"field":"X","value":"\#(lookup)","ferry":{"optional":true,"default":"S01"}}"#
+    var files = strategyFiles(field)
+    files["records/customers.json"] = "[]"
+    for (units, expected) in [(nil, nil), ("[]", "S01"), (#"[{"id":5,"code":"S05"}]"#, "S05")] as [(String?, String?)] {
+      files["records/units.json"] = units
+      try withFolder(files) { folder in
+        let explanation = try WorkStrategy(target: "\(folder)/s/target.json").explain(
+          parsed(#"{"order_no":"1","c":5}"#), collections: FileCollections(folder: "\(folder)/records"),
+          inputs: MappingInputs())
+        switch explanation.documents {
+        case .success(let documents):
+          let body = try JSONDocument(#require(documents.first)).root
+          #expect(body["Data"]?["Page1"]?[0]?["X"]?.text == expected)
+        case .failure(let failures):
+          #expect(expected == nil)
+          let failure = try #require(failures.failures.first)
+          #expect(failure.code == .lookupFailed)
+          #expect(failure.sentence.contains("/records has no file units.json"))
+          #expect(failure.remedy.hasPrefix("See that the collection can be asked"))
+        }
+      }
+    }
+  }
+
+  @Test(
     "a lookup tells its question and its record; a table what it made; a literal itself; nothing that it is left out")
   func forms() throws {
     let lookup = try account("_findCollection find code from customers where id={c}", #""c":"5""#)

@@ -57,6 +57,7 @@ struct ConnectionTarget: Sendable {
       ("idle_in_transaction_session_timeout", "\(options.callTimeoutMilliseconds)"),
       ("TimeZone", "UTC"), ("DateStyle", "ISO"), ("bytea_output", "hex"),
     ] + (options.searchPath.map { [("search_path", $0)] } ?? [])
+      + options.settings.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
   }
 
   /// What libpq says about a failed attempt. A server's own refusal is found by its SQLSTATE, which verbose texts hold.

@@ -100,6 +100,8 @@ public struct PostgresOptions: Sendable {
   public var callTimeoutMilliseconds = 40_000
   /// The schemas to search, as in `SET search_path`; nil: the role's own.
   public var searchPath: String?
+  /// Further settings of every connection, by their names, such as `jit`.
+  public var settings: [String: String] = [:]
   /// Connections, and statements at once; 1 ... 100.
   public var connections = 2
 
@@ -114,7 +116,8 @@ public struct PostgresOptions: Sendable {
     guard 0...86_400_000 ~= statementTimeoutMilliseconds, 0...86_400_000 ~= lockTimeoutMilliseconds,
       1...86_400_000 ~= callTimeoutMilliseconds
     else { return "a timeout is out of range" }
-    guard ![url, applicationName, searchPath ?? ""].contains(where: { $0.utf8.contains(0) }) else {
+    let further = settings.flatMap { [$0.key, $0.value] }
+    guard !([url, applicationName, searchPath ?? ""] + further).contains(where: { $0.utf8.contains(0) }) else {
       return "an option holds a NUL character"
     }
     return nil

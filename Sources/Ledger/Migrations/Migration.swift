@@ -8,9 +8,10 @@ struct Migration: Sendable {
   let name: String
   /// Its statements, run in one transaction, with the ledger's schema as the search path.
   let statements: [String]
-  /// What the program itself has to do to the data: run at the end of every migration, so that one that was cut off goes on.
-  var afterwards: (@Sendable (PostgresSession) async throws(PostgresFailure) -> Void)?
+  /// What the program itself has to do to the data: in small transactions of its own, repeatable. The step is recorded when it is
+  /// done, so its statements must be repeatable too. Run again at the end of every migration.
+  var work: (@Sendable (PostgresSession) async throws(PostgresFailure) -> Void)?
 }
 
 /// All steps, in order. They are Swift text, not resource files, so that the binary alone can migrate.
-let migrations: [Migration] = [v0001, v0002, v0003, v0004, v0005]
+let migrations: [Migration] = [v0001, v0002, v0003, v0004, v0005, v0006, v0007]

@@ -1,6 +1,7 @@
 import PostgreSQL
 
-/// Makes the index entries of records anew that an older program stored, in small steps.
+/// Makes the index entries of records anew that an older program stored, in small steps, each of which counts: one that is cut
+/// off leaves the rest to the next one.
 @Sendable func renewEntries(_ session: PostgresSession) async throws(PostgresFailure) {
   var last = (collection: "", id: "")
   while true {

@@ -24,6 +24,8 @@ public struct ClaimRequest: Sendable, Equatable {
   public var parts = 0
   /// The order may have several bills in this stream.
   public var isOneOfSeveral: Bool { parts > 0 }
+  /// See `BillRoute.beside`; nil: other streams are not looked at.
+  public var beside: [String]?
   /// The strategy that made the bill; kept for people.
   public var strategy = ""
   /// What the mapping noted of the bill, JSON; kept for people.
@@ -55,6 +57,8 @@ public enum ClaimAnswer: Sendable, Equatable {
   case stale
   /// An older revision is written: the order changed afterwards.
   case changedAfterWritten
+  /// The order's bill stands, or may stand, in another stream, beside which this one may not.
+  case writtenElsewhere(stream: String)
 }
 
 /// A claim that was granted.
@@ -115,7 +119,8 @@ public protocol SyncLedger: Sendable {
   ///
   /// No bill is granted beside another one of the same order and stream that has a newer revision (`stale`), or that is or
   /// may be in K/3 with an older one, or from another cut of the order (`changedAfterWritten`; `busy` and `tooEarly`
-  /// while that is being found out, for a day at most).
+  /// while that is being found out, for a day at most). The same holds of the order's bills in other streams, but for
+  /// those in `beside`; there a bill in the way is told as `writtenElsewhere`.
   /// - Parameter leaseSeconds: how long nobody else may take them.
   func claim(_ requests: [ClaimRequest], leaseSeconds: Int) async throws(LedgerFailure) -> [ClaimAnswer]
   /// Records outcomes; committed when it returns. One flag per settlement, in order: false when the claim's token is

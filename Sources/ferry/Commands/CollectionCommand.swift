@@ -2,6 +2,7 @@ import ArgumentParser
 import JSON
 import Ledger
 import Orders
+import Pipeline
 import Workbench
 
 struct CollectionCommand: AsyncParsableCommand {
@@ -16,15 +17,17 @@ struct CollectionPutCommand: AsyncParsableCommand {
     commandName: "put",
     abstract: "Puts the records of a file into a collection: all of them or none.",
     discussion: """
-      The file is a JSON array of objects, or an object per line; /dev/stdin reads a pipe. A record with a known id replaces the
-      former. Exit 0 when all is stored; 66 when the file cannot be used, 1 for anything else, and nothing is stored then.
+      The file is a JSON array of objects, or an object per line; /dev/stdin reads a pipe, as slow as it may be. A record with a \
+      known id replaces the former, unless that was stored after this command began. Exit 0 when all is stored; 66 when the file \
+      cannot be used, 1 for anything else, and nothing is stored then. Only customers is stored a thousand records at a time, \
+      since the poller stores there too: what failed half-way is said, and done by running the command again.
       """)
 
   @Argument(help: CollectionName.help) var name: String
   @Argument(help: "a JSON array of objects, or JSON lines") var file: String
   @Option(help: ArgumentHelp("the field that a record is known by; dots lead into objects", valueName: "field"))
   var id = "id"
-  @Flag(help: "remove the records that are not in the file") var replace = false
+  @Flag(help: "remove the records that are neither in the file nor stored since the command began") var replace = false
 
   func validate() throws { try CollectionName.check(name) }
 
@@ -50,7 +53,7 @@ struct CollectionPutCommand: AsyncParsableCommand {
     // Before the database is asked: a file without records is most likely a mistake of whoever wrote it.
     var batch = try records.batch()
     if batch.isEmpty { throw UnusableFile("\(file) holds no record") }
-    let fill = try await collections.filling(name)
+    let fill = try await collections.filling(name, name == Poller.customersCollection ? .inPortions : .atOnce)
     do {
       while !batch.isEmpty {
         try await fill.add(batch)
@@ -59,6 +62,7 @@ struct CollectionPutCommand: AsyncParsableCommand {
       return try await fill.finish(replaces: replace)
     } catch {
       await fill.abandon()
+      if await fill.isPartlyDone { Startup.complain("Part of \(file) is stored in \(name). Run the command again.") }
       throw error
     }
   }

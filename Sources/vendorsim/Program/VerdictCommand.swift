@@ -14,6 +14,11 @@ struct VerdictCommand: ParsableCommand {
     parsing: .upToNextOption, help: "Base URLs of the workers' admin ports, whose dead-letter counters are compared.")
   var worker: [String] = []
   @Flag(help: "Judge without any worker: parked orders are then not counted.") var withoutWorkers = false
+  @Flag(help: "A strategy cuts orders: an order's bills together must be the order, line by line.") var parts = false
+  @Option(help: "The object that orders in the status of returns become, such as Goods_Return_Notice.")
+  var returns: String?
+  @Option(parsing: .upToNextOption, help: "Objects that every order becomes beside its sales order.")
+  var beside: [String] = []
   @Flag(help: "One JSON object instead of a table.") var json = false
   @Option(help: "Judge again until it holds, or a book can be read, at most so many seconds.") var wait = 0
   @Option(help: "Judge nothing: end as soon as K/3 holds so many bills.") var waitBills: Int?
@@ -43,10 +48,18 @@ struct VerdictCommand: ParsableCommand {
     waitBills.map { verdict.billCount >= $0 } ?? verdict.holds
   }
 
+  private var rules: JudgeRules {
+    var rules = JudgeRules()
+    rules.allowsParts = parts
+    rules.returns = returns
+    rules.beside = beside
+    return rules
+  }
+
   /// A book that cannot be read may be that of a server which is still starting, so it has until the deadline too.
   private func judged(until deadline: ContinuousClock.Instant) throws -> Verdict {
     while true {
-      do { return try Verdict.reached(okki: okki, k3: k3, workers: worker) } catch {
+      do { return try Verdict.reached(okki: okki, k3: k3, workers: worker, rules: rules) } catch {
         guard ContinuousClock.now >= deadline else {
           usleep(200_000)
           continue

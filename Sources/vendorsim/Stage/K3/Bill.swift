@@ -53,6 +53,8 @@ struct Bill {
   /// 0 none, 4 started, 16 approved.
   var review = 0
   var checker = ""
+  /// How often its fields were changed by Update.
+  var updates = 0
 }
 
 /// All stored bills of one type.

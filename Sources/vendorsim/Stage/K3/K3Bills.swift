@@ -81,6 +81,7 @@ extension K3Site {
     let entry = lines.position("FEntryID2", anyCase: false) ?? 0
     let merges = !settings.updateReplacesLines
     orders.update(position) { bill in
+      bill.updates += 1
       for (field, value) in head.entries where Int(field) != figures.number { bill.header[Int(field)] = value }
       if merges {
         for row in rows {

@@ -93,33 +93,48 @@ extension K3Site {
       })
   }
 
-  /// The book: every stored bill in the order of its saving, page by page.
+  /// The book: every stored bill, page by page: orders as they were saved, then the other objects by name.
   private func billBook(_ query: Query) -> Reply {
     let bills = orders.bills
-    let from = min(max(0, query.whole("from") ?? 0), bills.count)
-    let to = min(bills.count, from + min(max(1, query.whole("count") ?? 1_000), 5_000))
+    let beside = others.sorted { $0.key < $1.key }.flatMap { object, bills in bills.map { (object, $0) } }
+    let total = bills.count + beside.count
+    let from = min(max(0, query.whole("from") ?? 0), total)
+    let to = min(total, from + min(max(1, query.whole("count") ?? 1_000), 5_000))
     return Reply(
       jsonObject(reserving: 1_400 * (to - from + 1)) { writer in
-        writer.member("total", bills.count)
+        writer.member("total", total)
         writer.member("from", from)
-        writer.member("stored", orders.count)
+        writer.member("stored", orders.count + beside.count)
         writer.member("saves", saves)
         writer.member("refused_duplicates", refusedDuplicates)
         writer.member(
           "bills",
           array: { list in
-            for case let bill? in bills[from..<to] { list.object { write(bill, &$0) } }
+            for case let bill? in bills[min(from, bills.count)..<min(to, bills.count)] {
+              list.object { write(bill, &$0) }
+            }
+            for (object, bill) in beside[max(0, from - bills.count)..<max(0, to - bills.count)] {
+              list.object { row in
+                row.member("object", object)
+                write(bill.key, bill.facts(settings), &row)
+              }
+            }
           })
       })
   }
 
   private func write(_ bill: Bill, _ writer: inout JSONWriter) {
     let tally = tallies[bill.key] ?? Tally()
-    writer.member("key", bill.key)
+    writer.member("object", "SO")
     writer.member("saves", tally.saves)
     writer.member("refused", tally.refused)
+    writer.member("updates", bill.updates)
     writer.member("status", bill.status)
-    let facts = figures.facts(bill)
+    write(bill.key, figures.facts(bill), &writer)
+  }
+
+  private func write(_ key: String, _ facts: BillFacts, _ writer: inout JSONWriter) {
+    writer.member("key", key)
     writer.member("bill", object: { facts.write(into: &$0) })
     var total = ExactDecimal.zero
     for line in facts.lines { total = (try? total.adding(line.total)) ?? total }

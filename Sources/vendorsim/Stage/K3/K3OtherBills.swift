@@ -3,10 +3,40 @@ import JSON
 /// A bill of a kind that is kept as it came.
 struct OtherBill {
   let number: String
+  /// The number that the Save asked for.
+  let key: String
   let internalID: Int
   let savedAtMilliseconds: Int
   /// Its `Data`.
   let data: JSONValue
+}
+
+extension OtherBill {
+  /// What of it the books show; a field that was not sent is empty or 0. Deliveries have their own names for some.
+  func facts(_ settings: K3Settings) -> BillFacts {
+    let page = { (name: String) in BillReader.member(data, name, settings) }
+    let text = { (row: JSONValue?, names: [String]) -> String in
+      for name in names {
+        guard let field = row.flatMap({ BillReader.member($0, name, settings) }) else { continue }
+        return (field.kind == .object ? BillReader.member(field, "FNumber", settings)?.text : field.text) ?? ""
+      }
+      return ""
+    }
+    let figure = { (row: JSONValue, names: [String]) in ExactDecimal(text(row, names)) ?? .zero }
+    let head = page("Page1")?[0]
+    let lines = page("Page2").map { Array($0.elements) } ?? []
+    return BillFacts(
+      number: number, customer: text(head, ["FCustID", "FSupplyID"]), currency: text(head, ["FCurrencyID"]),
+      rate: ExactDecimal(text(head, ["FExchangeRate"])) ?? .zero,
+      lines: lines.map { row in
+        BillLine(
+          material: text(row, ["FItemID"]), unit: text(row, ["FUnitID"]), quantity: figure(row, ["Fauxqty"]),
+          taxPrice: figure(row, ["FAuxTaxPrice", "FConsignPrice"]), price: figure(row, ["Fauxprice"]),
+          taxRate: figure(row, ["FCess"]), total: figure(row, ["FAllAmount", "FConsignAmount"]),
+          net: figure(row, ["Famount"]), tax: figure(row, ["FTaxAmt"]), standardTotal: figure(row, ["FAllStdAmount"]),
+          delivery: String(text(row, ["FDate1"]).prefix(10)))
+      })
+  }
 }
 
 /// Sales deliveries and return notices (A.11): no field is judged, but numbers are kept apart as those of orders are, and a
@@ -30,7 +60,8 @@ extension K3Site {
     let data = try BillReader.data(root, settings: settings)
     guard let page = BillReader.member(data, "Page1", settings)?[0] else { throw .badParameters }
     let kept = others[call.object] ?? []
-    var number = BillReader.member(page, "FBillNo", settings)?.text ?? ""
+    let asked = BillReader.member(page, "FBillNo", settings)?.text ?? ""
+    var number = asked
     if kept.contains(where: { $0.number.lowercased() == number.lowercased() }) {
       switch settings.duplicates {
       case .reject: throw .data("单据编号[\(number)]已存在")
@@ -40,7 +71,7 @@ extension K3Site {
     }
     if number.isEmpty { number = "\(call.object == "Sales_Delivery" ? "XOUT" : "RETN")\(padded(kept.count + 1, 6))" }
     let bill = OtherBill(
-      number: number, internalID: kept.count + 1, savedAtMilliseconds: stage.clock.milliseconds, data: data)
+      number: number, key: asked, internalID: kept.count + 1, savedAtMilliseconds: stage.clock.milliseconds, data: data)
     others[call.object, default: []].append(bill)
     call.wrote = true
     return success { writer in

@@ -144,5 +144,15 @@ extension OKKISite {
     case .removed:
       writer.member("fate", "removed")
     }
+    if order.status == Self.returned { writer.member("returned", true) }
+    if order.earlierTexts.isEmpty { return }
+    writer.member(
+      "earlier",
+      array: { list in
+        for text in order.earlierTexts {
+          guard let shown = try? JSONDocument(text), case .load(let facts) = rules.fate(shown.root) else { continue }
+          list.object { facts.write(into: &$0) }
+        }
+      })
   }
 }

@@ -36,6 +36,13 @@ final class OrderStore {
   func edit(_ position: Int, _ change: (inout SalesOrder) -> Void) {
     let before = orders[position]
     change(&orders[position])
+    // A bill may have come of what somebody was shown.
+    if let shown = before.infoText {
+      orders[position].earlierTexts.append(shown)
+      if orders[position].earlierTexts.count > SalesOrder.mostEarlierTexts {
+        orders[position].earlierTexts.removeFirst()
+      }
+    }
     orders[position].infoText = nil
     orders[position].listText = nil
     let after = orders[position]

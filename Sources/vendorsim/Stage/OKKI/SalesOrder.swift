@@ -49,6 +49,10 @@ struct SalesOrder {
   /// Bytes of its two shows, made when first asked for.
   var infoText: [UInt8]?
   var listText: [UInt8]?
+  /// What order/info showed before it was changed, the newest last; the last few.
+  var earlierTexts: [[UInt8]] = []
+
+  static let mostEarlierTexts = 16
 }
 
 /// A number and how OKKI happens to show it: `100`, `"100"`, `100.00`.

@@ -5,6 +5,10 @@ struct BookedOrder {
   var id: Int64
   var number: String
   var fate: Fate
+  /// It is in the site's status of returned goods.
+  var isReturned = false
+  /// What its earlier contents, as OKKI showed them, would have become; the newest last.
+  var earlier: [BillFacts] = []
 }
 
 /// A bill of K/3's book.
@@ -12,6 +16,10 @@ struct BookedBill {
   /// The external key as the Save carried it.
   var key: String
   var facts: BillFacts
+  /// K/3's object.
+  var object = "SO"
+  /// How often it was changed after its Save.
+  var updates = 0
 }
 
 /// Everything that the judge compares.
@@ -36,7 +44,10 @@ struct Books {
         guard let key = row["key"]?.string, let facts = row["bill"].flatMap({ BillFacts($0) }) else {
           throw LinkFailure("K/3's book has an entry that is not a bill")
         }
-        books.bills.append(BookedBill(key: key, facts: facts))
+        books.bills.append(
+          BookedBill(
+            key: key, facts: facts, object: row["object"]?.string ?? "SO",
+            updates: row["updates"]?.int64.map { Int($0) } ?? 0))
       }
     }
     if !workers.isEmpty {
@@ -74,19 +85,21 @@ struct Books {
     guard let id = row["id"]?.int64, let number = row["number"]?.string else {
       throw LinkFailure("OKKI's book has an entry that is not an order")
     }
-    switch row["fate"]?.string {
-    case "load":
-      if let facts = row["bill"].flatMap({ BillFacts($0) }) {
-        return BookedOrder(id: id, number: number, fate: .load(facts))
-      }
-    case "park":
-      if let reason = row["reason"]?.string.flatMap({ ParkReason(rawValue: $0) }) {
-        return BookedOrder(id: id, number: number, fate: .park(reason))
-      }
-    case "removed": return BookedOrder(id: id, number: number, fate: .removed)
-    default: break
+    guard let fate = fate(row) else {
+      throw LinkFailure("OKKI's book does not say what must come of order \(number)")
     }
-    throw LinkFailure("OKKI's book does not say what must come of order \(number)")
+    return BookedOrder(
+      id: id, number: number, fate: fate, isReturned: row["returned"]?.bool ?? false,
+      earlier: row["earlier"].map { $0.elements.compactMap { BillFacts($0) } } ?? [])
+  }
+
+  private static func fate(_ row: JSONValue) -> Fate? {
+    switch row["fate"]?.string {
+    case "load": row["bill"].flatMap { BillFacts($0) }.map { .load($0) }
+    case "park": row["reason"]?.string.flatMap { ParkReason(rawValue: $0) }.map { .park($0) }
+    case "removed": .removed
+    default: nil
+    }
   }
 }
 

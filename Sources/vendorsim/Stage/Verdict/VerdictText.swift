@@ -6,9 +6,12 @@ extension Verdict {
   ///   - okki: base URL of the simulated OKKI.
   ///   - k3: base URL of the simulated K/3.
   ///   - workers: base URLs of Ferry's admin ports; with none, parked orders are not counted.
+  ///   - rules: what Ferry's strategies make of an order.
   /// - Throws: an error with one sentence when a book cannot be read.
-  public static func reached(okki: String, k3: String, workers: [String]) throws -> Verdict {
-    Judge.judge(try Books.read(okki: okki, k3: k3, workers: workers))
+  public static func reached(
+    okki: String, k3: String, workers: [String], rules: JudgeRules = JudgeRules()
+  ) throws -> Verdict {
+    Judge.judge(try Books.read(okki: okki, k3: k3, workers: workers), rules)
   }
 
   /// The verdict as a table for people; its last line is `VERDICT: holds` or `VERDICT: broken`.
@@ -19,6 +22,9 @@ extension Verdict {
       ("  missing", count(.missing)),
       ("  there more than once", count(.duplicate)),
       ("  there with wrong figures", count(.differs)),
+      ("  there in bills of different revisions", count(.mixed)),
+      ("  changed back to an earlier revision", count(.overtaken)),
+      ("  there as an earlier revision", "\(outdated)"),
       ("orders that cannot be mapped", "\(toPark)"),
       ("  absent from K/3", "\(absent)"),
     ]
@@ -28,6 +34,9 @@ extension Verdict {
     }
     if removed > 0 { rows.append(("orders deleted in OKKI", "\(removed)")) }
     rows.append(("bills in K/3", "\(bills)"))
+    for (object, count) in objects.sorted(by: { $0.key < $1.key }) where objects.count > 1 {
+      rows.append(("  \(object)", "\(count)"))
+    }
     rows.append(("  that no order stands behind", count(.phantom)))
     rows.append(("Saves that K/3 judged", "\(saves) (\(refusedDuplicates) refused as duplicates)"))
     let width = (rows.map(\.0.count).max() ?? 0) + 2
@@ -48,7 +57,9 @@ extension Verdict {
       writer.member("to_park", toPark)
       writer.member("absent", absent)
       writer.member("removed", removed)
+      writer.member("outdated", outdated)
       writer.member("bills", bills)
+      writer.member("objects", counts: objects)
       writer.member("saves", saves)
       writer.member("refused_duplicates", refusedDuplicates)
       writer.member("differences", counts: counts)
