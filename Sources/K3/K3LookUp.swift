@@ -29,6 +29,16 @@ extension K3BillDestination {
     return answers.map { $0 ?? .unavailable(Reason(.k3Unavailable, "K/3 gave no answer")) }
   }
 
+  /// Asks for a number that no bill has. Whatever K/3 says to it in its own words shows that it is there: whether it lets us
+  /// do what we want, a bill finds out.
+  public func isAnswering() async -> Bool {
+    guard let filter = K3Filter.equals("FBillNo", "ferry-probe") else { return false }
+    guard let reply = try? await client.post([K3Client.Call("SO/GetList", K3Question.list(filter: filter))]).first,
+      case .answer(let answer) = reply
+    else { return false }
+    return answer.isGood || client.options.messages.kind(of: answer.refusal, isFresh: true) != .busy
+  }
+
   /// Fills in the answers of those bills that are there: they have none yet.
   private func compare(_ bills: [KeyedBill], _ answers: inout [LookUpAnswer?]) async {
     let there = answers.indices.filter { answers[$0] == nil }

@@ -54,6 +54,9 @@ public struct LoadStage: Stage {
   /// is repeated: a Save may be done after its client has given up, and be shown later still.
   private static let absencesBeforeRepeat = 2
 
+  /// K/3 is asked itself, so that a long outage does not send one bill after the other round the delay queues.
+  public func answers(_ partner: Partner) async -> Bool? { partner == .k3 ? await destination.isAnswering() : nil }
+
   /// One message's way through the steps.
   fileprivate struct Work {
     let index: Int

@@ -63,4 +63,12 @@ public protocol Stage: Sendable {
   var name: StageName { get }
   /// One outcome per envelope, in order.
   func handle(_ batch: [Envelope]) async -> [Outcome]
+  /// Asks a partner that was away whether it answers again, without a message at stake.
+  /// - Returns: nil where only a message can tell.
+  func answers(_ partner: Partner) async -> Bool?
+}
+
+extension Stage {
+  /// Only a message can tell, unless the stage knows better.
+  public func answers(_ partner: Partner) async -> Bool? { nil }
 }

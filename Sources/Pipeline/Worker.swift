@@ -78,11 +78,13 @@ public final class Worker: Service {
           running -= 1
           continue
         }
-        // Nothing runs any more: after the wait one batch goes alone, and its answer decides. One that says nothing of
-        // the partner is followed by the next at once.
+        // Nothing runs any more: after the wait the partner is asked itself where it can be, and then one batch goes alone,
+        // and its answer decides. One that says nothing of the partner is followed by the next at once.
         let isProbe = pause.isOn
         if isProbe, !pause.looksForWork {
           await waitOutOutage()
+          if Task.isCancelled || Task.isShuttingDownGracefully || inbox.isStopped { break }
+          if let partner = pause.reason?.partner, await stage.answers(partner) == false { continue }
           pause.lookForWork()
         }
         let batch = await inbox.next(max: shape.batchSize)

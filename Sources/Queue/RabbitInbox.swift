@@ -34,6 +34,9 @@ public final class RabbitInbox: Inbox {
   /// Whether it is connected and consuming.
   public var isReady: Bool { standing == .ready }
 
+  /// Whether it takes no more.
+  public var isStopped: Bool { session.isRetired }
+
   /// The same, with what keeps it from consuming.
   public var standing: QueueStanding { session.isRetired ? .notConnected : session.standing }
 

@@ -35,6 +35,7 @@ public struct BillDestinationContract {
   public func check() async throws {
     #expect(await destination.save([]).isEmpty)
     #expect(await destination.lookUp([]).isEmpty)
+    #expect(await destination.isAnswering())
     onlyBillsPass()
     try await savedOnceAndFound()
     try await manyKeepTheirOrder()

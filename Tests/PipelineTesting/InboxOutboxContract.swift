@@ -139,7 +139,9 @@ private let endCases: [ContractCase<InboxOutboxSubject>] = [
   ContractCase("a stop ends a waiting next with nothing, and all later ones") { subject async throws in
     let inbox = subject.inbox(.transform)
     async let waiting = inbox.next(max: 10)
+    #expect(!inbox.isStopped)
     await inbox.stop()
+    #expect(inbox.isStopped)
     #expect(await waiting.isEmpty)
     await subject.publish([order(1)])
     #expect(await inbox.next(max: 10).isEmpty)

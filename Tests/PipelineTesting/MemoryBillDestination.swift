@@ -40,6 +40,9 @@ public final class MemoryBillDestination: BillDestination {
     state.withLock { $0.lookUpAnswers[key, default: []].append(answer) }
   }
 
+  /// Whether it answers questions.
+  public func isAnswering() async -> Bool { true }
+
   /// Puts a bill there that is not ours.
   public func plant(_ body: [UInt8], key: String) {
     state.withLock { $0.bills[key] = (WrittenBill(number: key, internalID: nil), body) }

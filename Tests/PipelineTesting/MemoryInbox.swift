@@ -20,7 +20,10 @@ public final class MemoryInbox: Inbox {
   }
 
   /// Whether it has not been stopped.
-  public var isReady: Bool { !state.withLock(\.isStopped) }
+  public var isReady: Bool { !isStopped }
+
+  /// Whether it takes no more.
+  public var isStopped: Bool { state.withLock(\.isStopped) }
 
   /// Messages lent and not acknowledged.
   public var lentCount: Int { state.withLock(\.lent.count) }

@@ -116,12 +116,12 @@ public final class MemoryLedger: SyncLedger {
     switch row.state {
     case .writing where row.due > now: return .busy(forSeconds: wait)
     case .inDoubt where row.due > now: return .tooEarly(forSeconds: wait)
-      case .writing:
-        row.doubt = true
-        // Whoever held it may have sent a Save.
-        row.absences = 0
-      case .inDoubt: row.doubt = true
-      case .clean, .parked, .written: break
+    case .writing:
+      row.doubt = true
+      // Whoever held it may have sent a Save.
+      row.absences = 0
+    case .inDoubt: row.doubt = true
+    case .clean, .parked, .written: break
     }
     state.tokens += 1
     row.doubtfulRevision = row.doubt ? min(row.doubtfulRevision ?? row.revision, row.revision) : nil

@@ -47,6 +47,8 @@ func ended<Failure: Error>(_ running: Task<Void, Failure>) async throws {
 final class ScriptedStage: Stage {
   let name: StageName
   let batches = Probe<[Envelope]>()
+  /// What a partner that is asked itself says.
+  let isAnswering = Mutex<Bool?>(nil)
   private let answer: @Sendable (Envelope) -> Outcome
 
   init(_ name: StageName = .transform, _ answer: @escaping @Sendable (Envelope) -> Outcome) {
@@ -58,6 +60,8 @@ final class ScriptedStage: Stage {
     batches.report(batch)
     return batch.map(answer)
   }
+
+  func answers(_ partner: Partner) async -> Bool? { partner == .k3 ? isAnswering.withLock { $0 } : nil }
 }
 
 /// A stage whose partner is away for the first batches: as many as go out at once, then so many probes.
@@ -127,6 +131,7 @@ final class WatchedInbox: Inbox {
   init(_ inner: MemoryInbox) { self.inner = inner }
 
   var isReady: Bool { inner.isReady }
+  var isStopped: Bool { inner.isStopped }
   func next(max: Int) async -> [Delivery] {
     asked.report(max)
     return await inner.next(max: max)

@@ -202,6 +202,44 @@ struct WorkerTests {
     #expect(seconds == [1, 2, 4, 8, 16] + Array(repeating: 30, count: 36))
   }
 
+  @Test("while K/3 is away it is asked itself, and no message goes round")
+  func askedItself() async throws {
+    let pauses = Probe<Duration>()
+    let stage = ScriptedStage(.load) { envelope in
+      envelope.orderID.rawValue == 1 ? .outage(Reason(.k3Unavailable, "K/3 is away")) : .done(.duplicate)
+    }
+    stage.isAnswering.withLock { $0 = false }
+    let clock = PipelineClock(now: { .now }, epochMilliseconds: { 1 }) { wait in
+      pauses.report(wait)
+      if pauses.events.count == 40 { stage.isAnswering.withLock { $0 = true } }
+    }
+    await enqueue(1, 2, 3)
+    let worker = worker(stage, inner, shape: WorkerShape(batchSize: 1, concurrentBatches: 1), clock: clock)
+    let running = Task { await worker.run() }
+    try await inbox.acknowledged.wait { $0.joined().count == 3 }
+    await inbox.stop()
+    try await ended(running)
+    // One message met the outage; the pauses grow until K/3 answers, and then the next ones go at once.
+    #expect(stage.batches.events.map { $0.map(\.orderID.rawValue) } == [[1], [2], [3]])
+    #expect(pauses.events.map(\.components.seconds) == [1, 2, 4, 8, 16] + Array(repeating: 30, count: 35))
+  }
+
+  @Test("a stop during an outage ends the worker, though the partner never answers")
+  func stoppedWhileAway() async throws {
+    let stage = ScriptedStage(.load) { _ in .outage(Reason(.k3Unavailable, "K/3 is away")) }
+    stage.isAnswering.withLock { $0 = false }
+    let pauses = Probe<Duration>()
+    let stopping = inbox
+    let clock = PipelineClock(now: { .now }, epochMilliseconds: { 1 }) { wait in
+      pauses.report(wait)
+      if pauses.events.count == 5 { await stopping.stop() }
+    }
+    await enqueue(1, 2)
+    let running = Task { await worker(stage, inner, clock: clock).run() }
+    try await ended(running)
+    #expect(stage.batches.events.count == 1 && pauses.events.count == 5)
+  }
+
   @Test("a batch of doubts alone begins a pause, one with an answer among them does not", arguments: [1, 2])
   func doubts(batchSize: Int) async throws {
     let doubt = Reason(.inDoubt, "K/3 did not answer")

@@ -22,8 +22,8 @@ final class History: @unchecked Sendable {
   private static let times = LoadTimes(leaseSeconds: 240, saveSeconds: 60, marginSeconds: 10, visibleSeconds: 60)
   private static let policy = RetryPolicy(ladder: [10, 60, 600, 3_600], maxAttempts: 8)
   private static let patience: Int64 = 48 * 3_600_000
-  /// While K/3 is away for two hours each loader probes with a message every 30 s; more is a circle without an end.
-  private static let mostDeliveries = 5_000
+  /// Most times that one message is handed out: K/3 that is away is asked itself, so more is a circle without an end.
+  private static let mostDeliveries = 500
 
   private let seed: UInt64
   private let strategies: StrategySet

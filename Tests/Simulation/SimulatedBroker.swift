@@ -186,7 +186,7 @@ final class SimulatedInbox: Inbox, @unchecked Sendable {
   private let broker: SimulatedBroker
   private let stage: StageName
   private var session: SimulatedBroker.Session?
-  private var isStopped = false
+  private(set) var isStopped = false
 
   init(_ host: Host, _ broker: SimulatedBroker, _ stage: StageName) {
     self.host = host

@@ -129,6 +129,10 @@ final class SimulatedDestination: BillDestination, @unchecked Sendable {
     }
   }
 
+  func isAnswering() async -> Bool {
+    if case .answer = await host.call(k3.server, timeout: 10_000, {}) { true } else { false }
+  }
+
   func lookUp(_ bills: [KeyedBill]) async -> [LookUpAnswer] { await each(bills) { await self.lookUp($0) } }
 
   private func lookUp(_ bill: KeyedBill) async -> LookUpAnswer {

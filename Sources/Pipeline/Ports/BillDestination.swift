@@ -70,4 +70,6 @@ public protocol BillDestination: Sendable {
   func save(_ bills: [KeyedBill]) async -> [SaveAnswer]
   /// Asks what is held under each bill's key. One answer per bill, in order.
   func lookUp(_ bills: [KeyedBill]) async -> [LookUpAnswer]
+  /// Whether K/3 answers at all, by a question that changes nothing. A refusal is an answer.
+  func isAnswering() async -> Bool
 }

@@ -44,6 +44,8 @@ public protocol Inbox: Sendable {
   func stop() async
   /// Sends the acknowledgements that are due and gives everything else back.
   func close() async
+  /// Whether `stop()` was called.
+  var isStopped: Bool { get }
   /// Whether it is connected and consuming.
   var isReady: Bool { get }
 }

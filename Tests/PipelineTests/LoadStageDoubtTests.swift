@@ -1,0 +1,96 @@
+import Mapping
+import Orders
+import Pipeline
+import PipelineTesting
+import Testing
+
+/// What the loader does about a Save whose answer never came.
+extension LoadStageTests {
+  /// A bill whose Save had no clear answer, and which one look-up did not find; the second one is due.
+  private func onceAbsent() async {
+    erp.next(.answer(.uncertain(Reason(.inDoubt, "reset"))), key: "SO1")
+    _ = await stage.handle([.bill(1)])
+    ledger.makeDue(OrderID(rawValue: 1))
+    guard case .later(let reason, 30) = await stage.handle([.bill(1)]).first else {
+      Issue.record("one look-up that finds nothing is no proof")
+      return
+    }
+    #expect(reason.code == .lookUpPending)
+    #expect(row(1)?.state == .inDoubt)
+    guard case .later = await stage.handle([.bill(1)]).first else {
+      Issue.record("the second look-up must be spaced from the first")
+      return
+    }
+    #expect(erp.lookUps == ["SO1"])
+    #expect(erp.saves == ["SO1"])
+    ledger.makeDue(OrderID(rawValue: 1))
+  }
+
+  @Test("in doubt and twice not in K/3: it is saved after the second look-up")
+  func absent() async {
+    await onceAbsent()
+    #expect(await stage.handle([.bill(1)]) == [.done(.written)])
+    #expect(erp.lookUps == ["SO1", "SO1"])
+    #expect(erp.saves == ["SO1", "SO1"])
+  }
+
+  @Test("a bill that K/3 shows only to the second look-up is not saved again")
+  func late() async {
+    erp.next(.lostAnswer, key: "SO1")
+    erp.next(lookUp: .absent, key: "SO1")
+    _ = await stage.handle([.bill(1)])
+    for _ in 0..<2 {
+      ledger.makeDue(OrderID(rawValue: 1))
+      _ = await stage.handle([.bill(1)])
+    }
+    #expect(row(1)?.state == .written)
+    #expect(erp.saves == ["SO1"])
+  }
+
+  @Test("a look-up that K/3 does not answer neither counts as an absence nor takes one back")
+  func absenceKept() async {
+    await onceAbsent()
+    erp.next(lookUp: .unavailable(Reason(.k3Unavailable, "away")), key: "SO1")
+    _ = await stage.handle([.bill(1)])
+    #expect(row(1)?.absences == 1)
+    ledger.makeDue(OrderID(rawValue: 1))
+    #expect(await stage.handle([.bill(1)]) == [.done(.written)])
+    #expect(erp.saves == ["SO1", "SO1"])
+  }
+
+  @Test("after a repeated Save whose answer is unclear, too, two absences are needed again")
+  func absencesAnew() async {
+    await onceAbsent()
+    erp.next(.lostAnswer, key: "SO1")
+    erp.next(lookUp: .absent, key: "SO1")
+    erp.next(lookUp: .absent, key: "SO1")
+    _ = await stage.handle([.bill(1)])
+    #expect(row(1)?.absences == 0)
+    ledger.makeDue(OrderID(rawValue: 1))
+    _ = await stage.handle([.bill(1)])
+    #expect(erp.saves == ["SO1", "SO1"])
+  }
+
+  @Test("in doubt and K/3 cannot be asked: nothing is sent")
+  func lookUpAway() async {
+    erp.next(.lostAnswer, key: "SO1")
+    _ = await stage.handle([.bill(1)])
+    ledger.makeDue(OrderID(rawValue: 1))
+    erp.next(lookUp: .unavailable(Reason(.k3Unavailable, "away")), key: "SO1")
+    guard case .later = await stage.handle([.bill(1)]).first else {
+      Issue.record("no look-up, no Save")
+      return
+    }
+    #expect(erp.saves == ["SO1"])
+    #expect(row(1)?.state == .inDoubt)
+  }
+
+  @Test("in doubt again after a look-up that found nothing: counted, so that it ends")
+  func doubtRepeated() async {
+    let doubt = Reason(.inDoubt, "reset")
+    await onceAbsent()
+    erp.next(.answer(.uncertain(doubt)), key: "SO1")
+    #expect(await stage.handle([.bill(1)]) == [.retry(doubt)])
+    #expect(row(1)?.state == .inDoubt)
+  }
+}
