@@ -31,27 +31,27 @@ extension Evaluator {
   private mutating func rowValues(_ place: Int32) throws(EvaluationError) -> [SQLValue] {
     let node = program.nodes[Int(place)]
     if node.kind == .operand {
-      let values = try operands.values(of: Int(node.index))
+      let values = try operands.column(of: Int(node.index)).values
       try spend(values.count << 6)
       return values
     }
     var columns: [Int: [SQLValue]] = [:]
-    var count: Int?
+    var list: (name: String, count: Int)?
     for operand in program.operands(below: place) {
-      let values = try operands.values(of: operand)
-      columns[operand] = values
-      if values.count == 1 {
-        count = count ?? 1
-      } else if count == nil || count == 1 || count == values.count {
-        count = values.count
-      } else {
-        throw .invalid("the fields come from lists of different lengths: \(describe(place))")
+      let column = try operands.column(of: operand)
+      // What stands outside of lists is the same in every row.
+      guard let name = column.list else { continue }
+      let found = list ?? (name, column.values.count)
+      guard found.name == name, found.count == column.values.count else {
+        throw .invalid("the fields come from different lists: \(describe(place))")
       }
+      list = found
+      columns[operand] = column.values
     }
     rows = columns
     defer { rows = nil }
     var values: [SQLValue] = []
-    for row in 0..<(count ?? 0) {
+    for row in 0..<(list?.count ?? 1) {
       self.row = row
       values.append(try value(place))
     }

@@ -96,7 +96,7 @@ struct Evaluator {
 
   private func operand(_ operand: Int) throws(EvaluationError) -> SQLValue {
     guard let rows, let values = rows[operand] else { return try operands.value(of: operand) }
-    return values.count == 1 ? values[0] : values[row]
+    return values[row]
   }
 
   /// What a message calls a node: the fields that it reads, never their values.

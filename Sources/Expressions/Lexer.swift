@@ -12,21 +12,23 @@ struct Lexer<Operands: OperandParser> {
   private var tokens: [PlacedToken] = []
   /// What each operand looks like in the source, by its number.
   private var spellings: [Int: String] = [:]
+  /// Where look-ups stand among the words.
+  private var lookups: Set<Int> = []
 
   /// Longer expressions are refused.
   static var maxBytes: Int { 65_536 }
 
-  /// The words, `.end` the last of them, and how each operand is spelled.
+  /// The words, `.end` the last of them, how each operand is spelled, and which words are look-ups.
   static func tokens(
     of source: String, operands: inout Operands
-  ) throws(ExpressionSyntaxError) -> (tokens: [PlacedToken], spellings: [Int: String]) {
+  ) throws(ExpressionSyntaxError) -> (tokens: [PlacedToken], spellings: [Int: String], lookups: Set<Int>) {
     guard source.utf8.count <= maxBytes else {
       throw ExpressionSyntaxError(sentence: "the expression is longer than \(maxBytes) bytes", offset: maxBytes)
     }
     var lexer = Lexer(source: source, operands: operands)
     while try lexer.next() {}
     operands = lexer.operands
-    return (lexer.tokens, lexer.spellings)
+    return (lexer.tokens, lexer.spellings, lexer.lookups)
   }
 
   private init(source: String, operands: Operands) {
@@ -157,6 +159,7 @@ struct Lexer<Operands: OperandParser> {
       throw ExpressionSyntaxError(sentence: error.sentence, offset: start + error.offset)
     }
     if spellings[operand] == nil { spellings[operand] = "\(source[from..<to]) _endFind" }
+    lookups.insert(tokens.count)
     add(.operand(operand), from: start)
   }
 

@@ -14,12 +14,27 @@ public protocol OperandParser {
   mutating func lookup(_ text: Substring) throws(ExpressionSyntaxError) -> Int
 }
 
+/// What an operand has in the rows of a list.
+public struct ListColumn: Sendable {
+  /// Which list the rows are of: operands with the same name here have as many values, row by row. Nil for an operand
+  /// outside of lists.
+  public let list: String?
+  /// One a row, null where the row has none; a single one for an operand outside of lists.
+  public let values: [SQLValue]
+
+  /// A column.
+  public init(list: String?, values: [SQLValue]) {
+    self.list = list
+    self.values = values
+  }
+}
+
 /// The host's values. A class: an evaluation hands it on, and one reference is cheaper to keep than any structure.
 public protocol OperandSource: AnyObject {
   /// The operand's value.
   func value(of operand: Int) throws(EvaluationError) -> SQLValue
-  /// The operand's value in every row of its list, for SUM and its like; one value for an operand outside of a list.
-  func values(of operand: Int) throws(EvaluationError) -> [SQLValue]
+  /// The operand's value in every row of its list, for SUM and its like.
+  func column(of operand: Int) throws(EvaluationError) -> ListColumn
   /// What messages call the operand: its path, never a value.
   func name(of operand: Int) -> String
   /// A new UUID at each call, for `UUID()`.

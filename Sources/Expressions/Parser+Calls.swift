@@ -78,7 +78,12 @@ extension Parser {
     }
     isInAggregate = true
     defer { isInAggregate = false }
+    let first = at
     let argument = try expression()
+    // It would be asked once, for the present row, and its answer taken for all rows.
+    if let place = (first..<at).first(where: lookups.contains) {
+      throw failure("a look-up cannot stand in a list function, which reads all rows", at: tokens[place].start)
+    }
     guard readsOperand(argument) else {
       throw failure("\(row.names[0]) needs a field of a list in its argument", at: start)
     }

@@ -11,7 +11,13 @@ struct Parser {
   /// Deeper nesting is refused.
   static let maxDepth = 64
 
-  init(tokens: [PlacedToken]) { self.tokens = tokens }
+  /// Which words are look-ups.
+  let lookups: Set<Int>
+
+  init(tokens: [PlacedToken], lookups: Set<Int> = []) {
+    self.tokens = tokens
+    self.lookups = lookups
+  }
 
   mutating func whole() throws(ExpressionSyntaxError) -> Int32 {
     let root = try expression()

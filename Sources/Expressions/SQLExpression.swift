@@ -16,8 +16,8 @@ public struct SQLExpression: Sendable {
   /// - Throws: `ExpressionSyntaxError` with the place in bytes from the start of `source`.
   public init(_ source: Substring, operands: inout some OperandParser) throws(ExpressionSyntaxError) {
     let text = String(source)
-    let (tokens, spellings) = try Lexer.tokens(of: text, operands: &operands)
-    var parser = Parser(tokens: tokens)
+    let (tokens, spellings, lookups) = try Lexer.tokens(of: text, operands: &operands)
+    var parser = Parser(tokens: tokens, lookups: lookups)
     let root = try parser.whole()
     program = Program(parser.builder, root: root, source: text, spellings: spellings)
   }

@@ -9,6 +9,7 @@ struct DocumentSeries<Made> {
   private let count: Int
   private var made: [Made] = []
   private var failures: [MappingFailure] = []
+  private var untold = 0
   private var fields: [ExplainedField] = []
 
   init(count: Int) { self.count = count }
@@ -17,7 +18,9 @@ struct DocumentSeries<Made> {
   /// - Parameter position: its place among the documents, from 0.
   mutating func add(_ position: Int, _ make: () throws(MappingFailures) -> Made) {
     do throws(MappingFailures) { made.append(try make()) } catch {
-      failures += error.failures.map { $0.at(place($0.target, position)) }.prefix(Self.limit - failures.count)
+      let told = error.told.prefix(Self.limit - failures.count)
+      failures += told.map { $0.at(place($0.target, position)) }
+      untold += error.told.count - told.count + error.untold
     }
   }
 
@@ -35,7 +38,7 @@ struct DocumentSeries<Made> {
   /// What all became.
   /// - Throws: `MappingFailures` of all documents together.
   func result() throws(MappingFailures) -> [Made] {
-    if !failures.isEmpty { throw MappingFailures(failures: failures) }
+    if !failures.isEmpty { throw MappingFailures(failures: failures, untold: untold) }
     if made.isEmpty {
       throw MappingFailures(failures: [MappingFailure(.orderMalformed, target: "", "the order makes no document")])
     }

@@ -45,6 +45,8 @@ private struct FlatteningRun {
   private(set) var head = Record.Head()
   private(set) var records: [Record] = []
   private let made: [MadeField]
+  /// How many elements of lists have been read.
+  private var elements = 0
   /// The lists that have not been found yet, in order.
   private let lists: [String]
   /// Flattened keys: a list's rows have the same ones again and again.
@@ -93,7 +95,13 @@ private struct FlatteningRun {
     var found: [Found] = []
     for (number, name) in lists.enumerated() where name != arrayKey {
       if let value = order[name] {
-        if let rows = Self.rows(value) { found.append(Found(number: number, prefix: name, path: [name], rows: rows)) }
+        guard let rows = Self.rows(value) else { continue }
+        // Found already on the way to a list in its rows.
+        if let known = found.firstIndex(where: { $0.prefix == name }) {
+          found[known] = Found(number: number, prefix: name, path: [name], rows: rows)
+        } else {
+          found.append(Found(number: number, prefix: name, path: [name], rows: rows))
+        }
         continue
       }
       let segments = Path(name).segments
@@ -115,20 +123,24 @@ private struct FlatteningRun {
   }
 
   /// A record for each row of these lists; one of what there is already when they have none.
-  private mutating func expand(_ found: [Found], _ row: [Cell.Member], _ left: [Int]) throws(MappingFailures) {
+  private mutating func expand(
+    _ found: [Found], _ row: [Cell.Member], _ left: [Int], within origins: [Record.Origin] = []
+  ) throws(MappingFailures) {
     let isEmpty = found.allSatisfy(\.rows.isEmpty)
-    if isEmpty { return try nested(row, prefix: "", path: [], left) }
+    if isEmpty { return try nested(row, prefix: "", path: [], left, within: origins) }
     for list in found {
       for element in list.rows {
         let flat = row + (try flattened(element, list.prefix, list.path))
-        try nested(flat, prefix: list.prefix, path: list.path, left)
+        elements += 1
+        let origin = Record.Origin(prefix: list.prefix, element: elements)
+        try nested(flat, prefix: list.prefix, path: list.path, left, within: origins + [origin])
       }
     }
   }
 
   /// Takes the lists in a row apart.
   private mutating func nested(
-    _ row: [Cell.Member], prefix: String, path: [String], _ left: [Int]
+    _ row: [Cell.Member], prefix: String, path: [String], _ left: [Int], within origins: [Record.Origin] = []
   ) throws(MappingFailures) {
     var found: [Found] = []
     for number in left {
@@ -140,25 +152,30 @@ private struct FlatteningRun {
       let last = prefix.isEmpty ? member.key : String(member.key.dropFirst(prefix.count + 1))
       found.append(Found(number: number, prefix: member.key, path: path + [last], rows: rows))
     }
-    guard !found.isEmpty else { return try append(row) }
+    guard !found.isEmpty else { return try append(row, origins) }
     let rest = row.filter { member in !found.contains { $0.prefix == member.key } }
     let stillLeft = left.filter { number in !found.contains { $0.number == number } }
-    if found.allSatisfy(\.rows.isEmpty) { return try append(rest) }
-    try expand(found, rest, stillLeft)
+    if found.allSatisfy(\.rows.isEmpty) { return try append(rest, origins) }
+    try expand(found, rest, stillLeft, within: origins)
   }
 
-  private mutating func append(_ row: [Cell.Member]) throws(MappingFailures) {
+  private mutating func append(_ row: [Cell.Member], _ origins: [Record.Origin]) throws(MappingFailures) {
     guard records.count < Flattening.limit else {
       throw MappingFailures.tooMuch("the order has more than \(Flattening.limit) rows")
     }
-    records.append(Record(row: row))
+    records.append(Record(row: row, origins: origins))
   }
 
   /// A row's fields under their new keys. A key that has the list's name already keeps it (mapping-language.md §5.2).
   private mutating func flattened(
     _ element: JSONValue, _ prefix: String, _ path: [String]
   ) throws(MappingFailures) -> [Cell.Member] {
-    guard element.kind == .object else { return [Cell.Member(prefix, .read(element))] }
+    guard element.kind == .object else {
+      guard element.kind == .null || element.kind == .array else { return [Cell.Member(prefix, .read(element))] }
+      let sentence = "a row of \(path.joined(separator: ".")) is \(element.kind == .null ? "nothing" : "a list")"
+      throw MappingFailures(
+        failures: [MappingFailure(.valueInvalid, target: "", sources: [path.joined(separator: ".")], sentence)])
+    }
     var members: [Cell.Member] = []
     members.reserveCapacity(element.count)
     for (key, value) in element.members { members.append(Cell.Member(flat(key, prefix, element), .read(value))) }

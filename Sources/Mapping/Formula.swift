@@ -93,11 +93,13 @@ extension OrderReader: OperandSource {
 
   func remember(_ value: SQLValue, as share: Int) { remember(value, part: share) }
 
-  func values(of operand: Int) throws(EvaluationError) -> [SQLValue] {
+  func column(of operand: Int) throws(EvaluationError) -> ListColumn {
     do throws(ValueError) {
+      let (list, found) = try values(of: operand)
       var values: [SQLValue] = []
-      for value in try self.values(of: operand) as [Value] { values.append(try sql(value, operand)) }
-      return values
+      values.reserveCapacity(found.count)
+      for value in found { values.append(try sql(value, operand)) }
+      return ListColumn(list: list, values: values)
     } catch {
       throw noted(error, operand)
     }

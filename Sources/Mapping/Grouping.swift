@@ -120,8 +120,14 @@ private struct GroupingRun {
     return members
   }
 
+  /// A row of a list is in as many records as a list in it has rows, but its fields count once.
+  private func once(_ places: ArraySlice<Int>, _ field: FieldName) -> [Int] {
+    var seen: Set<Int> = []
+    return places.filter { records[$0].element(of: field).map { seen.insert($0).inserted } ?? true }
+  }
+
   private mutating func put(_ calculation: Calculation, of places: ArraySlice<Int>, in members: inout [Cell.Member]) {
-    let counted = calculation.isOfRow ? places : places.prefix(1)
+    let counted = calculation.isOfRow ? once(places, calculation.field) : Array(places.prefix(1))
     do throws(ValueError) {
       let entries = counted.map { (row: $0, cell: records[$0].cell(calculation.field, head)) }
       if let result = try calculation.result(entries) { members.put(result, at: calculation.field.path.segments[...]) }

@@ -5,7 +5,9 @@ import JSON
 enum ListInference {
   /// The list that at least half of the children's fields are read from, when no other list or object is read. An array
   /// that holds the order's head and one field of something else stays one row.
+  /// K/3's head, which holds the bill's number (vendor-apis.md A.2), is one row whatever its other fields read.
   static func list(of children: JSONValue?) -> Path? {
+    if children?.elements.contains(where: { $0["field"]?.string == "FBillNo" }) == true { return nil }
     var paths: Set<Path> = []
     if let children { collect(children, into: &paths) }
     let dotted = paths.filter { $0.segments.count > 1 }

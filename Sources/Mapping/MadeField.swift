@@ -156,6 +156,10 @@ struct MadeField: Sendable {
         problems.report("the format is one of \(Format.names.joined(separator: ", "))", at: place, rule)
         continue
       }
+      if result.contains(where: { $0.name == old }), old != new {
+        problems.warn(
+          "«\(excerpt(old.text))» is made by an earlier rule; rules read the order's own fields only", at: place, rule)
+      }
       result.append(MadeField(from: old, name: new, format: format))
     }
     return result

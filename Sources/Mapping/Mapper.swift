@@ -3,8 +3,22 @@ public import Orders
 
 /// Everything that is wrong with one order, at once.
 public struct MappingFailures: Error, Sendable, CustomStringConvertible {
-  /// At least one.
+  /// At least one; where there are too many to tell, the last one says how many more.
   public let failures: [MappingFailure]
+  /// How many are not told.
+  let untold: Int
+
+  init(failures: [MappingFailure], untold: Int = 0) {
+    self.untold = untold
+    guard untold > 0, let last = failures.last else {
+      self.failures = failures
+      return
+    }
+    self.failures = failures + [MappingFailure(last.code, target: "", "\(untold) more fields cannot be mapped")]
+  }
+
+  /// Without the one that says how many more.
+  var told: [MappingFailure] { untold > 0 ? failures.dropLast() : failures }
 
   /// A sentence of up to five of them.
   public var description: String {
@@ -33,7 +47,7 @@ public struct Mapper: Sendable {
       if case .refused = prepared { return prepared }
       var run = MappingRun(OrderReader(whole, table, answers: LookupTable(), inputs: MappingInputs()))
       run.check(rule)
-      guard run.failures.isEmpty else { throw MappingFailures(failures: run.failures) }
+      if let failure = run.failure { throw failure }
     }
     return try prepared.split(order, splitting)
   }
@@ -136,8 +150,8 @@ public struct Mapper: Sendable {
       // What concerns an order's documents together is held against them when all are there.
       if strategy.splitting == nil { run.apply(rules, toAll: [members]) }
     }
-    guard run.failures.isEmpty else { throw MappingFailures(failures: run.failures) }
-    guard let number = BillDraft.text(at: strategy.keyPath.segments[...], in: members), !number.isEmpty else {
+    if let failure = run.failure { throw failure }
+    guard let number = BillDraft.text(at: strategy.keyPath.segments[...], in: members), !trimmed(number).isEmpty else {
       let failure = MappingFailure(.fieldMissing, target: strategy.keyPath.text, "the bill has no number")
       throw MappingFailures(failures: [failure])
     }

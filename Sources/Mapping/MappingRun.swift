@@ -12,11 +12,12 @@ struct MappingRun {
   /// One broken order must not grow a report without bound.
   private static let mostTold = 100
 
-  /// All that failed; where that is too much to tell, how much more.
-  var failures: [MappingFailure] {
-    let more = failureCount - told.count
-    guard more > 0, let last = told.last else { return told }
-    return told + [MappingFailure(last.code, target: "", "\(more) more fields cannot be mapped")]
+  /// What failed, as far as it is told.
+  var failures: [MappingFailure] { told }
+
+  /// All that failed; nil when nothing did.
+  var failure: MappingFailures? {
+    told.isEmpty ? nil : MappingFailures(failures: told, untold: failureCount - told.count)
   }
   /// How each field came about, where somebody asked; nothing is noted otherwise.
   var trace: [ExplainedField]?

@@ -14,6 +14,14 @@ struct Reach: Sendable, Hashable {
   /// Which of the rows around the field: 0 is the order, 1 the row of the outermost list.
   let level: Int
   let steps: [Step]
+  /// All steps as the one key of a flattened object.
+  let flatKey: String
+
+  init(level: Int, steps: [Step]) {
+    self.level = level
+    self.steps = steps
+    flatKey = steps.map(\.key).joined(separator: ".")
+  }
 }
 
 /// The list of an array: the first place of these that has one.

@@ -69,8 +69,15 @@ struct OperandTable: Sendable {
   }
 
   private static func steps(_ segments: ArraySlice<String>, in list: ListLevel?) -> [Reach.Step] {
-    segments.enumerated().map { position, key in
-      Reach.Step(key, others: position == 0 ? list?.otherSpellings(of: key) ?? [] : [])
+    var before: String?
+    return segments.enumerated().map { position, key in
+      defer { before = key }
+      if position == 0, let list { return Reach.Step(key, others: list.otherSpellings(of: key)) }
+      // Rows of a list may have its name before theirs (mapping-language.md §5.2), from outside of it, too.
+      guard let marker = before.map({ $0 + "_" }), key.hasPrefix(marker), key.count > marker.count else {
+        return Reach.Step(key, others: [])
+      }
+      return Reach.Step(key, others: [String(key.dropFirst(marker.count))])
     }
   }
 

@@ -201,7 +201,11 @@ final class OrderReader {
     for step in reach.steps {
       // Outside its array a path into a list reads the first element.
       if value.kind == .array, let first = value[0] { value = first }
-      guard let member = Self.member(step, of: value) else { return .nothing }
+      guard let member = Self.member(step, of: value) else {
+        // A flattened key has dots of its own.
+        guard reach.steps.count > 1, let flat = rows[reach.level].value[reach.flatKey] else { return .nothing }
+        return try Value(flat, name: name)
+      }
       value = member
     }
     return try Value(value, name: name)
@@ -215,27 +219,48 @@ final class OrderReader {
     return nil
   }
 
-  /// What an operand reads in every row of its list, or of the lists on its way: for sums over all rows.
-  func values(of operand: Int) throws(ValueError) -> [Value] {
-    let operand = table.operands[operand]
-    guard case .field(let reach) = operand.source else { return [try fresh(operand)] }
-    var found: [JSONValue] = []
-    if let list = operand.list {
-      let all = self.list(list)
-      found = all.map { $0.kind == .array ? Array($0.elements) : [$0] } ?? []
-    } else {
-      found = [rows[reach.level].value]
+  /// What an operand reads in every row of its list, or of the lists on its way, and which list that is. A row without
+  /// the field has its place, so that fields of the same list stay side by side.
+  func values(of number: Int) throws(ValueError) -> (list: String?, values: [Value]) {
+    let operand = table.operands[number]
+    let reach: Reach
+    var format: MadeField.Format?
+    switch operand.source {
+    case .field(let place): reach = place
+    case .made(let place, let made): (reach, format) = (place, made)
+    case .variable, .lookup: return (nil, [try fresh(operand)])
     }
+    var found: [JSONValue?] = [rows[reach.level].value]
+    var list: String?
+    if let own = operand.list {
+      found = self.list(own).map { $0.kind == .array ? Array($0.elements) : [$0] } ?? []
+      list = own.name
+    }
+    var path = list ?? ""
     for step in reach.steps {
-      found = found.flatMap { $0.kind == .array ? Array($0.elements) : [$0] }
-        .compactMap { Self.member(step, of: $0) }
+      if let rows = Self.rows(of: found) { (found, list) = (rows, path) }
+      found = found.map { $0.flatMap { Self.member(step, of: $0) } }
+      path += path.isEmpty ? step.key : ".\(step.key)"
     }
+    // A list without fields of its own; one that something is made of is one value.
+    if format == nil, operand.filter == nil, let rows = Self.rows(of: found) { (found, list) = (rows, path) }
     var values: [Value] = []
+    values.reserveCapacity(found.count)
     for value in found {
-      let value = try Value(value, name: operand.name)
+      var value = try value.map { value throws(ValueError) in try Value(value, name: operand.name) } ?? .nothing
+      if let format { value = try format.applied(to: value, name: operand.name) }
       values.append(try operand.filter?.applied(to: value, name: operand.name) ?? value)
     }
-    return values
+    return (list, values)
+  }
+
+  /// The rows of lists that lie in rows; an object counts as a row, nothing as none. Nil where none of them is a list.
+  private static func rows(of values: [JSONValue?]) -> [JSONValue?]? {
+    guard values.contains(where: { $0?.kind == .array }) else { return nil }
+    return values.flatMap { value -> [JSONValue?] in
+      guard let value, !value.isNull else { return [] }
+      return value.kind == .array ? Array(value.elements) : [value]
+    }
   }
 
   // MARK: Lookups

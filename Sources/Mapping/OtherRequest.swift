@@ -25,7 +25,7 @@ struct OtherRequest: Sendable {
       OrderReader(record, table, answers: lookups, inputs: inputs), isExplained: trace != nil)
     let members = run.object(fields, below: "otherRequest")
     trace?.append(contentsOf: run.trace ?? [])
-    guard run.failures.isEmpty else { throw MappingFailures(failures: run.failures) }
+    if let failure = run.failure { throw failure }
     return members
   }
 }

@@ -103,8 +103,26 @@ struct Record: Sendable {
     }
   }
 
+  /// An element of a list that a record is made of.
+  struct Origin: Sendable {
+    /// What the keys of the element's fields begin with.
+    let prefix: String
+    /// Its number among all elements of the order's lists.
+    let element: Int
+  }
+
   /// Wins over the order's fields of the same name.
   var row: [Cell.Member]
+  /// Outermost first.
+  var origins: [Origin] = []
+
+  /// The element that a field comes from; nil for one that no list has.
+  func element(of field: FieldName) -> Int? {
+    origins.last { origin in
+      field.text.hasPrefix(origin.prefix)
+        && ["_", ".", nil].contains(field.text.dropFirst(origin.prefix.count).first)
+    }?.element
+  }
 
   /// The value of a field; nil when there is none.
   func cell(_ field: FieldName, _ head: Head) -> Cell? {

@@ -137,6 +137,15 @@ public struct Strategy: Sendable {
     }
   }
 
+  /// The K/3 object that a target writes (vendor-apis.md A.2); nil when it is written for something else, or cannot be read.
+  /// - Parameter text: the target's text.
+  public static func object(ofTarget text: [UInt8]) -> String? {
+    var problems = ProblemList(file: "", text: text)
+    guard let root = DocumentContent.root(text, &problems) else { return nil }
+    let object = object(root, &problems)
+    return object.isEmpty ? nil : object
+  }
+
   private static func object(_ target: JSONValue, _ problems: inout ProblemList) -> String {
     let parts = (target["api"]?.string ?? "").split(separator: "/")
     let isName = parts.first?.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_") } ?? false

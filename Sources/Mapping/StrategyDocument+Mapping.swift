@@ -90,7 +90,7 @@ extension StrategyDocument {
 
   private func members(_ run: inout MappingRun) throws(MappingFailures) -> [JSONMember] {
     let members = run.object(content.fields)
-    guard run.failures.isEmpty else { throw MappingFailures(failures: run.failures) }
+    if let failure = run.failure { throw failure }
     return members
   }
 

@@ -52,7 +52,7 @@ struct Writeback: Sendable {
     }
     var run = MappingRun(OrderReader(both.root, table, answers: LookupTable(), inputs: inputs))
     let members = run.object(fields, below: Self.name)
-    guard run.failures.isEmpty else { throw MappingFailures(failures: run.failures) }
+    if let failure = run.failure { throw failure }
     var result = JSONWriter()
     JSONTree.object(members).write(to: &result)
     return result.bytes

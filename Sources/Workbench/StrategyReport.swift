@@ -70,9 +70,28 @@ public struct StrategyReport: Sendable {
     do throws(UnusableFile) {
       let text = try Files.bytes(path)
       do throws(StrategyProblems) {
-        note(try StrategyDocument(file: path, text: text).warnings, of: path)
+        let warnings = try StrategyDocument(file: path, text: text).warnings
+        let ofBills = billProblems(text, path)
+        for problem in ofBills { add(problem, in: path, isError: true) }
+        for warning in warnings { add(warning, in: path, isError: false) }
+        if ofBills.isEmpty { usable.append(path) }
       } catch { note(error, of: path) }
     } catch { add(String(error.description.dropFirst(path.count + 1)), to: path) }
+  }
+
+  /// What is wrong with Ferry's own rules in a target for K/3 that is checked without its folder. One that has none was
+  /// written for the platform.
+  private func billProblems(_ text: [UInt8], _ path: String) -> [StrategyProblem] {
+    guard WorkStrategy.isBill(text), let root = try? JSONDocument(text).root,
+      (root["metadata"].flatMap { $0.kind == .object ? $0 : nil } ?? root)["ferry"] != nil
+    else { return [] }
+    do throws(StrategyProblems) {
+      _ = try Strategy(name: "strategy", source: Array("{}".utf8), target: text)
+      return []
+    } catch {
+      return error.problems.filter { $0.file == "target.json" }
+        .map { StrategyProblem(file: path, path: $0.path, $0.sentence, line: $0.line, column: $0.column) }
+    }
   }
 
   private mutating func readStrategy(_ folder: String) {

@@ -35,11 +35,8 @@ public enum WorkStrategy: Sendable {
   }
 
   /// Whether it is for one of K/3's objects (vendor-apis.md A.2).
-  private static func isBill(_ text: [UInt8]) -> Bool {
-    guard let root = try? JSONDocument(text).root else { return false }
-    let api = (root["metadata"] ?? root)["api"]?.string ?? ""
-    let parts = api.split(separator: "/", omittingEmptySubsequences: false)
-    return parts.count == 3 && parts[0].isEmpty && parts[2] == "Save"
+  static func isBill(_ text: [UInt8]) -> Bool {
+    Strategy.object(ofTarget: text) != nil
   }
 
   /// Warnings of its files.

@@ -30,7 +30,9 @@ enum ExpressionBench {
     }
 
     func value(of operand: Int) throws(EvaluationError) -> SQLValue { values[operand] }
-    func values(of operand: Int) throws(EvaluationError) -> [SQLValue] { [values[operand]] }
+    func column(of operand: Int) throws(EvaluationError) -> ListColumn {
+      ListColumn(list: nil, values: [values[operand]])
+    }
     func name(of operand: Int) -> String { names[operand] }
     func uuid() -> String { "" }
   }

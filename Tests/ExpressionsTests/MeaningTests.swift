@@ -131,9 +131,10 @@ struct MeaningTests {
     #expect(try Compiled(text).value(["rate": decimal("2")], lists: lists).text ?? "NULL" == wanted)
   }
 
-  @Test("fields of lists of different lengths do not go together")
-  func unevenLists() throws {
-    let lists = ["a": [decimal("1"), decimal("2")], "b": [decimal("1"), decimal("2"), decimal("3")]]
+  @Test("fields of different lists do not go together, whatever their lengths", arguments: [1, 2, 3])
+  func unevenLists(length: Int) throws {
+    let numbers = ["1", "2", "3"].map(decimal)
+    let lists = ["a": Array(numbers.prefix(2)), "b": Array(numbers.prefix(length))]
     #expect(throws: EvaluationError.self) { try Compiled("SUM({a}*{b})").value([:], lists: lists) }
   }
 

@@ -49,9 +49,11 @@ final class TestSource: OperandSource {
     return values[names[operand]] ?? .null
   }
 
-  func values(of operand: Int) throws(EvaluationError) -> [SQLValue] {
-    if let list = lists[names[operand]] { return list }
-    return [try value(of: operand)]
+  /// `l.q` is a field of the list `l`.
+  func column(of operand: Int) throws(EvaluationError) -> ListColumn {
+    let name = names[operand]
+    if let list = lists[name] { return ListColumn(list: String(name.prefix { $0 != "." }), values: list) }
+    return ListColumn(list: nil, values: [try value(of: operand)])
   }
 
   func name(of operand: Int) -> String { names[operand] }

@@ -31,6 +31,19 @@ struct GroupingTests {
       [#"{"no":"S1","b":[{"l_sku":"x","l_q":3.30},{"l_sku":"y","l_q":2}]}"#])
   }
 
+  @Test("a row with several rows of its own counts once, and each of those too")
+  func rowsInRows() throws {
+    let order = #"""
+      {"no":"N","l":[{"sku":"A","q":1,"b":[{"w":2},{"w":3}]},{"sku":"A","q":1},{"sku":"B","q":"5","b":[]}]}
+      """#
+    let rules = group(#""bodyGroup":["l_sku"],"calculate":{"l_q":"$sum","l_b_w":"$sum"}"#)
+    for lists in [#"["l","b"]"#, #"["l.b","l"]"#] {
+      try expectSame(
+        try grouped(rules, order, source: #""id":"no","beatFlat":\#(lists)"#),
+        [#"{"no":"N","b":[{"l_sku":"A","l_q":2,"l_b_w":5},{"l_sku":"B","l_q":5}]}"#])
+    }
+  }
+
   @Test("without bodyGroup each record is a row with all its fields and the order's; totals stand at the head")
   func whole() throws {
     try expectSame(

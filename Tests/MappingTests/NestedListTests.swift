@@ -95,7 +95,7 @@ struct NestedListTests {
     let reader = OrderReader(try parsed(Self.order), table, answers: LookupTable(), inputs: MappingInputs())
     func texts(_ name: String) throws -> [String] {
       let number = try #require(table.operands.firstIndex { $0.name == name })
-      return try reader.values(of: number).map(\.text)
+      return try reader.values(of: number).values.map(\.text)
     }
     #expect(try texts("lines.batches.q") == ["10", "11"])
     #expect(try texts("lines.a") == ["1", "2", "3"])
@@ -108,6 +108,16 @@ struct NestedListTests {
 @Suite("Arrays that name no list (§8)")
 struct ListInferenceTests {
   private func told(_ descriptors: String) throws -> [String] { try target(descriptors).warnings.map(\.sentence) }
+
+  @Test("K/3's head stays one row, though half of its fields read a list")
+  func head() throws {
+    let head = array(
+      "Page1", nil, field("FBillNo", "{no}"), field("Fdate", "{day}"), field("A", "{{users.id}}"),
+      field("B", "{{users.name}}"))
+    let order = #"{"no":"S","day":"2026-01-01","users":[{"id":1,"name":"a"},{"id":2,"name":"b"}]}"#
+    #expect(
+      try body(target(head), order) == #"{"Page1":[{"FBillNo":"S","Fdate":"2026-01-01","A":"1","B":"a"}]}"#)
+  }
 
   @Test("the list that the children read is taken, with a warning")
   func inferred() throws {

@@ -22,6 +22,21 @@ struct StrategyReportTests {
     }
   }
 
+  @Test("a target for K/3 with rules of Ferry's own is held to them, also without its folder")
+  func rulesOfAFile() throws {
+    let text = #"""
+      {"api":"SO/Save","effect":"EXECUTE","ferry":{"key":"N","residaul":[],"amounts":{"nonsense":1}},
+       "request":[{"field":"N","value":"{no}"}]}
+      """#
+    try withFolder(["a.json": text, "b.json": text.replacing("SO/Save", with: "other")]) { folder in
+      let report = StrategyReport(paths: ["\(folder)/a.json"])
+      #expect(!report.isUsable)
+      #expect(report.findings.contains { $0.path == "ferry" && $0.line == 1 && $0.sentence.contains("«residaul»") })
+      #expect(report.findings.contains { $0.path == "ferry.amounts" })
+      #expect(StrategyReport(paths: ["\(folder)/b.json"]).isUsable)
+    }
+  }
+
   @Test("strategies of a folder that cannot stand side by side are told")
   func clash() throws {
     var files = strategyFiles(#"{"field":"FNote","value":"1"}"#)
