@@ -34,6 +34,7 @@ extension Evaluator {
 
   /// As above; in strict mode a text that is no date is an error, save for the empty one.
   func moment(_ value: SQLValue, _ at: Int32) throws(EvaluationError) -> SQLDateTime? {
+    if isStrict, case .text(let text) = value, isCutDate(text) { try refuse(value, at, wanted: "a date") }
     if let moment = moment(value) { return moment }
     try refuse(value, at, wanted: "a date")
     return nil

@@ -4,7 +4,8 @@ import JSON
 extension Evaluator {
   mutating func aggregate(_ function: Function, _ node: Node) throws(EvaluationError) -> SQLValue {
     let place = program.child(node, 0)
-    let values = try rowValues(place).filter { !$0.isNull }
+    var values = try rowValues(place).filter { !$0.isNull }
+    if node.option == Function.distinct { values = try distinct(values) }
     switch function {
     case .count: return .init(values.count)
     case .min, .max:
@@ -56,6 +57,25 @@ extension Evaluator {
       values.append(try value(place))
     }
     return values
+  }
+
+  /// Each value once, where it stands first. Texts are the same by their collation, numbers by their value.
+  private mutating func distinct(_ values: [SQLValue]) throws(EvaluationError) -> [SQLValue] {
+    try spend(values.count << 8)
+    let texts = values.map { value -> String in
+      if case .number(let number) = value { return number.normalized.description }
+      return value.text ?? ""
+    }
+    let sorted = values.indices.sorted { left, right in
+      let order = Collation.compare(texts[left], texts[right])
+      return order == 0 ? left < right : order < 0
+    }
+    var first: [Int] = []
+    for place in sorted {
+      if let last = first.last, Collation.compare(texts[last], texts[place]) == 0 { continue }
+      first.append(place)
+    }
+    return first.sorted().map { values[$0] }
   }
 
   private mutating func joined(_ values: [SQLValue], _ node: Node) throws(EvaluationError) -> SQLValue {

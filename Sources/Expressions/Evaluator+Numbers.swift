@@ -22,14 +22,18 @@ extension Evaluator {
       }
       return .null
     case .nullIf:
-      let value = try value(first)
-      return try compare(value, try self.value(program.child(node, 1))) == 0 ? .null : value
+      let all = try values(node)
+      try needNumbers(all, node, unlessEmpty: true)
+      return try compare(all[0], all[1]) == 0 ? .null : all[0]
     case .isNull: return .init(try lenient(first).isNull)
     case .field: return try field(node)
     case .elt:
       guard let index = try int(first), index >= 1, index < Int(node.count) else { return .null }
       return try value(program.child(node, index))
-    default: return try extreme(try values(node), wantsLargest: function == .greatest)
+    default:
+      let all = try values(node)
+      try needNumbers(all, node, unlessEmpty: false)
+      return try extreme(all, wantsLargest: function == .greatest)
     }
   }
 
@@ -37,6 +41,15 @@ extension Evaluator {
     var values: [SQLValue] = []
     for index in 0..<Int(node.count) { values.append(try value(program.child(node, index))) }
     return values
+  }
+
+  /// Beside a number a text counts by the digits it begins with, so a malformed amount would become another one, or nothing.
+  private func needNumbers(_ values: [SQLValue], _ node: Node, unlessEmpty: Bool) throws(EvaluationError) {
+    guard isStrict, values.contains(where: \.isNumber), !values.contains(where: \.isNull) else { return }
+    for (index, value) in values.enumerated() {
+      guard case .text(let text) = value, !(unlessEmpty && text.utf8.allSatisfy { $0 == 0x20 }) else { continue }
+      _ = try number(value, program.child(node, index))
+    }
   }
 
   /// The largest or smallest; null where one is null.

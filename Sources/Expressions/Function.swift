@@ -16,5 +16,8 @@ enum Function: Int32, Sendable, CaseIterable {
   // Lists.
   case sum, avg, min, max, count, groupConcat
 
+  /// The option of a list function that leaves out what comes again.
+  static let distinct: UInt8 = 1
+
   var isAggregate: Bool { rawValue >= Function.sum.rawValue }
 }

@@ -26,7 +26,7 @@ extension Parser {
       throw failure("the function «\(name.prefix(40))» is unknown", at: start)
     }
     var option: UInt8 = 0
-    let places = row.function.isAggregate ? try aggregate(row) : try arguments(row, &option)
+    let places = row.function.isAggregate ? try aggregate(row, &option) : try arguments(row, &option)
     guard row.arity.contains(places.count) else {
       throw failure("\(upper) is written \(upper)(\(row.arguments))", at: start)
     }
@@ -70,12 +70,13 @@ extension Parser {
     }
   }
 
-  private mutating func aggregate(_ row: FunctionRow) throws(ExpressionSyntaxError) -> [Int32] {
+  private mutating func aggregate(_ row: FunctionRow, _ option: inout UInt8) throws(ExpressionSyntaxError) -> [Int32] {
     let start = tokens[at - 2].start
     guard !isInAggregate else { throw failure("a list function cannot stand in another one", at: start) }
-    if current == .symbol(.times) || isWord("DISTINCT") {
+    if current == .symbol(.times) {
       throw failure("a list function takes one value here, such as \(row.names[0])({{list.field}})")
     }
+    if take(word: "DISTINCT") { option = Function.distinct }
     isInAggregate = true
     defer { isInAggregate = false }
     let first = at

@@ -125,8 +125,10 @@ extension Program {
       let what = node.count > 1 ? "\(printed(child(node, 1))) " : ""
       return node.count > 1 || node.option != 0
         ? "\(name)(\(side) \(what)FROM \(only(node)))" : "\(name)(\(only(node)))"
-    case .groupConcat where node.count > 1:
-      return "\(name)(\(only(node)) SEPARATOR \(printed(child(node, 1))))"
+    case _ where function.isAggregate:
+      let argument = node.option == Function.distinct ? "DISTINCT \(only(node))" : only(node)
+      return node.count > 1
+        ? "\(name)(\(argument) SEPARATOR \(printed(child(node, 1))))" : "\(name)(\(argument))"
     default: return "\(name)(\(list(node, between: ", ")))"
     }
   }
@@ -140,13 +142,22 @@ extension FunctionTable {
     let groups = [
       ("Choice", choice), ("Texts", texts), ("Numbers", numbers), ("Dates and times", dates), ("Lists", lists),
     ]
+    let notes = [
+      "Lists": """
+      Their argument is reckoned in every row of the one list that its fields are from. A field that a row lacks is null in that row, a
+      field outside of lists is the same in all of them. Fields of different lists fail, and a lookup, which is asked once, cannot stand in
+      the argument. With `DISTINCT` before it a value that comes again counts once: texts without case and accents, numbers by their value.
+
+
+      """
+    ]
     let tables = groups.map { title, rows in
       let lines = rows.map { row in
         let calls = row.names.enumerated().map { index, name in index == 0 ? "`\(name)(\(row.arguments))`" : "`\(name)`"
         }
         return "| \(calls.joined(separator: ", ").replacing("|", with: "\\|")) | \(row.meaning) |"
       }
-      return "## \(title)\n\n| Function | Meaning |\n|---|---|\n\(lines.joined(separator: "\n"))\n"
+      return "## \(title)\n\n\(notes[title] ?? "")| Function | Meaning |\n|---|---|\n\(lines.joined(separator: "\n"))\n"
     }
     return introduction + "\n" + tables.joined(separator: "\n")
   }

@@ -10,6 +10,15 @@ func dateTime(_ text: String) -> SQLDateTime? {
   }
 }
 
+/// Whether a text would be read as a date whose last part goes on: `29/01/2024` as the 20th of January 2029.
+func isCutDate(_ text: String) -> Bool {
+  var text = text
+  return text.withUTF8 { bytes in
+    var reader = DateReader(bytes: bytes)
+    return reader.dateTime() != nil && reader.isCut
+  }
+}
+
 /// As `dateTime`, but a date alone stays one.
 func dateOrDateTime(_ text: String) -> SQLValue? {
   var text = text
@@ -34,6 +43,8 @@ private struct DateReader {
   var at = 0
   /// Whether a time of day stood behind the date.
   var hasTime = false
+  /// Whether digits of the day are left.
+  var isCut = false
 
   init(bytes: UnsafeBufferPointer<UInt8>) { self.bytes = bytes }
 
@@ -100,6 +111,7 @@ private struct DateReader {
     guard monthDigits > 0, passPunctuation() else { return nil }
     let (day, dayDigits) = digits(2)
     guard dayDigits > 0, let date = SQLDate(year: full(year, yearDigits), month: month, day: day) else { return nil }
+    isCut = isDigit(at)
     guard at < bytes.count else { return SQLDateTime(date: date, second: 0) }
     if bytes[at] == 0x54, isDigit(at + 1) {
       at += 1

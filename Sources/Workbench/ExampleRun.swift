@@ -24,6 +24,8 @@ public struct ExampleRun: Sendable {
       let strategy = try WorkStrategy(target: "\(folder)/target.json")
       for name in Files.names(in: folder) ?? [] where name.hasSuffix(".example.json") {
         let example = try StrategyExample(file: "\(folder)/\(name)")
+        let strategy =
+          try example.calendar.map { try WorkStrategy(target: "\(folder)/target.json", calendar: $0) } ?? strategy
         let differences = example.differences(strategy)
         let updates = updates && !differences.isEmpty
         if updates { try example.update(strategy) }

@@ -7,7 +7,7 @@ import Orders
 /// `{"order":{…},"collections":{"customers":[…]},"now":"2024-01-29 10:00:00","document":{…}}`, or `"failures":
 /// [{"code":"…","target":"…","sentence":"…"}]` or `"documents": [{…}, …]` instead of the document: a strategy that takes
 /// orders apart makes `documents`, also when an order becomes one. `now` is a time in Beijing. Beside documents `notes` may
-/// stand, `[{"kind":"…","place":"…","text":"…"}]`: without them any notes will do.
+/// stand, `[{"kind":"…","place":"…","text":"…"}]`: without them any notes will do. A `calendar` stands for `calendar.json`.
 public struct StrategyExample: Sendable {
   /// Its file.
   public let file: String
@@ -40,7 +40,12 @@ public struct StrategyExample: Sendable {
     self.inputs = inputs
   }
 
-  private static let keys = ["note", "order", "collections", "now", "document", "documents", "failures", "notes"]
+  /// The text of a calendar of its own.
+  var calendar: [UInt8]? { content.root["calendar"].map { Array($0.rawBytes) } }
+
+  private static let keys = [
+    "note", "calendar", "order", "collections", "now", "document", "documents", "failures", "notes",
+  ]
 
   /// What an example may expect.
   private static let results = ["document", "documents", "failures"]

@@ -11,14 +11,15 @@ public enum WorkStrategy: Sendable {
   /// Reads a target.
   /// - Parameters:
   ///   - target: its path.
-  ///   - source: the source's path; nil takes `source.json` beside the target, if there is one. So is `calendar.json`.
+  ///   - source: the source's path; nil takes `source.json` beside the target, if there is one.
+  ///   - calendar: text of the calendar; nil takes `calendar.json` beside the target, if there is one.
   /// - Throws: `UnusableFile`, or `StrategyProblems` with every problem of all files.
-  public init(target: String, source: String? = nil) throws {
+  public init(target: String, source: String? = nil, calendar: [UInt8]? = nil) throws {
     let text = try Files.bytes(target)
     let source = source ?? Self.neighbour("source.json", of: target)
     let sourceText = try source.map { try Files.bytes($0) }
     if Self.isBill(text) {
-      let calendar = try Self.neighbour("calendar.json", of: target).map { try Files.bytes($0) }
+      let calendar = try calendar ?? Self.neighbour("calendar.json", of: target).map { try Files.bytes($0) }
       self = .bill(
         try Strategy(name: "strategy", source: sourceText ?? Array("{}".utf8), target: text, calendar: calendar)
           .asIfOn)

@@ -51,6 +51,11 @@ struct MeaningTests {
       ("ABS({{none}})", .nothing("none")), ("SUM({{list}})", .empty("list")),
       ("IFNULL({{word}}*1, 0)", .unfit("word", wanted: "a number", kind: "a text")),
       ("IFNULL({{empty}}*1, 0)", .empty("empty")),
+      ("GREATEST({{word}}, 0)", .unfit("word", wanted: "a number", kind: "a text")),
+      ("LEAST(1, {{one}}, {{word}})", .unfit("word", wanted: "a number", kind: "a text")),
+      ("IFNULL(NULLIF({{word}},0),7)", .unfit("word", wanted: "a number", kind: "a text")),
+      ("DATE('29/01/2024')", .unfit("a constant", wanted: "a date", kind: "a text")),
+      ("DATEDIFF('2024-01-30','29/01/2024 10:00')", .unfit("a constant", wanted: "a date", kind: "a text")),
       ("DATE({{word}})", .unfit("word", wanted: "a date", kind: "a text")),
       ("{{big}}*{{big}}", .overflow("big")), ("{{broken}}", .operand(2, "broken on purpose")),
       (
@@ -120,13 +125,17 @@ struct MeaningTests {
       ("MAX({{l.q}})", "3.50"), ("SUM({{l.q}}*{{l.p}})", "46.50"), ("SUM({{l.q}}*{{rate}})", "13.00"),
       ("SUM({{l.q}})/COUNT({{l.q}})", "2.166666666666666666666666"), ("GROUP_CONCAT({{l.n}})", "a,b,c"),
       ("GROUP_CONCAT({{l.n}} SEPARATOR '; ')", "a; b; c"), ("GROUP_CONCAT(UPPER({{l.n}}))", "A,B,C"),
+      ("SUM(DISTINCT {{l.t}})", "6.0"), ("COUNT(DISTINCT {{l.t}})", "3"), ("GROUP_CONCAT(DISTINCT {{l.u}})", "b,A"),
+      ("GROUP_CONCAT(DISTINCT LOWER({{l.u}}) SEPARATOR ';')", "b;a"), ("AVG(DISTINCT {{l.t}})", "2"),
       ("SUM(IF({{l.n}}='b',{{l.q}},0))", "2"), ("COUNT({{l.empty}})", "0"), ("SUM({{l.empty}})", "NULL"),
       ("SUM({{l.holes}})", "4"), ("AVG({{l.holes}})", "2"), ("COUNT({{l.holes}})", "2"), ("SUM({{rate}})", "2"),
     ])
   func lists(text: String, wanted: String) throws {
     let lists: [String: [SQLValue]] = [
       "l.q": [decimal("1"), decimal("2"), decimal("3.50")], "l.p": [decimal("10"), decimal("0.75"), decimal("10")],
-      "l.n": [.text("a"), .text("b"), .text("c")], "l.empty": [], "l.holes": [decimal("1"), .null, decimal("3")],
+      "l.n": [.text("a"), .text("b"), .text("c")], "l.empty": [],
+      "l.t": [decimal("1.0"), .text("3"), decimal("1"), .null, decimal("2"), decimal("3.00")],
+      "l.u": [.text("b"), .text("A"), .text("a "), .text("B"), .null], "l.holes": [decimal("1"), .null, decimal("3")],
     ]
     #expect(try Compiled(text).value(["rate": decimal("2")], lists: lists).text ?? "NULL" == wanted)
   }

@@ -101,10 +101,13 @@ struct SyntaxTests {
   @Test("the operands are named once each, in order, from texts, look-ups and lists too")
   func operands() throws {
     let compiled = try Compiled(
-      "{{b}} + '{{a}}-{{b}}' + SUM({{l.x}} * {{b}}) + IFNULL(_findCollection find x from y where z={{q}} _endFind, {c})"
-    )
+      "{{b}} + '{{a}}-{{b}}' + SUM({{l.x}} * {{b}}) + GROUP_CONCAT(DISTINCT {{l.x}} SEPARATOR ';') + COUNT(DISTINCT {{l.x}})"
+        + " + IFNULL(_findCollection find x from y where z={{q}} _endFind, {c})")
     #expect(compiled.names == ["b", "a", "l.x", "_findCollection find x from y where z={{q}}", "c"])
     #expect(compiled.expression.operands == [0, 1, 2, 3, 4])
+    let printed = compiled.expression.description
+    #expect(
+      printed.contains("GROUP_CONCAT(DISTINCT {{l.x}} SEPARATOR ';')") && printed.contains("COUNT(DISTINCT {{l.x}})"))
   }
 
   @Test("what is printed is read as the same expression", arguments: Published.all.dropLast() + HandWritten.all)
