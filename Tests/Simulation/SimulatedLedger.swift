@@ -101,7 +101,9 @@ final class SimulatedLedger: SyncLedger, PollLedger, Collections, @unchecked Sen
 
   func lead() async throws(LedgerFailure) -> Bool {
     do throws(LedgerFailure) {
-      return try await ask { [poll, database] () async throws(LedgerFailure) in
+      return try await ask { [poll, database, host] () async throws(LedgerFailure) in
+        // Killed on the way: the connection ends behind the question, and the lock with it.
+        if !host.isAlive { return false }
         if !database.connections.contains(where: { $0 === poll }) { database.connections.append(poll) }
         return try await poll.lead()
       }
