@@ -93,7 +93,8 @@ extension MappingRun {
       let day = Day(time)
       return day == date && time.epochSeconds - day.start >= cutOff.second
     } catch {
-      fail(error.code, { place.text }, error.sentence, [name])
+      let remedy = "Correct \(name) in OKKI, or let «cutOff.from» name a field that tells in every order when it came."
+      fail(error.code, { place.text }, error.sentence, [name], remedy: error.remedy ?? remedy)
       return false
     }
   }

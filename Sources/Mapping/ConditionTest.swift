@@ -35,8 +35,12 @@ enum ConditionTest: Sendable {
 
     /// Below 0, 0 or above 0; nil when the two cannot be compared.
     func order(of value: JSONValue) -> Int? {
-      func order<Item: Comparable>(_ left: Item, _ right: Item) -> Int { left == right ? 0 : left < right ? -1 : 1 }
       guard let text = value.text, !text.isEmpty else { return nil }
+      return order(of: text)
+    }
+
+    private func order(of text: String) -> Int? {
+      func order<Item: Comparable>(_ left: Item, _ right: Item) -> Int { left == right ? 0 : left < right ? -1 : 1 }
       switch self {
       case .time(let bound): return Filter.time(.text(text)).map { order($0, bound) }
       case .value(let bound):
@@ -45,6 +49,15 @@ enum ConditionTest: Sendable {
         }
         if let left = BeijingTime(text), let right = BeijingTime(bound) { return order(left, right) }
         return order(text, bound)
+      }
+    }
+
+    /// Whether it is greater than another one, as far as both are of one kind.
+    func isGreater(than other: Bound) -> Bool {
+      switch (self, other) {
+      case (.time(let own), .time(let other)): own > other
+      case (.value(let own), .value): other.order(of: own).map { $0 > 0 } ?? false
+      default: false
       }
     }
   }
@@ -145,7 +158,12 @@ enum ConditionTest: Sendable {
 
 extension Condition {
   /// Reads a source's `condition`; nil when there is none.
-  static func read(_ value: JSONValue?, _ problems: inout ProblemList) -> Condition? {
+  /// - Parameters:
+  ///   - known: the order's own fields.
+  ///   - made: what `formatResponse` adds to them.
+  static func read(
+    _ value: JSONValue?, _ known: KnownData, made: [MadeField], _ problems: inout ProblemList
+  ) -> Condition? {
     guard let value, !value.isNull, value.kind != .array || value.count > 0 else { return nil }
     guard value.kind == .array else {
       problems.report("must be a list of lists: any of the outer ones, all of the inner ones", at: "condition", value)
@@ -160,22 +178,65 @@ extension Condition {
       }
       var rules: [Rule] = []
       for (number, rule) in group.elements.enumerated() {
-        if let rule = self.rule(rule, at: "\(place)[\(number)]", &problems) { rules.append(rule) }
+        let place = "\(place)[\(number)]"
+        check(rule, known, made, at: place, &problems)
+        if let rule = self.rule(rule, at: place, &problems) { rules.append(rule) }
       }
       // An empty group takes everything, which nobody means who wrote others beside it.
-      if rules.isEmpty {
-        problems.warn("the group is empty and passed over", at: place, group)
-      } else {
-        groups.append(rules)
-      }
+      if group.count == 0 { problems.warn("the group is empty and passed over", at: place, group) }
+      if !rules.isEmpty { groups.append(rules) }
     }
     return Condition(groups: groups)
   }
 
+  private static let keys = ["field", "logic", "value", "strictMode"]
+
+  /// What can be read and yet takes other orders than the one who wrote it thinks: names that nothing has, and values
+  /// that nothing meets.
+  private static func check(
+    _ rule: JSONValue, _ known: KnownData, _ made: [MadeField], at place: String, _ problems: inout ProblemList
+  ) {
+    Names.check(rule, known: keys, at: place, &problems)
+    let path = Path(rule["field"]?.string ?? "")
+    if !path.segments.isEmpty {
+      let own = made.first { $0.name == path || Path(segments: $0.from.segments.dropLast() + $0.name.segments) == path }
+      if let own, own.from != path, known.fields?.answer(to: path, inside: []) != .known {
+        problems.report(
+          "formatResponse makes «\(excerpt(path.text))» after the condition, which never sees it; "
+            + "compare «\(excerpt(own.from.text))» itself", at: place, rule["field"])
+      } else {
+        known.check([path], inside: [], isRequired: false, at: place, rule["field"], &problems)
+      }
+    }
+    if let value = rule["value"], let text = value.string {
+      let isPlaceholder = text.firstIndex(of: "{").map { text[$0...].contains("}") } ?? false
+      if isPlaceholder || Slips.directive(meantBy: text) != nil {
+        problems.warn(
+          "a condition's value is compared as it stands: nothing is filled in or worked out", at: place, value)
+      }
+    }
+    if let strict = rule["strictMode"], !strict.isNull, isStrict(strict) == nil {
+      problems.report("strictMode is true or false", at: place, strict)
+    }
+  }
+
+  /// PHP writes truth values in all of these forms.
+  private static func isStrict(_ value: JSONValue) -> Bool? {
+    value.bool ?? ["true": true, "1": true, "false": false, "0": false, "": false][value.text?.lowercased() ?? "?"]
+  }
+
   private static func rule(_ rule: JSONValue, at place: String, _ problems: inout ProblemList) -> Rule? {
+    /// A key that lacks because it is misspelt has been told.
+    func isMisspelt(_ lacking: [String]) -> Bool {
+      rule.members.contains { key, _ in
+        Spelling.nearest(to: key, among: keys).map { $0 != key && lacking.contains($0) } ?? false
+      }
+    }
     let path = Path(rule["field"]?.string ?? "")
     guard !path.segments.isEmpty, let logic = rule["logic"]?.string else {
-      problems.report("needs «field» and «logic»", at: place, rule)
+      if !isMisspelt(["field", "logic"].filter { rule[$0] == nil }) {
+        problems.report("needs «field» and «logic»", at: place, rule)
+      }
       return nil
     }
     do throws(Template.Malformed) {
@@ -183,11 +244,13 @@ extension Condition {
       if case .unset = test {
         problems.warn("has no value yet; until it has one this comparison never holds", at: place, rule)
       }
-      return Rule(
-        path: path, test: test,
-        isStrict: rule["strictMode"].map { $0.bool ?? ["true", "1"].contains($0.text) } ?? false)
+      if case .between(let first?, let last?) = test, first.isGreater(than: last) {
+        problems.warn(
+          "the first value is greater than the last, so that nothing lies between them", at: place, rule["value"])
+      }
+      return Rule(path: path, test: test, isStrict: rule["strictMode"].flatMap(isStrict) ?? false)
     } catch {
-      problems.report(error.sentence, at: place, rule)
+      if rule["value"] != nil || !isMisspelt(["value"]) { problems.report(error.sentence, at: place, rule) }
       return nil
     }
   }

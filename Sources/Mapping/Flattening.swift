@@ -85,7 +85,9 @@ private struct FlatteningRun {
     let elements = order[arrayKey].flatMap(Self.rows) ?? []
     if elements.isEmpty {
       let sentence = "\(arrayKey) has no rows, so splitArray makes nothing of the order"
-      throw MappingFailures(failures: [MappingFailure(.fieldMissing, target: "", sources: [arrayKey], sentence)])
+      let remedy = "Give \(arrayKey) a row in OKKI; where it has some, see which rows the strategy's «condition» drops."
+      throw MappingFailures(
+        failures: [MappingFailure(.fieldMissing, target: "", sources: [arrayKey], sentence, remedy: remedy)])
     }
     for element in elements { try nested([Cell.Member(arrayKey, .read(element))], prefix: "", path: [], left) }
   }

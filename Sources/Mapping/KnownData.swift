@@ -51,13 +51,21 @@ struct KnownData: Sendable {
   ) {
     guard let fields else { return }
     for path in paths {
-      guard case .unknown(let nearest) = fields.answer(to: path, inside: lists) else { continue }
-      let what = fields.lack(path)
-      if let nearest, isRequired {
-        problems.report("\(what); is «\(excerpt(nearest))» meant? If not, declare it", at: place, value)
-      } else {
-        problems.warn("\(what)\(nearest.map { "; is «\(excerpt($0))» meant?" } ?? "")", at: place, value)
-      }
+      tell(fields.answer(to: path, inside: lists), of: path, isRequired: isRequired, at: place, value, &problems)
+    }
+  }
+
+  /// Tells what came of looking for a field.
+  func tell(
+    _ answer: SourceFields.Answer, of path: Path, isRequired: Bool, at place: String, _ value: JSONValue?,
+    _ problems: inout ProblemList
+  ) {
+    guard let fields, case .unknown(let nearest) = answer else { return }
+    let what = fields.lack(path)
+    if let nearest, isRequired {
+      problems.report("\(what); is «\(excerpt(nearest))» meant? If not, declare it", at: place, value)
+    } else {
+      problems.warn("\(what)\(nearest.map { "; is «\(excerpt($0))» meant?" } ?? "")", at: place, value)
     }
   }
 }

@@ -124,7 +124,9 @@ struct MappingRun {
     let count = reader.rowCount(of: list)
     let stray = reader.strayKind(of: list)
     if count == 0, stray == nil, let code = field.rules.missing {
-      fail(code, nil, "\(list.name) has no rows", [list.name])
+      let remedy =
+        "Give \(list.name) a row in OKKI; where it has some, see which rows the strategy's «condition» drops."
+      fail(code, nil, "\(list.name) has no rows", [list.name], remedy: remedy)
     }
     var elements: [JSONTree] = []
     elements.reserveCapacity(count)
@@ -291,7 +293,10 @@ extension MappingRun {
         fail(.amountMismatch, { "" }, sentence, [rule.order, rule.line].map(reader.name))
       }
     } catch {
-      fail(error.code, { "" }, error.sentence, [rule.order, rule.line].map(reader.name))
+      // The rule reads the order's own fields: no formula of the bill stands in for them.
+      let remedy =
+        "Correct the field in OKKI, or let «ferry.amounts» name the fields in which your orders have their amounts."
+      fail(error.code, { "" }, error.sentence, [rule.order, rule.line].map(reader.name), remedy: remedy)
     }
   }
 

@@ -141,6 +141,61 @@ extension SourceFields {
     if !flattening.lists.isEmpty { root.children[Flattening.rowNumber] = Field() }
   }
 
+  /// Looks for the lists that `beatFlat` names, as `Flattening` does: in the order itself, and in the rows of what is
+  /// flattened.
+  /// - Returns: an answer for each name.
+  func answers(toLists names: [String]) -> [Answer] {
+    var found: [[String]: Field] = [:]
+    var answers = [Answer?](repeating: nil, count: names.count)
+    for (number, name) in names.enumerated() where answer(to: Path(name), inside: []) == .known {
+      answers[number] = .known
+      let segments = Path(name).segments
+      // On the way to a list in rows the lists around it are flattened, too.
+      for depth in segments.indices {
+        let path = Array(segments[...depth])
+        if let field = field(at: path[...]), field.isList || depth == segments.count - 1 { found[path] = field }
+      }
+    }
+    var isSearching = true
+    while isSearching {
+      isSearching = false
+      for (number, name) in names.enumerated() where answers[number] == nil {
+        for (path, list) in found {
+          // Rows of which nothing is declared may have any list.
+          if list.children.isEmpty { answers[number] = .known }
+          let prefix = path.joined(separator: "_")
+          for (key, field) in list.children {
+            let flat = key.hasPrefix(prefix + "_") ? key : "\(prefix)_\(key)"
+            guard [name, name.replacing(".", with: "_"), "\(prefix)_\(name)"].contains(flat) else { continue }
+            answers[number] = .known
+            found[path + [key]] = field
+            isSearching = true
+          }
+          if answers[number] != nil { break }
+        }
+      }
+    }
+    let lists = Self.lists(in: root, [])
+    return names.indices.map { number in
+      answers[number] ?? .unknown(nearest: Self.list(meantBy: names[number], among: lists))
+    }
+  }
+
+  /// The paths of all that is declared as a list, or as an object, which is a list of one row.
+  private static func lists(in field: Field, _ path: [String]) -> [[String]] {
+    field.children.sorted { $0.key < $1.key }.flatMap { key, child in
+      (child.isList || !child.children.isEmpty ? [path + [key]] : []) + lists(in: child, path + [key])
+    }
+  }
+
+  private static func list(meantBy name: String, among lists: [[String]]) -> String? {
+    // One in the rows of a list that is not flattened needs its whole path.
+    let inner = lists.first { $0.last == name || $0.joined(separator: "_") == name }
+    return inner?.joined(separator: ".")
+      ?? Spelling.nearest(to: name, among: lists.map { $0.joined(separator: ".") })
+      ?? lists.first { Spelling.nearest(to: name, among: $0.suffix(1)) != nil }?.joined(separator: ".")
+  }
+
   private init(_ grouping: Grouping, of flat: SourceFields?) {
     func put(_ names: [FieldName], in field: inout Field) {
       for name in names {

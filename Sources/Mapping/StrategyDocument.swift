@@ -111,8 +111,10 @@ struct DocumentContent: Sendable {
   init(source root: JSONValue, _ problems: inout ProblemList) {
     made = MadeField.read(root["formatResponse"], &problems)
     declared = SourceFields(root["response"], made: made.map(\.name))
-    condition = Condition.read(root["condition"], &problems)
+    let own = KnownData(fields: SourceFields(root["response"], made: []))
+    condition = Condition.read(root["condition"], own, made: made, &problems)
     flattening = Flattening(source: root, &problems)
+    SourceNames.check(root, flattening, own, &problems)
     splitting = Splitting(flattening, nil, made: made)
     let anything = KnownData(fields: nil)
     var reader = DescriptorReader(problems, known: anything, isSource: true)

@@ -104,7 +104,9 @@ struct TargetRules {
         }
       // Read when the fields are, see `BillRules`.
       case "residual", "plausible", "calendar": break
-      case "combined": combined = Self.combined(value, &problems)
+      case "combined":
+        combined = Self.combined(value, &problems)
+        if let combined { Self.check(list: combined.list, known, value, &problems) }
       default:
         problems.report("«\(excerpt(name))» is unknown; known are \(Self.known)", at: "ferry", value)
       }
@@ -143,6 +145,21 @@ struct TargetRules {
     if let additions = rule.additions {
       known.check([additions], inside: [], isRequired: false, at: place, value, &problems)
     }
+    guard case .line(let fields) = rule.costs else { return }
+    for field in fields {
+      known.check(
+        [Path(segments: rule.lines.segments + [field.name])], inside: [ListLevel(rule.lines, inside: nil)],
+        isRequired: true, at: "\(place).costs", value["costs"]?["line"]?[field.name], &problems)
+    }
+  }
+
+  /// Without its list the rule does nothing: a combined product and its parts would both be sent.
+  private static func check(list: String, _ known: KnownData, _ rule: JSONValue, _ problems: inout ProblemList) {
+    guard let fields = known.fields, case .unknown(let nearest) = fields.answer(to: Path(list), inside: []) else {
+      return
+    }
+    let meant = nearest.map { "; is «\(excerpt($0))» meant? If not, declare it" } ?? "; declare it"
+    problems.report(fields.lack(Path(list)) + meant, at: "ferry.combined.list", rule["list"])
   }
 
   private static func amounts(

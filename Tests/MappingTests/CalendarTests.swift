@@ -168,6 +168,10 @@ struct CalendarTests {
     #expect(failure.sentence == "the bill's date lies in a closed period; closed is all through 2024-01-31")
     #expect(failure.sources == ["day"])
     #expect(failure.remedy.contains("closedThrough"))
+    // No formula stands between the rule and the order's own field.
+    let cutOff = #"{"date":"H.D","cutOff":{"time":"18:00","from":"made"}}"#
+    let unknown = try #require(try failures(strategy(cutOff), #"{"day":"2024-01-29","made":""}"#).first)
+    #expect(unknown.remedy.hasPrefix("Correct made in OKKI, or let «cutOff.from»"))
   }
 
   @Test("the calendar may lie in a file of its own, whole or in part")

@@ -137,6 +137,7 @@ struct FlatteningTests {
     let failures = try #require(throws: MappingFailures.self) { try source.selection(of: parsed(order)) }
     #expect(failures.failures.map(\.code) == [.fieldMissing])
     #expect(failures.failures.map(\.sources) == [["l"]])
+    #expect(failures.failures.allSatisfy { $0.remedy.hasPrefix("Give l a row in OKKI") })
   }
 
   @Test("the condition comes first: rows that it drops make no document")

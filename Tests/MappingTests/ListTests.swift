@@ -73,7 +73,11 @@ struct ListTests {
       #"{"field":"Rows","type":"array","value":"lines","is_required":true,"children":[\#(field("{{lines.a}}"))]}"#
     for order in ["{}", #"{"lines":[]}"#, #"{"lines":""}"#] {
       let found = try failures(strategy(array), order)
-      #expect(found == [MappingFailure(.fieldMissing, target: "Rows", sources: ["lines"], "lines has no rows")])
+      let remedy = "Give lines a row in OKKI; where it has some, see which rows the strategy's «condition» drops."
+      #expect(
+        found == [
+          MappingFailure(.fieldMissing, target: "Rows", sources: ["lines"], "lines has no rows", remedy: remedy)
+        ])
     }
   }
 

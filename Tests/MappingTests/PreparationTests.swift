@@ -26,6 +26,18 @@ struct PreparationTests {
     } catch { return error.failures.map(\.code.rawValue) }
   }
 
+  @Test("an amount that lacks is mended in OKKI or in the rule that names it, not by a formula")
+  func remedies() throws {
+    for (order, sentence) in [
+      (#"{"amount":"","lines":[{"a":1}]}"#, "amount is empty"),
+      (#"{"amount":1,"lines":[{"a":null}]}"#, "lines.a is empty"),
+    ] {
+      let found = try #require(try failures(strategy(amounts(#""hold""#)), order).first)
+      #expect(found.sentence == sentence)
+      #expect(found.remedy.contains("let «ferry.amounts» name the fields") && !found.remedy.contains("IFNULL"))
+    }
+  }
+
   private static let order = #"{"amount":"120.00","extra":"20.00","lines":[{"no":"a","a":60},{"no":"b","a":"40"}]}"#
 
   @Test("costs beside the lines hold the order, unless a policy says what becomes of them")

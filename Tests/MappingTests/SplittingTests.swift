@@ -155,7 +155,8 @@ struct SplittingTests {
       ("{{l_q}}", "", []), ("{{no}}", "", []),
       ("{{l_z}}", "", ["source.json's response declares no field «l_z»; is «l_q» meant?"]),
       ("{{l.q}}", "", ["source.json's response declares no field «l.q»"]),
-      ("{{l_s_b}}", #","l.s""#, []), ("{{l_s_b}}", #","s""#, []), ("{{other_x}}", #","other""#, []),
+      ("{{l_s_b}}", #","l.s""#, []), ("{{l_s_b}}", #","s""#, []),
+      ("{{other_x}}", #","other""#, ["source.json's response declares no field «other»"]),
     ] as [(String, String, [String])])
   func declared(value: String, list: String, expected: [String]) throws {
     let response =
@@ -172,7 +173,7 @@ struct SplittingTests {
     let rules = #""groupCalculate":{"headerGroup":["no"],"bodyGroup":["l_q"],"bodyName":"b"},"#
     let rows = field("S", "{{shop}}") + "," + array("R", "b", field("{{b.l_q}}"), field("Y", "{{b.l_price}}"))
     let response =
-      #","response":[{"field":"no"},{"field":"shop"},{"field":"l","children":[{"field":"q"},{"field":"price"}]}]"#
+      #","response":[{"field":"id"},{"field":"no"},{"field":"shop"},{"field":"l","children":[{"field":"q"},{"field":"price"}]}]"#
     for source in [Self.flat, Self.flat + response] {
       let found = try strategy(rules, source: source, rows: rows).warnings
       #expect(
