@@ -20,7 +20,7 @@ public struct StrategyReport: Sendable {
     public let sentence: String
   }
 
-  /// A target that can be used.
+  /// A target for K/3 that can be used.
   public struct Target: Sendable {
     /// Its file.
     public let file: String
@@ -31,12 +31,18 @@ public struct StrategyReport: Sendable {
 
   /// All findings, file by file.
   public private(set) var findings: [Finding] = []
-  /// The documents that can be used, by their files.
-  public private(set) var usable: [String] = []
-  /// The strategies that can be used, by their folders: K/3's template is compared with what they write.
+  /// The targets for K/3 that can be used: its template is compared with what they write.
   public private(set) var targets: [Target] = []
 
+  /// The files and strategies' folders that were read.
+  private var places: [String] = []
   private var strategies: [Strategy] = []
+
+  /// The files and strategies' folders in which no error was found, as the caller named them.
+  public var usable: [String] {
+    let wrong = findings.filter(\.isError).map(\.file)
+    return places.filter { place in !wrong.contains { $0 == place || $0.hasPrefix(place + "/") } }
+  }
 
   /// Whether nothing keeps the files from being used.
   public var isUsable: Bool { !findings.contains(where: \.isError) }
@@ -70,11 +76,13 @@ public struct StrategyReport: Sendable {
     do throws(UnusableFile) {
       let text = try Files.bytes(path)
       do throws(StrategyProblems) {
-        let warnings = try StrategyDocument(file: path, text: text).warnings
+        let document = try StrategyDocument(file: path, text: text)
         let ofBills = billProblems(text, path)
         for problem in ofBills { add(problem, in: path, isError: true) }
-        for warning in warnings { add(warning, in: path, isError: false) }
-        if ofBills.isEmpty { usable.append(path) }
+        note(document.warnings, of: path)
+        if document.kind == .target, ofBills.isEmpty, let object = Strategy.object(ofTarget: text) {
+          targets.append(Target(file: path, object: object, text: text))
+        }
       } catch { note(error, of: path) }
     } catch { add(String(error.description.dropFirst(path.count + 1)), to: path) }
   }
@@ -112,7 +120,7 @@ public struct StrategyReport: Sendable {
   /// - Parameter place: a file, or a strategy's folder.
   private mutating func note(_ warnings: [StrategyProblem], of place: String) {
     for warning in warnings { add(warning, in: place, isError: false) }
-    usable.append(place)
+    places.append(place)
   }
 
   private mutating func note(_ problems: StrategyProblems, of place: String) {
@@ -130,7 +138,7 @@ public struct StrategyReport: Sendable {
 
   private mutating func add(_ sentence: String, to file: String) { add(sentence, to: file, isError: true) }
 
-  /// Compares a strategy's target with K/3's template: a field that K/3 does not have would be dropped without a word,
+  /// Compares a target with K/3's template: a field that K/3 does not have would be dropped without a word,
   /// or refused with every bill.
   /// - Parameters:
   ///   - target: one of `targets`.
@@ -184,17 +192,21 @@ extension StrategyReport {
       let path = finding.path.isEmpty ? "" : " \(finding.path):"
       return "\(place): \(finding.isError ? "error" : "warning"):\(path) \(finding.sentence)"
     }
-    lines += usable.filter { place in !findings.contains { $0.isError && $0.file.hasPrefix(place) } }
-      .map { "\($0): usable" }
+    lines += usable.map { "\($0): usable" }
     return lines.joined(separator: "\n")
   }
 
-  /// `{"usable":…,"findings":[{"file","line","column","severity","path","sentence"}]}`
+  /// `{"usable":…,"files":[…],"findings":[{"file","line","column","severity","path","sentence"}]}`: whether all can be
+  /// used, which can, and what was found.
   public var json: String {
     var writer = JSONWriter()
     writer.beginObject()
     writer.key("usable")
     writer.bool(isUsable)
+    writer.key("files")
+    writer.beginArray()
+    for file in usable { writer.string(file) }
+    writer.endArray()
     writer.key("findings")
     writer.beginArray()
     for finding in findings {

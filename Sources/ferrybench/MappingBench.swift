@@ -5,8 +5,18 @@ import Orders
 
 /// What mapping an order costs with the shipped strategy: parsed, looked up in a table at hand, mapped and written.
 enum MappingBench {
+  /// A file of the strategy cannot be read.
+  private struct Unreadable: Error, CustomStringConvertible {
+    let path: String
+    var description: String { "\(path) cannot be read; name a strategy's folder with --strategy FOLDER" }
+  }
+
   static func run(_ measure: Measure, strategy folder: String) throws {
-    let read = { (name: String) in Array(try Data(contentsOf: URL(fileURLWithPath: "\(folder)/\(name)"))) }
+    let read = { (name: String) in
+      let path = "\(folder)/\(name)"
+      guard let data = FileManager.default.contents(atPath: path) else { throw Unreadable(path: path) }
+      return Array(data)
+    }
     let mapper = Mapper(try Strategy(name: "bench", source: try read("source.json"), target: try read("target.json")))
     for lines in [5, 50, 500] {
       let documents = (0..<64).map { SampleOrders.answer(number: $0, lines: lines) }

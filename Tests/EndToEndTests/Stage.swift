@@ -32,7 +32,7 @@ struct Stage {
     let settings = [
       "FERRY_OKKI_URL": okkiURL, "FERRY_OKKI_CLIENT_ID": "ferry-demo", "FERRY_OKKI_CLIENT_SECRET": "ferry-demo-secret",
       "FERRY_OKKI_RATE_PER_SECOND": "100000", "FERRY_K3_URL": k3URL,
-      "FERRY_K3_AUTHORITY_CODE": String(repeating: "0123456789abcdef", count: 3), "FERRY_K3_CONCURRENCY": "8",
+      "FERRY_K3_AUTHORITY_CODE": authorityCode, "FERRY_K3_CONCURRENCY": "8",
       "FERRY_K3_VISIBLE_SECONDS": "1", "FERRY_RABBITMQ_URL": try TestServers.rabbit(),
       "FERRY_RABBITMQ_MANAGEMENT_URL": try TestServers.rabbitManagement(), "FERRY_QUEUE_PREFIX": "e2e-\(word).",
       "FERRY_POSTGRES_URL": try TestServers.postgres(), "FERRY_POSTGRES_SCHEMA": "e2e_\(word)",
@@ -43,8 +43,11 @@ struct Stage {
     return Stage(okki: okki, k3: k3, okkiURL: okkiURL, k3URL: k3URL, settings: settings)
   }
 
+  /// The authority code that a simulated K/3 expects.
+  static let authorityCode = String(repeating: "0123456789abcdef", count: 3)
+
   /// The address that a simulator prints when it listens.
-  private static func url(of simulator: Program) async throws -> String {
+  static func url(of simulator: Program) async throws -> String {
     let listens = await simulator.printed("http://127.0.0.1:")
     try #require(listens, "the simulator did not start: \(simulator.output)")
     let rest = try #require(simulator.output.range(of: "http://127.0.0.1:")).upperBound

@@ -104,6 +104,34 @@ struct StrategyReportTests {
     try withFolder(["a.txt": text]) { folder in #expect(!StrategyReport(paths: [folder]).isUsable) }
   }
 
+  @Test("an error in one folder takes no other one's word that it can be used, in text and in JSON")
+  func neighbours() throws {
+    var files = strategyFiles(#"{"field":"FNote","value":"1"}"#, in: "return")
+    files.merge(strategyFiles(#"{"field":"FNote","value":"{x"}"#, in: "return-red")) { $1 }
+    try withFolder(files) { folder in
+      let report = StrategyReport(paths: ["\(folder)/return", "\(folder)/return-red"])
+      #expect(report.text.hasSuffix("\n\(folder)/return: usable"))
+      let json = try parsed(report.json)
+      #expect(json["usable"]?.bool == false)
+      #expect(json["files"]?.elements.map(\.string) == ["\(folder)/return"])
+    }
+  }
+
+  @Test("a single target for K/3 and a wrapped one are compared with its template, too")
+  func templateOfAFile() throws {
+    let text =
+      #"{"api":"SO/Save","effect":"EXECUTE","request":[{"field":"Page1","type":"array","#
+      + "\n" + #""children":[{"field":"FBillNo","value":"{no}"},{"field":"FROB","value":"1"}]}]}"#
+    try withFolder(["a.json": text, "b.json": #"{"metadata":\#(text)}"#, "c.json": Self.document]) { folder in
+      var report = StrategyReport(paths: ["\(folder)/a.json", "\(folder)/b.json", "\(folder)/c.json"])
+      #expect(report.targets.map(\.object) == ["SO", "SO"])
+      for target in report.targets { report.compare(target, with: ["Page1": ["FBillNo"]]) }
+      #expect(report.findings.map(\.sentence) == Array(repeating: "K/3's template has no «FROB»", count: 2))
+      #expect(report.findings.allSatisfy { $0.isError && $0.line == 2 && $0.column == 57 })
+      #expect(report.usable == ["\(folder)/c.json"])
+    }
+  }
+
   @Test("all thirty published files can be used")
   func published() throws {
     let report = StrategyReport(paths: ["\(checkout)/Tests/PublishedStrategies"])

@@ -16,7 +16,7 @@ struct StrategyCheckCommand: AsyncParsableCommand {
     abstract: "Prints every problem of metadata files with line and column.",
     discussion: """
       A path is a metadata file, also one in an object with a key metadata; a strategy's folder with source.json and target.json;
-      or a folder of such. With FERRY_K3_URL and FERRY_K3_AUTHORITY_CODE set, fields of strategies are compared with K/3's
+      or a folder of such. With FERRY_K3_URL and FERRY_K3_AUTHORITY_CODE set, fields of targets for K/3 are compared with its
       GetTemplate. Warnings tell what is odd or not used. Exit 0 when all can be used, 1 when not.
       """)
 
@@ -30,10 +30,16 @@ struct StrategyCheckCommand: AsyncParsableCommand {
     if !report.isUsable { throw ExitCode(1) }
   }
 
+  /// The settings that K/3 is reached by.
+  private static let ofK3: Set<SettingName> = [.k3URL, .k3AuthorityCode, .certificateAuthorities]
+
   private func compareWithK3(_ report: inout StrategyReport) async {
-    let (wiring, _) = Startup.leniently(for: [.load])
-    guard wiring.settings.unusable.isDisjoint(with: [.k3URL, .k3AuthorityCode, .certificateAuthorities]) else {
-      return report.add("the settings of K/3 cannot be used; ferry check tells why", to: "K/3", isError: true)
+    let (wiring, problems) = Startup.leniently(for: [.load])
+    guard wiring.settings.unusable.isDisjoint(with: Self.ofK3) else {
+      for sentence in problems where Self.ofK3.contains(where: { sentence.contains($0.rawValue) }) {
+        report.add("the template cannot be asked for: \(sentence)", to: "K/3", isError: true)
+      }
+      return
     }
     do throws(SetupProblem) {
       let destination = try wiring.destination()
