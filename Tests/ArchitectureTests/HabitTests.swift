@@ -76,6 +76,23 @@ struct HabitTests {
     #expect(products == ["ferry", "vendorsim"])
   }
 
+  @Test("the contract suites that Tests/README.md names are declared under these names")
+  func contracts() throws {
+    let readme = try String(contentsOf: project.root.appending(path: "Tests/README.md"), encoding: .utf8)
+    let sections = readme.split(separator: "\n## ")
+    let table = try #require(sections.first { $0.hasPrefix("Contract suites") })
+    // The second column.
+    let names = table.split(separator: "\n").filter { $0.hasPrefix("| `") }.flatMap { row in
+      row.split(separator: "|")[1].matches(of: #/`([^`]+)`/#).map { String($0.output.1) }
+    }
+    let files = try project.swiftFiles(below: "Tests/PipelineTesting")
+    let declared = files.flatMap { file in
+      zip(file.words, file.words.dropFirst()).filter { ["let", "struct"].contains($0.0) }.map(\.1)
+    }
+    #expect(names.count >= 7)
+    #expect(names.filter { !declared.contains($0) } == [])
+  }
+
   @Test("planted floats, sleeps and clocks are found, and words like them are not")
   func planted() {
     func file(_ text: String) -> SourceFile { SourceFile(path: "planted", text: text) }
