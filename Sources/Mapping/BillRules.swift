@@ -12,25 +12,26 @@ struct BillRules: Sendable {
 
   /// Reads the rules of a target and its calendar; nil when there are none.
   /// - Parameters:
-  ///   - bills: the target, compiled; what the rules read of the order is added to its table.
+  ///   - bills: the target, compiled.
+  ///   - order: what the rules read of the order is added to it.
   ///   - calendar: text of `calendar.json`, nil when there is no such file.
   ///   - own: takes the problems of that file.
   init?(
-    _ root: JSONValue, _ bills: inout DocumentContent, _ known: KnownData, calendar text: [UInt8]?,
-    _ problems: inout ProblemList, own: inout ProblemList
+    _ root: JSONValue, _ bills: DocumentContent, _ order: inout OperandTable, _ known: KnownData,
+    calendar text: [UInt8]?, _ problems: inout ProblemList, own: inout ProblemList
   ) {
     let (rules, request) = (root["ferry"], root["request"] ?? root)
     if let rule = rules?["residual"] {
       residuals = ResidualRule.read(rule, request, bills, DecimalClasses(rules), &problems)
     }
     if let rule = rules?["plausible"] {
-      plausible = PlausibleRule.read(rule, request, &bills, known, &problems)
+      plausible = PlausibleRule.read(rule, request, &order, known, &problems)
       ranges = RangeRule.read(rule, request, bills, &problems)
     }
     var reader = CalendarReader(target: problems, own: own)
     reader.take(rules?["calendar"])
     reader.take(file: text)
-    calendar = reader.rule(root, &bills, known)
+    calendar = reader.rule(root, bills, &order, known)
     (problems, own) = (reader.target, reader.own)
     if isNone { return nil }
   }
@@ -42,11 +43,5 @@ extension MappingRun {
     if let calendar = rules.calendar { document = dated(document, calendar) }
     for rule in rules.residuals { check(rule, in: document) }
     for rule in rules.ranges { check(rule, in: document) }
-  }
-
-  /// Applies what concerns all documents of an order together. A sum over fields that failed would tell nothing.
-  mutating func apply(_ rules: BillRules, toAll documents: [[JSONMember]]) {
-    guard failures.isEmpty else { return }
-    for rule in rules.plausible { check(rule, in: documents) }
   }
 }

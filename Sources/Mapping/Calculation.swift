@@ -57,6 +57,13 @@ struct Calculation: Sendable {
     }
   }
 
+  /// A sum over rows of which some say nothing is not the sum of the rows.
+  /// - Throws: the error of the first row without a value, where others have one.
+  func refuseGaps(_ entries: [Entry]) throws(ValueError) {
+    let empty = entries.filter { $0.cell.map { $0.identity.isEmpty } ?? true }
+    if let first = empty.first, empty.count < entries.count { throw .empty("\(field.text) of row \(first.row + 1)") }
+  }
+
   private func sum(_ entries: [Entry]) throws(ValueError) -> ExactDecimal {
     var sum = ExactDecimal.zero
     for entry in entries {

@@ -50,7 +50,10 @@ struct CalendarReader {
   }
 
   /// The rule; nil without a calendar, or when it cannot be used.
-  mutating func rule(_ root: JSONValue, _ bills: inout DocumentContent, _ known: KnownData) -> CalendarRule? {
+  /// - Parameter order: what the rule reads of the order is added to it.
+  mutating func rule(
+    _ root: JSONValue, _ bills: DocumentContent, _ order: inout OperandTable, _ known: KnownData
+  ) -> CalendarRule? {
     guard isConfigured else { return nil }
     guard let date = entries["date"] else {
       // The file alone, for all its days, does not know the bill's date.
@@ -74,7 +77,7 @@ struct CalendarReader {
       }
     }
     return CalendarRule(
-      date: path, follow: follow, cutOff: cutOff(&bills, known), closedThrough: closedThrough(), closed: closed(),
+      date: path, follow: follow, cutOff: cutOff(&order, known), closedThrough: closedThrough(), closed: closed(),
       days: days(), sources: RequestField.sources(of: [path], in: bills.fields, bills.table))
   }
 
@@ -94,7 +97,7 @@ struct CalendarReader {
     return path
   }
 
-  private mutating func cutOff(_ bills: inout DocumentContent, _ known: KnownData) -> CalendarRule.CutOff? {
+  private mutating func cutOff(_ order: inout OperandTable, _ known: KnownData) -> CalendarRule.CutOff? {
     guard let entry = entries["cutOff"] else { return nil }
     for (name, value) in entry.value.members where !["time", "from"].contains(name) {
       report("«\(excerpt(name))» is unknown; known are time, from", "cutOff", (value, entry.isOwn))
@@ -110,7 +113,7 @@ struct CalendarReader {
     } else {
       known.check([from], inside: [], isRequired: true, at: "ferry.calendar.cutOff.from", entry.value["from"], &target)
     }
-    return CalendarRule.CutOff(second: second, text: text, from: bills.table.field(from))
+    return CalendarRule.CutOff(second: second, text: text, from: order.field(from))
   }
 
   /// `18:00` or `18:00:00`, up to `23:59:59`.

@@ -10,7 +10,7 @@ struct CalendarRule: Sendable {
     let second: Int64
     /// As it was written.
     let text: String
-    /// What tells when the order came, an operand.
+    /// What tells when the order came, an operand of the order.
     let from: Int
   }
 
@@ -83,12 +83,14 @@ extension MappingRun {
   /// Whether the order came on the day that it is dated, and late. One that is dated later needs no other day; one that
   /// is dated earlier was so by a person, who knew the time.
   private mutating func isLate(_ date: Day, _ cutOff: CalendarRule.CutOff, at place: TargetPlace) -> Bool {
-    let name = reader.name(of: cutOff.from)
+    let name = whole.name(of: cutOff.from)
     do throws(ValueError) {
-      let value: Value = try reader.value(of: cutOff.from)
+      let value: Value = try whole.value(of: cutOff.from)
       // Not knowing whether an order is late is no reason to take it for early.
       if value.isBlank { throw .empty(name) }
       guard let time = Filter.time(value) else { throw .unfit(name, wanted: "a time", kind: value.kind) }
+      // OKKI's zero date, 1970-01-01 08:00:00 in Beijing, and what else stands for no time (vendor-apis.md B.11).
+      if Day(time) == Self.zeroDay { throw .empty(name) }
       guard Self.tellsTime(value) else { throw .unfit(name, wanted: "a time", kind: "a date without one") }
       let day = Day(time)
       return day == date && time.epochSeconds - day.start >= cutOff.second
@@ -98,6 +100,8 @@ extension MappingRun {
       return false
     }
   }
+
+  private static let zeroDay = Day(BeijingTime(epochSeconds: 0))
 
   /// `2024-01-29` and `20240129` are days.
   private static func tellsTime(_ value: Value) -> Bool {

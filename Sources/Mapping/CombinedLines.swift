@@ -22,13 +22,27 @@ struct CombinedLines {
   }
 
   /// - Parameter list: the lines' name, which their keys may begin with.
-  init(_ lines: [JSONValue], in list: String) {
+  /// - Throws: `MappingFailures` with each line of which it cannot be told what it is.
+  init(_ lines: [JSONValue], in list: String) throws(MappingFailures) {
     self.list = list
-    self.lines = lines.map { line in
-      Line(
-        value: line, isParent: Self.isSet(line, "is_master_product", list),
-        isPart: Self.isSet(line, "is_sub_product", list))
+    var read: [Line] = []
+    var failures: [MappingFailure] = []
+    for (position, line) in lines.enumerated() {
+      var flags: [Bool] = []
+      for flag in ["is_master_product", "is_sub_product"] {
+        if let isSet = Self.isSet(line, flag, list) {
+          flags.append(isSet)
+        } else if failures.count < 100 {
+          failures.append(
+            MappingFailure(
+              .valueInvalid, target: "", sources: ["\(list).\(flag)"],
+              "\(list)[\(position)].\(flag) should be 1 or 0 but is neither"))
+        }
+      }
+      if flags.count == 2 { read.append(Line(value: line, isParent: flags[0], isPart: flags[1])) }
     }
+    if !failures.isEmpty { throw MappingFailures(failures: failures) }
+    self.lines = read
   }
 
   /// The lines that are sent.
@@ -117,8 +131,18 @@ struct CombinedLines {
     line[key] ?? line["\(list)_\(key)"]
   }
 
-  private static func isSet(_ line: JSONValue, _ flag: String, _ list: String) -> Bool {
-    guard let value = member(flag, line, list) else { return false }
-    return value.bool ?? ["1", "true"].contains(value.text?.lowercased())
+  /// Nil for what says neither yes nor no.
+  private static func isSet(_ line: JSONValue, _ flag: String, _ list: String) -> Bool? {
+    guard let value = member(flag, line, list), !value.isNull else { return false }
+    if let bool = value.bool { return bool }
+    // PHP writes what is empty as an empty array.
+    guard let text = value.text.map(trimmed) else { return value.count == 0 ? false : nil }
+    switch text.lowercased() {
+    case "", "false": return false
+    case "true": return true
+    default: break
+    }
+    guard let number = ExactDecimal(text) else { return nil }
+    return number.isZero ? false : number == ExactDecimal(1) ? true : nil
   }
 }

@@ -110,6 +110,9 @@ struct DescriptorReader {
       if rules.isOptional, form.lookups(table).isEmpty {
         problems.report("«optional» is only for a lookup", at: "\(path).ferry", element["ferry"])
       }
+      if rules.isRowNumber, let value, !value.isNull, value.string != "" {
+        problems.report("a field with «row» has no value of its own", at: "\(path).ferry", element["ferry"])
+      }
       var plain: Template?
       if rules.isOriginal, form.lookups(table).isEmpty, let text = value?.string {
         // A brace that the formula's language takes may be none of a text's.

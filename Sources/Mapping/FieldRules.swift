@@ -31,11 +31,15 @@ struct FieldRules: Sendable {
   var table: [String: String]?
   var miss = Miss.fail
   var fallback: String?
+  /// The field is the number of its row, from 1.
+  var isRowNumber = false
   /// A lookup may find nothing: the field is then `default`, or left out.
   var isOptional = false
 
   /// Whether there is no rule at all.
-  var isNone: Bool { decimals == nil && minimum == nil && missing == nil && table == nil && !isOptional }
+  var isNone: Bool {
+    decimals == nil && minimum == nil && missing == nil && table == nil && !isOptional && !isRowNumber
+  }
 
   static let none = FieldRules()
 
@@ -64,7 +68,7 @@ struct FieldRules: Sendable {
           let known = codes.map(\.rawValue).joined(separator: ", ")
           report("missing is one of \(known)")
         }
-      case "decimals", "exact", "minimum", "table", "miss", "default", "division", "original":
+      case "decimals", "exact", "minimum", "table", "miss", "default", "division", "original", "row":
         if isScalar {
           read(key, entry, defaults.classes, report)
         } else {
@@ -74,7 +78,7 @@ struct FieldRules: Sendable {
         isOptional = entry.bool ?? false
         if entry.bool == nil || !isScalar { report("optional is true or false, of a field with a lookup") }
       default:
-        let known = "decimals, exact, minimum, missing, table, miss, default, optional, division, original"
+        let known = "decimals, exact, minimum, missing, table, miss, default, optional, division, original, row"
         report("«\(excerpt(key))» is unknown; known are \(known)")
       }
     }
@@ -104,6 +108,9 @@ struct FieldRules: Sendable {
     case "original":
       isOriginal = entry.bool ?? false
       if entry.bool == nil { report("original is true or false") }
+    case "row":
+      isRowNumber = entry.bool ?? false
+      if entry.bool == nil { report("row is true or false") }
     case "table":
       table = Dictionary(entry.members.map { ($0.key, $0.value.text ?? "") }, uniquingKeysWith: { $1 })
       if entry.kind != .object || entry.members.contains(where: { $0.value.text == nil }) {

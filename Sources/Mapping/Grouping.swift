@@ -26,6 +26,8 @@ struct Grouping: Sendable {
   /// Most rows of a document.
   var maximum: Int?
   var calculations: [Calculation] = []
+  /// Whether what cannot be told is passed over as the platform does: empty values in sums, heads that differ among rows.
+  var isOriginal = false
 
   /// What is calculated of each row.
   var ofRows: [Calculation] { body == nil ? [] : calculations }
@@ -45,6 +47,8 @@ private struct GroupingRun {
   let records: [Record]
   let head: Record.Head
   private var failures: [MappingFailure] = []
+  /// The list that a field which must not have gaps is of: the innermost one; nil for a field of the head.
+  private let lists: [FieldName: String]
 
   /// A row and the records that it is made of.
   private typealias Row = (members: [Cell.Member], records: ArraySlice<Int>)
@@ -53,11 +57,18 @@ private struct GroupingRun {
     self.grouping = grouping
     self.records = records
     self.head = head
+    let prefixes = Set(records.flatMap { $0.origins.map(\.prefix) }).sorted { $0.utf8.count > $1.utf8.count }
+    var lists: [FieldName: String] = [:]
+    for field in grouping.kept + grouping.calculations.map(\.field) {
+      lists[field] = prefixes.first { Record.Origin(prefix: $0, element: 0).has(field) }
+    }
+    self.lists = lists
   }
 
   mutating func documents() throws(MappingFailures) -> [[Cell.Member]] {
     var documents: [[Cell.Member]] = []
     for group in groups(records.indices[...], by: grouping.header) {
+      checkKept(group)
       var rows = rows(of: group)[...]
       while !rows.isEmpty {
         let part = rows.prefix(grouping.maximum ?? .max)
@@ -105,7 +116,8 @@ private struct GroupingRun {
   }
 
   private mutating func document(_ group: [Int], _ rows: ArraySlice<Row>) -> [Cell.Member] {
-    var members = fields(grouping.header + grouping.kept, of: group[0])
+    var members = fields(grouping.header, of: group[0])
+    for name in grouping.kept { members += fields([name], of: having(name, group)[0]) }
     let places = rows.flatMap(\.records)
     for calculation in grouping.ofHead { put(calculation, of: places[...], in: &members) }
     members.put(.list(rows.map { .object($0.members) }), at: [grouping.bodyName])
@@ -120,6 +132,31 @@ private struct GroupingRun {
     return members
   }
 
+  /// The records that a field can be in: a record of another list, or of a row without rows of its own, cannot have it.
+  /// All when it is of no list.
+  private func having(_ field: FieldName, _ places: [Int]) -> [Int] {
+    guard let list = lists[field] else { return places }
+    let own = places.filter { place in records[place].origins.contains { $0.prefix == list } }
+    return own.isEmpty ? places : own
+  }
+
+  /// A document has each field of its head once, so the rows must agree in it.
+  private mutating func checkKept(_ group: [Int]) {
+    if grouping.isOriginal { return }
+    for name in grouping.kept {
+      let values = Set(having(name, group).map { records[$0].cell(name, head)?.identity ?? "" })
+      if values.count > 1 {
+        add(.valueInvalid, name, "\(name.text) differs among the rows that become one document; merge by it, too")
+      }
+    }
+  }
+
+  private mutating func add(_ code: MappingFailure.Code, _ field: FieldName, _ sentence: String) {
+    if failures.count < 100 {
+      failures.append(MappingFailure(code, target: "", sources: [field.text], sentence))
+    }
+  }
+
   /// A row of a list is in as many records as a list in it has rows, but its fields count once.
   private func once(_ places: ArraySlice<Int>, _ field: FieldName) -> [Int] {
     var seen: Set<Int> = []
@@ -130,12 +167,11 @@ private struct GroupingRun {
     let counted = calculation.isOfRow ? once(places, calculation.field) : Array(places.prefix(1))
     do throws(ValueError) {
       let entries = counted.map { (row: $0, cell: records[$0].cell(calculation.field, head)) }
-      if let result = try calculation.result(entries) { members.put(result, at: calculation.field.path.segments[...]) }
-    } catch {
-      if failures.count < 100 {
-        failures.append(
-          MappingFailure(error.code, target: "", sources: [calculation.field.text], error.sentence))
+      if !grouping.isOriginal, [.sum, .average].contains(calculation.operation) {
+        let own = Set(having(calculation.field, counted))
+        try calculation.refuseGaps(entries.filter { own.contains($0.row) })
       }
-    }
+      if let result = try calculation.result(entries) { members.put(result, at: calculation.field.path.segments[...]) }
+    } catch { add(error.code, calculation.field, error.sentence) }
   }
 }

@@ -41,15 +41,24 @@ public struct Mapper: Sendable {
   public func selection(of order: JSONValue) throws(MappingFailures) -> Selection {
     let prepared = try prepared(order)
     guard let splitting = strategy.splitting, order.kind == .object else { return prepared }
-    if let rule = strategy.amounts, let table = strategy.amountTable {
-      var whole = order
-      if case .changed(let documents) = prepared, let document = documents.first { whole = document.root }
-      if case .refused = prepared { return prepared }
-      var run = MappingRun(OrderReader(whole, table, answers: LookupTable(), inputs: MappingInputs()))
-      run.check(rule)
+    if case .refused = prepared { return prepared }
+    guard let rule = strategy.amounts else { return try prepared.split(order, splitting) }
+    var whole = order
+    if case .changed(let documents) = prepared, let document = documents.first { whole = document.root }
+    var run = MappingRun(reader(of: whole, LookupTable(), MappingInputs()))
+    run.check(rule)
+    if let failure = run.failure { throw failure }
+    let selection = try prepared.split(order, splitting)
+    if case .changed(let documents) = selection, let amounts = strategy.splitAmounts {
+      run.check(rule, amounts, in: documents)
       if let failure = run.failure { throw failure }
     }
-    return try prepared.split(order, splitting)
+    return selection
+  }
+
+  /// Reads what the rules about the order itself read.
+  private func reader(of order: JSONValue, _ lookups: LookupTable, _ inputs: MappingInputs) -> OrderReader {
+    OrderReader(order, strategy.orderTable, answers: lookups, inputs: inputs)
   }
 
   private func prepared(_ order: JSONValue) throws(MappingFailures) -> Selection {
@@ -87,53 +96,63 @@ public struct Mapper: Sendable {
   /// number, `-2`, `-3` … is put behind it, in the body too.
   /// - Parameters:
   ///   - documents: those of `selection(of:)`, at least one.
+  ///   - order: what they were selected of.
   ///   - lookups: what the questions of `lookups(of:)` for each of them found.
   ///   - inputs: the clock and what else a strategy may read; the same as for `lookups(of:)`.
   /// - Throws: `MappingFailures`: all fields of all documents that cannot be mapped, where there are several each with its
   ///   document's number.
   public func bills(
-    of documents: [JSONValue], lookups: LookupTable, inputs: MappingInputs = MappingInputs()
+    of documents: [JSONValue], from order: JSONValue, lookups: LookupTable, inputs: MappingInputs = MappingInputs()
   ) throws(MappingFailures) -> [Bill] {
-    try drafts(documents, lookups, inputs, isExplained: false).result().numbered(by: strategy.keyPath)
+    try drafts(documents, order, lookups, inputs, isExplained: false).result().numbered(by: strategy.keyPath)
       .map { $0.bill(strategy.object) }
   }
 
   private func drafts(
-    _ documents: [JSONValue], _ lookups: LookupTable, _ inputs: MappingInputs, isExplained: Bool
+    _ documents: [JSONValue], _ order: JSONValue, _ lookups: LookupTable, _ inputs: MappingInputs, isExplained: Bool
   ) -> DocumentSeries<BillDraft> {
     var series = DocumentSeries<BillDraft>(count: documents.count)
+    let whole = strategy.splitting == nil ? nil : reader(of: order, lookups, inputs)
     for (position, document) in documents.enumerated() {
       let inputs = inputs.forDocument(position)
       var run = MappingRun(
-        OrderReader(document, strategy.table, answers: lookups, inputs: inputs), isExplained: isExplained)
+        OrderReader(document, strategy.table, answers: lookups, inputs: inputs), whole: whole,
+        isExplained: isExplained)
       series.add(position) { () throws(MappingFailures) in
         guard document.kind == .object else { throw Self.noObject }
         return try draft(&run)
       }
       series.add(run.trace, of: position)
     }
-    if let rules = strategy.billRules, strategy.splitting != nil, let first = documents.first {
+    if let whole {
       series.check { drafts in
-        var run = MappingRun(OrderReader(first, strategy.table, answers: lookups, inputs: inputs))
-        run.apply(rules, toAll: drafts.map(\.members))
+        var run = MappingRun(whole)
+        apply(&run, toAll: drafts.map(\.members))
         return run.failures
       }
     }
     return series
   }
 
+  /// Applies what concerns all documents of an order together. A sum over fields that failed would tell nothing.
+  private func apply(_ run: inout MappingRun, toAll documents: [[JSONMember]]) {
+    guard run.failures.isEmpty else { return }
+    if let rule = strategy.amounts, let field = rule.bill { run.check(rule, bill: field, in: documents) }
+    for rule in strategy.billRules?.plausible ?? [] { run.check(rule, in: documents) }
+  }
+
   /// The bill of an order and how each of its fields came about.
   public func explain(
     _ order: JSONValue, lookups: LookupTable, inputs: MappingInputs = MappingInputs()
   ) -> Explanation {
-    explain([order], lookups: lookups, inputs: inputs)
+    explain([order], from: order, lookups: lookups, inputs: inputs)
   }
 
   /// The bills of one order's documents and how each of their fields came about.
   public func explain(
-    _ documents: [JSONValue], lookups: LookupTable, inputs: MappingInputs = MappingInputs()
+    _ documents: [JSONValue], from order: JSONValue, lookups: LookupTable, inputs: MappingInputs = MappingInputs()
   ) -> Explanation {
-    drafts(documents, lookups, inputs, isExplained: true).explanation { drafts in
+    drafts(documents, order, lookups, inputs, isExplained: true).explanation { drafts in
       drafts.numbered(by: strategy.keyPath).map { $0.bill(strategy.object) }.map { ($0.body, $0.notes) }
     }
   }
@@ -144,12 +163,10 @@ public struct Mapper: Sendable {
   private func draft(_ run: inout MappingRun) throws(MappingFailures) -> BillDraft {
     var members = run.object(strategy.fields)
     // Last, so that what is wrong with a line stands before what follows from it.
-    if let rule = strategy.amounts, strategy.amountTable == nil { run.check(rule) }
-    if let rules = strategy.billRules {
-      run.apply(rules, to: &members)
-      // What concerns an order's documents together is held against them when all are there.
-      if strategy.splitting == nil { run.apply(rules, toAll: [members]) }
-    }
+    if let rule = strategy.amounts, strategy.splitting == nil { run.check(rule) }
+    if let rules = strategy.billRules { run.apply(rules, to: &members) }
+    // What concerns an order's documents together is held against them when all are there.
+    if strategy.splitting == nil { apply(&run, toAll: [members]) }
     if let failure = run.failure { throw failure }
     guard let number = BillDraft.text(at: strategy.keyPath.segments[...], in: members), !trimmed(number).isEmpty else {
       let failure = MappingFailure(.fieldMissing, target: strategy.keyPath.text, "the bill has no number")

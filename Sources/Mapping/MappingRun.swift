@@ -3,6 +3,8 @@ import JSON
 /// One run over one order: collects every failure instead of stopping at the first.
 struct MappingRun {
   let reader: OrderReader
+  /// Reads the order itself, before it was taken apart, for the rules that are about it.
+  let whole: OrderReader
   private var told: [MappingFailure] = []
   private var failureCount = 0
   /// Bytes of the values so far.
@@ -24,8 +26,10 @@ struct MappingRun {
   /// What is to be known of the bill besides its body.
   var notes = NoteList()
 
-  init(_ reader: OrderReader, isExplained: Bool = false) {
+  /// - Parameter whole: reads the order itself; nil where the reader does.
+  init(_ reader: OrderReader, whole: OrderReader? = nil, isExplained: Bool = false) {
     self.reader = reader
+    self.whole = whole ?? reader
     trace = isExplained ? [] : nil
   }
 
@@ -213,8 +217,15 @@ struct MappingRun {
     return try parsed(value.isEmpty ? nil : try scalar.written(value, for: field), field)
   }
 
+  /// The number of the innermost row, from 1; outside of rows 1.
+  private var rowNumber: Int {
+    for case .row(let position) in around.reversed() { return position + 1 }
+    return 1
+  }
+
   private func value(_ field: FieldDescriptor) throws(ValueError) -> Value {
-    switch field.form {
+    if field.rules.isRowNumber { return .number(ExactDecimal(Int64(rowNumber))) }
+    return switch field.form {
     case .nothing: .nothing
     case .literal(let text): .text(text)
     case .operand(let operand): try reader.value(of: operand)
@@ -275,20 +286,13 @@ struct MappingRun {
 extension MappingRun {
   mutating func check(_ rule: AmountRule) {
     do throws(ValueError) {
-      var whole = try number(rule.order)
-      if let additions = rule.additions, let costs = try optionalNumber(additions), !costs.isZero,
-        [.hold, .ignore].contains(rule.costs)
-      {
-        if rule.costs == .ignore {
-          whole = try subtract(costs, from: whole, rule)
-        } else {
-          let sentence =
-            "\(reader.name(of: additions)) is not 0: \(reader.name(of: rule.order)) holds costs beside \(rule.lines.name)"
-          fail(.amountMismatch, { "" }, sentence, [rule.order, additions].map(reader.name))
-          return
-        }
+      if rule.costs == .hold, let additions = rule.additions, let costs = try optionalNumber(additions), !costs.isZero {
+        let sentence =
+          "\(reader.name(of: additions)) is not 0: \(reader.name(of: rule.order)) holds costs beside \(rule.lines.name)"
+        fail(.amountMismatch, { "" }, sentence, [rule.order, additions].map(reader.name))
+        return
       }
-      if try difference(whole, rule).magnitude > rule.tolerance {
+      if try difference(stated(rule), rule).magnitude > rule.tolerance {
         let sentence = "\(reader.name(of: rule.order)) differs from the sum of \(reader.name(of: rule.line))"
         fail(.amountMismatch, { "" }, sentence, [rule.order, rule.line].map(reader.name))
       }
@@ -300,13 +304,29 @@ extension MappingRun {
     }
   }
 
-  private func difference(_ whole: ExactDecimal, _ rule: AmountRule) throws(ValueError) -> ExactDecimal {
+  /// What the order says that its lines come to.
+  func stated(_ rule: AmountRule) throws(ValueError) -> ExactDecimal {
+    let amount = try number(rule.order)
+    guard rule.costs == .ignore, let additions = rule.additions, let costs = try optionalNumber(additions) else {
+      return amount
+    }
+    return try subtract(costs, from: amount, rule)
+  }
+
+  /// The sum of the lines as they stand in the order, not rounded.
+  func sum(_ rule: AmountRule) throws(ValueError) -> ExactDecimal {
+    try difference(.zero, rule, isRounded: false).negated()
+  }
+
+  private func difference(_ whole: ExactDecimal, _ rule: AmountRule, isRounded: Bool = true) throws(ValueError)
+    -> ExactDecimal
+  {
     var result: Result<ExactDecimal, ValueError> = .success(whole)
     reader.forEachRow(of: rule.lines) { _ in
       guard case .success(let rest) = result else { return }
       do throws(ValueError) {
         var amount = try number(rule.line)
-        if let decimals = rule.decimals { amount = amount.rounded(scale: decimals) }
+        if isRounded, let decimals = rule.decimals { amount = amount.rounded(scale: decimals) }
         result = .success(try subtract(amount, from: rest, rule))
       } catch {
         result = .failure(error)

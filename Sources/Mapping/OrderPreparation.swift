@@ -34,7 +34,7 @@ struct OrderPreparation: Sendable {
 
   /// The order as it is to be mapped; nil when there is nothing to do, or it cannot be done: the rule of amounts holds
   /// the order then.
-  /// - Throws: `MappingFailures` when a line of a combined product would be lost.
+  /// - Throws: `MappingFailures` when a line of a combined product would be lost, or it cannot be told whether one is.
   func prepared(_ order: JSONValue) throws(MappingFailures) -> JSONDocument? {
     guard let found = order[list], found.kind == .array else { return nil }
     let all = Array(found.elements)
@@ -50,6 +50,8 @@ struct OrderPreparation: Sendable {
       case .spread:
         for (position, amount) in (shared(sum, among: lines) ?? []).enumerated() { changed[position] = amount }
       case .line(let fields):
+        // Costs alone are no order: without lines the rule of amounts holds it.
+        if lines.isEmpty { break }
         added = fields.filter { $0.name != amount } + [Costs.Field(name: amount, value: .number(sum))]
       }
     }

@@ -106,6 +106,12 @@ final class OrderReader {
     }
   }
 
+  /// The rows of a list, as `forEachRow` enters them.
+  func rows(of list: ListReach) -> [JSONValue] {
+    guard let found = self.list(list) else { return [] }
+    return found.kind == .object ? [found] : Array(found.elements)
+  }
+
   func rowCount(of list: ListReach) -> Int {
     guard let found = self.list(list) else { return 0 }
     return found.kind == .object ? 1 : found.count

@@ -5,18 +5,22 @@ import JSON
 struct PlausibleRule: Sendable {
   /// The field of the bill whose values are added up.
   let sum: Path
-  /// The order's own figure, an operand. Nothing is compared where it is empty or 0.
+  /// A field of the bill that each of its values is multiplied by, such as the rate of its currency; nil: none.
+  let times: Path?
+  /// The order's own figure, an operand of the order. Nothing is compared where it is empty or 0.
   let source: Int
+  /// Both are compared without their signs: a return takes back what the order states.
+  let hasAnySign: Bool
   /// Largest difference that is let through, 0 or more…
   let tolerance: ExactDecimal
   /// …and this part of the order's figure.
   let relative: ExactDecimal
 
-  private static let known = ["sum", "source", "tolerance", "relative"]
+  private static let known = ["sum", "times", "source", "sign", "tolerance", "relative"]
 
   /// Reads one rule or a list of them.
   static func read(
-    _ value: JSONValue, _ request: JSONValue, _ bills: inout DocumentContent, _ known: KnownData,
+    _ value: JSONValue, _ request: JSONValue, _ order: inout OperandTable, _ known: KnownData,
     _ problems: inout ProblemList
   ) -> [PlausibleRule] {
     var rules: [PlausibleRule] = []
@@ -33,14 +37,25 @@ struct PlausibleRule: Sendable {
         )
         continue
       }
-      if request.kind == .array,
-        !(RequestField.find(sum, in: request).map { RequestField.isScalar($0.descriptor) } ?? false)
-      {
-        problems.report("names no field of the request that has a value", at: "\(place).sum", rule["sum"])
+      let times = rule["times"].map { Path($0.string ?? "") }
+      for (name, path) in [("sum", sum), ("times", times)] {
+        guard let path, request.kind == .array else { continue }
+        let found = RequestField.find(path, in: request)
+        if !(found.map { RequestField.isScalar($0.descriptor) } ?? false) {
+          problems.report("names no field of the request that has a value", at: "\(place).\(name)", rule[name])
+        } else if name == "times", found?.isInRows == true {
+          problems.report(
+            "is a field of rows; a sum is multiplied by one field of its bill", at: "\(place).times", rule)
+        }
+      }
+      if let sign = rule["sign"], !["same", "any"].contains(sign.string) {
+        problems.report("sign is same or any", at: "\(place).sign", sign)
       }
       known.check([source], inside: [], isRequired: true, at: "\(place).source", rule["source"], &problems)
       rules.append(
-        PlausibleRule(sum: sum, source: bills.table.field(source), tolerance: tolerance, relative: relative))
+        PlausibleRule(
+          sum: sum, times: times, source: order.field(source), hasAnySign: rule["sign"]?.string == "any",
+          tolerance: tolerance, relative: relative))
     }
     return rules
   }
@@ -49,13 +64,14 @@ struct PlausibleRule: Sendable {
 extension MappingRun {
   /// Holds the bill's sum against the order's own figure. The documents are all those of one order.
   mutating func check(_ rule: PlausibleRule, in documents: [[JSONMember]]) {
-    let name = reader.name(of: rule.source)
+    let name = whole.name(of: rule.source)
     do throws(ValueError) {
-      let stated: Value = try reader.value(of: rule.source)
+      let stated: Value = try whole.value(of: rule.source)
       if stated.isBlank { return }
-      guard let figure = stated.number else { throw .unfit(name, wanted: "a number", kind: stated.kind) }
+      guard var figure = stated.number else { throw .unfit(name, wanted: "a number", kind: stated.kind) }
       if figure.isZero { return }
-      let sum = try self.sum(of: rule.sum, in: documents)
+      var sum = try self.sum(of: rule.sum, times: rule.times, in: documents)
+      if rule.hasAnySign { (sum, figure) = (sum.magnitude, figure.magnitude) }
       do throws(ArithmeticError) {
         let allowed = try rule.tolerance.adding(figure.magnitude.multiplied(by: rule.relative))
         if try sum.subtracting(figure).magnitude <= allowed { return }
@@ -64,20 +80,46 @@ extension MappingRun {
     } catch { fail(error.code, { rule.sum.text }, error.sentence, [name]) }
   }
 
-  private func sum(of path: Path, in documents: [[JSONMember]]) throws(ValueError) -> ExactDecimal {
+  /// Holds the bill's amounts against the order's; the documents are all those of one order.
+  mutating func check(_ rule: AmountRule, bill field: Path, in documents: [[JSONMember]]) {
+    let name = whole.name(of: rule.order)
+    do throws(ValueError) {
+      let stated = try MappingRun(whole).stated(rule)
+      let sum = try self.sum(of: field, in: documents)
+      do throws(ArithmeticError) {
+        if try sum.magnitude.subtracting(stated.magnitude).magnitude <= rule.tolerance { return }
+      } catch { throw .overflow(field.text) }
+      fail(.amountMismatch, { field.text }, "the sum of \(field.text) is not \(name), whatever its sign", [name])
+    } catch { fail(error.code, { field.text }, error.sentence, [name]) }
+  }
+
+  private func sum(
+    of path: Path, times factor: Path? = nil, in documents: [[JSONMember]]
+  ) throws(ValueError) -> ExactDecimal {
     var result: Result<ExactDecimal, ValueError> = .success(.zero)
     for document in documents {
+      let times = try factor.map { path throws(ValueError) in try Self.factor(path, in: document) } ?? ExactDecimal(1)
       TargetField.forEach(path.segments[...], in: document) { value, _ in
         guard case .success(let sum) = result else { return }
         do throws(ValueError) {
           let number = try TargetField.number(value, path.text) ?? .zero
-          do throws(ArithmeticError) { result = .success(try sum.adding(number)) } catch {
+          do throws(ArithmeticError) {
+            result = .success(try sum.adding(number.multiplied(by: times)))
+          } catch {
             throw .overflow(path.text)
           }
         } catch { result = .failure(error) }
       }
     }
     return try result.get()
+  }
+
+  /// The one value of a field of a bill.
+  private static func factor(_ path: Path, in document: [JSONMember]) throws(ValueError) -> ExactDecimal {
+    var found: JSONTree?
+    TargetField.forEach(path.segments[...], in: document) { value, _ in found = found ?? value }
+    guard let number = try TargetField.number(found, path.text) else { throw .empty(path.text) }
+    return number
   }
 }
 

@@ -109,6 +109,11 @@ struct Record: Sendable {
     let prefix: String
     /// Its number among all elements of the order's lists.
     let element: Int
+
+    /// Whether a field may come from such an element.
+    func has(_ field: FieldName) -> Bool {
+      field.text.hasPrefix(prefix) && ["_", ".", nil].contains(field.text.dropFirst(prefix.count).first)
+    }
   }
 
   /// Wins over the order's fields of the same name.
@@ -118,10 +123,7 @@ struct Record: Sendable {
 
   /// The element that a field comes from; nil for one that no list has.
   func element(of field: FieldName) -> Int? {
-    origins.last { origin in
-      field.text.hasPrefix(origin.prefix)
-        && ["_", ".", nil].contains(field.text.dropFirst(origin.prefix.count).first)
-    }?.element
+    origins.last { $0.has(field) }?.element
   }
 
   /// The value of a field; nil when there is none.

@@ -40,9 +40,10 @@ public struct Strategy: Sendable {
   private(set) var condition: Condition?
   let keyPath: Path
   let amounts: AmountRule?
-  /// What the amounts' rule reads when it is held against the order before it is taken apart; nil: the fields' table, and
-  /// the document that is mapped.
-  let amountTable: OperandTable?
+  /// What the rules read that are about the order itself, before it was taken apart; where it is not, the fields' table.
+  let orderTable: OperandTable
+  /// The same of an order that is taken apart; nil when none is.
+  let splitAmounts: SplitAmounts?
   let preparation: OrderPreparation?
   let billRules: BillRules?
   let splitting: Splitting?
@@ -88,27 +89,36 @@ public struct Strategy: Sendable {
     }
     splitting = bills.splitting
     writeback = bills.writeback
-    if splitting == nil {
-      amounts = own?.amounts.map { AmountRule($0, &bills.table) }
-      amountTable = nil
-    } else {
-      var table = OperandTable(made: orders.made)
-      amounts = own?.amounts.map { AmountRule($0, &table) }
-      amountTable = table
+    // Grouping loses what it does not name, so what is about the order is read from the order.
+    var whole = splitting == nil ? bills.table : OperandTable(made: orders.made)
+    amounts = own?.amounts.map { AmountRule($0, &whole) }
+    let split = splitting
+    splitAmounts = split.flatMap { split in own?.amounts.map { SplitAmounts($0, split) } }
+    if let rule = own?.amounts, let targetRoot {
+      Self.check(rule, targetRoot, &targetProblems)
+      splitAmounts?.check(targetRoot, &targetProblems)
     }
     preparation = own?.preparation
     stream = own?.stream ?? object
     isExclusive = own?.isExclusive ?? false
     follows = own?.follows ?? []
     billRules = targetRoot.flatMap {
-      BillRules($0, &bills, known, calendar: calendar, &targetProblems, own: &calendarProblems)
+      BillRules($0, bills, &whole, known, calendar: calendar, &targetProblems, own: &calendarProblems)
     }
     fields = bills.fields
-    table = bills.table
+    orderTable = whole
+    table = splitting == nil ? whole : bills.table
 
     let problems = sourceProblems.problems + targetProblems.problems + calendarProblems.problems
     warnings = sourceProblems.warnings + targetProblems.warnings + calendarProblems.warnings
     if !problems.isEmpty { throw StrategyProblems(problems: problems, warnings: warnings) }
+  }
+
+  private static func check(_ rule: AmountRule.Names, _ target: JSONValue, _ problems: inout ProblemList) {
+    guard let bill = rule.bill, let request = target["request"], request.kind == .array else { return }
+    if RequestField.find(bill, in: request).map({ RequestField.isScalar($0.descriptor) }) ?? false { return }
+    problems.report(
+      "names no field of the request that has a value", at: "ferry.amounts.bill", target["ferry"]?["amounts"]?["bill"])
   }
 
   /// What is for the platform's own senders: to K/3 each bill goes in a request of its own, under `Data`.

@@ -136,7 +136,8 @@ struct DocumentContent: Sendable {
   ) {
     let defaults = FieldDefaults(root["ferry"], &problems)
     let flattening = source?.flattening ?? Flattening()
-    let grouping = Grouping.read(root, flattening, &problems)
+    var grouping = Grouping.read(root, flattening, &problems)
+    grouping?.isOriginal = defaults.isOriginal
     splitting = Splitting(flattening, grouping, made: source?.made ?? [])
     made = splitting?.madeLater ?? source?.made ?? []
     declared = source?.declared

@@ -8,6 +8,8 @@ public struct StrategySet: Sendable {
   public struct Taker: Sendable {
     /// The strategy.
     public let strategy: Strategy
+    /// The order as it came.
+    let order: JSONDocument
     /// At least one; each becomes a bill.
     public let documents: [JSONDocument]
   }
@@ -71,8 +73,8 @@ public struct StrategySet: Sendable {
     for (strategy, mapper) in active where strategy.isExclusive == isExclusive {
       switch try mapper.selection(of: order.root) {
       case .refused: break
-      case .whole: takers.append(Taker(strategy: strategy, documents: [order]))
-      case .changed(let documents): takers.append(Taker(strategy: strategy, documents: documents))
+      case .whole: takers.append(Taker(strategy: strategy, order: order, documents: [order]))
+      case .changed(let documents): takers.append(Taker(strategy: strategy, order: order, documents: documents))
       }
     }
     return takers
@@ -120,7 +122,8 @@ extension [StrategySet.Taker] {
       let strategy = taker.strategy
       let beside = streams.union(strategy.follows).subtracting([strategy.stream]).sorted()
       do throws(MappingFailures) {
-        let bills = try Mapper(strategy).bills(of: taker.documents.map(\.root), lookups: lookups, inputs: inputs)
+        let bills = try Mapper(strategy).bills(
+          of: taker.documents.map(\.root), from: taker.order.root, lookups: lookups, inputs: inputs)
         for (position, bill) in bills.enumerated() {
           let part = strategy.splits ? BillRoute.Part(position + 1, of: bills.count) : nil
           result.append((bill, BillRoute(strategy: strategy.name, stream: strategy.stream, part: part, beside: beside)))

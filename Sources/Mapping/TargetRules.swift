@@ -16,6 +16,9 @@ struct AmountRule: Sendable {
   let decimals: Int?
   /// Largest difference that is let through, 0 or more.
   let tolerance: ExactDecimal
+  /// The field of the bill whose values must add up to the order's amount, with either sign: a return takes back what the
+  /// order is for. Nil when the strategy names none.
+  let bill: Path?
 
   /// The rule's fields as the strategy names them.
   struct Names: Sendable {
@@ -27,6 +30,7 @@ struct AmountRule: Sendable {
     let costs: OrderPreparation.Costs
     let decimals: Int?
     let tolerance: ExactDecimal
+    var bill: Path?
   }
 
   init(_ names: Names, _ table: inout OperandTable) {
@@ -39,6 +43,7 @@ struct AmountRule: Sendable {
     table.leave()
     decimals = names.decimals
     tolerance = names.tolerance
+    bill = names.bill
   }
 }
 
@@ -165,7 +170,7 @@ struct TargetRules {
   private static func amounts(
     _ rule: JSONValue, _ classes: DecimalClasses, _ problems: inout ProblemList
   ) -> AmountRule.Names? {
-    let known = ["order", "lines", "line", "additions", "costs", "decimals", "tolerance"]
+    let known = ["order", "lines", "line", "additions", "costs", "decimals", "tolerance", "bill"]
     for (name, value) in rule.members where !known.contains(name) {
       let sentence = "«\(excerpt(name))» is unknown; known are \(known.joined(separator: ", "))"
       problems.report(sentence, at: "ferry.amounts", value)
@@ -187,7 +192,8 @@ struct TargetRules {
     }
     return AmountRule.Names(
       order: paths[0], lines: paths[1], line: Path(segments: paths[1].segments + paths[2].segments),
-      additions: additions, costs: costs(rule, paths[1], &problems), decimals: decimals ?? nil, tolerance: tolerance)
+      additions: additions, costs: costs(rule, paths[1], &problems), decimals: decimals ?? nil, tolerance: tolerance,
+      bill: rule["bill"].map { Path($0.string ?? "") })
   }
 
   private static func costs(

@@ -25,7 +25,7 @@ public struct ExampleRun: Sendable {
       for name in Files.names(in: folder) ?? [] where name.hasSuffix(".example.json") {
         let example = try StrategyExample(file: "\(folder)/\(name)")
         let strategy =
-          try example.calendar.map { try WorkStrategy(target: "\(folder)/target.json", calendar: $0) } ?? strategy
+          example.isOwn ? try WorkStrategy(target: "\(folder)/target.json", example: example) : strategy
         let differences = example.differences(strategy)
         let updates = updates && !differences.isEmpty
         if updates { try example.update(strategy) }

@@ -7,7 +7,8 @@ import Orders
 /// `{"order":{…},"collections":{"customers":[…]},"now":"2024-01-29 10:00:00","document":{…}}`, or `"failures":
 /// [{"code":"…","target":"…","sentence":"…"}]` or `"documents": [{…}, …]` instead of the document: a strategy that takes
 /// orders apart makes `documents`, also when an order becomes one. `now` is a time in Beijing. Beside documents `notes` may
-/// stand, `[{"kind":"…","place":"…","text":"…"}]`: without them any notes will do. A `calendar` stands for `calendar.json`.
+/// stand, `[{"kind":"…","place":"…","text":"…"}]`: without them any notes will do. A `calendar` stands for `calendar.json`;
+/// the members of `source` and `target` are laid over those of the files (`Overlay`), to try what a site may change.
 public struct StrategyExample: Sendable {
   /// Its file.
   public let file: String
@@ -25,6 +26,9 @@ public struct StrategyExample: Sendable {
       throw UnusableFile("\(file): «\(key)» is unknown; known are \(Self.keys.joined(separator: ", "))")
     }
     guard root["order"] != nil else { throw UnusableFile("\(file) has no «order»") }
+    for key in ["source", "target"] where root[key].map({ $0.kind != .object }) ?? false {
+      throw UnusableFile("\(file): \(key) is an object with members of \(key).json")
+    }
     var collections = FileCollections()
     for (name, records) in root["collections"].map({ Array($0.members) }) ?? [] {
       try collections.add(records, as: name, "\(file): collections.\(name)")
@@ -43,8 +47,15 @@ public struct StrategyExample: Sendable {
   /// The text of a calendar of its own.
   var calendar: [UInt8]? { content.root["calendar"].map { Array($0.rawBytes) } }
 
+  /// Members to be laid over those of the files; nil for none.
+  var source: JSONValue? { content.root["source"] }
+  var target: JSONValue? { content.root["target"] }
+
+  /// Whether it tries something else than the files say.
+  var isOwn: Bool { calendar != nil || source != nil || target != nil }
+
   private static let keys = [
-    "note", "calendar", "order", "collections", "now", "document", "documents", "failures", "notes",
+    "note", "calendar", "source", "target", "order", "collections", "now", "document", "documents", "failures", "notes",
   ]
 
   /// What an example may expect.

@@ -12,14 +12,18 @@ public enum WorkStrategy: Sendable {
   /// - Parameters:
   ///   - target: its path.
   ///   - source: the source's path; nil takes `source.json` beside the target, if there is one.
-  ///   - calendar: text of the calendar; nil takes `calendar.json` beside the target, if there is one.
+  ///   - example: what an example tries instead of what the files say; nil takes them as they are.
   /// - Throws: `UnusableFile`, or `StrategyProblems` with every problem of all files.
-  public init(target: String, source: String? = nil, calendar: [UInt8]? = nil) throws {
-    let text = try Files.bytes(target)
+  public init(target: String, source: String? = nil, example: StrategyExample? = nil) throws {
+    var text = try Files.bytes(target)
     let source = source ?? Self.neighbour("source.json", of: target)
-    let sourceText = try source.map { try Files.bytes($0) }
+    var sourceText = try source.map { try Files.bytes($0) }
+    if let members = example?.target { text = try Overlay.text(text, target, with: members) }
+    if let members = example?.source {
+      sourceText = try Overlay.text(sourceText ?? Array("{}".utf8), source ?? "source.json", with: members)
+    }
     if Self.isBill(text) {
-      let calendar = try calendar ?? Self.neighbour("calendar.json", of: target).map { try Files.bytes($0) }
+      let calendar = try example?.calendar ?? Self.neighbour("calendar.json", of: target).map { try Files.bytes($0) }
       self = .bill(
         try Strategy(name: "strategy", source: sourceText ?? Array("{}".utf8), target: text, calendar: calendar)
           .asIfOn)
@@ -65,7 +69,7 @@ public enum WorkStrategy: Sendable {
         let mapper = Mapper(strategy)
         guard let documents = Self.documents(try mapper.selection(of: order), order) else { break }
         let keys = documents.flatMap { mapper.lookups(of: $0, inputs: inputs) }
-        return mapper.explain(documents, lookups: collections.answers(to: keys), inputs: inputs)
+        return mapper.explain(documents, from: order, lookups: collections.answers(to: keys), inputs: inputs)
       case .document(let document):
         guard let records = Self.documents(try document.selection(of: order), order) else { break }
         let keys = records.flatMap { document.lookups(of: $0, inputs: inputs) }

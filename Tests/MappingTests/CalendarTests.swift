@@ -76,7 +76,9 @@ struct CalendarTests {
   @Test(
     "an order that does not tell when it came is held: nobody knows whether it was late",
     arguments: [
-      ("", "field_missing"), (" ", "field_missing"), ("2024-01-29", "value_invalid"), ("20240129", "value_invalid"),
+      ("", "field_missing"), (" ", "field_missing"), ("1970-01-01 08:00:00", "field_missing"),
+      ("1970-01-01 00:00:00", "field_missing"), ("1970-01-01T00:00:00Z", "field_missing"),
+      ("2024-01-29", "value_invalid"), ("20240129", "value_invalid"),
       ("today", "value_invalid"),
     ])
   func unknownTime(made: String, code: String) throws {

@@ -123,4 +123,16 @@ struct MappingTableTests {
     let rules = #""is_required":true,"ferry":{"table":{"none":""},"miss":"keep"}"#
     #expect(try failure("{x}", #"{"x":"none"}"#, rules).code == .fieldMissing)
   }
+
+  @Test("a field may be the number of its row, of the innermost list")
+  func rowNumber() throws {
+    let number = #"{"field":"E","type":"int","ferry":{"row":true}}"#
+    let rows = array("R", "l", number + "," + array("S", "l.m", number))
+    let found = try data(strategy(number + "," + rows), #"{"l":[{"m":[{},{}]},{"m":[{}]}]}"#)
+    #expect(
+      String(decoding: found.rawBytes, as: UTF8.self)
+        == #"{"N":"no-1","E":1,"R":[{"E":1,"S":[{"E":1},{"E":2}]},{"E":2,"S":[{"E":1}]}]}"#)
+    #expect(problem("1", #""ferry":{"row":"yes"}"#) == "row is true or false")
+    #expect(problem("{x}", #""ferry":{"row":true}"#) == "a field with «row» has no value of its own")
+  }
 }

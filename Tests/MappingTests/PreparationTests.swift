@@ -106,6 +106,33 @@ struct PreparationTests {
   }
 
   @Test(
+    "a flag of combined products that says neither yes nor no holds the order",
+    arguments: [
+      ("1", true), ("0", false), (#""1""#, true), (#"" TRUE ""#, true), (#""false""#, false), ("true", true),
+      ("false", false), ("null", false), (#""""#, false), ("[]", false), ("1.0", true), (#""0.0""#, false),
+      (#""yes""#, nil), ("2", nil), (#""Y""#, nil), ("-1", nil), ("[1]", nil), (#""是""#, nil),
+    ] as [(String, Bool?)])
+  func flags(value: String, isPart: Bool?) throws {
+    let order = #"{"lines":[{"no":"set","a":1,"is_master_product":1},{"no":"x","a":1,"is_sub_product":\#(value)}]}"#
+    let combined = #""combined":{"list":"lines","send":"parents"}"#
+    if let isPart {
+      #expect(try lines(combined, order) == (isPart ? ["set:1"] : ["set:1", "x:1"]))
+    } else {
+      let error = try #require(throws: MappingFailures.self) { try lines(combined, order) }
+      #expect(error.failures.map(\.code) == [.valueInvalid])
+      #expect(error.failures.map(\.sentence) == ["lines[1].is_sub_product should be 1 or 0 but is neither"])
+      #expect(error.failures.map(\.sources) == [["lines.is_sub_product"]])
+    }
+  }
+
+  @Test("costs without lines make no line of their own: the order is held")
+  func costsAlone() throws {
+    for costs in [#"{"line":{"no":"SVC-1"}}"#, #""spread""#] {
+      #expect(try lines(amounts(costs), #"{"amount":20,"extra":20,"lines":[]}"#) == ["amount_mismatch"])
+    }
+  }
+
+  @Test(
     "a part without its product's line, or a product without its parts, holds the order: it would be lost",
     arguments: [
       // No line of a product at all, and one that is another's.

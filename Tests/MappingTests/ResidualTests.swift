@@ -224,6 +224,24 @@ struct PlausibleTests {
     #expect(try codes(limits, ["60", "\"40.00\""], rmb: rmb) == expected)
   }
 
+  @Test(
+    "a sum may be multiplied by a field of its bill, and compared without signs",
+    arguments: [
+      (#""times":"C""#, "7.1", "100", "710", []), (#""times":"C""#, "7.1", "100", "71", ["amount_mismatch R.S"]),
+      (#""times":"C""#, "7.1", "-100", "710", ["amount_mismatch R.S"]),
+      (#""times":"C","sign":"any""#, "7.1", "-100", "710", []), (#""sign":"any""#, "7.1", "-100", "-100", []),
+      (#""sign":"any""#, "7.1", "100", "-100", []), (#""sign":"same""#, "7.1", "100", "-100", ["amount_mismatch R.S"]),
+      (#""times":"C""#, "", "100", "710", ["field_missing R.S"]),
+      (#""times":"C""#, "x", "100", "710", ["value_invalid R.S"]),
+    ])
+  func timesAndSign(more: String, rate: String, sum: String, rmb: String, expected: [String]) throws {
+    let fields = field("C", "{rate}") + "," + array("R", "lines", field("S", "{{lines.s}}"))
+    let rule = #"{"sum":"R.S","source":"rmb","tolerance":1,\#(more)}"#
+    let strategy = try MappingTests.strategy(fields, rules: #""key":"N","plausible":\#(rule)"#)
+    let found = try failures(strategy, #"{"rmb":"\#(rmb)","rate":"\#(rate)","lines":[{"s":\#(sum)}]}"#)
+    #expect(found.map { "\($0.code.rawValue) \($0.target)" } == expected)
+  }
+
   @Test("an order that states nothing, or 0 as integrations do, has nothing to be compared with")
   func unstated() throws {
     for rmb in ["null", #""""#, "0", #""0.00""#, "[]"] {
@@ -276,6 +294,9 @@ struct PlausibleTests {
       (#"{"sum":"R","source":"rmb","tolerance":1}"#, "ferry.plausible.sum"),
       (#"{"sum":"R.S","source":"amount_rnb","tolerance":1}"#, "ferry.plausible.source"),
       (#"{"sum":"R.S","source":"rmb","tolerance":1,"percent":1}"#, "ferry.plausible"),
+      (#"{"sum":"R.S","source":"rmb","tolerance":1,"times":"X"}"#, "ferry.plausible.times"),
+      (#"{"sum":"R.S","source":"rmb","tolerance":1,"times":"R.S"}"#, "ferry.plausible.times"),
+      (#"{"sum":"R.S","source":"rmb","tolerance":1,"sign":"minus"}"#, "ferry.plausible.sign"),
       (#"{"field":"R.S"}"#, "ferry.plausible"), (#"{"field":"R.S","minimum":"x"}"#, "ferry.plausible"),
       (#"{"field":"R.S","minimum":2,"maximum":1}"#, "ferry.plausible"),
       (#"{"field":"R.T","minimum":1}"#, "ferry.plausible.field"),

@@ -18,7 +18,7 @@ struct SplittingTests {
   private func bills(_ strategy: Strategy, _ order: String, inputs: MappingInputs = MappingInputs()) throws -> [Bill] {
     let mapper = Mapper(strategy)
     guard case .changed(let documents) = try mapper.selection(of: parsed(order)) else { return [] }
-    return try mapper.bills(of: documents.map(\.root), lookups: LookupTable(), inputs: inputs)
+    return try mapper.bills(of: documents.map(\.root), from: parsed(order), lookups: LookupTable(), inputs: inputs)
   }
 
   private func text(_ bill: Bill) -> String { String(decoding: bill.body, as: UTF8.self) }
@@ -73,7 +73,7 @@ struct SplittingTests {
     }
     let order = try parsed(#"{"no":"S1","l_q":5}"#)
     let one = try Mapper(strategy).map(order, lookups: LookupTable())
-    #expect(try Mapper(strategy).bills(of: [order], lookups: LookupTable()) == [one])
+    #expect(try Mapper(strategy).bills(of: [order], from: order, lookups: LookupTable()) == [one])
   }
 
   @Test("what is wrong with a document is told with its number, of all documents at once; alone it has none")
@@ -87,7 +87,9 @@ struct SplittingTests {
     #expect(error.description.contains("document 3: P.N: the bill has no number"))
     let alone = try #require(throws: MappingFailures.self) { try bills(strategy, #"{"l":[{"n":"A","q":"x"}]}"#) }
     #expect(alone.failures.map(\.target) == ["R[0].X"])
-    #expect(throws: MappingFailures.self) { try Mapper(strategy).bills(of: [], lookups: LookupTable()) }
+    #expect(throws: MappingFailures.self) {
+      try Mapper(strategy).bills(of: [], from: parsed(order), lookups: LookupTable())
+    }
     let many = #"{"l":[\#(Array(repeating: #"{"n":"A","q":"x"}"#, count: 500).joined(separator: ","))]}"#
     let told = try #require(throws: MappingFailures.self) { try bills(strategy, many) }.failures
     #expect(told.count == 101)
@@ -137,15 +139,15 @@ struct SplittingTests {
   func lookups() throws {
     let rows = field("_findCollection find code from skus where no={{l_no}}")
     let mapper = Mapper(try strategy(source: Self.flat, rows: rows))
-    guard case .changed(let documents) = try mapper.selection(of: parsed(#"{"no":"S1","l":[{"no":1},{"no":2}]}"#))
-    else {
+    let order = try parsed(#"{"no":"S1","l":[{"no":1},{"no":2}]}"#)
+    guard case .changed(let documents) = try mapper.selection(of: order) else {
       Issue.record("whole")
       return
     }
     let keys = documents.flatMap { mapper.lookups(of: $0.root) }
     #expect(keys == [key("skus", ("no", "1")), key("skus", ("no", "2"))])
     let found = try LookupTable([keys[0]: record(#"{"code":"a"}"#), keys[1]: record(#"{"code":"b"}"#)])
-    let bills = try mapper.bills(of: documents.map(\.root), lookups: found)
+    let bills = try mapper.bills(of: documents.map(\.root), from: order, lookups: found)
     #expect(try bills.map { try parsed(text($0))["Data"]?["X"]?.text } == ["a", "b"])
   }
 

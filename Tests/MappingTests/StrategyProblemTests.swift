@@ -57,7 +57,7 @@ struct StrategyProblemTests {
         "target.json:7:31: request.Page1.编号: the type «money» is unknown",
         "target.json:7:55: request.Page1[2]: has no «field» of up to 200 bytes",
         "target.json:8:62: request.Page1.B.ferry: «decimal» is unknown; known are decimals, exact, minimum, missing, table, miss, default, optional, "
-          + "division, original",
+          + "division, original, row",
         "target.json:8:62: request.Page1.B.ferry: missing is one of order_malformed, customer_unmapped, lookup_failed, "
           + "material_missing, field_missing, division_by_zero, value_invalid, value_unmapped, amount_mismatch",
         "target.json:8:62: request.Page1.B.ferry: decimals is a whole number from 0 to 20, or one of price, quantity, amount",

@@ -183,4 +183,21 @@ struct ExampleTests {
     #expect(run.outcomes.count >= 10)
     for outcome in run.outcomes { #expect(outcome.differences == [], "\(outcome.file)") }
   }
+
+  @Test("an example may try what a site may change: members laid over the files', fields by their names")
+  func overlay() throws {
+    let over =
+      #""target":{"request":[{"field":"Page1","children":[{"field":"Q","ferry":{"decimals":0}},{"field":"S","value":"9"}]}]}"#
+    let document = #"{"Data":{"Page1":[{"FBillNo":"1","Q":"3","S":"9"}]}}"#
+    #expect(try run(#"{\#(over),"order":{"order_no":"1","q":1.4},"document":\#(document)}"#).differences == [])
+    let refusal =
+      #"[{"code":"no_strategy","target":"","sentence":"the strategy's condition does not take the order"}]"#
+    let condition = #""source":{"condition":[[{"field":"q","logic":"gt","value":"2"}]]}"#
+    #expect(try run(#"{\#(condition),"order":{"order_no":"1","q":1.4},"failures":\#(refusal)}"#).differences == [])
+    let written = try run(
+      #"{"note":"kept",\#(over),"order":{"order_no":"1","q":1.50},"document":{}}"#, updates: true)
+    #expect(written.isUpdated)
+    #expect(throws: UnusableFile.self) { try run(#"{"target":[],"order":{}}"#) }
+    #expect(throws: StrategyProblems.self) { try run(#"{"target":{"ferry":{"keys":1}},"order":{}}"#) }
+  }
 }
