@@ -141,14 +141,14 @@ extension K3Site {
 
   /// The fields of A.11, and for return notices those of an order that make sense there: nobody has published theirs.
   private func otherTemplate(_ call: inout Call) throws(Refusal) -> Reply {
-    let texts = ["FBillNo", "Fdate", "FROB", "FExplanation", "FExchangeRate"]
+    let texts = ["FBillNo", "Fdate", "FROB", "FClassTypeID", "FExplanation", "FExchangeRate"]
     let references = [
       "FCustID", "FSupplyID", "FCurrencyID", "FMarketingStyle", "FSaleStyle", "FDeptID", "FEmpID", "FFManagerID",
       "FSManagerID", "FBillerID",
     ]
     let lineTexts = [
-      "FEntryID2", "Fauxqty", "FAuxQtyMust", "Fauxprice", "FAuxTaxPrice", "FCess", "Famount", "FAllAmount",
-      "FConsignPrice", "FConsignAmount", "FSourceBillNo", "Fnote",
+      "FEntryID2", "Fauxqty", "FAuxQtyMust", "Fauxprice", "FAuxTaxPrice", "FCess", "Famount", "FTaxAmt",
+      "FAllAmount", "FConsignPrice", "FConsignAmount", "FSourceBillNo", "Fnote",
     ]
     let lineReferences = ["FItemID", "FUnitID", "FDCStockID1", "FPlanMode", "FChkPassItem"]
     return success { writer in
