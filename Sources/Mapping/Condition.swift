@@ -30,6 +30,14 @@ struct Condition: Sendable {
       groups: groups.map { group in group.filter { rule in if case .unset = rule.test { false } else { true } } })
   }
 
+  /// Whether it may take an order whose field at the head has this value, whatever the rest of the order is.
+  func mayTake(_ field: String, _ value: JSONValue) -> Bool {
+    groups.isEmpty
+      || groups.contains { group in
+        group.allSatisfy { rule in rule.path.segments != [field] || rule.test.holds(for: value) }
+      }
+  }
+
   /// What the condition says of one order.
   enum Verdict {
     case refused

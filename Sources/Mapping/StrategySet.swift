@@ -48,6 +48,15 @@ public struct StrategySet: Sendable {
     return try strategy.writeback(of: answer, order: answer).map { String(decoding: $0, as: UTF8.self) }
   }
 
+  /// Who may take an order whose field at the head has this value, by the conditions on that field alone.
+  ///
+  /// An exclusive strategy whose condition names the value keeps it from all others.
+  public func mayTake(_ field: String, _ value: JSONValue) -> [Strategy] {
+    let takers = active.map(\.strategy).filter { $0.condition?.mayTake(field, value) ?? true }
+    let exclusive = takers.filter(\.isExclusive)
+    return exclusive.isEmpty ? takers : exclusive
+  }
+
   /// Who takes an order; nobody is an answer, too.
   ///
   /// A strategy with `ferry.exclusive` that takes it keeps it from all others.

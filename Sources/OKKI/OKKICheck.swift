@@ -3,10 +3,32 @@
 #elseif canImport(Darwin)
   internal import Darwin
 #endif
+internal import JSON
 internal import Orders
 public import Pipeline
 
+/// A status that orders may have at this site (vendor-apis.md B.7: each enterprise has its own).
+public struct OrderStatus: Sendable, Equatable {
+  /// What `status` of an order holds.
+  public let code: String
+  /// Its name, for people.
+  public let name: String
+}
+
 extension OKKIOrderSource {
+  /// The site's statuses of orders, from `orderEnums`.
+  /// - Throws: `SourceFailure` when OKKI does not tell them.
+  public func statuses() async throws(SourceFailure) -> [OrderStatus] {
+    try await client.ask("/v1/invoices/order/orderEnums") { answer throws(SourceFailure) in
+      guard let list = answer.data?["order_status_list"], list.kind == .array else {
+        throw .malformed("OKKI's enumerations have no order_status_list")
+      }
+      return list.elements.compactMap { row in
+        row["code"]?.text.map { OrderStatus(code: $0, name: row["name"]?.text ?? "") }
+      }
+    }
+  }
+
   /// Looks for everything that would keep orders from being read: reach, credentials, rights to orders and customers,
   /// clocks that differ.
   /// - Parameter largestSkewSeconds: how far the two clocks may be apart.

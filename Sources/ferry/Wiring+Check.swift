@@ -1,3 +1,4 @@
+import JSON
 import K3
 import Ledger
 import Mapping
@@ -25,11 +26,7 @@ extension Wiring {
         "RabbitMQ", needs: [.rabbitURL, .rabbitManagementURL, .queuePrefix, .retrySeconds, .certificateAuthorities]
       ) { await checkBroker() },
       await finding("OKKI", needs: [.okkiURL, .okkiClientID, .okkiClientSecret, .certificateAuthorities]) {
-        await checked("OKKI") { () throws(SetupProblem) in
-          try orderSource()
-        } ask: {
-          await $0.check()
-        }
+        await checkOKKI()
       },
       await finding("K/3 WISE", needs: [.k3URL, .k3AuthorityCode, .certificateAuthorities]) {
         await checked("K/3 WISE") { () throws(SetupProblem) in
@@ -64,6 +61,33 @@ extension Wiring {
       return Finding(subject: subject, problems: await ask(try make()))
     } catch {
       return Finding(subject: subject, problems: [error])
+    }
+  }
+
+  private func checkOKKI() async -> Finding {
+    do throws(SetupProblem) {
+      let source = try orderSource()
+      let problems = await source.check()
+      let statuses = problems.isEmpty ? (try? await source.statuses()) ?? [] : []
+      return Finding(subject: "OKKI", problems: problems, warnings: returnsTakenAsSales(statuses))
+    } catch {
+      return Finding(subject: "OKKI", problems: [error])
+    }
+  }
+
+  /// Statuses that sound like a return (退) and whose orders a strategy would send as sales orders (vendor-apis.md A.11:
+  /// they must not be).
+  private func returnsTakenAsSales(_ statuses: [OrderStatus]) -> [String] {
+    guard !settings.unusable.contains(.strategies), let folder = try? StrategyFolder(settings.text(.strategies)) else {
+      return []
+    }
+    return statuses.filter { $0.name.contains("退") }.flatMap { status in
+      guard let value = try? JSONDocument(Array("\"\(status.code)\"".utf8)).root else { return [String]() }
+      return folder.set.mayTake("status", value).filter { $0.object == "SO" }.map { strategy in
+        "orders in the status \(status.code) «\(status.name)» would become sales orders by \(strategy.name): if it means "
+          + "returns, add {\"field\":\"status\",\"logic\":\"neq\",\"value\":\"\(status.code)\"} to its condition, or turn a "
+          + "return strategy on (deploy/README.md, Turning returns on)"
+      }
     }
   }
 

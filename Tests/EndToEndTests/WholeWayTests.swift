@@ -16,6 +16,8 @@ struct WholeWayTests {
     }
     let check = try stage.ferry(["check"])
     #expect(await check.exit() == 0, "\(check.output)")
+    // Returns are off, and the simulated site has a status for them.
+    #expect(check.output.contains("«内贸-退货» would become sales orders by sales-order"), "\(check.output)")
 
     let roles = try ["transform", "transform", "load", "load", "poll"].map { try stage.ferry([$0]) }
     defer { for role in roles { role.kill() } }
@@ -106,6 +108,7 @@ struct WholeWayTests {
     let check = try stage.ferry(["check"])
     #expect(await check.exit() == 0, "\(check.output)")
     #expect(check.output.contains("ok       strategies: sales-order, sales-return, sales-return-red (off)"))
+    #expect(!check.output.contains("would become sales orders"), "\(check.output)")
     let roles = try ["transform", "load", "poll"].map { try stage.ferry([$0]) }
     defer { for role in roles { role.kill() } }
     var verdict = ["--returns", "Goods_Return_Notice", "--wait", "120"]

@@ -59,6 +59,20 @@ struct StrategySetTests {
     #expect(try takers(#"{"status":3}"#, two, one) == [])
   }
 
+  @Test("who may take an order by one field alone is told; an exclusive one keeps the value from the others")
+  func byOneField() throws {
+    let set = try StrategySet([
+      try strategy("all", status: nil), try strategy("seven", status: "\"7\"", own: #","exclusive":true"#),
+      try strategy("eight", status: "\"8\"", own: #","stream":"other""#),
+    ])
+    func names(_ field: String, _ value: String) throws -> [String] {
+      set.mayTake(field, try JSONDocument(Array(value.utf8)).root).map(\.name)
+    }
+    #expect(try names("status", "\"7\"") == ["seven"])
+    #expect(try names("status", "\"8\"") == ["all", "eight"])
+    #expect(try names("status", "\"9\"") == ["all"])
+  }
+
   @Test("of two that take an order into one stream neither gets it; into two streams both do")
   func streams() throws {
     let all = try strategy("all", status: nil)

@@ -40,6 +40,7 @@ struct ContractTests {
     try await withSimulator(faults: .off) { source, window in
       try await OrderSourceContract(source, window: window, missing: OrderID(rawValue: 1)).check()
       #expect(await source.check() == [])
+      #expect(try await source.statuses().contains(OrderStatus(code: "1101043690", name: "内贸-退货")))
     }
   }
 
