@@ -1,13 +1,11 @@
 import JSON
 import Orders
 
-// Functions of dates and times. The clock is Beijing's.
+// Functions of dates and times. The clock is Beijing's, unless the settings say otherwise.
 extension Evaluator {
-  private static let beijing = 8 * 3600
-
   private var now: SQLDateTime {
     // The clock of the settings lies within the years that dates have.
-    SQLDateTime(localSeconds: Int(min(max(settings.now.epochSeconds, -1 << 40), 1 << 40)) + Self.beijing)
+    SQLDateTime(localSeconds: Int(min(max(settings.now.epochSeconds, -1 << 40), 1 << 40)) + settings.secondsFromUTC)
       ?? SQLDateTime(date: SQLDate.first, second: 0)
   }
 
@@ -133,7 +131,7 @@ extension Evaluator {
   }
 
   private func unixTimestamp(_ moment: SQLDateTime) -> SQLValue {
-    let seconds = moment.localSeconds - Self.beijing
+    let seconds = moment.localSeconds - settings.secondsFromUTC
     guard seconds >= 0 else { return .null }
     let shown =
       Int128(seconds) * powerOfTen(moment.digits) + Int128(moment.microseconds) / powerOfTen(6 - moment.digits)
@@ -186,7 +184,7 @@ extension Evaluator {
     let exact = number.rounded(scale: 6)
     guard let whole = exact.truncated(to: 0).wholeNumber,
       let moment = SQLDateTime(
-        localSeconds: Int(min(whole, 1 << 40)) + Self.beijing,
+        localSeconds: Int(min(whole, 1 << 40)) + settings.secondsFromUTC,
         microseconds: Int(exact.padded(to: 6).coefficient % 1_000_000), digits: digits)
     else { return .null }
     guard node.count > 1 else { return .dateTime(moment) }

@@ -76,6 +76,7 @@ struct Lexer<Operands: OperandParser> {
       add(.text(parts), from: start)
     case 0x30...0x39: try number(start)
     case UInt8(ascii: ".") where byte(1) &- 0x30 < 10: try number(start)
+    case 0x80... where wide != nil: throw wideCharacter()
     case UInt8(ascii: "_"), 0x41...0x5A, 0x61...0x7A, 0x80...: try word(start)
     default: try symbol(start)
     }
@@ -130,11 +131,34 @@ struct Lexer<Operands: OperandParser> {
       let byte = bytes[at]
       guard byte == 0x5F || byte &- 0x30 < 10 || (byte | 0x20) &- 0x61 < 26 || byte >= 0x80 else { break }
       if byte == 0xE3, self.byte(1) == 0x80, self.byte(2) == 0x80 { break }
+      if byte >= 0x80, wide != nil { break }
       at += 1
     }
     let name = String(decoding: bytes[start..<at], as: UTF8.self)
     if name == "_findCollection" { return try lookup(start) }
+    if name == "_mongoQuery" {
+      throw failure("a _mongoQuery cannot stand in a formula; a _findCollection … _endFind can", at: start)
+    }
     add(.name(name, upper: name.uppercased()), from: start)
+  }
+
+  /// A character here that Chinese keyboards give for one of ASCII's, and that one. Letters and digits in full width are among
+  /// them.
+  private var wide: (character: Character, meant: Character)? {
+    guard byte() >= 0xE2, byte() <= 0xEF, at + 3 <= bytes.count,
+      let character = String(decoding: bytes[at..<(at + 3)], as: UTF8.self).first,
+      let scalar = character.unicodeScalars.first
+    else { return nil }
+    if 0xFF01...0xFF5E ~= scalar.value, let meant = Unicode.Scalar(scalar.value - 0xFEE0) {
+      return (character, Character(meant))
+    }
+    let others: [Character: Character] = ["“": "'", "”": "'", "‘": "'", "’": "'", "、": ",", "。": "."]
+    return others[character].map { (character, $0) }
+  }
+
+  private func wideCharacter() -> ExpressionSyntaxError {
+    guard let wide else { return failure("this character is not part of any expression") }
+    return failure("«\(wide.character)» is a full-width character; an expression has «\(wide.meant)» there")
   }
 
   /// A look-up goes to `_endFind`; without it, as manuals print it inside calls, to a comma or parenthesis of its own.

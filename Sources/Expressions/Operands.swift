@@ -78,6 +78,8 @@ public struct EvaluationSettings: Sendable {
 
   /// The present moment.
   public var now: BeijingTime
+  /// What clocks show beyond UTC, for what turns a moment into a day and time and back: Beijing's unless set otherwise.
+  public var secondsFromUTC = 8 * 3600
   /// What arithmetic does with nothing.
   public var arithmetic = Arithmetic.strict
   /// How many decimals a division keeps.

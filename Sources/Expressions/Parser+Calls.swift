@@ -27,6 +27,10 @@ extension Parser {
     }
     var option: UInt8 = 0
     let places = row.function.isAggregate ? try aggregate(row, &option) : try arguments(row, &option)
+    if places.count > row.arity.upperBound, row.arity.upperBound == FunctionTable.many {
+      throw failure(
+        "\(upper) takes at most \(FunctionTable.many) arguments; put some of them together first", at: start)
+    }
     guard row.arity.contains(places.count) else {
       throw failure("\(upper) is written \(upper)(\(row.arguments))", at: start)
     }

@@ -166,6 +166,7 @@ extension FunctionTable {
     # Functions of `_function` expressions
 
     MySQL's expressions over exact decimals, written out from the table in `Sources/Expressions`; a test keeps both equal.
+    What ends in `…` takes 64 arguments at most.
 
     | Operators, from the weakest | Meaning |
     |---|---|

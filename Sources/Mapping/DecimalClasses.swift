@@ -4,6 +4,22 @@ import JSON
 struct DecimalClasses: Sendable {
   private var decimals = ["price": 6, "quantity": 4, "amount": 2]
 
+  /// K/3's fields of each class, in small letters, since K/3 reads them in any (vendor-apis.md A.2, A.8.2, A.11).
+  private static let fields: [String: Set<String>] = [
+    "price": ["fauxprice", "fauxtaxprice", "fauxpricediscount", "fconsignprice"],
+    "quantity": ["fauxqty", "fqty", "fsecqty", "fauxqtymust", "fqtymust"],
+    "amount": ["famount", "fallamount", "fallstdamount", "ftaxamt", "ftaxamount", "fconsignamount"],
+  ]
+
+  /// The class of a field of K/3, and its decimals; nil for a field that is of none.
+  func usual(of field: String) -> (name: String, decimals: Int)? {
+    let field = field.lowercased()
+    guard let name = Self.fields.first(where: { $0.value.contains(field) })?.key, let decimals = decimals[name] else {
+      return nil
+    }
+    return (name, decimals)
+  }
+
   /// Of an amount.
   var amount: Int { decimals["amount"] ?? 2 }
 

@@ -21,6 +21,7 @@ struct DescriptorReader {
     self.defaults = defaults
     self.grouping = grouping
     table = OperandTable(made: made)
+    table.zone = defaults.zone
   }
 
   mutating func descriptors(_ value: JSONValue, at path: String) -> [FieldDescriptor] {
@@ -81,7 +82,8 @@ struct DescriptorReader {
         problems.report("the type «\(excerpt(type))» is unknown", at: path, element["type"] ?? element)
         return nil
       }
-      if hasChildren {
+      // An editor writes an empty list beside every field.
+      if let children = element["children"], !children.isNull, children.kind != .array || children.count > 0 {
         problems.warn("has children, which a \(element["type"]?.string ?? "text") does not have", at: path, element)
       }
       return scalar(element["value"], name, type, rules, parser, at: path, element)
@@ -90,9 +92,10 @@ struct DescriptorReader {
 
   /// The type; of a field with children that names none what the children make of it.
   private mutating func meantType(of element: JSONValue, at path: String) -> String? {
-    guard let type = type(of: element, at: path), type == "string", let children = element["children"],
-      children.kind == .array, children.count > 0, element["parser"].map(\.isNull) ?? true
-    else { return self.type(of: element, at: path) }
+    let type = type(of: element, at: path)
+    guard type == "string", let children = element["children"], children.kind == .array, children.count > 0,
+      ValueParser.isNone(element["parser"])
+    else { return type }
     let hasList = element["value"].map { !$0.isNull && $0.string != "" } ?? false
     problems.warn(
       "has children and is no object or array by its type; it is taken for \(hasList ? "an array" : "an object")",
@@ -113,6 +116,8 @@ struct DescriptorReader {
       if rules.isRowNumber, let value, !value.isNull, value.string != "" {
         problems.report("a field with «row» has no value of its own", at: "\(path).ferry", element["ferry"])
       }
+      var rules = rules
+      settleDecimals(of: form, name, type, &rules, at: path, value)
       var plain: Template?
       if rules.isOriginal, form.lookups(table).isEmpty, let text = value?.string {
         // A brace that the formula's language takes may be none of a text's.
@@ -125,6 +130,30 @@ struct DescriptorReader {
     } catch {
       problems.report(error.sentence, at: path, value ?? element)
       return nil
+    }
+  }
+
+  /// What a formula makes has as many decimals as its arithmetic gives it; K/3 has those of the field's class.
+  private mutating func settleDecimals(
+    of form: ValueForm, _ name: String, _ type: ScalarType, _ rules: inout FieldRules, at path: String,
+    _ value: JSONValue?
+  ) {
+    guard defaults.isBill, rules.decimals == nil, case .function(let formula) = form else { return }
+    switch type {
+    case .string, .number: break
+    case .integer, .bool, .time: return
+    }
+    if let (kind, decimals) = defaults.classes.usual(of: name) {
+      rules.usualDecimals = decimals
+      if formula.roundedTo.map({ $0 <= decimals }) ?? false { return }
+      let article = kind == "amount" ? "an" : "a"
+      problems.warn(
+        "what the formula makes is rounded half up to \(decimals) decimals, K/3's for \(article) \(kind); the field's "
+          + "«ferry.decimals» says otherwise", at: path, value)
+    } else if formula.mayBeEndless, rules.isDivisionExact {
+      problems.warn(
+        "the formula divides and nothing rounds what it makes, so that up to 24 decimals are sent; ROUND or the field's "
+          + "«ferry.decimals» says how many", at: path, value)
     }
   }
 
@@ -174,7 +203,7 @@ struct DescriptorReader {
   private mutating func parser(
     of element: JSONValue, _ name: String, _ shape: ValueParser.Shape?, at path: String
   ) -> ValueParser? {
-    guard let parser = element["parser"], !parser.isNull else { return nil }
+    guard let parser = element["parser"], !ValueParser.isNone(parser) else { return nil }
     var (errors, oddities): ([(String, JSONValue)], [(String, JSONValue)]) = ([], [])
     let result = ValueParser(parser, field: name, of: shape) {
       errors.append(($0, $1))
@@ -209,7 +238,7 @@ struct DescriptorReader {
         "the array names no list; its children read «\(excerpt(list.text))», so that list is taken", at: path, element)
       return list
     }
-    if let text = value.string, !text.hasPrefix("_f"), let list = Self.listName(text) { return list }
+    if let text = value.string, !Slips.isDirective(text), let list = Self.listName(text) { return list }
     problems.report("the value of an array is the name of a list", at: path, value)
     return nil
   }

@@ -3,13 +3,9 @@ import Orders
 
 /// Documents of one order being mapped one after the other: gathers what they become, or all that is wrong with them.
 struct DocumentSeries<Made> {
-  /// Most failures that are told of one order.
-  private static var limit: Int { 100 }
-
   private let count: Int
   private var made: [Made] = []
-  private var failures: [MappingFailure] = []
-  private var untold = 0
+  private var failures = FailureList()
   private var fields: [ExplainedField] = []
 
   init(count: Int) { self.count = count }
@@ -18,9 +14,11 @@ struct DocumentSeries<Made> {
   /// - Parameter position: its place among the documents, from 0.
   mutating func add(_ position: Int, _ make: () throws(MappingFailures) -> Made) {
     do throws(MappingFailures) { made.append(try make()) } catch {
-      let told = error.told.prefix(Self.limit - failures.count)
-      failures += told.map { $0.at(place($0.target, position)) }
-      untold += error.told.count - told.count + error.untold
+      for failure in error.told {
+        let place = place(failure.target, position)
+        failures.add(failure.at(place))
+      }
+      failures.add(untold: error.untold)
     }
   }
 
@@ -38,7 +36,7 @@ struct DocumentSeries<Made> {
   /// What all became.
   /// - Throws: `MappingFailures` of all documents together.
   func result() throws(MappingFailures) -> [Made] {
-    if !failures.isEmpty { throw MappingFailures(failures: failures, untold: untold) }
+    if let failures = failures.failures { throw failures }
     if made.isEmpty {
       throw MappingFailures(failures: [MappingFailure(.orderMalformed, target: "", "the order makes no document")])
     }
@@ -47,7 +45,7 @@ struct DocumentSeries<Made> {
 
   /// Holds a rule against all that was made, unless something failed already.
   mutating func check(_ rule: ([Made]) -> [MappingFailure]) {
-    if failures.isEmpty { failures = rule(made) }
+    if failures.count == 0 { for failure in rule(made) { failures.add(failure) } }
   }
 
   /// The same with the accounts of the fields, and what is noted of each document.
@@ -67,6 +65,12 @@ struct DocumentSeries<Made> {
 extension MappingFailure {
   fileprivate func at(_ target: String) -> MappingFailure {
     MappingFailure(code, target: target, sources: sources, sentence, remedy: remedy)
+  }
+
+  /// The last one that is told.
+  func followed(by untold: Int) -> MappingFailure {
+    MappingFailure(
+      code, target: target, sources: sources, "\(sentence); \(untold) more fields cannot be mapped", remedy: remedy)
   }
 }
 

@@ -96,8 +96,14 @@ extension MappingRun {
     // What the field's own rules and type made of it.
     var rules: [String] = []
     if field.rules.table != nil { rules.append("by its table") }
-    if let decimals = field.rules.decimals { rules.append("with \(decimals) decimals") }
+    if let decimals = field.rules.decimals ?? field.rules.usualDecimals { rules.append("with \(decimals) decimals") }
     if field.parser != nil { rules.append("by its parser") }
+    if field.rules.isOptional, let fallback = field.rules.fallback, value == nil, field.hasLookups,
+      let result, result == json(.string(fallback))
+    {
+      steps.append(ExplainedField.Part(name: "its default", value: result))
+      value = result
+    }
     if let result, result != value {
       steps.append(
         ExplainedField.Part(name: rules.isEmpty ? "as its type" : rules.joined(separator: ", "), value: result))

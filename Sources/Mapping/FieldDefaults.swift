@@ -5,6 +5,10 @@ import JSON
 struct FieldDefaults: Sendable {
   /// How many decimals K/3 keeps of a kind of number.
   var classes = DecimalClasses()
+  /// The target is a bill for K/3: formulas of its prices, quantities and amounts are rounded to K/3's decimals.
+  var isBill = false
+  /// The clock that moments are written by.
+  var zone = Zone()
   /// Decimals of a division; a field may say otherwise.
   var division = EvaluationSettings.Division.exact
   /// Whether failures become what the platform makes of them; a field may say otherwise.
@@ -21,6 +25,13 @@ struct FieldDefaults: Sendable {
         division = named
       } else {
         problems.report(Self.divisionSentence, at: "ferry.division", value)
+      }
+    }
+    if let value = own?["zone"] {
+      if let named = Zone(value) {
+        zone = named
+      } else {
+        problems.report(Zone.sentence, at: "ferry.zone", value)
       }
     }
     if let value = own?["original"] {

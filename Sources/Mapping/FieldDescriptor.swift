@@ -29,6 +29,11 @@ final class FieldDescriptor: Sendable {
   let source: String
   /// The lookups of its own value.
   let lookups: [Int]
+  /// The lookup that it is.
+  var ownLookup: Int? {
+    if case .lookup(let number) = form { return number }
+    return nil
+  }
   /// Whether it or what is below it asks anything.
   let hasLookups: Bool
   /// The value, when it is the same for every order.

@@ -15,6 +15,8 @@ struct FieldRules: Sendable {
 
   /// Most decimals; rounded half away from zero. K/3's own: price 6, quantity 4, amount 2 (vendor-apis.md A-18).
   var decimals: Int?
+  /// K/3's decimals of a formula's field that names none itself; what is no number is left as it is.
+  var usualDecimals: Int?
   /// The value must fit into `decimals` as the source has it: instead of being rounded it parks the order. For quantities
   /// and amounts that nobody computed.
   var isExact = false
@@ -22,6 +24,8 @@ struct FieldRules: Sendable {
   var minimum: ExactDecimal?
   /// Decimals of a division: exact, or those that MySQL keeps (100/3 is 33.3333 there).
   var division = EvaluationSettings.Division.exact
+  /// The clock that moments are written by.
+  var zone = Zone()
   /// A failure becomes what the platform makes of it (mapping-language.md §6.1): a formula that fails its own text with
   /// the values filled in, a value that does not fit its type its text, a lookup without a match nothing.
   var isOriginal = false
@@ -36,6 +40,9 @@ struct FieldRules: Sendable {
   /// A lookup may find nothing: the field is then `default`, or left out.
   var isOptional = false
 
+  /// Whether a division keeps 24 decimals.
+  var isDivisionExact: Bool { division == .exact }
+
   /// Whether there is no rule at all.
   var isNone: Bool {
     decimals == nil && minimum == nil && missing == nil && table == nil && !isOptional && !isRowNumber
@@ -49,6 +56,7 @@ struct FieldRules: Sendable {
   init(_ defaults: FieldDefaults) {
     division = defaults.division
     isOriginal = defaults.isOriginal
+    zone = defaults.zone
   }
 
   /// Reads the rules.

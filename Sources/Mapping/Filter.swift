@@ -38,11 +38,24 @@ enum Filter: String, Sendable, CaseIterable {
     return BeijingTime("\(date) \(part(8..<10)):\(part(10..<12)):\(part(12..<14))")
   }
 
+  /// Whether a time is one wherever one is: epoch seconds or milliseconds, or a text with an offset.
+  private static func isMoment(_ value: Value) -> Bool {
+    let text = trimmed(value.text)
+    if text.utf8.allSatisfy({ $0 &- 0x30 < 10 }) { return ![8, 14].contains(text.utf8.count) }
+    if case .number = value { return true }
+    return text.dropFirst(19).contains { $0 == "Z" || $0 == "+" || $0 == "-" }
+  }
+
   /// The value in this form; nothing stays nothing.
-  /// - Parameter name: what the value is called in the message when it is no date.
-  func applied(to value: Value, name: String) throws(ValueError) -> Value {
+  /// - Parameters:
+  ///   - name: what the value is called in the message when it is no date.
+  ///   - zone: the clock that a moment is written by; a day or time without an offset is Beijing's and stays.
+  func applied(to value: Value, name: String, _ zone: Zone = Zone()) throws(ValueError) -> Value {
     if value.isEmpty { return value }
-    guard let time = Self.time(value) else { throw .unfit(name, wanted: "a date", kind: value.kind) }
+    guard var time = Self.time(value) else { throw .unfit(name, wanted: "a date", kind: value.kind) }
+    if zone.aheadOfBeijing != 0, self == .date || self == .datetime, Self.isMoment(value) {
+      time = time.advanced(bySeconds: zone.aheadOfBeijing)
+    }
     return switch self {
     case .datetime: .text(time.description)
     case .date: .text(time.date)

@@ -13,6 +13,11 @@ struct Formula: Sendable {
   /// What it reads, each once, in order.
   var operands: [Int] { expression.operands }
 
+  /// Decimals that it is rounded to last, where it says so itself.
+  var roundedTo: Int? { expression.roundedTo }
+  /// Whether a division's decimals may stand in what it makes.
+  var mayBeEndless: Bool { expression.mayBeEndless }
+
   /// Reads what stands behind `_function`.
   init(_ source: Substring, operands table: inout OperandTable) throws(Template.Malformed) {
     var parser = FormulaOperands(table: table)
@@ -40,6 +45,17 @@ struct Formula: Sendable {
     } catch {
       throw reader.failure(behind: error, of: self)
     }
+  }
+
+  /// The lookups that it reads in vain on its way, in order.
+  fileprivate func missedLookups(_ reader: OrderReader, _ division: EvaluationSettings.Division) -> [Int] {
+    // Mostly none of them is empty. A part that was remembered would not be read.
+    let mayMiss = operands.contains { reader.lookupNumber(of: $0) != nil && ((try? reader.isEmpty($0)) ?? false) }
+    guard mayMiss else { return [] }
+    reader.missed = []
+    defer { reader.missed = nil }
+    _ = try? expression.value(reader, reader.evaluation(division))
+    return reader.missed ?? []
   }
 
   /// What each part of it came to, in order; of one that fails those before the failure.
@@ -78,10 +94,20 @@ private struct FormulaOperands: OperandParser {
 
 extension OrderReader: OperandSource {
   func value(of operand: Int) throws(EvaluationError) -> SQLValue {
-    do throws(ValueError) { return try sql(try self.value(of: operand) as Value, operand) } catch {
+    do throws(ValueError) {
+      let value: Value = try self.value(of: operand)
+      if missed != nil, value.isEmpty, let number = lookupNumber(of: operand) { missed?.append(number) }
+      return try sql(value, operand)
+    } catch {
       throw noted(error, operand)
     }
   }
+
+  func missedLookups(of formula: Formula, _ division: EvaluationSettings.Division) -> [Int] {
+    formula.missedLookups(self, division)
+  }
+
+  fileprivate func isEmpty(_ operand: Int) throws(ValueError) -> Bool { (try value(of: operand) as Value).isEmpty }
 
   func uuid() -> String { Variable.uuid(inputs.randomSeed ?? 0) }
 
@@ -89,7 +115,9 @@ extension OrderReader: OperandSource {
     if !spend(steps) { throw .limit("the formulas of the order take too many steps") }
   }
 
-  func remembered(_ share: Int) -> SQLValue? { remembered(part: share) }
+  func remembered(_ share: Int) -> SQLValue? {
+    missed == nil ? remembered(part: share) : nil
+  }
 
   func remember(_ value: SQLValue, as share: Int) { remember(value, part: share) }
 
@@ -112,13 +140,16 @@ extension OrderReader: OperandSource {
       guard let value = try? self.value(of: operand) as Value else { return true }
       return value.isBlank
     }
-    if !empty.isEmpty { return ("\(empty.map(name(of:)).joined(separator: ", ")) is empty", nil) }
+    if formula.operands.isEmpty {
+      return ("the formula makes nothing, whatever the order has", ValueError.formulaRemedy)
+    }
+    if !empty.isEmpty { return ("\(empty.map(title(of:)).joined(separator: ", ")) is empty", nil) }
     let zeros = zeros(formula.operands)
     if !zeros.isEmpty {
-      let zero = ValueError.zero(zeros.map(name(of:)).joined(separator: ", "))
+      let zero = ValueError.zero(zeros.map(title(of:)).joined(separator: ", "))
       return (zero.sentence, zero.remedy)
     }
-    let names = formula.operands.map(name(of:)).joined(separator: ", ")
+    let names = formula.operands.map(title(of:)).joined(separator: ", ")
     return ("what the formula makes of \(names) is empty", ValueError.correction)
   }
 

@@ -109,7 +109,7 @@ struct Lookup: Sendable {
 
   /// The fields of the order that it asks by.
   func asked(_ table: OperandTable) -> String {
-    operands.isEmpty ? "a constant" : operands.map { table.operands[$0].name }.joined(separator: ", ")
+    operands.isEmpty ? "a constant" : operands.map { table.operands[$0].title }.joined(separator: ", ")
   }
 
   /// What a message calls it.

@@ -51,10 +51,44 @@ public struct LookupTable: Sendable {
 
   /// Why a lookup has no value: for the operator a customer who has not come yet is another matter than one without a
   /// number.
-  func reason(_ lookup: Lookup, asked: String, _ reader: OrderReader) -> String {
-    guard let key = try? lookup.key(reader) else { return "\(asked) is empty" }
+  func miss(_ lookup: Lookup, asked: String, _ reader: OrderReader) -> LookupMiss {
+    guard let key = try? lookup.key(reader) else { return LookupMiss(cause: .key, sentence: "\(asked) is empty") }
     return records[key] == nil
-      ? "\(lookup.collection) has no record by \(asked)"
-      : "\(lookup.field.text) is empty in the record of \(lookup.collection) by \(asked)"
+      ? LookupMiss(cause: .record, sentence: "\(lookup.collection) has no record by \(asked)")
+      : LookupMiss(
+        cause: .field, sentence: "\(lookup.field.text) is empty in the record of \(lookup.collection) by \(asked)")
+  }
+}
+
+/// A lookup without a value.
+struct LookupMiss {
+  enum Cause {
+    /// What it asks by is empty in the order.
+    case key
+    /// There is no such record.
+    case record
+    /// The record does not have the field.
+    case field
+  }
+
+  let cause: Cause
+  let sentence: String
+
+  /// The reason, given the field's own. That a field must have a value says nothing of why a lookup has none.
+  func code(_ own: MappingFailure.Code?) -> MappingFailure.Code {
+    guard let own, own != .fieldMissing || cause == .key else { return .lookupFailed }
+    return own
+  }
+
+  /// What mends it; nil: what mends the reason.
+  func remedy(_ code: MappingFailure.Code) -> String? {
+    switch cause {
+    case .key: "Fill the field in OKKI, or declare the lookup optional."
+    case .record: nil
+    // A customer's or material's number has a place of its own.
+    case .field where code == .lookupFailed:
+      "Fill the field in the record of the collection, or declare the lookup optional; then replay the order."
+    case .field: nil
+    }
   }
 }

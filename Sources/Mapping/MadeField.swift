@@ -82,14 +82,20 @@ struct MadeField: Sendable {
     func applied(to value: Value, name: String) throws(ValueError) -> Value {
       if value.isEmpty { return .nothing }
       switch self {
-      case .string: return .text(value.text)
+      case .string: return .text(try Self.text(value, name))
       case .longText(let count):
-        let text = value.text
+        let text = try Self.text(value, name)
         let end = text.index(text.startIndex, offsetBy: count, limitedBy: text.endIndex) ?? text.endIndex
         return .text(end == text.endIndex ? text : text[..<end] + "…")
       case .implode(let separator):
-        guard case .structure(let list) = value, list.kind == .array else { return .text(value.text) }
-        return .text(list.elements.map { $0.text ?? "" }.joined(separator: separator))
+        guard case .structure(let list) = value, list.kind == .array else {
+          return .text(try Self.text(value, name))
+        }
+        var texts: [String] = []
+        for element in list.elements {
+          texts.append(try Self.text(Value(element, name: name), "an element of \(name)"))
+        }
+        return .text(texts.joined(separator: separator))
       case .intval, .round, .amount:
         guard let number = value.number else { throw .unfit(name, wanted: "a number", kind: value.kind) }
         return try Self.made(number, self, name)
@@ -97,6 +103,12 @@ struct MadeField: Sendable {
         guard let time = Filter.time(value) else { throw .unfit(name, wanted: "a date", kind: value.kind) }
         return .text(Self.made(time, self))
       }
+    }
+
+    /// A list or an object has no text.
+    private static func text(_ value: Value, _ name: String) throws(ValueError) -> String {
+      if case .structure = value, !value.isEmpty { throw .unfit(name, wanted: "a single value", kind: value.kind) }
+      return value.text
     }
 
     private static func made(_ number: ExactDecimal, _ format: Format, _ name: String) throws(ValueError) -> Value {

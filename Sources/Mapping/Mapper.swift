@@ -3,27 +3,25 @@ public import Orders
 
 /// Everything that is wrong with one order, at once.
 public struct MappingFailures: Error, Sendable, CustomStringConvertible {
-  /// At least one; where there are too many to tell, the last one says how many more.
+  /// At least one; where there are too many to tell, the last one's sentence says how many more.
   public let failures: [MappingFailure]
+  /// The same without those words.
+  let told: [MappingFailure]
   /// How many are not told.
   let untold: Int
 
   init(failures: [MappingFailure], untold: Int = 0) {
-    self.untold = untold
-    guard untold > 0, let last = failures.last else {
-      self.failures = failures
-      return
-    }
-    self.failures = failures + [MappingFailure(last.code, target: "", "\(untold) more fields cannot be mapped")]
+    (told, self.untold) = (failures, untold)
+    var failures = failures
+    if untold > 0, let last = failures.popLast() { failures.append(last.followed(by: untold)) }
+    self.failures = failures
   }
-
-  /// Without the one that says how many more.
-  var told: [MappingFailure] { untold > 0 ? failures.dropLast() : failures }
 
   /// A sentence of up to five of them.
   public var description: String {
-    let shown = failures.prefix(5).map(\.description).joined(separator: "; ")
-    return failures.count > 5 ? "\(shown); and \(failures.count - 5) more" : shown
+    let shown = told.prefix(5).map(\.description).joined(separator: "; ")
+    let more = told.count + untold - 5
+    return more > 0 ? "\(shown); and \(more) more" : shown
   }
 }
 

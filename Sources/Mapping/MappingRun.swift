@@ -5,22 +5,17 @@ struct MappingRun {
   let reader: OrderReader
   /// Reads the order itself, before it was taken apart, for the rules that are about it.
   let whole: OrderReader
-  private var told: [MappingFailure] = []
-  private var failureCount = 0
+  private var list = FailureList()
   /// Bytes of the values so far.
   private var size = 0
   /// Larger documents no queue takes, and no worker should build.
   private static let mostBytes = 16 << 20
-  /// One broken order must not grow a report without bound.
-  private static let mostTold = 100
 
   /// What failed, as far as it is told.
-  var failures: [MappingFailure] { told }
+  var failures: [MappingFailure] { list.told }
 
   /// All that failed; nil when nothing did.
-  var failure: MappingFailures? {
-    told.isEmpty ? nil : MappingFailures(failures: told, untold: failureCount - told.count)
-  }
+  var failure: MappingFailures? { list.failures }
   /// How each field came about, where somebody asked; nothing is noted otherwise.
   var trace: [ExplainedField]?
   /// What is to be known of the bill besides its body.
@@ -148,9 +143,9 @@ struct MappingRun {
 
   /// The members of a field with children; a required one without any fails, unless a child already told why.
   private mutating func required(_ field: FieldDescriptor, _ children: [FieldDescriptor]) -> [JSONMember] {
-    let before = failureCount
+    let before = list.count
     let members = object(children)
-    if members.isEmpty, failureCount == before, let code = field.rules.missing {
+    if members.isEmpty, list.count == before, let code = field.rules.missing {
       fail(code, nil, "\(target()) has no fields")
     }
     return members
@@ -171,37 +166,68 @@ struct MappingRun {
 
   private mutating func value(of field: FieldDescriptor, _ scalar: ScalarType) -> JSONTree? {
     do throws(ValueError) {
-      var value = try self.value(field)
-      if case .lookup(let number) = field.form, value.isEmpty {
-        guard try found(number, field) else { return nil }
-        if field.rules.isOptional, let fallback = field.rules.fallback { return .string(fallback) }
-      }
-      if let table = field.rules.table {
-        guard let mapped = self.mapped(value, table, field) else { return nil }
-        value = mapped
-      }
-      if let code = field.rules.missing, value.isBlank {
-        let (reason, remedy) = reason(field)
-        fail(code, field, reason, sources(field), remedy: remedy)
-        return nil
-      }
-      return try written(value, as: scalar, field)
+      let value = try self.value(field)
+      return try finished(value, field.hasLookups ? missed(field, value) : nil, field, scalar)
     } catch {
-      if field.rules.isOriginal { return original(field) }
-      fail(error.code, field, error.sentence, sources(field), remedy: error.remedy)
-      return nil
+      return failed(error, field, scalar)
     }
   }
 
-  /// What the platform makes of a failure: the value's text with its placeholders filled in.
-  private func original(_ field: FieldDescriptor) -> JSONTree? {
-    guard let text = try? field.plain?.text(reader), !text.isEmpty else { return nil }
-    return .string(trimmed(text))
+  /// The rest of the way of a field's value.
+  /// - Parameter missed: the lookup that left the field without a value.
+  private mutating func finished(
+    _ value: Value, _ missed: Int?, _ field: FieldDescriptor, _ scalar: ScalarType
+  ) throws(ValueError) -> JSONTree? {
+    var value = value
+    if let missed {
+      guard field.rules.isOptional || field.rules.isOriginal else {
+        fail(missed, field)
+        return nil
+      }
+      if field.rules.isOptional, let fallback = field.rules.fallback { return .string(fallback) }
+    }
+    if let table = field.rules.table {
+      guard let mapped = self.mapped(value, table, field) else { return nil }
+      value = mapped
+    }
+    if let code = field.rules.missing, value.isBlank {
+      if let missed = missed ?? field.ownLookup {
+        fail(missed, field)
+      } else {
+        let (reason, remedy) = reason(field)
+        fail(code, field, reason, sources(field), remedy: remedy)
+      }
+      return nil
+    }
+    return try written(value, as: scalar, field)
+  }
+
+  private mutating func failed(_ error: ValueError, _ field: FieldDescriptor, _ scalar: ScalarType) -> JSONTree? {
+    // What nobody could ask is not nothing, whatever the platform makes of it.
+    if field.rules.isOriginal, !error.isUnanswered, let made = original(field) { return made.value }
+    if field.hasLookups, let missed = missed(field, error) {
+      do throws(ValueError) { return try finished(.nothing, missed, field, scalar) } catch { return nil }
+    }
+    fail(error.code, field, error.sentence, sources(field), remedy: error.remedy)
+    return nil
+  }
+
+  private mutating func fail(_ lookup: Int, _ field: FieldDescriptor) {
+    let miss = reader.miss(lookup)
+    let code = miss.code(field.rules.missing)
+    fail(code, field, miss.sentence, sources(field), remedy: miss.remedy(code))
+  }
+
+  /// What the platform makes of a failure: the value's text with its placeholders filled in, which may be none. Nil where
+  /// one of them has no text either.
+  private func original(_ field: FieldDescriptor) -> (value: JSONTree?, Void)? {
+    guard let plain = field.plain else { return (nil, ()) }
+    guard let text = try? plain.text(reader) else { return nil }
+    return (text.isEmpty ? nil : .string(trimmed(text)), ())
   }
 
   /// Why a field that must have a value has none; the remedy where it is not its kind's.
   private func reason(_ field: FieldDescriptor) -> (sentence: String, remedy: String?) {
-    if case .lookup(let number) = field.form { return (reader.reason(number), nil) }
     guard case .function(let formula) = field.form else { return ("\(field.source) is empty", nil) }
     return reader.emptiness(of: formula)
   }
@@ -209,10 +235,12 @@ struct MappingRun {
   private func written(
     _ value: Value, as scalar: ScalarType, _ field: FieldDescriptor
   ) throws(ValueError) -> JSONTree? {
-    guard field.parser != nil else {
+    guard let parser = field.parser else {
       return value.isEmpty ? nil : try scalar.written(value, for: field)
     }
-    // Parsers are made for lists and objects, too.
+    // OKKI writes an empty object as []: to what is made for one value that is none (vendor-apis.md B.11).
+    if value.isEmpty, parser.takesAnything { return try parsed(nil, field) }
+    // Other parsers are made for lists and objects.
     if case .structure(let structure) = value { return try parsed(JSONTree(structure), field) }
     return try parsed(value.isEmpty ? nil : try scalar.written(value, for: field), field)
   }
@@ -235,11 +263,21 @@ struct MappingRun {
     }
   }
 
-  /// False, and a failure, when a lookup that must find something did not: no record, or none of the field in it.
-  private mutating func found(_ number: Int, _ field: FieldDescriptor) throws(ValueError) -> Bool {
-    if field.rules.isOptional || field.rules.isOriginal { return true }
-    fail(field.rules.missing ?? .lookupFailed, field, reader.reason(number), sources(field))
-    return false
+  /// The lookup that left a field without a value: its own, or one that its formula read and made nothing of.
+  private func missed(_ field: FieldDescriptor, _ value: Value) -> Int? {
+    switch field.form {
+    case .lookup(let number): return value.isEmpty ? number : nil
+    case .function(let formula):
+      guard case .nothing = value else { return nil }
+      return reader.missedLookups(of: formula, field.rules.division).first
+    default: return nil
+    }
+  }
+
+  /// The same of a formula that failed, where it is the lookup that it could not reckon with.
+  private func missed(_ field: FieldDescriptor, _ error: ValueError) -> Int? {
+    guard case .nothing(let source) = error, case .function(let formula) = field.form else { return nil }
+    return reader.missedLookups(of: formula, field.rules.division).first { source.contains(reader.lookupName($0)) }
   }
 
   private mutating func mapped(
@@ -263,10 +301,9 @@ struct MappingRun {
     _ code: MappingFailure.Code, _ target: Place, _ sentence: String, _ sources: [String] = [],
     remedy: String? = nil
   ) {
-    failureCount += 1
-    if told.count < Self.mostTold {
-      told.append(MappingFailure(code, target: target(), sources: sources, sentence, remedy: remedy))
-    }
+    // Where the field stands is put into words for those alone that are told.
+    guard list.hasRoom else { return list.add(untold: 1) }
+    list.add(MappingFailure(code, target: target(), sources: sources, sentence, remedy: remedy))
   }
 
   /// A failure of a field, or without one of what lies around.
@@ -274,11 +311,14 @@ struct MappingRun {
     _ code: MappingFailure.Code, _ field: FieldDescriptor?, _ sentence: String, _ sources: [String] = [],
     remedy: String? = nil
   ) {
-    let place = told.count < Self.mostTold ? target(of: field) : ""
+    let place = list.hasRoom ? target(of: field) : ""
     fail(code, { place }, sentence, sources, remedy: remedy)
   }
 
-  private func sources(_ field: FieldDescriptor) -> [String] { field.operands.map(reader.name) }
+  /// The fields that went in, made ones with what they are made of.
+  private func sources(_ field: FieldDescriptor) -> [String] {
+    field.operands.flatMap { operand in [reader.name(of: operand)] + (reader.madeFrom(operand).map { [$0] } ?? []) }
+  }
 }
 
 // MARK: - Amounts

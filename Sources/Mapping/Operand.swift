@@ -35,8 +35,8 @@ struct ListReach: Sendable, Hashable {
 final class Operand: Sendable {
   enum Source: Sendable, Hashable {
     case field(Reach)
-    /// A field that `formatResponse` makes of another one.
-    case made(Reach, MadeField.Format)
+    /// A field that `formatResponse` makes of another one, which the order has under this path.
+    case made(Reach, MadeField.Format, from: String)
     case variable(Variable)
     /// A lookup, by its number in the table.
     case lookup(Int)
@@ -47,6 +47,16 @@ final class Operand: Sendable {
   /// For messages: the path as the strategy writes it.
   let name: String
   let path: Path
+  /// For messages, too: the name, and of a made field what it is made of, since only that stands in the order.
+  var title: String {
+    guard let madeFrom else { return name }
+    return "\(name) (made of \(madeFrom))"
+  }
+  /// The order's field that a made field is made of.
+  var madeFrom: String? {
+    if case .made(_, _, let from) = source { return from }
+    return nil
+  }
   /// The list whose rows it reads, for sums over all of them; nil for what is read from the order itself.
   let list: ListReach?
   /// How many rows around the field it depends on: what it reads stays the same until that row changes.

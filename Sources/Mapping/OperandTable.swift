@@ -4,6 +4,8 @@ struct OperandTable: Sendable {
   private(set) var lookups: [Lookup] = []
   /// The lists whose rows the fields being read are for, outermost first.
   private(set) var levels: [ListLevel] = []
+  /// The clock that moments are written by.
+  var zone = Zone()
   /// The most lists that lie within each other.
   private(set) var depth = 0
   private var reaches: [ListReach] = []
@@ -169,7 +171,9 @@ struct OperandTable: Sendable {
     let field = made[path.segments.last ?? ""]?.first { field in
       field.name == path || Path(segments: field.from.segments.dropLast() + field.name.segments) == path
     }
-    return field.map { .made(Reach(level: 0, steps: Self.steps($0.from.segments[...], in: nil)), $0.format) }
+    return field.map {
+      .made(Reach(level: 0, steps: Self.steps($0.from.segments[...], in: nil)), $0.format, from: $0.from.text)
+    }
   }
 
   /// In a list's rows: `{"old": "lines.price", "new": "new_price"}` is read as `lines.new_price`.
@@ -181,7 +185,7 @@ struct OperandTable: Sendable {
       guard let from = list.remainder(of: field.from) else { continue }
       let name = (list.remainder(of: field.name) ?? field.name.segments[...]).joined(separator: ".")
       guard step.key == name || step.others.contains(name) else { continue }
-      return .made(Reach(level: level, steps: Self.steps(from, in: list)), field.format)
+      return .made(Reach(level: level, steps: Self.steps(from, in: list)), field.format, from: field.from.text)
     }
     return nil
   }

@@ -13,6 +13,8 @@ final class OrderReader {
   private let mysql: EvaluationSettings
   /// Why the last operand that an expression asked for could not be had.
   var refusal: ValueError?
+  /// The lookups that an expression read in vain; nil while nobody asks.
+  var missed: [Int]?
   /// The order, and the rows that the run is in; innermost last. As many as lists lie within each other. In memory of
   /// its own, like what has been read, since these are asked for every field of every row, and a class's variables are
   /// checked for overlapping accesses each time.
@@ -53,7 +55,9 @@ final class OrderReader {
     self.answers = answers
     self.inputs = inputs
     // Expressions that ask for either without having been given it are refused before they run.
-    exact = EvaluationSettings(now: inputs.now ?? BeijingTime(epochSeconds: 0))
+    var exact = EvaluationSettings(now: inputs.now ?? BeijingTime(epochSeconds: 0))
+    exact.secondsFromUTC = table.zone.secondsFromUTC
+    self.exact = exact
     var mysql = exact
     mysql.division = .mysql
     self.mysql = mysql
@@ -153,6 +157,11 @@ final class OrderReader {
 
   func name(of operand: Int) -> String { table.operands[operand].name }
 
+  /// The name, and of a field that `formatResponse` makes what it is made of.
+  func title(of operand: Int) -> String { table.operands[operand].title }
+
+  func madeFrom(_ operand: Int) -> String? { table.operands[operand].madeFrom }
+
   func names(_ operands: [Int]) -> String? {
     operands.isEmpty ? nil : operands.map(name).joined(separator: ", ")
   }
@@ -191,15 +200,15 @@ final class OrderReader {
     let value: Value
     switch operand.source {
     case .field(let reach): value = try self.value(at: reach, operand.name)
-    case .made(let reach, let format):
-      value = try format.applied(to: try self.value(at: reach, operand.name), name: operand.name)
+    case .made(let reach, let format, _):
+      value = try format.applied(to: try self.value(at: reach, operand.title), name: operand.title)
     case .variable(let variable):
       guard let found = variable.value(inputs) else { throw .unknown(operand.name) }
       value = found
     case .lookup(let number): value = try answers.value(table.lookups[number], self)
     }
     guard let filter = operand.filter else { return value }
-    return try filter.applied(to: value, name: operand.name)
+    return try filter.applied(to: value, name: operand.title, table.zone)
   }
 
   private func value(at reach: Reach, _ name: String) throws(ValueError) -> Value {
@@ -233,7 +242,7 @@ final class OrderReader {
     var format: MadeField.Format?
     switch operand.source {
     case .field(let place): reach = place
-    case .made(let place, let made): (reach, format) = (place, made)
+    case .made(let place, let made, _): (reach, format) = (place, made)
     case .variable, .lookup: return (nil, [try fresh(operand)])
     }
     var found: [JSONValue?] = [rows[reach.level].value]
@@ -254,8 +263,8 @@ final class OrderReader {
     values.reserveCapacity(found.count)
     for value in found {
       var value = try value.map { value throws(ValueError) in try Value(value, name: operand.name) } ?? .nothing
-      if let format { value = try format.applied(to: value, name: operand.name) }
-      values.append(try operand.filter?.applied(to: value, name: operand.name) ?? value)
+      if let format { value = try format.applied(to: value, name: operand.title) }
+      values.append(try operand.filter?.applied(to: value, name: operand.title, table.zone) ?? value)
     }
     return (list, values)
   }
@@ -273,10 +282,23 @@ final class OrderReader {
 
   func lookup(_ number: Int) -> Lookup { table.lookups[number] }
 
+  /// The number of the lookup that an operand is; nil for anything else.
+  func lookupNumber(of operand: Int) -> Int? {
+    if case .lookup(let number) = table.operands[operand].source { return number }
+    return nil
+  }
+
+  /// What a message calls a lookup.
+  func lookupName(_ number: Int) -> String { table.lookups[number].name(table) }
+
   /// The question of a lookup with its values, for the person who maps.
   func question(_ number: Int) -> String {
     let lookup = table.lookups[number]
-    guard let key = try? lookup.key(self) else { return "nothing asked: \(lookup.asked(table)) is empty" }
+    let key: LookupKey
+    do throws(ValueError) {
+      guard let asked = try lookup.key(self) else { return "nothing asked: \(lookup.asked(table)) is empty" }
+      key = asked
+    } catch { return "nothing asked: \(error.sentence)" }
     let conditions = key.conditions.map { "\($0.field)=\($0.value)" }.joined(separator: " ")
     let record = (try? answers.hasRecord(lookup, self)) == true ? "a record" : "no record"
     return "\(lookup.collection) where \(conditions): \(record), \(lookup.field.text)"
@@ -286,7 +308,7 @@ final class OrderReader {
 
   func hasRecord(for number: Int) throws(ValueError) -> Bool { try answers.hasRecord(table.lookups[number], self) }
 
-  func reason(_ number: Int) -> String {
-    answers.reason(table.lookups[number], asked: table.lookups[number].asked(table), self)
+  func miss(_ number: Int) -> LookupMiss {
+    answers.miss(table.lookups[number], asked: table.lookups[number].asked(table), self)
   }
 }

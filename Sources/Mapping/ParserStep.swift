@@ -75,6 +75,9 @@ struct ParserStep: Sendable {
     var element: JSONTree?
   }
 
+  /// What a parser takes that is made for any value.
+  static let anything = "a value"
+
   /// What it makes of a value; nil leaves the field out. The value is nil when the field has none.
   typealias Make = @Sendable (_ value: JSONTree?, _ parameters: ParserParameters) throws(Unfit) -> JSONTree?
 
@@ -137,7 +140,7 @@ struct ParserStep: Sendable {
       return .array(kept)
     },
     // `v` → `{"FNumber": v}`
-    "ConvertObjectParser": ParserStep("a value", needs: .key, makes: .object) { value, parameters throws(Unfit) in
+    "ConvertObjectParser": ParserStep(anything, needs: .key, makes: .object) { value, parameters throws(Unfit) in
       value.map { wrapped(parameters.text, $0) }
     },
     // `[v, w]` → `[{"FNumber": v}, {"FNumber": w}]`
@@ -148,7 +151,7 @@ struct ParserStep: Sendable {
     },
     // `v` → `{"a": {"b": v}}`
     "ConvertTwoStageObjectParser": ParserStep(
-      "a value", needs: .members(["params1", "params2"]), makes: .object
+      anything, needs: .members(["params1", "params2"]), makes: .object
     ) { value, parameters throws(Unfit) in
       value.map { wrapped(parameters.key("params1"), wrapped(parameters.key("params2"), $0)) }
     },
@@ -161,14 +164,14 @@ struct ParserStep: Sendable {
         members.map { .object([JSONMember("Key", .string($0.key)), JSONMember("Value", $0.value)]) })
     },
     // `v` → `[{"keyName": params, "keyValue": v}]`
-    "K3WiseHeiHuCustomParser": ParserStep("a value", needs: .key, makes: .list) { value, parameters throws(Unfit) in
+    "K3WiseHeiHuCustomParser": ParserStep(anything, needs: .key, makes: .list) { value, parameters throws(Unfit) in
       value.map {
         .array([.object([JSONMember("keyName", .string(parameters.text)), JSONMember("keyValue", $0)])])
       }
     },
     // A field of a form of Weaver E9.
     "workflowRequestTableFields": ParserStep(
-      "a value", needs: .members(["view", "edit", "fieldId"]), makes: .object
+      anything, needs: .members(["view", "edit", "fieldId"]), makes: .object
     ) { value, parameters throws(Unfit) in
       value.map { value in
         let own = ["view", "edit", "fieldId"].map { JSONMember($0, parameters.member($0)) }

@@ -39,6 +39,9 @@ enum ScalarType: Sendable {
     switch self {
     case .string:
       if field.isNumber { return .string(try Self.number(value, field).description) }
+      if let decimals = field.rules.usualDecimals, case .number(let number) = value {
+        return .string(Self.fitted(number, decimals).description)
+      }
       if case .structure = value { throw Self.unfit(value, field, "a text") }
       return .string(value.text)
     case .number: return .number(try Self.number(value, field))
@@ -53,7 +56,7 @@ enum ScalarType: Sendable {
       default: throw Self.unfit(value, field, "a boolean")
       }
     case .time(let form):
-      let time = try form.applied(to: value, name: field.source)
+      let time = try form.applied(to: value, name: field.source, field.rules.zone)
       if case .number(let number) = time { return .number(number) }
       return .string(time.text)
     }
@@ -63,12 +66,20 @@ enum ScalarType: Sendable {
     .unfit(field.source, wanted: wanted, kind: value.kind)
   }
 
+  /// A number that fits is left with the decimals it has.
+  private static func fitted(_ number: ExactDecimal, _ decimals: Int) -> ExactDecimal {
+    number.scale > decimals ? number.rounded(scale: decimals).normalized : number
+  }
+
   private static func number(_ value: Value, _ field: FieldDescriptor) throws(ValueError) -> ExactDecimal {
     guard let number = value.number else { throw unfit(value, field, "a number") }
     if let minimum = field.rules.minimum, number < minimum {
       throw .unfit(field.source, wanted: "at least \(minimum)", kind: "less")
     }
-    guard let decimals = field.rules.decimals else { return number }
+    guard let decimals = field.rules.decimals else {
+      guard let usual = field.rules.usualDecimals, case .number = value else { return number }
+      return fitted(number, usual)
+    }
     let rounded = number.rounded(scale: decimals).normalized
     if field.rules.isExact, rounded != number {
       throw .unfit(

@@ -65,6 +65,11 @@ enum Slips {
     }
   }
 
+  /// Whether a text begins with the word of a directive. Names may begin like one: `_files` is a list.
+  static func isDirective(_ text: String) -> Bool {
+    directives.contains(String(trimmed(text).prefix { $0 == "_" || $0.isLetter || $0.isNumber }))
+  }
+
   /// The directive that a text seems to be meant as, while it would be sent to K/3 as it stands.
   static func directive(meantBy text: String) -> String? {
     let bare = trimmed(text.prefix(200))

@@ -157,12 +157,15 @@ public struct Strategy: Sendable {
   }
 
   private static func object(_ target: JSONValue, _ problems: inout ProblemList) -> String {
+    if let object = object(of: target) { return object }
+    problems.report("must be written /OBJECT/Save, such as /SO/Save", at: "api", target["api"])
+    return ""
+  }
+
+  /// The K/3 object that a target writes; nil when it is written for something else.
+  static func object(of target: JSONValue) -> String? {
     let parts = (target["api"]?.string ?? "").split(separator: "/")
     let isName = parts.first?.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_") } ?? false
-    guard parts.count == 2, parts[1] == "Save", isName else {
-      problems.report("must be written /OBJECT/Save, such as /SO/Save", at: "api", target["api"])
-      return ""
-    }
-    return String(parts[0])
+    return parts.count == 2 && parts[1] == "Save" && isName ? String(parts[0]) : nil
   }
 }

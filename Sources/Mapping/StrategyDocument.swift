@@ -134,7 +134,8 @@ struct DocumentContent: Sendable {
   init(
     target root: JSONValue, source: DocumentContent?, _ problems: inout ProblemList
   ) {
-    let defaults = FieldDefaults(root["ferry"], &problems)
+    var defaults = FieldDefaults(root["ferry"], &problems)
+    defaults.isBill = Strategy.object(of: root) != nil
     let flattening = source?.flattening ?? Flattening()
     var grouping = Grouping.read(root, flattening, &problems)
     grouping?.isOriginal = defaults.isOriginal

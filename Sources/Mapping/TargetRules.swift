@@ -61,7 +61,7 @@ struct TargetRules {
   /// Streams that an order may have been written in before.
   var follows: Set<String> = []
   private static let known =
-    "key, amounts, calendar, combined, decimals, division, exclusive, follows, original, plausible, residual, stream"
+    "key, amounts, calendar, combined, decimals, division, exclusive, follows, original, plausible, residual, stream, zone"
   private var combined: (list: String, send: CombinedLines.Choice)?
 
   /// What is done to an order's lines; nil when nothing is.
@@ -92,7 +92,7 @@ struct TargetRules {
         amounts = Self.amounts(value, DecimalClasses(own), &problems)
         if let amounts { Self.check(amounts, known, value, &problems) }
       // Read with the fields that they are said of.
-      case "decimals", "division", "original": break
+      case "decimals", "division", "original", "zone": break
       case "stream":
         stream = value.string
         if !Self.isName(value.string ?? "") {
@@ -117,7 +117,13 @@ struct TargetRules {
       }
     }
     if let request = target["request"], request.kind == .array, !Self.isScalar(key, in: request) {
-      problems.report("names no field of the request that has a value", at: "ferry.key", own?["key"])
+      if let named = own?["key"] {
+        problems.report("names no field of the request that has a value", at: "ferry.key", named)
+      } else {
+        problems.report(
+          "the bill's number is \(Self.usualKey.text) where ferry.key names no other field, and the request has no such "
+            + "field with a value: add it, or name another one in ferry.key", at: "ferry.key", request)
+      }
     }
   }
 

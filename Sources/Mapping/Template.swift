@@ -83,6 +83,12 @@ struct Template: Sendable, Equatable {
       throw Malformed(sentence: "a placeholder is not closed")
     }
     let content = afterOpening[..<closing]
+    if content.contains("{") {
+      let sentence =
+        "a { stands inside the placeholder «\(excerpt(text[..<closing]))»; a brace of a text stands before a name in quotes, "
+        + "such as {\"key\":…"
+      throw Malformed(sentence: sentence)
+    }
     // All that follow: `{{{a}}`, `{{a}}}` and `{{{a}}}` are one placeholder with a brace too many.
     let rest = afterOpening[closing...].drop(while: { $0 == "}" })
     let pieces = content.split(separator: "|", omittingEmptySubsequences: false)
@@ -102,15 +108,24 @@ struct Template: Sendable, Equatable {
   }
 
   func text(_ reader: OrderReader) throws(ValueError) -> String {
-    if let only { return try reader.value(of: only).text }
+    if let only { return try Self.text(of: only, reader) }
     var result = ""
     for part in parts {
       switch part {
       case .text(let text): result += text
-      case .operand(let operand): result += try reader.value(of: operand).text
+      case .operand(let operand): result += try Self.text(of: operand, reader)
       }
     }
     return result
+  }
+
+  /// A list or an object has no text, and would be gone without a word.
+  private static func text(of operand: Int, _ reader: OrderReader) throws(ValueError) -> String {
+    let value: Value = try reader.value(of: operand)
+    if case .structure = value, !value.isEmpty {
+      throw .unfit(reader.title(of: operand), wanted: "a single value", kind: value.kind)
+    }
+    return value.text
   }
 }
 

@@ -114,12 +114,26 @@ enum ValueError: Error, Equatable {
       "See that the collection can be asked, and the question answered; as long as nobody knows what there is, no default "
         + "steps in."
     case .zero: Self.correction
+    case .nothing(let source), .empty(let source), .unfit(let source, _, _), .divisionByZero(let source),
+      .overflow(let source):
+      source == Self.constant ? Self.formulaRemedy : nil
     default: nil
     }
   }
 
+  /// What formulas call what reads no field.
+  private static let constant = "a constant"
+
+  /// What mends a formula that no value makes right.
+  static let formulaRemedy = "Correct the formula in the strategy: it has nothing to do with the order's values."
+
   /// What mends a value that is there and that a formula makes nothing of.
   static let correction = "Correct the value in OKKI, or say in the formula with IFNULL what holds then."
+
+  var isUnanswered: Bool {
+    if case .unanswered = self { return true }
+    return false
+  }
 
   var code: MappingFailure.Code {
     switch self {

@@ -45,8 +45,23 @@ struct ValueParser: Sendable {
         steps.append((step, parameters))
       }
     }
-    if value.kind == .array, value.count == 0 { report(Self.nameless, value) }
   }
+
+  /// Whether a descriptor has no parser: what editors leave there says nothing. PHP writes an empty object as a list.
+  static func isNone(_ value: JSONValue?) -> Bool {
+    guard let value, !value.isNull else { return true }
+    if let text = value.string { return text.isEmpty }
+    guard value.kind == .array || value.kind == .object else { return false }
+    if value.count == 0 { return true }
+    func isNothing(_ key: String) -> Bool {
+      guard let value = value[key], !value.isNull else { return true }
+      return value.string == "" || (value.kind == .array || value.kind == .object) && value.count == 0
+    }
+    return value.kind == .object && value["name"] != nil && isNothing("name") && isNothing("params")
+  }
+
+  /// Whether the first of them is made for one value of any kind, not for a list or an object.
+  var takesAnything: Bool { steps.first?.make.takes == ParserStep.anything }
 
   private static let nameless = "a parser has a «name»"
 

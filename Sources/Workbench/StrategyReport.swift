@@ -77,28 +77,28 @@ public struct StrategyReport: Sendable {
       let text = try Files.bytes(path)
       do throws(StrategyProblems) {
         let document = try StrategyDocument(file: path, text: text)
-        let ofBills = billProblems(text, path)
-        for problem in ofBills { add(problem, in: path, isError: true) }
+        let (ofBills, isFerrys) = billProblems(text, path)
+        for problem in ofBills { add(problem, in: path, isError: isFerrys) }
         note(document.warnings, of: path)
-        if document.kind == .target, ofBills.isEmpty, let object = Strategy.object(ofTarget: text) {
+        if document.kind == .target, ofBills.isEmpty || !isFerrys, let object = Strategy.object(ofTarget: text) {
           targets.append(Target(file: path, object: object, text: text))
         }
       } catch { note(error, of: path) }
     } catch { add(String(error.description.dropFirst(path.count + 1)), to: path) }
   }
 
-  /// What is wrong with Ferry's own rules in a target for K/3 that is checked without its folder. One that has none was
-  /// written for the platform.
-  private func billProblems(_ text: [UInt8], _ path: String) -> [StrategyProblem] {
-    guard WorkStrategy.isBill(text), let root = try? JSONDocument(text).root,
-      (root["metadata"].flatMap { $0.kind == .object ? $0 : nil } ?? root)["ferry"] != nil
-    else { return [] }
+  /// What keeps Ferry from using a target for K/3 that is checked without its folder, and whether it was written for Ferry: of
+  /// one without `ferry`, which was written for the platform, it is odd at most.
+  private func billProblems(_ text: [UInt8], _ path: String) -> (problems: [StrategyProblem], isFerrys: Bool) {
+    guard WorkStrategy.isBill(text), let root = try? JSONDocument(text).root else { return ([], true) }
+    let isFerrys = (root["metadata"].flatMap { $0.kind == .object ? $0 : nil } ?? root)["ferry"] != nil
     do throws(StrategyProblems) {
       _ = try Strategy(name: "strategy", source: Array("{}".utf8), target: text)
-      return []
+      return ([], isFerrys)
     } catch {
-      return error.problems.filter { $0.file == "target.json" }
+      let problems = error.problems.filter { $0.file == "target.json" }
         .map { StrategyProblem(file: path, path: $0.path, $0.sentence, line: $0.line, column: $0.column) }
+      return (problems, isFerrys)
     }
   }
 

@@ -41,7 +41,7 @@ struct FailureTests {
       ])
   }
 
-  @Test("the sentence of all names five of them and counts the rest; no more than 100 are kept")
+  @Test("the sentence of all names five of them and counts the rest; no more than 1,000, or 64 KiB, are kept")
   func bounds() throws {
     let array =
       #"{"field":"R","type":"array","value":"l","children":[\#(field("X", "{{l.a}}", #""is_required":true"#))]}"#
@@ -53,8 +53,25 @@ struct FailureTests {
     #expect(try error(rows: 1)?.description == "R[0].X: l.a is empty")
     #expect(try #require(try error(rows: 7)).description.hasSuffix("R[4].X: l.a is empty; and 2 more"))
     let many = try #require(try error(rows: 5_000)).failures
-    #expect(many.count == 101)
-    #expect(many.last?.sentence == "4900 more fields cannot be mapped")
+    #expect(many.count == 1_000)
+    #expect(many.last?.sentence == "l.a is empty; 4000 more fields cannot be mapped")
+    #expect(many.last?.target == "R[999].X")
+    #expect(many.dropLast().last?.sentence == "l.a is empty")
+    #expect(try #require(try error(rows: 5_000)).description.hasSuffix("R[4].X: l.a is empty; and 4995 more"))
+    #expect(try error(rows: 400)?.failures.count == 400)
+    #expect(try error(rows: 400)?.failures.last?.sentence == "l.a is empty")
+  }
+
+  @Test("long names take their part of the 64 KiB")
+  func bytes() throws {
+    let name = String(repeating: "n", count: 190)
+    let array =
+      #"{"field":"R","type":"array","value":"l","children":[\#(field(name, "{{l.a}}", #""is_required":true"#))]}"#
+    let order = try parsed(#"{"l":[\#(Array(repeating: "{}", count: 900).joined(separator: ","))]}"#)
+    let mapper = Mapper(try strategy(array))
+    let told = try #require(throws: MappingFailures.self) { try mapper.map(order, lookups: LookupTable()) }.failures
+    #expect((200..<400).contains(told.count))
+    #expect(told.last?.sentence == "l.a is empty; \(900 - told.count) more fields cannot be mapped")
   }
 
   @Test("an order that is no object is malformed", arguments: ["[]", "null", "1", "\"text\"", "[{}]"])

@@ -34,4 +34,42 @@ struct FieldShapeTests {
     #expect(try headText(#"{"x":{"y":{no}}}-{{{no}}"#, #"{"no":7}"#) == #"{"x":{"y":7}}-7"#)
     #expect(try headText("{{{no}}}", #"{"no":7}"#) == "7")
   }
+
+  @Test(
+    "a brace inside a name is refused, not taken for a part of it",
+    arguments: ["{a:{{no}}}", "{no and {no}", "_function {a:{{no}}}+1"])
+  func braceInName(value: String) throws {
+    let target = #"{"api":"/SO/Save","ferry":{"key":"N"},"request":[{"field":"N","value":"1"},"# + field(value) + "]}"
+    let found = try #require(problems(target: target).first)
+    #expect(found.sentence.contains("a { stands inside the placeholder «{"))
+    #expect(found.line == 1)
+    #expect(found.column ?? 0 > 60)
+  }
+
+  @Test("a list may be called like a directive, and a directive is no list")
+  func listNames() throws {
+    for name in ["_files", "_f", "_functions", "_find"] {
+      let rows = array("R", name, field("A", "{{\(name).a}}"))
+      #expect(try data(strategy(rows), #"{"\#(name)":[{"a":1}]}"#)["R"]?[0]?["A"]?.text == "1", "\(name)")
+    }
+    for value in [
+      "_function {{l}}", "_function{{l}}", "_findCollection find a from b where c=1", "_mongoQuery c findField=a",
+    ] {
+      #expect(
+        problems(target: target(array("R", value, field("A", "1")))).map(\.sentence) == [
+          "the value of an array is the name of a list"
+        ], "\(value)")
+    }
+  }
+
+  private func target(_ descriptors: String) -> String {
+    #"{"api":"/SO/Save","ferry":{"key":"N"},"request":[{"field":"N","value":"1"},\#(descriptors)]}"#
+  }
+
+  @Test("the children that an editor leaves at a text are no oddity, and a type that is no text is told once")
+  func leftovers() throws {
+    #expect(try told(#"{"field":"X","type":"string","value":"{{a}}","children":[]}"#).isEmpty)
+    #expect(
+      problems(target: target(#"{"field":"X","type":5,"value":"1"}"#)).map(\.sentence) == ["the type is not a text"])
+  }
 }

@@ -59,7 +59,7 @@ struct FormatResponseTests {
     for (format, wanted) in [("date", "a date"), ("intval", "a number"), ("amount", "a number")] {
       let source = #"{"formatResponse":[{"old":"x","new":"y","format":"\#(format)"}]}"#
       let found = try failures(strategy(field("{y}"), source: source), #"{"x":"soon"}"#)
-      #expect(found.map(\.sentence) == ["y should be \(wanted) but is a text of 4 characters"])
+      #expect(found.map(\.sentence) == ["y (made of x) should be \(wanted) but is a text of 4 characters"])
       #expect(try data(strategy(field("{z}"), source: source), #"{"x":"soon"}"#)["X"] == nil)
     }
   }

@@ -70,7 +70,9 @@ struct LookupTests {
     #expect(try Mapper(required).lookups(of: parsed(order)) == [])
     #expect(
       try failures(required, order) == [
-        MappingFailure(.fieldMissing, target: "X", sources: ["new_customerid"], "new_customerid is empty")
+        MappingFailure(
+          .fieldMissing, target: "X", sources: ["new_customerid"], "new_customerid is empty",
+          remedy: "Fill the field in OKKI, or declare the lookup optional.")
       ])
   }
 
@@ -125,7 +127,9 @@ struct LookupFormTests {
   func emptyKey() throws {
     #expect(
       try failures(strategy(field(LookupTests.value)), "{}") == [
-        MappingFailure(.lookupFailed, target: "X", sources: ["new_customerid"], "new_customerid is empty")
+        MappingFailure(
+          .lookupFailed, target: "X", sources: ["new_customerid"], "new_customerid is empty",
+          remedy: "Fill the field in OKKI, or declare the lookup optional.")
       ])
   }
 

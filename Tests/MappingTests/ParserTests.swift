@@ -74,7 +74,6 @@ struct ParserTests {
     let chain =
       #"[{"name":"StringToArray","params":";"},"ArrayUnique",{"name":"ConvertObjectsParser","params":"FNumber"}]"#
     #expect(try written("{x}", #"{"x":"a;b;a"}"#, chain) == #"{"X":[{"FNumber":"a"},{"FNumber":"b"}]}"#)
-    #expect(problem("{x}", #""parser":[]"#) == "a parser has a «name»")
     #expect(problem("{x}", #""parser":["ArrayUnique",{}]"#) == "a parser has a «name»")
   }
 
@@ -157,8 +156,28 @@ struct ParserTests {
   @Test("an unknown parser, and one without a name, are told when the strategy is read")
   func unknown() throws {
     #expect(try #require(problem("{x}", #""parser":{"name":"Convert"}"#)).contains("the parser «Convert» is unknown"))
-    for parser in [#"{}"#, #"{"params":","}"#, "5", #""""#, #"{"name":5}"#] {
+    for parser in [#"{"params":","}"#, "5", #"{"name":5}"#, #"{"name":"","params":","}"#] {
       #expect(problem("{x}", #""parser":\#(parser)"#) == "a parser has a «name»", "\(parser)")
     }
+  }
+
+  @Test(
+    "what an editor leaves where there is no parser is none",
+    arguments: [
+      "null", "[]", "{}", #""""#, #"{"name":null}"#, #"{"name":"","params":""}"#, #"{"name":null,"params":[]}"#,
+    ])
+  func none(parser: String) throws {
+    #expect(try written("{x}", #"{"x":"a"}"#, parser) == #"{"X":"a"}"#)
+    // The type is made out of the children all the same.
+    #expect(
+      try body(target(#"{"field":"O","parser":\#(parser),"children":[\#(field("A", "1"))]}"#)) == #"{"O":{"A":"1"}}"#)
+  }
+
+  @Test("OKKI's empty object is nothing to a parser of one value, and a list to one of lists")
+  func emptyStructures() throws {
+    for name in ["ConvertObjectParser", "K3WiseHeiHuCustomParser"] {
+      #expect(try written("{x}", #"{"x":[]}"#, #"{"name":"\#(name)","params":"FNumber"}"#) == "{}")
+    }
+    #expect(try written("{x}", #"{"x":[]}"#, #"{"name":"ConvertObjectsParser","params":"F"}"#) == #"{"X":[]}"#)
   }
 }

@@ -48,7 +48,7 @@ struct StrategyProblemTests {
         "source.json:2:18: condition[0][0]: needs «field» and «logic»",
         "target.json:2:10: api: must be written /OBJECT/Save, such as /SO/Save",
         "target.json:3:47: ferry: «amount» is unknown; known are key, amounts, calendar, combined, decimals, "
-          + "division, exclusive, follows, original, plausible, residual, stream",
+          + "division, exclusive, follows, original, plausible, residual, stream, zone",
         "target.json:3:62: ferry.amounts: needs «order», «lines», «line» and a «tolerance» of 0 or more",
         "target.json:3:20: ferry.key: names no field of the request that has a value",
         "target.json:13:16: operation: merge needs «field», the field that it merges by",

@@ -87,6 +87,19 @@ struct ExplanationTests {
     #expect(try account("{none}", #""c":1"#).result == nil)
   }
 
+  @Test("the default of a lookup is a step of its own")
+  func defaultOfLookup() throws {
+    for value in [
+      "_findCollection find a from c where k={x}",
+      "_function UPPER(_findCollection find a from c where k={x} _endFind)",
+    ] {
+      let own = try account(value, #""x":"""#, #","ferry":{"optional":true,"default":"S01"}"#)
+      #expect(own.steps.last?.name == "its default", "\(value)")
+      #expect(own.steps.last?.value == #""S01""#)
+      #expect(own.result == #""S01""#)
+    }
+  }
+
   @Test("rows are explained one by one, and the text names every field")
   func rows() throws {
     let rows = #"{"field":"R","type":"array","value":"l","children":[{"field":"Q","value":"{{l.q}}"}]}"#

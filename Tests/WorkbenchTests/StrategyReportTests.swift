@@ -37,6 +37,30 @@ struct StrategyReportTests {
     }
   }
 
+  @Test(
+    "a target of the platform's, without rules of Ferry's, is warned of what `ferry map` would refuse, with its place")
+  func platformsOwn() throws {
+    let text = #"""
+      {"api":"/SO/Save","effect":"EXECUTE",
+       "request":[{"field":"N","value":"{no}"}]}
+      """#
+    let sentence =
+      "the bill's number is Page1.FBillNo where ferry.key names no other field, and the request has no such field with a "
+      + "value: add it, or name another one in ferry.key"
+    try withFolder([
+      "a.json": text, "b.json": text.replacing(#""request""#, with: #""ferry":{"decimals":{}},"request""#),
+    ]) {
+      folder in
+      let report = StrategyReport(paths: ["\(folder)/a.json"])
+      let place = "\(folder)/a.json:2:12"
+      #expect(report.text == "\(place): warning: ferry.key: \(sentence)\n\(folder)/a.json: usable")
+      // With rules of Ferry's it was written for Ferry.
+      let own = StrategyReport(paths: ["\(folder)/b.json"])
+      #expect(!own.isUsable)
+      #expect(own.text.hasSuffix("error: ferry.key: \(sentence)"))
+    }
+  }
+
   @Test("strategies of a folder that cannot stand side by side are told")
   func clash() throws {
     var files = strategyFiles(#"{"field":"FNote","value":"1"}"#)
