@@ -3,14 +3,11 @@ import PCRE2
 
 // Truth, comparisons, CASE.
 extension Evaluator {
-  /// Whether a value counts as true; nil for null.
-  func truth(_ value: SQLValue) -> Bool? { plainNumber(value).map { !$0.isZero } }
-
   /// AND and OR: the result is known as soon as one side is `decisive`.
   mutating func all(_ node: Node, until decisive: Bool) throws(EvaluationError) -> SQLValue {
     var sawNull = false
     for index in 0..<Int(node.count) {
-      switch truth(try value(program.child(node, index))) {
+      switch try truth(program.child(node, index)) {
       case nil: sawNull = true
       case .some(let found): if found == decisive { return .init(decisive) }
       }
@@ -21,7 +18,7 @@ extension Evaluator {
   mutating func exclusive(_ node: Node) throws(EvaluationError) -> SQLValue {
     var result: Bool? = false
     for index in 0..<Int(node.count) {
-      guard let found = truth(try value(program.child(node, index))), let before = result else {
+      guard let found = try truth(program.child(node, index)), let before = result else {
         result = nil
         continue
       }
@@ -41,80 +38,43 @@ extension Evaluator {
 
   mutating func isTruth(_ node: Node) throws(EvaluationError) -> SQLValue {
     let place = program.child(node, 0)
-    let holds: Bool
-    switch Truth(rawValue: node.option) {
-    case .isTrue: holds = truth(try value(place)) == true
-    case .isFalse: holds = truth(try value(place)) == false
-    default: holds = try lenient(place).isNull
+    guard let truth = Truth(rawValue: node.option), truth != .null else {
+      return .init(try lenient(place).isNull != node.isNegated)
     }
+    let value = try orNull(place)
+    let holds = value.isNull ? false : try self.truth(value, place) == (truth == .isTrue)
     return .init(holds != node.isNegated)
   }
 
   mutating func comparison(_ node: Node) throws(EvaluationError) -> SQLValue {
-    var left = try value(program.child(node, 0))
+    let first = program.child(node, 0)
+    var left = node.knowsNull(program, 1) ? try orNull(first) : try value(first)
     var index = 1
     while index < Int(node.count) {
-      let right = try value(program.child(node, index + 1))
+      let place = program.child(node, index + 1)
       let symbol = Comparison(rawValue: program.child(node, index)) ?? .equal
-      if let order = try compare(left, right) {
+      let knowsNull = symbol == .safeEqual
+      let right = knowsNull || node.knowsNull(program, index + 2) ? try orNull(place) : try value(place)
+      if let order = try compare(left, right, at: (first, place), knowsNull: knowsNull) {
         left = .init(symbol.holds(order))
       } else {
-        left = symbol == .safeEqual ? .init(left.isNull && right.isNull) : .null
+        left = knowsNull ? .init(left.isNull && right.isNull) : .null
       }
       index += 2
     }
     return left
   }
 
-  /// Below 0, 0 or above 0, by MySQL's rules for mixed kinds; nil when one is null.
-  mutating func compare(_ left: SQLValue, _ right: SQLValue) throws(EvaluationError) -> Int? {
-    switch (left, right) {
-    case (.null, _), (_, .null): return nil
-    case (.number(let a), .number(let b)): return a == b ? 0 : a < b ? -1 : 1
-    case (.text(let a), .text(let b)):
-      try spend(a.utf8.count + b.utf8.count)
-      return Collation.compare(a, b)
-    case (.date, _), (.dateTime, _), (.time, _), (_, .date), (_, .dateTime), (_, .time):
-      return compareTimes(left, right)
-    default: return compareNumbers(left, right)
-    }
-  }
-
-  func compareNumbers(_ left: SQLValue, _ right: SQLValue) -> Int? {
-    guard let a = plainNumber(left), let b = plainNumber(right) else { return nil }
-    return a == b ? 0 : a < b ? -1 : 1
-  }
-
-  /// One at least is a date or a time. What cannot be read as one comes before all.
-  private func compareTimes(_ left: SQLValue, _ right: SQLValue) -> Int? {
-    func isTime(_ value: SQLValue) -> Bool { if case .time = value { true } else { false } }
-    func isDate(_ value: SQLValue) -> Bool {
-      switch value {
-      case .date, .dateTime: true
-      default: false
-      }
-    }
-    if !isDate(left), !isDate(right) {
-      let a = timeOfDay(left).map(\.total) ?? Int.min
-      let b = timeOfDay(right).map(\.total) ?? Int.min
-      return a == b ? 0 : a < b ? -1 : 1
-    }
-    switch (moment(left), moment(right)) {
-    case (nil, nil): return 0
-    case (nil, _): return -1
-    case (_, nil): return 1
-    case (let a?, let b?): return a == b ? 0 : a < b ? -1 : 1
-    }
-  }
-
   // MARK: IN, BETWEEN, CASE
 
   mutating func inList(_ node: Node) throws(EvaluationError) -> SQLValue {
-    let wanted = try value(program.child(node, 0))
+    let first = program.child(node, 0)
+    let wanted = try value(first)
     if wanted.isNull { return .null }
     var sawNull = false
     for index in 1..<Int(node.count) {
-      switch try compare(wanted, try value(program.child(node, index))) {
+      let place = program.child(node, index)
+      switch try compare(wanted, try value(place), at: (first, place)) {
       case 0: return .init(!node.isNegated)
       case nil: sawNull = true
       default: break
@@ -124,18 +84,19 @@ extension Evaluator {
   }
 
   mutating func between(_ node: Node) throws(EvaluationError) -> SQLValue {
-    let middle = try value(program.child(node, 0))
-    let lower = try value(program.child(node, 1))
-    let upper = try value(program.child(node, 2))
+    let places = (program.child(node, 0), program.child(node, 1), program.child(node, 2))
+    let (middle, lower, upper) = (try value(places.0), try value(places.1), try value(places.2))
     if middle.isNull { return .null }
     let values = [middle, lower, upper]
+    let (first, second) = ((places.0, places.1), (places.0, places.2))
     let below: Int?
     let above: Int?
     if values.contains(where: \.isNumber), !values.contains(where: \.isTemporal) {
       // A number among texts makes all of them numbers.
-      (below, above) = (compareNumbers(middle, lower), compareNumbers(middle, upper))
+      below = try compareNumbers(middle, lower, at: first)
+      above = try compareNumbers(middle, upper, at: second)
     } else {
-      (below, above) = (try compare(middle, lower), try compare(middle, upper))
+      (below, above) = (try compare(middle, lower, at: first), try compare(middle, upper, at: second))
     }
     if let below, below < 0 { return .init(node.isNegated) }
     if let above, above > 0 { return .init(node.isNegated) }
@@ -144,16 +105,52 @@ extension Evaluator {
 
   mutating func choice(_ node: Node) throws(EvaluationError) -> SQLValue {
     let count = Int(node.count)
+    let first = program.child(node, 0)
     let isSimple = node.kind == .simpleCase
     var index = isSimple ? 1 : 0
-    let wanted = isSimple ? try value(program.child(node, 0)) : .null
+    let wanted = isSimple ? try value(first) : .null
     while index + 1 < count {
-      let candidate = try value(program.child(node, index))
-      let isChosen = isSimple ? try compare(wanted, candidate) == 0 : truth(candidate) == true
+      let place = program.child(node, index)
+      let candidate = try value(place)
+      let isChosen =
+        isSimple ? try compare(wanted, candidate, at: (first, place)) == 0 : try truth(candidate, place) == true
       if isChosen { return try value(program.child(node, index + 1)) }
       index += 2
     }
     return index < count ? try value(program.child(node, index)) : .null
+  }
+
+  // MARK: FIELD, GREATEST, LEAST
+
+  mutating func field(_ node: Node) throws(EvaluationError) -> SQLValue {
+    let all = try values(node)
+    let first = program.child(node, 0)
+    guard let wanted = all.first, !wanted.isNull else { return .init(0) }
+    let areTexts = all.allSatisfy { $0.isText || $0.isNull }
+    for (index, candidate) in all.enumerated().dropFirst() {
+      let places = (first, program.child(node, index))
+      let order =
+        areTexts ? try compare(wanted, candidate, at: places) : try compareNumbers(wanted, candidate, at: places)
+      if order == 0 { return .init(index) }
+    }
+    return .init(0)
+  }
+
+  /// The largest or smallest; null where one is null.
+  /// - Parameter place: of the value with this number.
+  mutating func extreme(
+    _ values: [SQLValue], wantsLargest: Bool, place: (Int) -> Int32
+  ) throws(EvaluationError) -> SQLValue {
+    guard var best = values.first, !values.contains(where: \.isNull) else { return .null }
+    let areNumbers = !values.contains(where: \.isTemporal) && values.contains(where: \.isNumber)
+    if areNumbers { best = .init(plainNumber(best)) }
+    var bestAt = place(0)
+    for (index, value) in values.enumerated().dropFirst() {
+      let candidate = areNumbers ? .init(plainNumber(value)) : value
+      guard let order = try compare(candidate, best, at: (place(index), bestAt)) else { continue }
+      if wantsLargest ? order > 0 : order < 0 { (best, bestAt) = (candidate, place(index)) }
+    }
+    return best
   }
 
   // MARK: Patterns

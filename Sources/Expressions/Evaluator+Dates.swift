@@ -157,6 +157,7 @@ extension Evaluator {
   private mutating func extract(_ node: Node) throws(EvaluationError) -> SQLValue {
     let place = program.child(node, 0)
     let unit = TimeUnit(rawValue: node.option) ?? .day
+    if unit.isComposite { return try extract(unit.parts, place) }
     if unit.rawValue <= TimeUnit.hour.rawValue {
       guard let time = try timeOfDay(place) else { return .null }
       switch unit {
@@ -176,21 +177,59 @@ extension Evaluator {
     }
   }
 
+  /// The parts side by side, two digits each, six for microseconds; the first has as many as it needs.
+  private mutating func extract(_ parts: [TimeUnit], _ place: Int32) throws(EvaluationError) -> SQLValue {
+    var time: SQLTime?
+    var date: SQLDate?
+    if parts[0].rawValue >= TimeUnit.day.rawValue {
+      guard let moment = try moment(place) else { return .null }
+      (time, date) = (moment.time, moment.date)
+    } else {
+      guard let found = try timeOfDay(place) else { return .null }
+      time = found
+    }
+    var number = 0
+    for part in parts {
+      let value: Int? =
+        switch part {
+        case .year: date?.year
+        case .month: date?.month
+        case .day: date?.day
+        case .hour: time.map { $0.seconds / 3600 }
+        case .minute: time.map { $0.seconds / 60 % 60 }
+        case .second: time.map { $0.seconds % 60 }
+        default: time?.microseconds
+        }
+      number = number * (part == .microsecond ? 1_000_000 : 100) + (value ?? 0)
+    }
+    return .init(time?.isNegative == true ? -number : number)
+  }
+
   // MARK: Making
 
   private mutating func fromUnixTime(_ node: Node) throws(EvaluationError) -> SQLValue {
-    guard let number = try number(program.child(node, 0)), !number.isNegative else { return .null }
+    let place = program.child(node, 0)
+    guard let number = try number(place) else { return .null }
+    guard !number.isNegative else { return try refuseSeconds(place) }
     let digits = min(number.scale, 6)
     let exact = number.rounded(scale: 6)
     guard let whole = exact.truncated(to: 0).wholeNumber,
       let moment = SQLDateTime(
         localSeconds: Int(min(whole, 1 << 40)) + settings.secondsFromUTC,
         microseconds: Int(exact.padded(to: 6).coefficient % 1_000_000), digits: digits)
-    else { return .null }
+    else { return try refuseSeconds(place) }
     guard node.count > 1 else { return .dateTime(moment) }
     guard let format = try self.text(program.child(node, 1)), !format.isEmpty else { return .null }
     try willBuild(format.utf8.count * 8)
     return .text(DateFormat.text(of: moment, format))
+  }
+
+  /// Milliseconds taken for seconds lead out of every calendar.
+  private func refuseSeconds(_ place: Int32) throws(EvaluationError) -> SQLValue {
+    if isStrict {
+      throw .unfit(describe(place), wanted: "seconds since 1970", kind: "a number beyond all dates")
+    }
+    return .null
   }
 
   private mutating func readByFormat(_ node: Node) throws(EvaluationError) -> SQLValue {
@@ -198,7 +237,12 @@ extension Evaluator {
       return .null
     }
     try spend(text.utf8.count + format.utf8.count)
-    return DateFormat.value(of: text, format)
+    let value = DateFormat.value(of: text, format)
+    // Where null is awaited another format may be tried.
+    if value.isNull, isStrict, !seesNull, !text.utf8.allSatisfy({ $0 == 0x20 }) {
+      throw .unfit(describe(program.child(node, 0)), wanted: "a date in the format given", kind: "another text")
+    }
+    return value
   }
 
   private mutating func make(_ function: Function, _ node: Node) throws(EvaluationError) -> SQLValue {

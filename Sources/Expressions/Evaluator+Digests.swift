@@ -28,7 +28,7 @@ extension Evaluator {
       let bits = whole < 0 ? UInt64(bitPattern: Int64(clamping: whole)) : UInt64(clamping: whole)
       return .text(String(bits, radix: 16, uppercase: true))
     }
-    guard let text = value.text else { return .null }
+    guard let text = text(of: value) else { return .null }
     try willBuild(2 * text.utf8.count)
     let digits = Array("0123456789ABCDEF".utf8)
     var result: [UInt8] = []

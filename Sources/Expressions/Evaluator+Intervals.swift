@@ -12,6 +12,7 @@ extension Evaluator {
     if case .text(let text) = value, let found = dateOrDateTime(text) { value = found }
     let amountPlace = program.child(node, 1)
     let base = try moment(value, place)
+    if unit.isComposite { return try shift(base, value, by: amountPlace, unit, isLater: isLater) }
     let amount =
       unit == .second ? try number(amountPlace) : try int(amountPlace).map { ExactDecimal(Int64($0)) }
     guard let base, let amount else { return .null }
@@ -21,6 +22,34 @@ extension Evaluator {
     if case .number = value { isDate = base.second == 0 && base.microseconds == 0 }
     guard let result = moved(base, by: signed, unit) else { return .null }
     return isDate && unit.rawValue >= TimeUnit.day.rawValue ? .date(result.date) : .dateTime(result)
+  }
+
+  /// By an interval of several parts.
+  private mutating func shift(
+    _ base: SQLDateTime?, _ value: SQLValue, by place: Int32, _ unit: TimeUnit, isLater: Bool
+  ) throws(EvaluationError) -> SQLValue {
+    guard let text = try self.text(place), let base else { return .null }
+    guard let interval = Interval(text, unit.parts, isStrict: isStrict) else {
+      if isStrict { throw .unfit(describe(place), wanted: "an interval of \(unit.text)", kind: "another value") }
+      return .null
+    }
+    let sign = interval.isNegative == isLater ? -1 : 1
+    if unit == .yearMonth {
+      let months = interval.amounts[0] * 12 + interval.amounts[1]
+      guard let result = moved(base, by: ExactDecimal(Int64(sign * months)), .month) else { return .null }
+      if case .date = value { return .date(result.date) }
+      if case .number = value, base.second == 0, base.microseconds == 0 { return .date(result.date) }
+      return .dateTime(result)
+    }
+    let sizes: [TimeUnit: Int] = [.day: 86400, .hour: 3600, .minute: 60, .second: 1]
+    var seconds = 0
+    var microseconds = 0
+    for (part, amount) in zip(unit.parts, interval.amounts) {
+      if let size = sizes[part] { seconds += amount * size } else { microseconds = amount }
+    }
+    let digits = unit.parts.last == .microsecond ? 6 : base.digits
+    let total = sign * (seconds * 1_000_000 + microseconds)
+    return .init(moved(base, byMicroseconds: total, digits: digits).map { .dateTime($0) })
   }
 
   private func moved(_ base: SQLDateTime, by amount: ExactDecimal, _ unit: TimeUnit) -> SQLDateTime? {

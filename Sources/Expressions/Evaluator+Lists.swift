@@ -13,7 +13,7 @@ extension Evaluator {
       if isStrict, values.contains(where: \.isNumber) {
         for value in values where !value.isTemporal { _ = try number(value, place) }
       }
-      return values.isEmpty ? .null : try extreme(values, wantsLargest: function == .max)
+      return values.isEmpty ? .null : try extreme(values, wantsLargest: function == .max) { _ in place }
     case .groupConcat: return try joined(values, node)
     default: break
     }
@@ -64,7 +64,7 @@ extension Evaluator {
     try spend(values.count << 8)
     let texts = values.map { value -> String in
       if case .number(let number) = value { return number.normalized.description }
-      return value.text ?? ""
+      return text(of: value) ?? ""
     }
     let sorted = values.indices.sorted { left, right in
       let order = Collation.compare(texts[left], texts[right])
@@ -83,7 +83,7 @@ extension Evaluator {
     let separator = node.count > 1 ? try self.text(program.child(node, 1)) ?? "" : ","
     var result = ""
     for (index, value) in values.enumerated() {
-      let next = value.text ?? ""
+      let next = text(of: value) ?? ""
       try spend(64)
       if result.utf8.count + separator.utf8.count + next.utf8.count > settings.maxTextBytes {
         try willBuild(Int.max)

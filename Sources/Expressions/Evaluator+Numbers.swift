@@ -14,7 +14,7 @@ extension Evaluator {
   private mutating func choose(_ function: Function, _ node: Node) throws(EvaluationError) -> SQLValue {
     let first = program.child(node, 0)
     switch function {
-    case .iff: return try value(program.child(node, truth(try value(first)) == true ? 1 : 2))
+    case .iff: return try value(program.child(node, try truth(first) == true ? 1 : 2))
     case .ifNull, .coalesce:
       for index in 0..<Int(node.count) {
         let candidate = try lenient(program.child(node, index))
@@ -22,9 +22,10 @@ extension Evaluator {
       }
       return .null
     case .nullIf:
-      let all = try values(node)
-      try needNumbers(all, node, unlessEmpty: true)
-      return try compare(all[0], all[1]) == 0 ? .null : all[0]
+      // What is missing or empty is what it asks for.
+      let second = program.child(node, 1)
+      let (left, right) = (try orNull(first), try orNull(second))
+      return try compare(left, right, at: (first, second), knowsNull: true) == 0 ? .null : left
     case .isNull: return .init(try lenient(first).isNull)
     case .field: return try field(node)
     case .elt:
@@ -32,48 +33,25 @@ extension Evaluator {
       return try value(program.child(node, index))
     default:
       let all = try values(node)
-      try needNumbers(all, node, unlessEmpty: false)
-      return try extreme(all, wantsLargest: function == .greatest)
+      try needNumbers(all, node)
+      let places = (0..<all.count).map { program.child(node, $0) }
+      return try extreme(all, wantsLargest: function == .greatest) { places[$0] }
     }
   }
 
-  private mutating func values(_ node: Node) throws(EvaluationError) -> [SQLValue] {
+  mutating func values(_ node: Node) throws(EvaluationError) -> [SQLValue] {
     var values: [SQLValue] = []
     for index in 0..<Int(node.count) { values.append(try value(program.child(node, index))) }
     return values
   }
 
   /// Beside a number a text counts by the digits it begins with, so a malformed amount would become another one, or nothing.
-  private func needNumbers(_ values: [SQLValue], _ node: Node, unlessEmpty: Bool) throws(EvaluationError) {
+  private func needNumbers(_ values: [SQLValue], _ node: Node) throws(EvaluationError) {
     guard isStrict, values.contains(where: \.isNumber), !values.contains(where: \.isNull) else { return }
     for (index, value) in values.enumerated() {
-      guard case .text(let text) = value, !(unlessEmpty && text.utf8.allSatisfy { $0 == 0x20 }) else { continue }
+      guard case .text = value else { continue }
       _ = try number(value, program.child(node, index))
     }
-  }
-
-  /// The largest or smallest; null where one is null.
-  mutating func extreme(_ values: [SQLValue], wantsLargest: Bool) throws(EvaluationError) -> SQLValue {
-    guard var best = values.first, !values.contains(where: \.isNull) else { return .null }
-    let areNumbers = !values.contains(where: \.isTemporal) && values.contains(where: \.isNumber)
-    if areNumbers { best = .init(plainNumber(best)) }
-    for value in values.dropFirst() {
-      let candidate = areNumbers ? .init(plainNumber(value)) : value
-      guard let order = try compare(candidate, best) else { continue }
-      if wantsLargest ? order > 0 : order < 0 { best = candidate }
-    }
-    return best
-  }
-
-  private mutating func field(_ node: Node) throws(EvaluationError) -> SQLValue {
-    let all = try values(node)
-    guard let wanted = all.first, !wanted.isNull else { return .init(0) }
-    let areTexts = all.allSatisfy { $0.isText || $0.isNull }
-    for (index, candidate) in all.enumerated().dropFirst() {
-      let order = areTexts ? try compare(wanted, candidate) : compareNumbers(wanted, candidate)
-      if order == 0 { return .init(index) }
-    }
-    return .init(0)
   }
 
   private mutating func compute(_ function: Function, _ node: Node) throws(EvaluationError) -> SQLValue {
@@ -148,7 +126,7 @@ extension Evaluator {
       guard let number = try castable(value, place) else { return .null }
       return .number(try fitted(number.rounded(scale: decimals).padded(to: decimals), digits, decimals, place))
     case .char(let length):
-      let text = value.text ?? ""
+      let text = text(of: value) ?? ""
       guard let length else { return .text(text) }
       return .text(text.characters(from: 0, to: length))
     case .date: return .init(try moment(value, place).map { .date($0.date) })

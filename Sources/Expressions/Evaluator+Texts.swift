@@ -72,7 +72,7 @@ extension Evaluator {
     guard let separator = try self.text(program.child(node, 0)) else { return .null }
     var whole: String?
     for index in 1..<Int(node.count) {
-      guard let part = try self.text(program.child(node, index)) else { continue }
+      guard let part = text(of: try orNull(program.child(node, index))) else { continue }
       try willBuild((whole?.utf8.count ?? 0) + separator.utf8.count + part.utf8.count)
       whole = whole.map { $0 + separator + part } ?? part
     }

@@ -8,11 +8,11 @@ struct Evaluator {
   let isStrict: Bool
   /// Whether an IFNULL or its like waits for null.
   var seesNull = false
-  private(set) var steps = 0
+  var steps = 0
   /// What was computed so far, when that is wanted.
   var trace: [ExplainedStep]?
-  /// Whether values are remembered: only where they are the same for all expressions.
-  private let shares: Bool
+  /// Under which of its ways of reckoning a value is remembered: bit 0 where null is awaited, bit 1 for MySQL's division.
+  private var variant: Int { (seesNull ? 1 : 0) | (settings.division == .exact ? 0 : 2) }
   /// Inside a list function: the values of its operands in all rows, and the row that is computed.
   var rows: [Int: [SQLValue]]?
   var row = 0
@@ -22,18 +22,27 @@ struct Evaluator {
     self.operands = operands
     self.settings = settings
     isStrict = settings.arithmetic == .strict
-    shares = isStrict && settings.division == .exact
   }
 
   mutating func value(_ at: Int32) throws(EvaluationError) -> SQLValue {
     steps += 1
     if steps > settings.maxSteps { throw Self.tooManySteps }
     let node = program.nodes[Int(at)]
-    guard node.share >= 0, shares, trace == nil, rows == nil else { return try fresh(node) }
-    if let known = operands.remembered(Int(node.share)) { return known }
+    guard node.share >= 0, isStrict, rows == nil else { return try fresh(node) }
+    return try shared(node)
+  }
+
+  /// A value that other formulas, or the same one in other rows, come to as well. One over all rows is remembered however
+  /// it is reckoned, since it costs as many steps as there are rows; an account of the steps leaves out only such repetitions.
+  private mutating func shared(_ node: Node) throws(EvaluationError) -> SQLValue {
+    let variant = variant
+    guard node.isOverRows || variant == 0 && trace == nil else { return try fresh(node) }
+    if let known = operands.remembered(Int(node.share), variant) {
+      note(node, known)
+      return known
+    }
     let result = try fresh(node)
-    // Where null is waited for, a part may come to a value that is a failure elsewhere.
-    if !seesNull { operands.remember(result, as: Int(node.share)) }
+    operands.remember(result, as: Int(node.share), variant)
     return result
   }
 
@@ -42,18 +51,28 @@ struct Evaluator {
       switch node.kind {
       case .constant: program.constants[Int(node.index)]
       case .operand: try operand(Int(node.index))
-      case .quoted: .text(try operand(Int(node.index)).text ?? "")
+      case .quoted: .text(try operand(Int(node.index)).placeholderText)
       case .arithmetic: .init(try arithmetic(node))
       case .comparison: try comparison(node)
       case .simpleCase, .searchedCase: try choice(node)
       case .call: try call(node)
       default: try rare(node)
       }
-    if trace != nil, node.kind != .constant {
-      let step = ExplainedStep(text: program.text(node), value: result)
-      trace?.append(step)
+    note(node, result)
+    if case .null = result, node.isField, isStrict, !seesNull, rows == nil {
+      // It leaves a gap in the formula (mapping-language.md §6.1), and nobody said what holds then. A look-up that finds
+      // nothing is null (§6.4), and in a list's rows null is left out.
+      throw .nothing(operands.name(of: Int(node.index)))
     }
     return result
+  }
+
+  /// Adds a step to the account, where one is wanted.
+  @inline(__always)
+  mutating func note(_ node: Node, _ value: SQLValue) {
+    guard trace != nil, node.kind != .constant else { return }
+    let step = ExplainedStep(text: program.text(node), value: value)
+    trace?.append(step)
   }
 
   private mutating func rare(_ node: Node) throws(EvaluationError) -> SQLValue {
@@ -62,7 +81,9 @@ struct Evaluator {
     case .and: return try all(node, until: false)
     case .or: return try all(node, until: true)
     case .xor: return try exclusive(node)
-    case .not: return .init(truth(try value(program.child(node, 0))).map { !$0 })
+    case .not:
+      let place = program.child(node, 0)
+      return .init(try truth(try value(place), place).map { !$0 })
     case .negate: return .init(try number(program.child(node, 0))?.negated())
     case .isTruth: return try isTruth(node)
     case .like: return try like(node)
@@ -76,7 +97,7 @@ struct Evaluator {
 
   // MARK: Limits
 
-  private static let tooManySteps = EvaluationError.limit("the expression takes too many steps")
+  static let tooManySteps = EvaluationError.limit("the expression takes too many steps")
 
   /// Counts the work on so many bytes.
   mutating func spend(_ bytes: Int) throws(EvaluationError) {
@@ -97,6 +118,11 @@ struct Evaluator {
   private func operand(_ operand: Int) throws(EvaluationError) -> SQLValue {
     guard let rows, let values = rows[operand] else { return try operands.value(of: operand) }
     return values[row]
+  }
+
+  /// The value of a part where null has a meaning: a field that is missing is null there.
+  mutating func orNull(_ at: Int32) throws(EvaluationError) -> SQLValue {
+    program.nodes[Int(at)].isField ? try lenient(at) : try value(at)
   }
 
   /// What a message calls a node: the fields that it reads, never their values.
@@ -170,58 +196,12 @@ struct Evaluator {
     return NumericPrefix(String(Substring(digits))).value.truncated(to: 0)
   }
 
-  mutating func text(_ at: Int32) throws(EvaluationError) -> String? { try value(at).text }
+  mutating func text(_ at: Int32) throws(EvaluationError) -> String? { text(of: try value(at)) }
 
-  private mutating func arithmetic(_ node: Node) throws(EvaluationError) -> ExactDecimal? {
-    var left = try number(program.child(node, 0))
-    var index = 1
-    while index < Int(node.count) {
-      let place = program.child(node, index + 1)
-      let right = try number(place)
-      if let a = left, let b = right {
-        left = try apply(program.child(node, index), a, b, place)
-      } else {
-        left = nil
-      }
-      index += 2
-    }
-    return left
-  }
-
-  private func apply(
-    _ symbol: Int32, _ a: ExactDecimal, _ b: ExactDecimal, _ place: Int32
-  ) throws(EvaluationError) -> ExactDecimal? {
-    let result: ExactDecimal?
-    switch Arithmetic(rawValue: symbol) {
-    case .add: result = a.plus(b)
-    case .subtract: result = a.plus(b.negated())
-    case .multiply: result = a.times(b)
-    case .divide: return try quotient(a, b, place)
-    case .divideWhole:
-      if b.isZero { return try zeroDivisor(place) }
-      result = try? a.divided(by: b, digits: 0)
-    case .modulo:
-      if b.isZero { return try zeroDivisor(place) }
-      result = a.remainder(by: b)
-    case nil: result = nil
-    }
-    guard let result else { throw .overflow(describe(place)) }
-    return result
-  }
-
-  func quotient(_ a: ExactDecimal, _ b: ExactDecimal, _ place: Int32) throws(EvaluationError) -> ExactDecimal? {
-    do throws(ArithmeticError) {
-      return settings.division == .exact
-        ? try a.divided(by: b, digits: 24, significant: 20) : try a.dividedAsShown(by: b)
-    } catch {
-      if error == .divisionByZero { return try zeroDivisor(place) }
-      throw .overflow(describe(place))
-    }
-  }
-
-  func zeroDivisor(_ place: Int32) throws(EvaluationError) -> ExactDecimal? {
-    if isStrict, !seesNull { throw .divisionByZero(describe(place)) }
-    return nil
+  /// A value's text: that of a boolean is true or false in strict mode, as a field's rule writes it, and 1 or 0 in MySQL's.
+  func text(of value: SQLValue) -> String? {
+    if isStrict, case .bool = value { return value.placeholderText }
+    return value.text
   }
 
   // MARK: Texts
@@ -229,7 +209,7 @@ struct Evaluator {
   private mutating func template(_ node: Node) throws(EvaluationError) -> SQLValue {
     var whole = ""
     for index in 0..<Int(node.count) {
-      let part = try value(program.child(node, index)).text ?? ""
+      let part = try text(program.child(node, index)) ?? ""
       try willBuild(whole.utf8.count + part.utf8.count)
       whole += part
     }
@@ -238,6 +218,12 @@ struct Evaluator {
 }
 
 extension SQLValue {
+  /// What stands for the value where it is put into a text in quotes.
+  var placeholderText: String {
+    if case .bool(let value) = self { return value ? "true" : "false" }
+    return text ?? ""
+  }
+
   @inline(__always)
   init(_ number: ExactDecimal?) { self = number.map { .number($0) } ?? .null }
   init(_ truth: Bool?) { self = truth.map { .number($0 ? .one : .zero) } ?? .null }

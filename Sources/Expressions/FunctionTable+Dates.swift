@@ -16,7 +16,7 @@ extension FunctionTable {
     FunctionRow(.timeFormat, "TIME_FORMAT", of: "x, format", 2...2, "a time written with `%H %i %s` and the like"),
     FunctionRow(
       .strToDate, "STR_TO_DATE", of: "x, format", 2...2,
-      "reads a date, a time or both by a format; null where it does not fit"),
+      "reads a date, a time or both by a format; where it does not fit a failure, null in IFNULL and its like"),
     FunctionRow(
       .fromUnixTime, "FROM_UNIXTIME", of: "seconds[, format]", 1...2,
       "the time in Beijing so many seconds after 1970-01-01 UTC, perhaps written with a format"),
@@ -52,7 +52,7 @@ extension FunctionTable {
     FunctionRow(.toDays, "TO_DAYS", of: "x", 1...1, "days since the year 0"),
     FunctionRow(.fromDays, "FROM_DAYS", of: "n", 1...1, "the day with this number"),
     FunctionRow(.makeDate, "MAKEDATE", of: "year, day", 2...2, "the day with this number in a year"),
-    FunctionRow(.extract, "EXTRACT", of: "unit FROM x", 1...1, "one part of a date"),
+    FunctionRow(.extract, "EXTRACT", of: "unit FROM x", 1...1, "one part of a date, or several side by side"),
     FunctionRow(.timeToSec, "TIME_TO_SEC", of: "x", 1...1, "a time in seconds"),
     FunctionRow(.secToTime, "SEC_TO_TIME", of: "n", 1...1, "seconds as a time"),
   ]

@@ -93,7 +93,7 @@ public enum FunctionTable {
     FunctionRow(.md5, "MD5", of: "x", 1...1, "the MD5 digest of the text's bytes, 32 hexadecimal digits"),
     FunctionRow(.sha1, "SHA1", "SHA", of: "x", 1...1, "the SHA-1 digest, 40 hexadecimal digits"),
     FunctionRow(.sha2, "SHA2", of: "x, bits", 2...2, "the SHA-2 digest of 224, 256 (also 0), 384 or 512 bits"),
-    FunctionRow(.uuid, "UUID", of: "", 0...0, "a new UUID"),
+    FunctionRow(.uuid, "UUID", of: "", 0...0, "a new UUID at each call; the same ones when the order is mapped again"),
     FunctionRow(.format, "FORMAT", of: "x, decimals", 2...2, "rounded, with commas between thousands; a text"),
   ]
 

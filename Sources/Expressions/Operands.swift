@@ -43,18 +43,20 @@ public protocol OperandSource: AnyObject {
   /// - Throws: `.limit` when all expressions of the host together took too many.
   func spent(_ steps: Int) throws(EvaluationError)
   /// The value that was remembered under a number of `SQLExpression.sharing`, while it is still right.
-  func remembered(_ share: Int) -> SQLValue?
+  /// - Parameter variant: 0...3, for the way in which it was reckoned: the same part may come to something else in another
+  ///   one. Parts that are not over rows are asked for in variant 0 alone.
+  func remembered(_ share: Int, _ variant: Int) -> SQLValue?
   /// Remembers a value as long as none of the operands below it changes.
-  func remember(_ value: SQLValue, as share: Int)
+  func remember(_ value: SQLValue, as share: Int, _ variant: Int)
 }
 
 extension OperandSource {
   /// Each expression has its own bound unless a host has one for all.
   public func spent(_ steps: Int) throws(EvaluationError) {}
   /// Nothing is remembered unless a host does it.
-  public func remembered(_ share: Int) -> SQLValue? { nil }
+  public func remembered(_ share: Int, _ variant: Int) -> SQLValue? { nil }
   /// Nothing is remembered unless a host does it.
-  public func remember(_ value: SQLValue, as share: Int) {}
+  public func remember(_ value: SQLValue, as share: Int, _ variant: Int) {}
 }
 
 /// How expressions are evaluated. Holds no references: each evaluation copies it.
@@ -62,7 +64,10 @@ public struct EvaluationSettings: Sendable {
   /// What arithmetic does with nothing and with texts that are no numbers.
   public enum Arithmetic: Sendable {
     /// Fails, and fails on a division by zero too. Only inside of IFNULL, COALESCE, ISNULL and IS NULL both make
-    /// nothing, as MySQL has it. Never comes to another value than `mysql`, save that a text's exponent counts in casts.
+    /// nothing, as MySQL has it. A text that is no number fails beside a number or boolean and where true or false is
+    /// needed, one that is no date beside a date; the empty one counts as 0. A field without quotes that is missing
+    /// fails wherever null is not awaited. Never comes to another value than `mysql`, save that a text's exponent counts
+    /// in casts, and that the text of a boolean is true or false.
     case strict
     /// As MySQL: nothing makes nothing, a text counts by the digits it begins with, a division by zero gives nothing.
     case mysql

@@ -14,7 +14,7 @@ extension Parser {
       try need(.close)
       return try node(.call, from: start, places, index: Function.locate.rawValue)
     case "TIMESTAMPADD":
-      let unit = try unit()
+      let unit = try unit(isSingle: true)
       try need(.comma)
       let places = try list()
       guard places.count == 2 else { throw failure("TIMESTAMPADD takes a unit and 2 arguments", at: start) }
@@ -52,7 +52,7 @@ extension Parser {
       }
       return [date] + (try list())
     case .timestampDiff:
-      option = try unit().rawValue
+      option = try unit(isSingle: true).rawValue
       try need(.comma)
       return try list()
     case .extract:

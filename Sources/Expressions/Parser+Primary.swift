@@ -18,7 +18,7 @@ extension Parser {
     case .text: return try text(from: start)
     case .operand(let operand):
       at += 1
-      return try node(.operand, from: start, index: Int32(operand))
+      return try node(.operand, from: start, option: lookups.contains(at - 1) ? 1 : 0, index: Int32(operand))
     case .symbol(.open):
       at += 1
       let inner = try expression()
@@ -107,11 +107,12 @@ extension Parser {
     return (amount, try unit())
   }
 
-  mutating func unit() throws(ExpressionSyntaxError) -> TimeUnit {
+  /// - Parameter isSingle: units of several parts are none here.
+  mutating func unit(isSingle: Bool = false) throws(ExpressionSyntaxError) -> TimeUnit {
     guard case .name(_, let upper) = current else { throw unexpected(wanted: "a unit of time") }
     let name = upper.hasPrefix("SQL_TSI_") ? String(upper.dropFirst(8)) : upper
-    guard let unit = TimeUnit.byName[name] else {
-      let known = TimeUnit.allCases.map(\.text).joined(separator: ", ")
+    guard let unit = TimeUnit.byName[name], !(isSingle && unit.isComposite) else {
+      let known = TimeUnit.allCases.filter { !(isSingle && $0.isComposite) }.map(\.text).joined(separator: ", ")
       throw failure("«\(upper.prefix(40))» is no unit of time; known are \(known)")
     }
     at += 1

@@ -171,18 +171,36 @@ extension FunctionTable {
     | Operators, from the weakest | Meaning |
     |---|---|
     | `OR` `\\|\\|`, `XOR`, `AND` `&&`, `NOT` | null stays open: `NULL OR 1` is 1, `NULL AND 1` is null |
-    | `=` `<=>` `<>` `!=` `<` `<=` `>` `>=` | texts without case, accents and spaces at the end; a text beside a number counts by the digits it begins with; `<=>` knows null |
+    | `=` `<=>` `<>` `!=` `<` `<=` `>` `>=` | texts without case, accents and spaces at the end; a text beside a number counts as one, beside a boolean also true and false; `<=>` knows null |
     | `IS [NOT] NULL`, `TRUE`, `FALSE` | sees null as IFNULL does |
     | `[NOT] LIKE x [ESCAPE c]`, `REGEXP`, `RLIKE`, `IN (…)`, `BETWEEN x AND y` | `%` and `_`; Perl's patterns without case |
-    | `+` `-`, also with `INTERVAL n unit` | exact; units MICROSECOND SECOND MINUTE HOUR DAY WEEK MONTH QUARTER YEAR |
-    | `*` `/` `DIV` `MOD` `%` | a division keeps 24 decimals, or MySQL's when that is set |
+    | `+` `-`, also with `INTERVAL n unit` | exact; units MICROSECOND SECOND MINUTE HOUR DAY WEEK MONTH QUARTER YEAR, and of several parts, such as `'1 2:30' DAY_MINUTE`: YEAR_MONTH, DAY_ and HOUR_ and MINUTE_ with each smaller one down to MICROSECOND, SECOND_MICROSECOND |
+    | `*` `/` `DIV` `MOD` `%` | a product is divided once, at its end, whatever the order: `10/3*3` is 10; a quotient keeps 24 decimals, or MySQL's when that is set |
     | `-x`, `+x`, `!x` | |
     | `CASE x WHEN a THEN b … ELSE c END`, `CASE WHEN condition THEN b … END` | |
     | `CAST(x AS type)`, `CONVERT(x, type)` | SIGNED, UNSIGNED, DECIMAL(digits, decimals), CHAR(n), DATE, DATETIME, TIME |
-    | `{{field}}`, `'… {{field}} …'` | the value as it is; its text among other text, '' where there is nothing; a brace that begins no placeholder is written `\\{` |
+    | `{{field}}`, `'… {{field}} …'` | the value as it is, digits and the words true and false in a text too; its text among other text, '' where there is nothing; a brace that begins no placeholder is written `\\{` |
 
-    Arithmetic with nothing, with a text that is no number, or a division by zero is an error, not null. `IFNULL`, `COALESCE`,
-    `ISNULL` and `IS NULL` see null instead, since there the author says what then. Other settings give MySQL's behaviour.
+    ## What fails (strict mode, in which strategies run)
+
+    - A field without quotes that is missing, wherever it stands: the platform puts its empty text in place, and a formula with a gap is
+      an error. It is null, and no failure, in `IFNULL`, `COALESCE`, `ISNULL`, `IS [NOT] NULL`, `TRUE` and `FALSE`, as either side of
+      `NULLIF` and `<=>`, behind the separator of `CONCAT_WS`, and in the rows of a list function. Between quotes it is ''. A look-up
+      that finds nothing is null everywhere.
+    - An empty field without quotes in arithmetic, and beside a number, a boolean or a date. Between quotes the empty text counts as 0 in
+      comparisons and comes before all dates; in arithmetic it fails.
+    - A text that is no number as a whole (`1,234.5`, `12kg`) in arithmetic, beside a number or boolean (`=`, `<`, `IN`, `BETWEEN`,
+      `CASE x WHEN`, `FIELD`, `NULLIF`, `GREATEST`), and where true or false is needed (`IF`, `WHEN`, `NOT`, `AND`, `OR`).
+    - A text that is no date in a function of dates and beside a date or time; seconds beyond all dates in `FROM_UNIXTIME`.
+    - A division by zero, and arithmetic with null.
+
+    `IFNULL` and its like see null instead of the first and the last, since there the author says what then; the other three fail there
+    too. A boolean's text is true or false. A formula that comes to a bare `true` or `false` is sent as a JSON boolean, also by a field
+    of `type` string; `'true'` is a text.
+
+    The engine's MySQL mode, in which it is held against MariaDB, guesses as MySQL does instead: a text counts by the digits it begins
+    with, what is no date comes before all, null goes on, and TRUE is written 1. No strategy runs in it; `"division": "mysql"` sets the
+    decimals of quotients alone.
     What differs from MySQL even then is named row by row in `Tests/ExpressionsTests/KnownDifferences.swift`.
 
     """

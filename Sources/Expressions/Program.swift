@@ -104,9 +104,34 @@ struct ProgramBuilder {
       depth = max(depth, depths[Int(place)] + 1)
     }
     guard depth <= Self.maxDepth else { return nil }
+    if node.kind == .arithmetic, isExactAsFraction(places) { node.option = Node.fraction }
     links += places
     nodes.append(node)
     depths.append(depth)
     return Int32(nodes.count - 1)
+  }
+
+  /// Whether something in a product comes behind a division, or a factor is a product of its own.
+  private func isExactAsFraction(_ places: [Int32]) -> Bool {
+    guard places[1] >= Arithmetic.multiply.rawValue else { return false }
+    for index in places.indices {
+      if index % 2 == 1 {
+        if places[index] == Arithmetic.divide.rawValue, index < places.count - 2 { return true }
+      } else {
+        let factor = nodes[Int(places[index])]
+        if factor.kind == .negate || factor.kind == .arithmetic, isProduct(factor) { return true }
+      }
+    }
+    return false
+  }
+
+  private func isProduct(_ node: Node) -> Bool {
+    let first = links[Int(node.first)]
+    return node.kind == .negate
+      ? isProductBehindSigns(nodes[Int(first)]) : links[Int(node.first) + 1] >= Arithmetic.multiply.rawValue
+  }
+
+  private func isProductBehindSigns(_ node: Node) -> Bool {
+    node.kind == .negate || node.kind == .arithmetic ? isProduct(node) : false
   }
 }

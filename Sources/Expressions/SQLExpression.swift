@@ -48,7 +48,14 @@ public struct SQLExpression: Sendable {
     _ operands: any OperandSource, _ settings: EvaluationSettings
   ) throws(EvaluationError) -> SQLValue {
     var evaluator = Evaluator(program: program, operands: operands, settings: settings)
-    let value = try evaluator.value(program.root)
+    let value: SQLValue
+    do throws(EvaluationError) {
+      value = try evaluator.value(program.root)
+    } catch {
+      // A failure costs what it took to come to it.
+      try operands.spent(evaluator.steps)
+      throw error
+    }
     try operands.spent(evaluator.steps)
     return value
   }
@@ -61,7 +68,9 @@ public struct SQLExpression: Sendable {
     evaluator.trace = []
     let result: Result<SQLValue, EvaluationError>
     do throws(EvaluationError) {
-      result = .success(try evaluator.value(program.root))
+      let value = try evaluator.value(program.root)
+      try operands.spent(evaluator.steps)
+      result = .success(value)
     } catch {
       result = .failure(error)
     }

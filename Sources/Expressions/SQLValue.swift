@@ -4,7 +4,7 @@ public import JSON
 public enum SQLValue: Sendable, Hashable {
   /// Nothing.
   case null
-  /// What the words TRUE and FALSE stand for: 1 and 0 in arithmetic and text. Comparisons give the number 1 or 0.
+  /// What the words TRUE and FALSE stand for: 1 and 0 in arithmetic. Comparisons give the number 1 or 0.
   case bool(Bool)
   /// A number with the decimals that it was written or computed with.
   case number(ExactDecimal)

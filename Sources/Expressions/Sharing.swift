@@ -7,7 +7,7 @@ extension SQLExpression {
     var shares: [Int: Int32] = [:]
     for place in program.nodes.indices where program.isWorthRemembering(place) {
       if let number = number(
-        program.printed(Int32(place)), program.operands(below: Int32(place)), program.isOverRows(place))
+        program.printed(Int32(place)), program.operands(below: Int32(place)), program.nodes[place].isOverRows)
       {
         shares[place] = Int32(number)
       }
@@ -25,16 +25,11 @@ extension Program {
     }
   }
 
-  /// A function over the rows of a list.
-  fileprivate func isOverRows(_ place: Int) -> Bool {
-    nodes[place].kind == .call && nodes[place].index >= Function.sum.rawValue
-  }
-
   /// Not by chance; and what is over rows is so as a whole.
   private func isRepeatable(_ at: Int32, isInside: Bool = false) -> Bool {
     let node = nodes[Int(at)]
     if node.kind == .call, Function(rawValue: node.index).map({ $0 == .uuid }) ?? true { return false }
-    if isInside, isOverRows(Int(at)) { return false }
+    if isInside, node.isOverRows { return false }
     if node.kind == .constant || node.kind == .operand || node.kind == .quoted { return true }
     return children(node).allSatisfy { isRepeatable($0, isInside: true) }
   }

@@ -2,13 +2,14 @@
 enum NodeKind: UInt8, Sendable {
   /// `option` none; `index` in the constants.
   case constant
-  /// `index` is the host's operand.
+  /// `index` is the host's operand; `option` 1: the answer to a look-up.
   case operand
   /// The operand between quotes: its text, '' for null.
   case quoted
   /// The texts of all children, put together.
   case template
-  /// Children: first, then (operator, operand)… from left to right; an operator is an `Arithmetic`.
+  /// Children: first, then (operator, operand)… from left to right; an operator is an `Arithmetic`. `option`:
+  /// `Node.fraction` for a product that is exact only when it is divided once, at its end.
   case arithmetic
   /// As `arithmetic`, with `Comparison`s.
   case comparison
@@ -64,9 +65,40 @@ enum Truth: UInt8, Sendable {
 
 enum TimeUnit: UInt8, Sendable, CaseIterable {
   case microsecond, second, minute, hour, day, week, month, quarter, year
+  // Of several parts, the largest first.
+  case yearMonth, dayHour, dayMinute, daySecond, dayMicrosecond, hourMinute, hourSecond, hourMicrosecond
+  case minuteSecond, minuteMicrosecond, secondMicrosecond
 
-  var text: String { "\(self)".uppercased() }
+  /// The name in the language, such as `DAY_HOUR`.
+  var text: String {
+    "\(self)".reduce(into: "") { text, letter in
+      if letter.isUppercase { text += "_" }
+      text += letter.uppercased()
+    }
+  }
+
   static let byName = Dictionary(uniqueKeysWithValues: allCases.map { ($0.text, $0) })
+
+  var isComposite: Bool { rawValue >= Self.yearMonth.rawValue }
+
+  /// The parts of a unit, the largest first.
+  var parts: [TimeUnit] {
+    let day: [TimeUnit] = [.day, .hour, .minute, .second, .microsecond]
+    return switch self {
+    case .yearMonth: [.year, .month]
+    case .dayHour: Array(day[0...1])
+    case .dayMinute: Array(day[0...2])
+    case .daySecond: Array(day[0...3])
+    case .dayMicrosecond: day
+    case .hourMinute: Array(day[1...2])
+    case .hourSecond: Array(day[1...3])
+    case .hourMicrosecond: Array(day[1...4])
+    case .minuteSecond: Array(day[2...3])
+    case .minuteMicrosecond: Array(day[2...4])
+    case .secondMicrosecond: Array(day[3...4])
+    default: [self]
+    }
+  }
 }
 
 /// What CAST makes.
@@ -104,4 +136,20 @@ struct Node: Sendable {
   var end: Int32 = 0
   /// The host's number for its value, where others have the same; below 0: none.
   var share: Int32 = -1
+
+  static let fraction: UInt8 = 1
+
+  /// A function over the rows of a list.
+  var isOverRows: Bool { kind == .call && index >= Function.sum.rawValue }
+  /// A placeholder without quotes, no look-up.
+  var isField: Bool { kind == .operand && option == 0 }
+  /// Whether the operator at this place of a chain of comparisons is the one that knows null.
+  func knowsNull(_ program: Program, _ index: Int) -> Bool {
+    index < Int(count) && program.child(self, index) == Comparison.safeEqual.rawValue
+  }
+
+  /// Factors and divisors, not terms.
+  func isProduct(_ program: Program) -> Bool {
+    kind == .arithmetic && program.links[Int(first) + 1] >= Arithmetic.multiply.rawValue
+  }
 }

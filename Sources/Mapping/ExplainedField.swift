@@ -61,8 +61,13 @@ extension MappingRun {
   /// Does what `make` does for a field and notes how.
   mutating func traced(_ field: FieldDescriptor, _ make: (inout MappingRun) -> JSONTree?) -> JSONTree? {
     let failuresBefore = failures.count
+    let drawsBefore = reader.draws
     let tree = make(&self)
     let result = tree.map { json($0) }
+    // The account draws what the value drew.
+    let draws = reader.draws
+    reader.draws = drawsBefore
+    defer { reader.draws = draws }
     let account = ExplainedField(
       target: target(of: field), rule: field.rule, inputs: inputs(of: field), steps: steps(of: field, result),
       result: result, failure: failures.count > failuresBefore ? failures.last : nil)

@@ -41,6 +41,8 @@ struct Formula: Sendable {
     if readsClock, reader.inputs.now == nil { throw .unknown("the present time") }
     if readsChance, reader.inputs.randomSeed == nil { throw .unknown("a random text") }
     do throws(EvaluationError) {
+      // Past the bound nothing more is tried.
+      try reader.spent(0)
       return Value(try expression.value(reader, reader.evaluation(division)))
     } catch {
       throw reader.failure(behind: error, of: self)
@@ -52,16 +54,22 @@ struct Formula: Sendable {
     // Mostly none of them is empty. A part that was remembered would not be read.
     let mayMiss = operands.contains { reader.lookupNumber(of: $0) != nil && ((try? reader.isEmpty($0)) ?? false) }
     guard mayMiss else { return [] }
+    let draws = reader.draws
     reader.missed = []
-    defer { reader.missed = nil }
+    defer { (reader.missed, reader.draws) = (nil, draws) }
     _ = try? expression.value(reader, reader.evaluation(division))
     return reader.missed ?? []
   }
 
-  /// What each part of it came to, in order; of one that fails those before the failure.
+  /// What each part of it came to, in order; of one that fails those before the failure. Nothing once the accounts of the
+  /// order's formulas have taken too many steps.
   func steps(_ reader: OrderReader, _ division: EvaluationSettings.Division) -> [ExplainedField.Part] {
     if readsClock, reader.inputs.now == nil { return [] }
     if readsChance, reader.inputs.randomSeed == nil { return [] }
+    // Counted by itself, so that an order maps the same with an account and without.
+    reader.isAccounting = true
+    defer { reader.isAccounting = false }
+    guard reader.spend(0) else { return [] }
     return expression.explained(reader, reader.evaluation(division)).steps.compactMap { step in
       // A placeholder alone is among what went in already.
       let inner = step.text.trimmingPrefix { $0 == "{" }
@@ -109,17 +117,20 @@ extension OrderReader: OperandSource {
 
   fileprivate func isEmpty(_ operand: Int) throws(ValueError) -> Bool { (try value(of: operand) as Value).isEmpty }
 
-  func uuid() -> String { Variable.uuid(inputs.randomSeed ?? 0) }
+  func uuid() -> String {
+    draws += 1
+    return Variable.uuid(inputs.randomSeed ?? 0, draw: draws)
+  }
 
   func spent(_ steps: Int) throws(EvaluationError) {
     if !spend(steps) { throw .limit("the formulas of the order take too many steps") }
   }
 
-  func remembered(_ share: Int) -> SQLValue? {
-    missed == nil ? remembered(part: share) : nil
+  func remembered(_ share: Int, _ variant: Int) -> SQLValue? {
+    missed == nil ? remembered(part: share, variant) : nil
   }
 
-  func remember(_ value: SQLValue, as share: Int) { remember(value, part: share) }
+  func remember(_ value: SQLValue, as share: Int, _ variant: Int) { remember(value, part: share, variant) }
 
   func column(of operand: Int) throws(EvaluationError) -> ListColumn {
     do throws(ValueError) {
@@ -170,8 +181,8 @@ extension OrderReader: OperandSource {
   }
 
   /// A bare placeholder stands for what the source sent as it stands, so digits are a number there, whether OKKI sends them
-  /// as a text or not (mapping-language.md §6.1): 10 is more than 9. Only digits that a number is written with: `007` is a
-  /// code, and between quotes every text stays what it is.
+  /// as a text or not (mapping-language.md §6.1): 10 is more than 9, and so are true and false booleans. Only digits that a
+  /// number is written with: `007` is a code, and between quotes every text stays what it is.
   private static func plainNumber(_ text: String) -> ExactDecimal? {
     var rest = text.utf8[...]
     let isNegative = rest.first == UInt8(ascii: "-")
@@ -194,7 +205,9 @@ extension OrderReader: OperandSource {
     case .nothing: return .null
     case .bool(let flag): return .bool(flag)
     case .number(let number): return .number(number)
-    case .text(let text): return Self.plainNumber(text).map { .number($0) } ?? .text(text)
+    case .text(let text):
+      if let number = Self.plainNumber(text) { return .number(number) }
+      return text == "true" ? .bool(true) : text == "false" ? .bool(false) : .text(text)
     case .structure:
       // OKKI writes an empty object as [] (vendor-apis.md B.11).
       if value.isEmpty { return .null }

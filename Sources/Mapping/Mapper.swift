@@ -147,10 +147,12 @@ public struct Mapper: Sendable {
   }
 
   /// The bills of one order's documents and how each of their fields came about.
+  /// - Parameter byField: false leaves out the fields, and maps as `bills` does.
   public func explain(
-    _ documents: [JSONValue], from order: JSONValue, lookups: LookupTable, inputs: MappingInputs = MappingInputs()
+    _ documents: [JSONValue], from order: JSONValue, lookups: LookupTable, inputs: MappingInputs = MappingInputs(),
+    byField: Bool = true
   ) -> Explanation {
-    drafts(documents, order, lookups, inputs, isExplained: true).explanation { drafts in
+    drafts(documents, order, lookups, inputs, isExplained: byField).explanation { drafts in
       drafts.numbered(by: strategy.keyPath).map { $0.bill(strategy.object) }.map { ($0.body, $0.notes) }
     }
   }

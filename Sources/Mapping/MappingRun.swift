@@ -208,7 +208,7 @@ struct MappingRun {
     if field.hasLookups, let missed = missed(field, error) {
       do throws(ValueError) { return try finished(.nothing, missed, field, scalar) } catch { return nil }
     }
-    fail(error.code, field, error.sentence, sources(field), remedy: error.remedy)
+    fail(error.code(missing: field.rules.missing), field, error.sentence, sources(field), remedy: error.remedy)
     return nil
   }
 

@@ -18,7 +18,8 @@ struct OperandTable: Sendable {
   /// Parts of formulas that others may repeat: what each depends on, and how often it stands.
   private var shares: [Share] = []
   private var shareNumbers: [String: Int] = [:]
-  /// Of each part the place of its value among those that are remembered, or below 0.
+  /// Of each part the place of its value among those that are remembered, the first of one for each way in which it is
+  /// reckoned; or below 0.
   private(set) var remembered: [Int] = []
   /// Of each value that is remembered, how many rows around the field it depends on.
   private(set) var rememberedLevels: [Int] = []
@@ -27,6 +28,8 @@ struct OperandTable: Sendable {
     let level: Int
     /// It stands in a deeper row than it depends on, or more than once.
     var isRepeated: Bool
+    /// In how many ways it may be reckoned.
+    let variants: Int
   }
 
   private struct Identity: Hashable {
@@ -149,7 +152,7 @@ struct OperandTable: Sendable {
       return number
     }
     shareNumbers[key] = shares.count
-    shares.append(Share(level: level, isRepeated: level < levels.count))
+    shares.append(Share(level: level, isRepeated: level < levels.count, variants: overRows ? 4 : 1))
     remembered.append(-1)
     return shares.count - 1
   }
@@ -159,8 +162,8 @@ struct OperandTable: Sendable {
     rememberedLevels = []
     remembered = shares.map { share in
       guard share.isRepeated else { return -1 }
-      rememberedLevels.append(share.level)
-      return rememberedLevels.count - 1
+      rememberedLevels += Array(repeating: share.level, count: share.variants)
+      return rememberedLevels.count - share.variants
     }
   }
 

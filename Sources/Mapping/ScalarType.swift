@@ -2,7 +2,7 @@ import JSON
 
 /// What a value is written as (mapping-language.md §4).
 enum ScalarType: Sendable {
-  /// As it was produced.
+  /// As it was produced, numbers in their own spelling as a text.
   case string
   case number
   /// A number without decimals.
@@ -43,6 +43,8 @@ enum ScalarType: Sendable {
         return .string(Self.fitted(number, decimals).description)
       }
       if case .structure = value { throw Self.unfit(value, field, "a text") }
+      // Sent as produced: true and false of a formula are booleans (mapping-language.md §4, §6.2).
+      if case .bool(let flag) = value, case .function = field.form { return .bool(flag) }
       return .string(value.text)
     case .number: return .number(try Self.number(value, field))
     case .integer:

@@ -59,10 +59,12 @@ extension StrategyDocument {
   }
 
   /// The same as `bodies`, and how each field came about.
+  /// - Parameter byField: false leaves out the fields, and maps as `bodies` does.
   public func explain(
-    of records: [JSONValue], lookups: LookupTable = LookupTable(), inputs: MappingInputs = MappingInputs()
+    of records: [JSONValue], lookups: LookupTable = LookupTable(), inputs: MappingInputs = MappingInputs(),
+    byField: Bool = true
   ) -> Explanation {
-    explain(of: records, lookups: lookups, inputs: inputs, isExplained: true)
+    explain(of: records, lookups: lookups, inputs: inputs, isExplained: byField)
   }
 
   private func explain(

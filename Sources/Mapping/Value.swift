@@ -117,6 +117,7 @@ enum ValueError: Error, Equatable {
     case .nothing(let source), .empty(let source), .unfit(let source, _, _), .divisionByZero(let source),
       .overflow(let source):
       source == Self.constant ? Self.formulaRemedy : nil
+    case .invalid: "Change the formula in the strategy: let it do less, or something else."
     default: nil
     }
   }
@@ -133,6 +134,12 @@ enum ValueError: Error, Equatable {
   var isUnanswered: Bool {
     if case .unanswered = self { return true }
     return false
+  }
+
+  /// The code; that of the field's rule, where it has one, for what is missing.
+  func code(missing: MappingFailure.Code?) -> MappingFailure.Code {
+    if case .nothing = self, let missing { return missing }
+    return code
   }
 
   var code: MappingFailure.Code {

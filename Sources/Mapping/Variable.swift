@@ -86,9 +86,10 @@ enum Variable: Sendable, Hashable {
     }
   }
 
-  /// A UUID of version 4 from a seed: the same order gets the same one whenever it is mapped.
-  static func uuid(_ seed: UInt64) -> String {
-    var digits = Array(randomText(seed &+ 0x5555_5555))
+  /// A UUID of version 4 from a seed: the same order gets the same ones whenever it is mapped, each call another one.
+  /// - Parameter draw: which of the calls.
+  static func uuid(_ seed: UInt64, draw: Int) -> String {
+    var digits = Array(randomText(seed &+ 0x5555_5555 &+ UInt64(draw) &* 0xD1B5_4A32_D192_ED03))
     digits[12] = "4"
     digits[16] = "a"
     for place in [8, 13, 18, 23] { digits.insert("-", at: place) }

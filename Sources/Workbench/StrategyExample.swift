@@ -113,7 +113,7 @@ public struct StrategyExample: Sendable {
 
   private func outcome(_ strategy: WorkStrategy) -> (key: String, [UInt8], notes: [UInt8]) {
     guard let order = content.root["order"] else { return ("failures", [], []) }
-    let explanation = strategy.explain(order, collections: collections, inputs: inputs)
+    let explanation = strategy.explain(order, collections: collections, inputs: inputs, byField: false)
     switch explanation.documents {
     case .success(let bodies):
       let notes = Self.array(

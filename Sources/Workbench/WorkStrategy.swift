@@ -61,19 +61,25 @@ public enum WorkStrategy: Sendable {
   }
 
   /// What it makes of an order, with an account of each field.
-  /// - Parameter collections: answer its lookups.
-  public func explain(_ order: JSONValue, collections: FileCollections, inputs: MappingInputs) -> Explanation {
+  /// - Parameters:
+  ///   - collections: answer its lookups.
+  ///   - byField: false leaves out the fields, and maps as the transform stage does.
+  public func explain(
+    _ order: JSONValue, collections: FileCollections, inputs: MappingInputs, byField: Bool = true
+  ) -> Explanation {
     do throws(MappingFailures) {
       switch self {
       case .bill(let strategy):
         let mapper = Mapper(strategy)
         guard let documents = Self.documents(try mapper.selection(of: order), order) else { break }
         let keys = documents.flatMap { mapper.lookups(of: $0, inputs: inputs) }
-        return mapper.explain(documents, from: order, lookups: collections.answers(to: keys), inputs: inputs)
+        return mapper.explain(
+          documents, from: order, lookups: collections.answers(to: keys), inputs: inputs, byField: byField)
       case .document(let document):
         guard let records = Self.documents(try document.selection(of: order), order) else { break }
         let keys = records.flatMap { document.lookups(of: $0, inputs: inputs) }
-        return document.explain(of: records, lookups: collections.answers(to: keys), inputs: inputs)
+        return document.explain(
+          of: records, lookups: collections.answers(to: keys), inputs: inputs, byField: byField)
       }
       return Explanation(refusal: "the strategy's condition does not take the order")
     } catch {

@@ -43,6 +43,17 @@ struct LimitTests {
     }
   }
 
+  @Test("a failure, and an account, cost the steps that they took")
+  func failuresCount() throws {
+    let compiled = try Compiled("LENGTH(REPEAT('a',640000))+{{none}}")
+    let source = TestSource(names: compiled.names)
+    #expect(throws: EvaluationError.nothing("none")) { try compiled.expression.value(source, strict) }
+    #expect((10_000...20_100).contains(source.steps))
+    let account = TestSource(names: ["n"], values: ["n": decimal("1")])
+    _ = try Compiled("{{n}}+1").expression.explained(account, strict)
+    #expect(account.steps == 3)
+  }
+
   @Test(
     "numbers of any size and shape in texts are read or refused, never a crash",
     arguments: [

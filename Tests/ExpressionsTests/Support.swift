@@ -57,6 +57,8 @@ final class TestSource: OperandSource {
   }
 
   func name(of operand: Int) -> String { names[operand] }
+  private(set) var steps = 0
+  func spent(_ steps: Int) throws(EvaluationError) { self.steps += steps }
   func uuid() -> String { "6ccd780c-baba-1026-9564-5b8c656024db" }
 }
 

@@ -66,7 +66,9 @@ struct SyntaxTests {
       ("SUM(MAX({a}))", 4, "a list function cannot stand in another one"),
       (
         "DATE_ADD({a}, INTERVAL 1 FORTNIGHT)", 25,
-        "«FORTNIGHT» is no unit of time; known are MICROSECOND, SECOND, MINUTE, HOUR, DAY, WEEK, MONTH, QUARTER, YEAR"
+        "«FORTNIGHT» is no unit of time; known are MICROSECOND, SECOND, MINUTE, HOUR, DAY, WEEK, MONTH, QUARTER, YEAR, YEAR_MONTH, "
+          + "DAY_HOUR, DAY_MINUTE, DAY_SECOND, DAY_MICROSECOND, HOUR_MINUTE, HOUR_SECOND, HOUR_MICROSECOND, MINUTE_SECOND, "
+          + "MINUTE_MICROSECOND, SECOND_MICROSECOND"
       ),
       ("'x' REGEXP '('", 11, "the pattern cannot be used: missing closing parenthesis"),
       ("1}", 1, "a } without its {"), ("1 & 2", 2, "«&» is not part of any expression"),

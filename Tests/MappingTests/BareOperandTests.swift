@@ -1,5 +1,6 @@
 import JSON
 import Mapping
+import Orders
 import Testing
 
 /// A placeholder without quotes stands for what the source sent as it stands (mapping-language.md §6.1): OKKI sends amounts
@@ -29,6 +30,49 @@ struct BareOperandTests {
     ])
   func kept(formula: String, expected: String) throws {
     #expect(try headText("_function \(formula)", Self.order) == expected)
+  }
+
+  @Test(
+    "true and false in a text are booleans, and a boolean between quotes is its word",
+    arguments: [
+      ("case {tr} when true then 'T' else 'F' end", "T"), ("case {fa} when true then 'T' else 'F' end", "F"),
+      ("case '{tr}' when 'true' then 'T' else 'F' end", "T"), ("case '{t}' when 'true' then 'T' else 'F' end", "T"),
+      ("case {t} when true then 'T' else 'F' end", "T"), ("CONCAT({t},'/','{f}')", "true/false"),
+      ("IF({tr},'T','F')", "T"), ("case _findCollection find a from c where k={tr} _endFind when true then 1 end", "1"),
+    ])
+  func booleans(formula: String, expected: String) throws {
+    let order = #"{"t":true,"f":false,"tr":"true","fa":"false"}"#
+    let key = LookupKey(collection: "c", conditions: [.init(field: "k", value: "true")])
+    let records = [key: try JSONDocument(Array(#"{"a":"true"}"#.utf8))]
+    let found = try data(strategy(field("_function \(formula)")), order, records)["X"]
+    #expect(found?.text == expected)
+  }
+
+  @Test("true and false that a formula comes to are booleans, between quotes they are texts")
+  func booleanResults() throws {
+    let formula = "_function case {{price}} when 0 then true else false end"
+    #expect(try head(formula, #"{"price":0}"#)?.bool == true)
+    #expect(try head(formula, #"{"price":"5"}"#)?.bool == false)
+    #expect(try headText("_function case {price} when 0 then 'true' else 'false' end", #"{"price":0}"#) == "true")
+    #expect(try headText("{t}", #"{"t":true}"#) == "true")
+  }
+
+  @Test("a field that is missing, or a text that is no number, is told by its name and sends no price")
+  func gaps() throws {
+    let missing = try failure("_function case {{price}} when 0 then true else false end", "{}")
+    #expect(missing.code == .fieldMissing)
+    #expect(missing.sentence == "price is empty")
+    #expect(missing.sources == ["price"])
+    #expect(try failure("_function CONCAT('a',{nope})", "{}").code == .fieldMissing)
+    #expect(try failure("_function CAST({nope} AS DECIMAL)", "{}").sentence == "nope is empty")
+    let malformed = try failure("_function IF({price}>1000,{price},0)", #"{"price":"1,234.5"}"#)
+    #expect(malformed.code == .valueInvalid)
+    #expect(malformed.sentence == "price should be a number but is a text")
+    #expect(try failure("_function IF({price}>1000,{price},0)", #"{"price":""}"#).code == .fieldMissing)
+    #expect(try headText("_function case when '{price}'>0 then 'some' else 'none' end", #"{"price":""}"#) == "none")
+    // A field that must have a value keeps the code that it is told with.
+    let told = try failure("_function UPPER({no})", "{}", type: "string", #""ferry":{"missing":"material_missing"}"#)
+    #expect(told.code == .materialMissing)
   }
 
   @Test("an empty text among numbers is no smallest one")

@@ -47,7 +47,7 @@ struct ExpressionTests {
       ("NULLIF({n},'6.0')", nil), ("NULLIF({a},7)", "6"), ("IFNULL(NULLIF({empty},''),0)", "0"),
       ("COALESCE({none},NULLIF({empty},''),{a},9)", "6"), ("COALESCE({none})", nil),
       ("DATE('2024-01-29 10:00:00')", "2024-01-29"),
-      ("date({none})", nil), ("DATE('')", nil), ("COALESCE(DATE({none}),DATE('2024-01-29'))", "2024-01-29"),
+      ("DATE(NULL)", nil), ("DATE('')", nil), ("COALESCE(DATE({none}),DATE('2024-01-29'))", "2024-01-29"),
     ] as [(String, String?)])
   func functions(formula: String, expected: String?) throws {
     let order = #"{"a":"6","n":6,"empty":""}"#

@@ -64,12 +64,36 @@ struct SharingTests {
     }
   }
 
-  @Test("chance is drawn anew, and sums over rows are not one row's")
+  @Test("each call and each row draws its own UUID, the same whenever the order is mapped, explained too")
+  func chance() throws {
+    let rows = #"{"field":"O","type":"array","value":"l","children":[\#(field("R", "_function UUID()"))]}"#
+    let fields = [
+      field("A", "_function UUID()"), field("B", "_function CONCAT(UUID(),'/',UUID())"), rows,
+      field("C", "_function UUID()"),
+    ].joined(separator: ",")
+    let mapper = Mapper(try strategy(fields))
+    let order = try parsed(#"{"l":[{},{},{}]}"#)
+    func texts(_ seed: UInt64) throws -> [String] {
+      let bill = try mapper.map(order, lookups: LookupTable(), inputs: MappingInputs(randomSeed: seed))
+      let data = try #require(try JSONDocument(bill.body).root["Data"])
+      let heads = ["A", "B", "C"].compactMap { data[$0]?.text }
+      let found = heads + (data["O"]?.elements.compactMap { $0["R"]?.text } ?? [])
+      return found.flatMap { $0.split(separator: "/").map(String.init) }
+    }
+    let found = try (0..<50).map(texts)
+    #expect(found.allSatisfy { $0.count == 7 })
+    // Neither within an order nor beside other orders does any stand twice.
+    #expect(Set(found.joined()).count == 350)
+    let form = /[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-a[0-9a-f]{3}-[0-9a-f]{12}/
+    #expect(found.joined().allSatisfy { $0.wholeMatch(of: form) != nil })
+    #expect(try texts(1) == found[1])
+    let inputs = MappingInputs(randomSeed: 1)
+    let plain = try mapper.map(order, lookups: LookupTable(), inputs: inputs)
+    #expect(try mapper.explain(order, lookups: LookupTable(), inputs: inputs).result.get() == plain.body)
+  }
+
+  @Test("sums over rows are not one row's")
   func notShared() throws {
-    let fields = [field("A", "_function UUID()"), field("B", "_function CONCAT(UUID(),'')")].joined(separator: ",")
-    let bill = try Mapper(strategy(fields)).map(
-      parsed("{}"), lookups: LookupTable(), inputs: MappingInputs(randomSeed: 1))
-    #expect(try JSONDocument(bill.body).root["Data"]?["A"]?.text?.count == 36)
     let sums = try data(
       strategy(
         field("S", "_function SUM({{l.a}}*2)", type: "float")
@@ -79,6 +103,58 @@ struct SharingTests {
           + "]}"), #"{"l":[{"a":1},{"a":2}]}"#)
     #expect(sums["S"]?.text == "6")
     #expect(sums["O"]?.elements.map { $0["D"]?.text } == ["2", "4"])
+  }
+
+  /// 6,000 rows: a formula that reads all of them in each of them takes 36 million steps, an order has 20 million.
+  private static let long = #"{"l":[\#((1...6_000).map { #"{"q":\#($0)}"# }.joined(separator: ","))]}"#
+
+  @Test(
+    "a sum over all rows is reckoned once, also where null is awaited and with MySQL's division",
+    arguments: [
+      ("{{l.q}}/IFNULL(SUM({{l.q}}),1)", "exact"), ("COALESCE({{l.q}}/SUM({{l.q}}),0)", "exact"),
+      ("{{l.q}}/SUM({{l.q}})", "mysql"), ("IFNULL({{l.q}}/SUM({{l.q}}),0)+{{l.q}}/AVG({{l.q}})", "mysql"),
+    ])
+  func linear(formula: String, division: String) throws {
+    let array =
+      #"{"field":"R","type":"array","value":"l","children":[\#(field("X", "_function \(formula)", type: "float"))]}"#
+    let found = try data(strategy(array, rules: #""key":"N","division":"\#(division)""#), Self.long)["R"]
+    #expect(found?.count == 6_000)
+    #expect(found?[5_999]?["X"]?.text?.hasPrefix(formula.contains("AVG") ? "2.00" : "0.0003") == true)
+  }
+
+  @Test("a sum is remembered for each way in which it is reckoned")
+  func ways() throws {
+    let own = #""ferry":{"division":"mysql"}"#
+    let children = [
+      field("A", "_function IFNULL(AVG({{l.q}}/{{l.d}}),'none')"), field("B", "_function AVG({{l.q}}/3)"),
+      field("C", "_function AVG({{l.q}}/3)", type: "string", own), field("D", "_function IFNULL(AVG({{l.q}}/3),0)"),
+      field("E", "_function IFNULL(AVG({{l.q}}/3),0)", type: "string", own),
+    ]
+    for children in [children, children.reversed()] {
+      let array = #"{"field":"R","type":"array","value":"l","children":[\#(children.joined(separator: ","))]}"#
+      let found = try data(strategy(array), #"{"l":[{"q":1,"d":0},{"q":1,"d":0}]}"#)["R"]
+      for row in 0..<2 {
+        let texts = ["A", "B", "C", "D", "E"].map { found?[row]?[$0]?.text }
+        let third = "0.333333333333333333333333"
+        #expect(texts == ["none", third, "0.33330000", third, "0.33330000"])
+      }
+    }
+  }
+
+  @Test("an account of 6,000 rows is as short of steps as their values, down to the last row")
+  func longAccount() throws {
+    let array =
+      #"{"field":"R","type":"array","value":"l","children":[\#(field("X", "_function {{l.q}}/SUM({{l.q}})", type: "float"))]}"#
+    let explanation = Mapper(try strategy(array)).explain(try parsed(Self.long), lookups: LookupTable())
+    #expect((try? explanation.result.get()) != nil)
+    #expect(explanation.fields.last?.steps.map(\.name) == ["SUM({{l.q}})", "{{l.q}}/SUM({{l.q}})"])
+  }
+
+  @Test("what is wrong with a formula is mended in the strategy, not in OKKI")
+  func remedies() throws {
+    let told = try failure("_function LENGTH(REPEAT('a',9000000))", "{}")
+    #expect(told.sentence == "the expression builds a text of more than 1048576 bytes")
+    #expect(!told.remedy.contains("OKKI"))
   }
 
   @Test("an account of the fields, which remembers nothing, comes to the same bill")

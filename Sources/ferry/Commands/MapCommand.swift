@@ -33,7 +33,8 @@ struct MapCommand: ParsableCommand {
       for warning in strategy.warnings { Startup.complain("warning: \(warning)") }
       let collections = try collections.map { try FileCollections(folder: $0) } ?? FileCollections()
       let explanation = strategy.explain(
-        try WorkOrder.read(order).root, collections: collections, inputs: try Workshop.inputs(now: now))
+        try WorkOrder.read(order).root, collections: collections, inputs: try Workshop.inputs(now: now),
+        byField: explain)
       if explain {
         Startup.complain(explanation.text)
       } else {
