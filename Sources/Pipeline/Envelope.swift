@@ -32,6 +32,8 @@ public struct Envelope: Sendable, Equatable {
     case order([UInt8])
     /// A bill that a strategy made.
     case bill(Bill, BillRoute)
+    /// OKKI lists the order as deleted. It is numbered like a revision, and goes to `bills`.
+    case removal
   }
 
   /// The order.

@@ -7,8 +7,8 @@ import Pipeline
 /// Everything with the prefix `ferry-` is ours; other headers, such as the broker's own of dead lettering, are ignored.
 struct EnvelopeCoding: Sendable {
   /// The newest form of messages that this program knows: 2 are bills that a program which knows one bill an order would
-  /// take for another one.
-  static let format: Int64 = 2
+  /// take for another one, 3 are removals.
+  static let format: Int64 = 3
   private static let jsonType = "application/json"
 
   let topology: Topology
@@ -34,6 +34,10 @@ struct EnvelopeCoding: Sendable {
       case .order(let bytes):
         properties.type = "order"
         body = bytes
+      case .removal:
+        properties.type = "removal"
+        // A message without a body is taken for a damaged one.
+        body = Array("{}".utf8)
       case .bill(let bill, let route):
         properties.type = "bill"
         if let part = route.part { properties.messageID = "\(envelope.orderID)-\(envelope.revision)-\(part.number)" }
@@ -52,8 +56,12 @@ struct EnvelopeCoding: Sendable {
   }
 
   private func format(of content: Parcel.Content) -> Int64 {
-    guard case .envelope(let envelope) = content, case .bill(let bill, let route) = envelope.content else { return 1 }
-    return route.part == nil && route.stream == bill.object ? 1 : Self.format
+    guard case .envelope(let envelope) = content else { return 1 }
+    return switch envelope.content {
+    case .order: 1
+    case .bill(let bill, let route): route.part == nil && route.stream == bill.object ? 1 : 2
+    case .removal: 3
+    }
   }
 
   private func routed(_ route: BillRoute) -> [AMQPHeader] {
@@ -155,10 +163,11 @@ struct EnvelopeCoding: Sendable {
         object: try headers.string("ferry-object"), number: try headers.string("ferry-bill-number"), body: body,
         notes: notes(headers))
       return .bill(bill, try route(of: bill, headers))
-    case ("order", .bills), ("bill", .orders):
+    case ("removal", .bills): return .removal
+    case ("order", .bills), ("bill", .orders), ("removal", .orders):
       throw undecodable("the message is of a type that does not belong into the queue \(queue.rawValue)")
     case (nil, _): throw undecodable("the message has no type")
-    default: throw undecodable("the message's type is neither order nor bill")
+    default: throw undecodable("the message's type is neither order, bill nor removal")
     }
   }
 

@@ -149,6 +149,7 @@ extension Envelope {
     switch content {
     case .order(let bytes): bytes
     case .bill(let bill, _): bill.body
+    case .removal: Array("{}".utf8)
     }
   }
 }

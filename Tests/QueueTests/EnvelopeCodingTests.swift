@@ -160,14 +160,14 @@ struct EnvelopeCodingTests {
   @Test("what is not a message of the flow is refused, each with its reason")
   func refusals() throws {
     var newer = message(order)
-    newer.properties.headers[0] = AMQPHeader("ferry-format", .int(3))
+    newer.properties.headers[0] = AMQPHeader("ferry-format", .int(4))
     #expect(try #require(refusal(newer)).contains("newer than this program"))
 
     var typeless = message(order)
     typeless.properties.type = nil
     #expect(refusal(typeless) == "the message has no type")
     typeless.properties.type = "invoice"
-    #expect(refusal(typeless) == "the message's type is neither order nor bill")
+    #expect(refusal(typeless) == "the message's type is neither order, bill nor removal")
     #expect(try #require(refusal(message(order), .bills)).contains("does not belong into the queue bills"))
 
     var foreign = message(order)

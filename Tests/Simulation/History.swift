@@ -219,6 +219,7 @@ final class History: @unchecked Sendable {
       let text = String(decoding: bytes, as: UTF8.self)
       return text.split(separator: "\"").last(where: { Int($0) != nil }).flatMap { Int($0) }
     case .bill(let bill, _): return SimulatedDestination.content(bill)?.version
+    case .removal: return nil
     }
   }
 
