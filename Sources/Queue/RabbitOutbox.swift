@@ -42,7 +42,11 @@ public final class RabbitOutbox: Outbox {
   /// makes one attempt to connect.
   public func publish(_ parcels: [Parcel]) async -> [PublishResult] {
     let now = pacing.now()
-    let messages = parcels.map { coding.message(for: $0, now: now) }
+    return await publish(parcels.map { coding.message(for: $0, now: now) })
+  }
+
+  /// The same with messages that are made already.
+  func publish(_ messages: [AMQPMessage]) async -> [PublishResult] {
     var results: [AMQPPublishResult] = Array(repeating: .notSent(""), count: messages.count)
     var pending = Array(messages.indices)
     // Twice: a connection that has died since its last use shows it only now, and nothing was sent over it.

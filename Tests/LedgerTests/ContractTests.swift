@@ -61,4 +61,14 @@ struct ContractTests {
   func collectionsInMemory(_ sentence: ContractCase<any Collections>) async throws {
     try await sentence.check(MemoryCollections())
   }
+
+  @Test("in PostgreSQL: the archive of parked messages", arguments: deadLettersContract)
+  func deadLetters(_ sentence: ContractCase<any DeadLetters>) async throws {
+    try await withSchema { _, one, _ in try await sentence.check(PostgresDeadLetters(one)) }
+  }
+
+  @Test("in memory: the archive of parked messages", arguments: deadLettersContract)
+  func deadLettersInMemory(_ sentence: ContractCase<any DeadLetters>) async throws {
+    try await sentence.check(MemoryDeadLetters())
+  }
 }

@@ -144,7 +144,7 @@ struct MigratorTests {
   func old() async throws {
     try await withEmptySchema { _, one, _ in
       _ = try await Migrator(one).migrate()
-      let next = Migration(version: migrations.count + 1, name: "next", statements: ["SELECT 1"])
+      let next = Migration(version: (migrations.last?.version ?? 0) + 1, name: "next", statements: ["SELECT 1"])
       let refusal = await failure { () throws(LedgerFailure) in
         try await Migrator(one, steps: migrations + [next]).check()
       }
@@ -157,9 +157,9 @@ struct MigratorTests {
     }
   }
 
-  @Test("steps are numbered from 1 without a gap")
+  @Test("the numbers of steps grow")
   func numbering() {
-    #expect(migrations.map(\.version) == Array(1...migrations.count))
+    #expect(zip(migrations, migrations.dropFirst()).allSatisfy { $0.version < $1.version })
   }
 
   @Test("a schema's name with anything but a-z 0-9 _ is refused", arguments: ["", "A", "a-b", "1a", "a\"b", "ä"])

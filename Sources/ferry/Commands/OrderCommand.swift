@@ -40,7 +40,7 @@ struct OrderShowCommand: AsyncParsableCommand {
     if orders.isEmpty {
       Startup.complain(
         "The ledger knows no such order: give OKKI's order_id, or a bill's number as it stands in K/3. An order that is "
-          + "parked before a bill was claimed is in the dead queue alone.")
+          + "parked before a bill was claimed is known to ferry dead-letters list --order alone.")
       throw ExitCode(1)
     }
     for order in orders { print(json ? order.json : order.text) }

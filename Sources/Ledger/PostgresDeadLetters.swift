@@ -1,0 +1,114 @@
+import Orders
+public import Pipeline
+import PostgreSQL
+
+/// The archive of parked messages in PostgreSQL.
+public final class PostgresDeadLetters: DeadLetters {
+  private let database: LedgerDatabase
+
+  /// The archive of a migrated database.
+  public init(_ database: LedgerDatabase) { self.database = database }
+
+  /// Files letters, as the port says.
+  public func file(_ letters: [DeadLetter]) async throws(LedgerFailure) -> Int {
+    var new = 0
+    // One by one in one transaction: a body may be large, and there are few.
+    for rows in try await database.transaction(letters.map(filing)) { new += rows.affected }
+    return new
+  }
+
+  private func filing(_ letter: DeadLetter) -> PostgresStatement {
+    func number(_ value: Int64?) -> PostgresValue { value.map(PostgresValue.int) ?? .null }
+    return PostgresStatement(
+      """
+      INSERT INTO dead_letters (
+        fingerprint, stage, reason, sentence, order_id, order_number, revision, attempts, first_seen, parked_at,
+        vendor_answer, properties, body)
+      VALUES (
+        sha256(convert_to($1::text, 'UTF8') || '\\x00'::bytea || convert_to($11::text, 'UTF8') || '\\x00'::bytea || $12::bytea),
+        $1::text, $2::text, $3::text, $4::bigint, $5::text, $6::bigint, $7::integer, $8::bigint, $9::bigint, $10::text,
+        $11::text, $12::bytea)
+      ON CONFLICT (fingerprint) DO NOTHING
+      """,
+      .text(letter.stage.rawValue), .text(storable(letter.reason)), .text(storable(letter.sentence)),
+      number(letter.orderID?.rawValue), letter.orderNumber.map { .text(storable($0)) } ?? .null,
+      number(letter.revision), number(letter.attempts.map { Int64($0) }), number(letter.firstSeen),
+      .int(letter.parkedAt), .text(storable(letter.vendorAnswer)), .text(storable(letter.properties)),
+      .bytes(letter.body))
+  }
+
+  /// Letters, as the port says.
+  public func letters(
+    _ filter: LetterFilter, after: Int64, limit: Int, withBodies: Bool
+  ) async throws(LedgerFailure) -> [FiledLetter] {
+    func text(_ value: String?) -> PostgresValue { value.map { .text(storable($0)) } ?? .null }
+    let rows = try await database.run(
+      PostgresStatement(
+        """
+        SELECT id, state, by_whom, stage, reason, sentence, order_id, order_number, revision, attempts, first_seen,
+          parked_at, vendor_answer, properties, CASE WHEN $8::boolean THEN body ELSE ''::bytea END
+        FROM dead_letters
+        WHERE id > $1::bigint AND ($2::bigint[] IS NULL OR id = ANY ($2::bigint[]))
+          AND ($3::text IS NULL OR reason = $3::text)
+          AND ($4::text IS NULL OR order_number = $4::text OR order_id::text = $4::text)
+          AND ($5::text IS NULL OR stage = $5::text) AND ($6::text IS NULL OR state = $6::text)
+        ORDER BY id LIMIT $7::bigint
+        """,
+        .int(after), filter.ids.map(PostgresValue.intArray) ?? .null, text(filter.reason), text(filter.order),
+        text(filter.stage?.rawValue), text(filter.state?.rawValue), .int(Int64(limit)), .bool(withBodies)))
+    return (0..<rows.count).compactMap { FiledLetter(rows, $0) }
+  }
+
+  /// What was done to a letter, as the port says.
+  public func acts(on id: Int64) async throws(LedgerFailure) -> [LetterAct] {
+    let rows = try await database.run(
+      PostgresStatement(
+        """
+        SELECT state, by_whom, (extract(epoch FROM at) * 1000)::bigint FROM dead_letter_acts
+        WHERE letter = $1::bigint ORDER BY id
+        """, .int(id)))
+    return (0..<rows.count).compactMap { row in
+      guard let state = rows[row, 0].flatMap(FiledLetter.State.init), let by = rows[row, 1], let at = rows.int(row, 2)
+      else { return nil }
+      return LetterAct(state, by: by, at: at)
+    }
+  }
+
+  /// Records an act, as the port says: what the letter becomes and who did it, in one statement.
+  public func mark(
+    _ ids: [Int64], _ state: FiledLetter.State, by: String
+  ) async throws(LedgerFailure) -> [Int64] {
+    let rows = try await database.run(
+      PostgresStatement(
+        """
+        WITH marked AS (
+          UPDATE dead_letters SET state = $2::text, by_whom = $3::text
+          WHERE id = ANY ($1::bigint[]) AND ($2::text = 'replayed' OR state = 'waiting')
+          RETURNING id
+        ), told AS (
+          INSERT INTO dead_letter_acts (letter, state, by_whom) SELECT id, $2::text, $3::text FROM marked
+        )
+        SELECT id FROM marked ORDER BY id
+        """, .intArray(ids), .text(state.rawValue), .text(storable(by))))
+    return (0..<rows.count).compactMap { rows.int($0, 0) }
+  }
+}
+
+extension FiledLetter {
+  fileprivate init?(_ rows: PostgresRows, _ row: Int) {
+    guard let id = rows.int(row, 0), let state = rows[row, 1].flatMap(State.init),
+      let stage = rows[row, 3].flatMap(StageName.init), let reason = rows[row, 4], let sentence = rows[row, 5],
+      let parkedAt = rows.int(row, 11), let answer = rows[row, 12], let properties = rows[row, 13],
+      let body = rows.bytes(row, 14)
+    else { return nil }
+    var letter = DeadLetter(
+      stage: stage, reason: reason, sentence: sentence, parkedAt: parkedAt, properties: properties, body: body)
+    letter.orderID = rows.int(row, 6).map { OrderID(rawValue: $0) }
+    letter.orderNumber = rows[row, 7]
+    letter.revision = rows.int(row, 8)
+    letter.attempts = rows.int(row, 9).map { Int($0) }
+    letter.firstSeen = rows.int(row, 10)
+    letter.vendorAnswer = answer
+    self.init(id: id, state: state, by: rows[row, 2], letter: letter)
+  }
+}

@@ -1,0 +1,97 @@
+/// What an operator does with parked messages: brings them from the broker into the archive, replays and discards them.
+public struct DeadLetterOffice: Sendable {
+  /// Why it did not get on. What was done before stays done, and doing it again is harmless.
+  public enum Failure: Error, Sendable, Equatable {
+    /// The archive.
+    case ledger(LedgerFailure)
+    /// The broker.
+    case broker(BrokerFailure)
+  }
+
+  /// What came of a replay.
+  public struct Replay: Sendable, Equatable {
+    /// Published, confirmed and marked.
+    public var replayed: [Int64] = []
+    /// Not confirmed, with the broker's words; they stay as they were.
+    public var refused: [(id: Int64, why: String)] = []
+
+    /// Equal in both.
+    public static func == (left: Self, right: Self) -> Bool {
+      left.replayed == right.replayed && left.refused.elementsEqual(right.refused, by: ==)
+    }
+  }
+
+  /// Letters at a time. Bodies are mostly a few KiB, and all of a batch are in memory.
+  private static let batch = 50
+
+  /// The archive.
+  public let archive: any DeadLetters
+  private let queues: any DeadQueues
+
+  /// An office.
+  public init(archive: any DeadLetters, queues: any DeadQueues) {
+    self.archive = archive
+    self.queues = queues
+  }
+
+  /// Files what lies in the dead queues, and takes it off them only then: a crash between leaves a message that is filed
+  /// again as the same letter.
+  /// - Returns: how many letters are new.
+  public func collect() async throws(Failure) -> Int {
+    var new = 0
+    for stage in StageName.allCases {
+      while true {
+        let taken: [TakenLetter]
+        do throws(BrokerFailure) {
+          taken = try await queues.take(stage, max: Self.batch)
+        } catch { throw .broker(error) }
+        if taken.isEmpty { break }
+        do throws(LedgerFailure) { new += try await archive.file(taken.map(\.letter)) } catch { throw .ledger(error) }
+        queues.acknowledge(taken)
+      }
+    }
+    return new
+  }
+
+  /// The numbers of all letters that a filter means now. What is parked later is not among them.
+  public func numbers(_ filter: LetterFilter) async throws(Failure) -> [Int64] {
+    var ids: [Int64] = []
+    while true {
+      let more: [FiledLetter]
+      do throws(LedgerFailure) {
+        more = try await archive.letters(filter, after: ids.last ?? 0, limit: 1_000, withBodies: false)
+      } catch { throw .ledger(error) }
+      if more.isEmpty { return ids }
+      ids += more.map(\.id)
+    }
+  }
+
+  /// Publishes letters again and marks them then: a crash between repeats a publish, which the ledger makes harmless.
+  /// Stops after the batch in which the broker refuses something.
+  public func replay(_ ids: [Int64], by: String) async throws(Failure) -> Replay {
+    var result = Replay()
+    for start in stride(from: 0, to: ids.count, by: Self.batch) {
+      var filter = LetterFilter()
+      filter.ids = Array(ids[start..<min(start + Self.batch, ids.count)])
+      do throws(LedgerFailure) {
+        let filed = try await archive.letters(filter, after: 0, limit: Self.batch, withBodies: true)
+        var confirmed: [Int64] = []
+        for (letter, answer) in zip(filed, await queues.publishAgain(filed.map(\.letter))) {
+          switch answer {
+          case .confirmed: confirmed.append(letter.id)
+          case .unknown(let why), .refused(let why): result.refused.append((letter.id, why))
+          }
+        }
+        if !confirmed.isEmpty { result.replayed += try await archive.mark(confirmed, .replayed, by: by) }
+      } catch { throw .ledger(error) }
+      if !result.refused.isEmpty { break }
+    }
+    return result
+  }
+
+  /// Marks waiting letters as discarded; they stay in the archive.
+  /// - Returns: those that were waiting.
+  public func discard(_ ids: [Int64], by: String) async throws(Failure) -> [Int64] {
+    do throws(LedgerFailure) { return try await archive.mark(ids, .discarded, by: by) } catch { throw .ledger(error) }
+  }
+}

@@ -1,0 +1,161 @@
+public import Orders
+
+/// A message that a stage, or the broker itself, has parked.
+public struct DeadLetter: Sendable, Equatable {
+  /// The stage whose dead queue it lay in; a replay goes to that stage's queue.
+  public var stage: StageName
+  /// Why: a `ReasonCode`'s text, or RabbitMQ's own word where it moved the message itself (`rejected`,
+  /// `delivery_limit`).
+  public var reason: String
+  /// One sentence.
+  public var sentence: String
+  /// The order, where the message tells it.
+  public var orderID: OrderID?
+  /// The order's number, for people.
+  public var orderNumber: String?
+  /// The order's revision.
+  public var revision: Int64?
+  /// Attempts of its stage, from 1.
+  public var attempts: Int?
+  /// When the first stage saw it: milliseconds since 1970 UTC.
+  public var firstSeen: Int64?
+  /// When it was parked: milliseconds since 1970 UTC.
+  public var parkedAt: Int64
+  /// The vendor's answer, shortened, secrets masked; empty when none was involved.
+  public var vendorAnswer = ""
+  /// The message's properties with its headers, as a JSON object: all that publishing it again takes, and the broker's own
+  /// account of it.
+  public var properties: String
+  /// The body as it came.
+  public var body: [UInt8]
+
+  /// A letter of which nothing else is known.
+  public init(
+    stage: StageName, reason: String, sentence: String, parkedAt: Int64, properties: String, body: [UInt8]
+  ) {
+    self.stage = stage
+    self.reason = reason
+    self.sentence = sentence
+    self.parkedAt = parkedAt
+    self.properties = properties
+    self.body = body
+  }
+}
+
+/// A letter in the archive.
+public struct FiledLetter: Sendable, Equatable {
+  /// What became of a letter.
+  public enum State: String, Sendable, CaseIterable {
+    /// Nobody has dealt with it.
+    case waiting
+    /// It was published to its stage again.
+    case replayed
+    /// Somebody has decided that nothing happens to it.
+    case discarded
+  }
+
+  /// Its number in the archive, from 1, growing.
+  public let id: Int64
+  /// What became of it.
+  public let state: State
+  /// Who dealt with it last; nil while it waits.
+  public let by: String?
+  /// The letter; the body is empty where it was not asked for.
+  public let letter: DeadLetter
+
+  /// A filed letter.
+  public init(id: Int64, state: State, by: String?, letter: DeadLetter) {
+    self.id = id
+    self.state = state
+    self.by = by
+    self.letter = letter
+  }
+}
+
+/// Something that a person did to a letter.
+public struct LetterAct: Sendable, Equatable {
+  /// What the letter became by it.
+  public let state: FiledLetter.State
+  /// Who.
+  public let by: String
+  /// When, milliseconds since 1970 UTC by the archive's clock.
+  public let at: Int64
+
+  /// An act.
+  public init(_ state: FiledLetter.State, by: String, at: Int64) {
+    self.state = state
+    self.by = by
+    self.at = at
+  }
+}
+
+/// Which letters are meant: those that all its parts fit. Nothing given means all.
+public struct LetterFilter: Sendable, Equatable {
+  /// Numbers in the archive.
+  public var ids: [Int64]?
+  /// The reason's whole text.
+  public var reason: String?
+  /// OKKI's order id, or the order's number.
+  public var order: String?
+  /// The stage.
+  public var stage: StageName?
+  /// What became of them.
+  public var state: FiledLetter.State?
+
+  /// All letters.
+  public init() {}
+}
+
+/// The archive of parked messages. One message is one letter, however often it is filed.
+public protocol DeadLetters: Sendable {
+  /// Files letters; what is there already stays as it is. Durable when it returns.
+  /// - Returns: how many are new.
+  func file(_ letters: [DeadLetter]) async throws(LedgerFailure) -> Int
+  /// Letters with growing numbers above `after`, at most `limit`.
+  /// - Parameter withBodies: whether their bodies are read.
+  func letters(
+    _ filter: LetterFilter, after: Int64, limit: Int, withBodies: Bool
+  ) async throws(LedgerFailure) -> [FiledLetter]
+  /// What was done to a letter, first things first.
+  func acts(on id: Int64) async throws(LedgerFailure) -> [LetterAct]
+  /// Records an act. Only what waits can be discarded; whatever was published again is marked so.
+  /// - Returns: the letters that have become it.
+  func mark(_ ids: [Int64], _ state: FiledLetter.State, by: String) async throws(LedgerFailure) -> [Int64]
+}
+
+/// The broker's dead queues, and the way back out of them.
+public protocol DeadQueues: Sendable {
+  /// Takes messages that lie in a stage's dead queue.
+  /// - Returns: one to `max`, or none when what lay there at the first call has been taken.
+  func take(_ stage: StageName, max: Int) async throws(BrokerFailure) -> [TakenLetter]
+  /// Removes taken messages from the dead queue: they are safe elsewhere.
+  func acknowledge(_ taken: [TakenLetter])
+  /// Publishes letters to their stages anew, each on its first attempt: persistent, mandatory, confirmed.
+  /// - Returns: one result per letter, in order.
+  func publishAgain(_ letters: [DeadLetter]) async -> [PublishResult]
+  /// Sends what is acknowledged, and gives back what is not.
+  func close() async
+}
+
+/// A message that the broker has lent from a dead queue.
+public struct TakenLetter: Sendable {
+  /// The message.
+  public let letter: DeadLetter
+  /// The broker's delivery tag.
+  public let tag: UInt64
+
+  /// A taken letter.
+  public init(_ letter: DeadLetter, tag: UInt64) {
+    self.letter = letter
+    self.tag = tag
+  }
+}
+
+/// The broker cannot be worked with.
+public struct BrokerFailure: Error, Sendable, Equatable, CustomStringConvertible {
+  /// Why, in one sentence.
+  public let description: String
+
+  /// A failure.
+  public init(_ description: String) { self.description = description }
+}

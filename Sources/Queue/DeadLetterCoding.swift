@@ -1,0 +1,158 @@
+import AMQP
+import JSON
+import Orders
+import Pipeline
+
+/// Messages of the dead queues as letters, and letters as messages again.
+struct DeadLetterCoding: Sendable {
+  let topology: Topology
+
+  /// What a redelivery changes: it is the same letter.
+  private static let passing: Set<String> = ["x-delivery-count", "x-acquired-count"]
+
+  /// What the burial, and the tries before it, have written; a replay begins without them.
+  private static let ofTheBurial: Set<String> = [
+    "ferry-stage", "ferry-parked-reason", "ferry-parked-sentence", "ferry-parked-at", "ferry-vendor-answer",
+    "ferry-last-reason", "ferry-last-sentence", "ferry-replayed",
+  ]
+
+  // MARK: Reading
+
+  /// The letter in a message.
+  func letter(_ delivery: AMQPDelivery, of stage: StageName) -> DeadLetter {
+    let properties = delivery.properties
+    let headers = properties.headers.filter { !Self.passing.contains($0.name) }
+    func text(_ name: String) -> String? {
+      if case .string(let text)? = properties[header: name] { text } else { nil }
+    }
+    func int(_ name: String) -> Int64? {
+      if case .int(let number)? = properties[header: name] { number } else { nil }
+    }
+    let moved = text("ferry-parked-reason") == nil ? Move(properties[header: "x-death"]) : nil
+    var letter = DeadLetter(
+      stage: stage, reason: text("ferry-parked-reason") ?? moved?.reason ?? "unknown",
+      sentence: text("ferry-parked-sentence") ?? moved?.sentence ?? "somebody else has put the message here",
+      parkedAt: int("ferry-parked-at") ?? moved?.at
+        ?? Int64(clamping: properties.timestamp ?? 0).multipliedOrMax(1_000),
+      properties: Self.json(properties, headers), body: delivery.body)
+    letter.orderID = int("ferry-order-id").map { OrderID(rawValue: $0) }
+    letter.orderNumber = text("ferry-order-number")
+    letter.revision = int("ferry-revision")
+    letter.attempts = int("ferry-attempt").map { Int(clamping: $0) }
+    letter.firstSeen = int("ferry-first-seen")
+    letter.vendorAnswer = text("ferry-vendor-answer") ?? ""
+    return letter
+  }
+
+  /// The broker's own account of why it moved a message.
+  private struct Move {
+    let reason: String
+    let sentence: String
+    let at: Int64?
+
+    /// The last move stands first.
+    init?(_ deaths: AMQPValue?) {
+      guard case .array(let all)? = deaths, case .table(let last)? = all.first else { return nil }
+      func text(_ name: String) -> String? {
+        if case .string(let text)? = last.first(where: { $0.name == name })?.value { text } else { nil }
+      }
+      guard let reason = text("reason") else { return nil }
+      self.reason = reason
+      let why =
+        switch reason {
+        case "rejected": "a worker could not take it in"
+        case "delivery_limit": "workers have died or lost their connections while they held it"
+        default: "its word for it is \(reason)"
+        }
+      sentence = "RabbitMQ has moved it from the queue \(text("queue") ?? "?"): \(why)"
+      var at: Int64?
+      if case .timestamp(let seconds)? = last.first(where: { $0.name == "time" })?.value {
+        at = Int64(clamping: seconds).multipliedOrMax(1_000)
+      }
+      self.at = at
+    }
+  }
+
+  /// Names in their order, so that the same message gives the same text.
+  private static func json(_ properties: AMQPProperties, _ headers: [AMQPHeader]) -> String {
+    var writer = JSONWriter(reserving: 1_024)
+    writer.beginObject()
+    for (name, value) in [
+      ("type", properties.type), ("content_type", properties.contentType), ("message_id", properties.messageID),
+      ("app_id", properties.appID),
+    ] {
+      guard let value else { continue }
+      writer.key(name)
+      writer.string(value)
+    }
+    if let timestamp = properties.timestamp {
+      writer.key("timestamp")
+      writer.integer(Int64(clamping: timestamp))
+    }
+    writer.key("headers")
+    write(.table(headers.sorted { $0.name < $1.name }), to: &writer)
+    writer.endObject()
+    return String(decoding: writer.bytes, as: UTF8.self)
+  }
+
+  private static func write(_ value: AMQPValue, to writer: inout JSONWriter) {
+    switch value {
+    case .string(let text): writer.string(text)
+    case .int(let number): writer.integer(number)
+    case .bool(let flag): writer.bool(flag)
+    case .double(let number): writer.string("\(number)")
+    case .timestamp(let seconds): writer.integer(Int64(clamping: seconds))
+    case .bytes(let bytes): writer.string(String(decoding: bytes, as: UTF8.self))
+    case .null: writer.null()
+    case .array(let values):
+      writer.beginArray()
+      for value in values { write(value, to: &writer) }
+      writer.endArray()
+    case .table(let members):
+      writer.beginObject()
+      for member in members {
+        writer.key(member.name)
+        write(member.value, to: &writer)
+      }
+      writer.endObject()
+    }
+  }
+
+  // MARK: Writing
+
+  /// The message as it came to its stage first: of its headers Ferry's own, without the burial's; the attempts begin anew.
+  /// - Parameter now: milliseconds since 1970.
+  func message(again letter: DeadLetter, now: Int64) -> AMQPMessage {
+    var properties = AMQPProperties(persistent: true)
+    if let known = try? JSONDocument(Array(letter.properties.utf8)).root {
+      properties.type = known["type"]?.string
+      properties.contentType = known["content_type"]?.string
+      properties.messageID = known["message_id"]?.string
+      properties.appID = known["app_id"]?.string
+      properties.timestamp = known["timestamp"]?.int64.map { UInt64(clamping: $0) }
+      if let members = known["headers"]?.members {
+        for (name, value) in members where name.hasPrefix("ferry-") && !Self.ofTheBurial.contains(name) {
+          switch value.kind {
+          case .string: properties.headers.append(AMQPHeader(name, .string(value.string ?? "")))
+          case .number:
+            let number = name == "ferry-attempt" ? 1 : value.int64 ?? 0
+            properties.headers.append(AMQPHeader(name, .int(number)))
+          case .bool: properties.headers.append(AMQPHeader(name, .bool(value.bool ?? false)))
+          case .null, .array, .object: break
+          }
+        }
+      }
+    }
+    properties.headers.append(AMQPHeader("ferry-replayed", .int(now)))
+    return AMQPMessage(
+      exchange: topology.exchange, routingKey: topology.routingKey(to: .queue(letter.stage.queue)),
+      properties: properties, body: letter.body, mandatory: true)
+  }
+}
+
+extension Int64 {
+  fileprivate func multipliedOrMax(_ factor: Int64) -> Int64 {
+    let (product, overflow) = multipliedReportingOverflow(by: factor)
+    return overflow ? .max : product
+  }
+}

@@ -1,0 +1,76 @@
+import JSON
+import Orders
+import Pipeline
+
+/// A letter as a person reads it, and as programs do.
+extension FiledLetter {
+  /// One line, with tabs between its parts.
+  var line: String {
+    let order = letter.orderNumber ?? letter.orderID.map { "\($0)" } ?? "-"
+    let parts = [letter.stage.rawValue, state.rawValue, letter.reason, order, letter.sentence]
+    return (["\(id)", time(letter.parkedAt)] + parts).joined(separator: "\t")
+  }
+
+  /// Everything, with the body at the end.
+  func text(acts: [LetterAct]) -> String {
+    var lines = ["letter \(id): \(state.rawValue)", "  \(letter.reason): \(letter.sentence)"]
+    let order = [letter.orderID.map { "order \($0)" }, letter.orderNumber, letter.revision.map { "revision \($0)" }]
+      .compactMap { $0 }
+    if !order.isEmpty { lines.append("  " + order.joined(separator: ", ")) }
+    let attempts = letter.attempts.map { ", attempt \($0)" } ?? ""
+    let first = letter.firstSeen.map { ", first seen \(time($0))" } ?? ""
+    lines.append("  parked by \(letter.stage.rawValue) at \(time(letter.parkedAt))\(attempts)\(first)")
+    if !letter.vendorAnswer.isEmpty { lines.append("  answer: \(letter.vendorAnswer)") }
+    for act in acts { lines.append("  \(act.state.rawValue) by \(act.by) at \(time(act.at))") }
+    lines.append("  properties: \(letter.properties)")
+    lines.append(String(decoding: letter.body, as: UTF8.self))
+    return lines.joined(separator: "\n")
+  }
+
+  /// One JSON object, in one line.
+  /// - Parameter acts: with them the message is told too.
+  func json(acts: [LetterAct]?) -> String {
+    var writer = JSONWriter(reserving: 512)
+    func member(_ name: String, _ value: String?) {
+      writer.key(name)
+      if let value { writer.string(value) } else { writer.null() }
+    }
+    func member(_ name: String, _ value: Int64?) {
+      writer.key(name)
+      if let value { writer.integer(value) } else { writer.null() }
+    }
+    writer.beginObject()
+    member("id", id)
+    member("state", state.rawValue)
+    member("by", by)
+    member("stage", letter.stage.rawValue)
+    member("reason", letter.reason)
+    member("sentence", letter.sentence)
+    member("order_id", letter.orderID.map { "\($0)" })
+    member("order_number", letter.orderNumber)
+    member("revision", letter.revision)
+    member("attempts", letter.attempts.map { Int64($0) })
+    member("first_seen", letter.firstSeen.map(time))
+    member("parked_at", time(letter.parkedAt))
+    if let acts {
+      member("answer", letter.vendorAnswer)
+      writer.key("acts")
+      writer.beginArray()
+      for act in acts {
+        writer.beginObject()
+        member("state", act.state.rawValue)
+        member("by", act.by)
+        member("at", time(act.at))
+        writer.endObject()
+      }
+      writer.endArray()
+      writer.key("properties")
+      writer.raw(Array(letter.properties.utf8))
+      member("body", String(decoding: letter.body, as: UTF8.self))
+    }
+    writer.endObject()
+    return String(decoding: writer.bytes, as: UTF8.self)
+  }
+
+  private func time(_ milliseconds: Int64) -> String { BeijingTime(epochSeconds: milliseconds / 1_000).description }
+}

@@ -1,0 +1,133 @@
+import Orders
+public import Pipeline
+import Testing
+
+/// A letter as a test wants it.
+public func deadLetter(
+  _ order: Int64, _ reason: String = "k3_rejected", stage: StageName = .load, body: String = "{}"
+) -> DeadLetter {
+  var letter = DeadLetter(
+    stage: stage, reason: reason, sentence: "order \(order): refused", parkedAt: 1_790_000_000_123,
+    properties: #"{"type":"bill","content_type":"application/json","headers":{"ferry-order-id":\#(order)}}"#,
+    body: Array(body.utf8))
+  letter.orderID = OrderID(rawValue: order)
+  letter.orderNumber = "SO-\(order)"
+  (letter.revision, letter.attempts, letter.firstSeen, letter.vendorAnswer) = (3, 2, 1_780_000_000_001, "物料不存在")
+  return letter
+}
+
+/// What every archive of parked messages keeps.
+public let deadLettersContract: [ContractCase<any DeadLetters>] = [
+  ContractCase("a message is one letter however often it is filed, also after it was dealt with") { archive in
+    let letters = [deadLetter(1), deadLetter(2), deadLetter(1, stage: .transform), deadLetter(1, body: "{ }")]
+    #expect(try await archive.file(letters) == 4)
+    #expect(try await archive.mark([1], .replayed, by: "ann") == [1])
+    #expect(try await archive.file([deadLetter(1), deadLetter(3), deadLetter(3)]) == 1)
+    let filed = try await archive.letters(LetterFilter(), after: 0, limit: 10, withBodies: true)
+    #expect(filed.map(\.letter) == letters + [deadLetter(3)])
+    #expect(filed.map(\.state) == [.replayed, .waiting, .waiting, .waiting, .waiting])
+  },
+  ContractCase("letters are found by number, reason, order, stage and state, page by page, with bodies on request") {
+    archive in
+    let all = [deadLetter(1), deadLetter(2, "customer_unmapped", stage: .transform), deadLetter(3), deadLetter(12)]
+    _ = try await archive.file(all)
+    _ = try await archive.mark([3], .discarded, by: "bob")
+    func orders(_ change: (inout LetterFilter) -> Void) async throws -> [Int64?] {
+      var filter = LetterFilter()
+      change(&filter)
+      let found = try await archive.letters(filter, after: 0, limit: 10, withBodies: false)
+      return found.map { $0.letter.orderID?.rawValue }
+    }
+    #expect(try await orders { $0.reason = "customer_unmapped" } == [2])
+    #expect(try await orders { $0.reason = "customer" } == [])
+    #expect(try await orders { $0.order = "12" } == [12])
+    #expect(try await orders { $0.order = "SO-1" } == [1])
+    #expect(try await orders { $0.stage = .load } == [1, 3, 12])
+    #expect(try await orders { $0.state = .discarded } == [3])
+    #expect(try await orders { ($0.state, $0.stage) = (.waiting, .load) } == [1, 12])
+    #expect(try await orders { $0.ids = [4, 2, 99] } == [2, 12])
+    #expect(try await orders { $0.ids = [] } == [])
+    let page = try await archive.letters(LetterFilter(), after: 1, limit: 2, withBodies: false)
+    #expect(page.map(\.id) == [2, 3] && page.allSatisfy { $0.letter.body.isEmpty })
+    #expect(page.map(\.by) == [nil, "bob"])
+  },
+  ContractCase("every act is kept; what is done with is not discarded, what was published is marked so") { archive in
+    _ = try await archive.file([deadLetter(1), deadLetter(2)])
+    #expect(try await archive.mark([1, 2, 7], .replayed, by: "ann") == [1, 2])
+    #expect(try await archive.mark([1], .discarded, by: "bob") == [])
+    #expect(try await archive.mark([1], .replayed, by: "bob") == [1])
+    #expect(try await archive.acts(on: 1).map(\.by) == ["ann", "bob"])
+    #expect(try await archive.acts(on: 2).map(\.state) == [.replayed])
+    #expect(try await archive.acts(on: 7) == [])
+  },
+  ContractCase("a letter of which nothing is known is kept too") { archive async throws in
+    let letter = DeadLetter(
+      stage: .load, reason: "delivery_limit", sentence: "", parkedAt: 0, properties: "{}", body: [0, 255, 0])
+    #expect(try await archive.file([letter]) == 1)
+    #expect(try await archive.letters(LetterFilter(), after: 0, limit: 1, withBodies: true).first?.letter == letter)
+  },
+]
+
+/// Dead queues under test.
+public struct DeadQueuesSubject: Sendable {
+  /// Opens them anew, as another run of the command does.
+  public let open: @Sendable () throws -> any DeadQueues
+  /// Puts a letter into its stage's dead queue.
+  public let park: @Sendable (DeadLetter) async throws -> Void
+  /// Takes so many bodies from a stage's queue.
+  public let worked: @Sendable (StageName, Int) async throws -> [[UInt8]]
+
+  /// A subject.
+  public init(
+    open: @escaping @Sendable () throws -> any DeadQueues, park: @escaping @Sendable (DeadLetter) async throws -> Void,
+    worked: @escaping @Sendable (StageName, Int) async throws -> [[UInt8]]
+  ) {
+    self.open = open
+    self.park = park
+    self.worked = worked
+  }
+}
+
+/// What every broker's dead queues keep.
+public let deadQueuesContract: [ContractCase<DeadQueuesSubject>] = [
+  ContractCase("what lies there is taken, stage by stage; then there is nothing") { subject in
+    for order in 1...3 { try await subject.park(deadLetter(Int64(order), body: #"{"n":\#(order)}"#)) }
+    let queues = try subject.open()
+    #expect(try await queues.take(.transform, max: 10).isEmpty)
+    var bodies: [[UInt8]] = []
+    while true {
+      let some = try await queues.take(.load, max: 2)
+      #expect(some.count <= 2 && some.allSatisfy { $0.letter.stage == .load })
+      if some.isEmpty { break }
+      bodies += some.map(\.letter.body)
+      queues.acknowledge(some)
+    }
+    #expect(bodies == (1...3).map { Array(#"{"n":\#($0)}"#.utf8) })
+    await queues.close()
+    let again = try subject.open()
+    #expect(try await again.take(.load, max: 10).isEmpty)
+    await again.close()
+  },
+  ContractCase("what is not acknowledged is taken again, as the same letter") { subject in
+    try await subject.park(deadLetter(1))
+    let first = try subject.open()
+    let taken = try await first.take(.load, max: 10)
+    await first.close()
+    var again: [TakenLetter] = []
+    while again.isEmpty {
+      let second = try subject.open()
+      again = try await second.take(.load, max: 10)
+      await second.close()
+    }
+    #expect(taken.count == 1 && again.map(\.letter) == taken.map(\.letter))
+  },
+  ContractCase("a letter that is published again comes to its stage's queue, and is not parked any more") { subject in
+    try await subject.park(deadLetter(1, body: #"{"n":7}"#))
+    let queues = try subject.open()
+    let taken = try await queues.take(.load, max: 10)
+    queues.acknowledge(taken)
+    #expect(await queues.publishAgain(taken.map(\.letter)) == [.confirmed])
+    await queues.close()
+    #expect(try await subject.worked(.load, 1) == [Array(#"{"n":7}"#.utf8)])
+  },
+]

@@ -1,0 +1,150 @@
+public import Pipeline
+import Synchronization
+
+/// The archive of parked messages in memory.
+public final class MemoryDeadLetters: DeadLetters {
+  private struct Filed: Sendable {
+    var state = FiledLetter.State.waiting
+    var letter: DeadLetter
+    var acts: [LetterAct] = []
+  }
+
+  private struct State {
+    var filed: [Filed] = []
+    var failure: LedgerFailure?
+  }
+
+  private let state = Mutex(State())
+
+  /// An empty archive.
+  public init() {}
+
+  /// The next `mark` fails so, and does nothing.
+  public func failNextMark(_ failure: LedgerFailure) { state.withLock { $0.failure = failure } }
+
+  /// Files letters.
+  public func file(_ letters: [DeadLetter]) async throws(LedgerFailure) -> Int {
+    state.withLock { state in
+      var new = 0
+      for letter in letters where !state.filed.contains(where: { $0.letter.isSame(as: letter) }) {
+        state.filed.append(Filed(letter: letter))
+        new += 1
+      }
+      return new
+    }
+  }
+
+  /// Letters, with growing numbers.
+  public func letters(
+    _ filter: LetterFilter, after: Int64, limit: Int, withBodies: Bool
+  ) async throws(LedgerFailure) -> [FiledLetter] {
+    let filed = state.withLock { $0.filed }
+    var found: [FiledLetter] = []
+    for (place, entry) in filed.enumerated() where place + 1 > after && found.count < limit {
+      let id = Int64(place + 1)
+      guard filter.ids?.contains(id) ?? true, filter.fits(entry.letter) else { continue }
+      guard filter.state ?? entry.state == entry.state else { continue }
+      var letter = entry.letter
+      if !withBodies { letter.body = [] }
+      found.append(FiledLetter(id: id, state: entry.state, by: entry.acts.last?.by, letter: letter))
+    }
+    return found
+  }
+
+  /// What was done to a letter.
+  public func acts(on id: Int64) async throws(LedgerFailure) -> [LetterAct] {
+    state.withLock { $0.filed.indices.contains(Int(id) - 1) ? $0.filed[Int(id) - 1].acts : [] }
+  }
+
+  /// Records an act.
+  public func mark(
+    _ ids: [Int64], _ act: FiledLetter.State, by: String
+  ) async throws(LedgerFailure) -> [Int64] {
+    let failure = state.withLock { state in
+      defer { state.failure = nil }
+      return state.failure
+    }
+    if let failure { throw failure }
+    return state.withLock { state in
+      ids.sorted().filter { id in
+        let place = Int(id) - 1
+        guard state.filed.indices.contains(place), act == .replayed || state.filed[place].state == .waiting else {
+          return false
+        }
+        state.filed[place].state = act
+        state.filed[place].acts.append(LetterAct(act, by: by, at: 0))
+        return true
+      }
+    }
+  }
+}
+
+extension DeadLetter {
+  fileprivate func isSame(as other: DeadLetter) -> Bool {
+    stage == other.stage && properties == other.properties && body == other.body
+  }
+}
+
+extension LetterFilter {
+  fileprivate func fits(_ letter: DeadLetter) -> Bool {
+    let isOfOrder = order == nil || order == letter.orderNumber || order == letter.orderID.map { "\($0)" }
+    return reason ?? letter.reason == letter.reason && stage ?? letter.stage == letter.stage && isOfOrder
+  }
+}
+
+/// Dead queues in memory.
+public final class MemoryDeadQueues: DeadQueues {
+  private struct State {
+    var dead: [(letter: DeadLetter, tag: UInt64)] = []
+    var lent: Set<UInt64> = []
+    var serial: UInt64 = 0
+    var published: [DeadLetter] = []
+    var refusal: String?
+  }
+
+  private let state = Mutex(State())
+
+  /// Empty ones.
+  public init() {}
+
+  /// What was published to the stages again.
+  public var published: [DeadLetter] { state.withLock { $0.published } }
+
+  /// Nothing more can be published.
+  public func refuse(_ why: String) { state.withLock { $0.refusal = why } }
+
+  /// Puts a letter into its stage's dead queue.
+  public func park(_ letter: DeadLetter) {
+    state.withLock { state in
+      state.serial += 1
+      state.dead.append((letter, state.serial))
+    }
+  }
+
+  /// Takes letters.
+  public func take(_ stage: StageName, max: Int) async throws(BrokerFailure) -> [TakenLetter] {
+    state.withLock { state in
+      let taken = state.dead.filter { $0.letter.stage == stage && !state.lent.contains($0.tag) }.prefix(max)
+      state.lent.formUnion(taken.map(\.tag))
+      return taken.map { TakenLetter($0.letter, tag: $0.tag) }
+    }
+  }
+
+  /// Removes taken letters.
+  public func acknowledge(_ taken: [TakenLetter]) {
+    let tags = Set(taken.map(\.tag))
+    state.withLock { $0.dead.removeAll { tags.contains($0.tag) } }
+  }
+
+  /// Keeps what is published.
+  public func publishAgain(_ letters: [DeadLetter]) async -> [PublishResult] {
+    state.withLock { state in
+      if let why = state.refusal { return letters.map { _ in .refused(why) } }
+      state.published += letters
+      return letters.map { _ in .confirmed }
+    }
+  }
+
+  /// What is lent goes back.
+  public func close() async { state.withLock { $0.lent = [] } }
+}

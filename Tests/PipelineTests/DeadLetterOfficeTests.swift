@@ -1,0 +1,56 @@
+import Pipeline
+import PipelineTesting
+import Testing
+
+@Suite("The office of dead letters")
+struct DeadLetterOfficeTests {
+  private let archive = MemoryDeadLetters()
+  private let queues = MemoryDeadQueues()
+  private var office: DeadLetterOffice { DeadLetterOffice(archive: archive, queues: queues) }
+
+  @Test("what lies in the dead queues is filed once, though it is delivered again before the acknowledgement")
+  func collected() async throws {
+    for order in 1...120 { queues.park(deadLetter(Int64(order), stage: order % 2 == 0 ? .load : .transform)) }
+    _ = try await archive.file(try await queues.take(.load, max: 20).map(\.letter))
+    await queues.close()
+    #expect(try await office.collect() == 100)
+    #expect(try await office.collect() == 0)
+    #expect(try await office.numbers(LetterFilter()).count == 120)
+    #expect(try await queues.take(.load, max: 1).isEmpty)
+  }
+
+  @Test("a crash between publish and mark publishes again and loses nothing; what is marked is not taken again")
+  func crashed() async throws {
+    _ = try await archive.file([deadLetter(1), deadLetter(2)])
+    archive.failNextMark(.unavailable("gone"))
+    do throws(DeadLetterOffice.Failure) {
+      _ = try await office.replay([1, 2], by: "ann")
+      Issue.record("it was marked")
+    } catch { #expect(error == .ledger(.unavailable("gone"))) }
+    var waiting = LetterFilter()
+    waiting.state = .waiting
+    #expect(try await office.numbers(waiting) == [1, 2])
+    #expect(try await office.replay([1, 2], by: "ann").replayed == [1, 2])
+    #expect(queues.published.map(\.orderNumber) == ["SO-1", "SO-2", "SO-1", "SO-2"])
+    #expect(try await office.numbers(waiting) == [])
+  }
+
+  @Test("what the broker does not confirm stays as it is, and the replay stops there")
+  func refused() async throws {
+    _ = try await archive.file((1...60).map { deadLetter($0) })
+    queues.refuse("the queue is full")
+    let result = try await office.replay(Array(1...60), by: "ann")
+    #expect(result.replayed == [] && result.refused.count == 50)
+    #expect(result.refused.first.map { $0.id == 1 && $0.why == "the queue is full" } == true)
+    #expect(try await archive.acts(on: 1) == [])
+  }
+
+  @Test("discarded letters stay in the archive with who did it, and can be replayed")
+  func discarded() async throws {
+    _ = try await archive.file([deadLetter(1)])
+    #expect(try await office.discard([1], by: "bob") == [1])
+    #expect(try await office.discard([1], by: "eve") == [])
+    #expect(try await office.replay([1], by: "ann").replayed == [1])
+    #expect(try await archive.acts(on: 1).map { "\($0.state) \($0.by)" } == ["discarded bob", "replayed ann"])
+  }
+}
