@@ -92,6 +92,7 @@ final class Wiring: Sendable {
     let url = settings.text(.k3URL)
     var options = K3Options(url: url, authorityCode: settings.text(.k3AuthorityCode))
     options.concurrency = settings.whole(.k3Concurrency)
+    options.concurrencyFloor = settings.whole(.k3ConcurrencyFloor)
     options.saveTimeoutMilliseconds = settings.whole(.k3SaveTimeout) * 1000
     options.certificateAuthorityFile = settings.text(.certificateAuthorities)
     options.allowsPlainHTTP = isPlain(url)
@@ -168,8 +169,12 @@ final class Wiring: Sendable {
         leaseSeconds: settings.whole(.leaseSeconds), saveSeconds: settings.whole(.k3SaveTimeout),
         marginSeconds: Settings.leaseMargin, visibleSeconds: settings.whole(.k3Visible))
       let database = try database(connections: 2)
+      let destination = try destination()
+      registry.observe("ferry_concurrency_limit", labels: [("partner", Partner.k3.rawValue)]) {
+        Double(destination.concurrencyLimit)
+      }
       let stage = LoadStage(
-        ledger: PostgresLedger(database), destination: try destination(), times: times,
+        ledger: PostgresLedger(database), destination: destination, times: times,
         clock: clock, strategies: try writingBack())
       // Enough batches that K/3's places are never empty while the slowest Save of a batch is awaited.
       return try worker(
