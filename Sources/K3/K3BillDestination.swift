@@ -20,6 +20,9 @@ public final class K3BillDestination: BillDestination {
   /// Ends the connections; Saves under way may finish first, within their timeout.
   public func close() async { await client.close() }
 
+  /// How many requests to K/3 may be under way now: `K3Options.concurrency` while K/3 keeps up, fewer while it does not.
+  public var concurrencyLimit: Int { client.concurrencyLimit }
+
   /// Whether a bill may have this number: what `lookUp` could not ask K/3 for is never saved.
   public static func isUsableKey(_ key: String) -> Bool { K3Filter.isUsable(key) }
 

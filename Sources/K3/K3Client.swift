@@ -19,6 +19,7 @@ final class K3Client: Sendable {
   let limits: JSONLimits
   private let http: CurlClient
   private let tokens: K3TokenKeeper
+  private let load: K3Load
 
   /// One POST with a JSON body.
   struct Call: Sendable {
@@ -43,7 +44,10 @@ final class K3Client: Sendable {
     var limits = JSONLimits()
     limits.maxBytes = options.maxAnswerBytes
     self.limits = limits
-    do { http = try CurlClient(options.curl) } catch {
+    load = K3Load(options)
+    var curl = options.curl
+    curl.steer = { [load] in load.note($0) }
+    do { http = try CurlClient(curl) } catch {
       throw SetupProblem("K/3's HTTP client cannot be set up: \(error).", remedy: "Mend the option that it names.")
     }
     let start = clock.now
@@ -51,6 +55,9 @@ final class K3Client: Sendable {
   }
 
   func close() async { await http.shutdown(graceMilliseconds: options.saveTimeoutMilliseconds) }
+
+  /// How many requests may be under way now.
+  var concurrencyLimit: Int { load.limit }
 
   /// A token that is good now.
   func token() async throws(K3Outage) -> K3Token { try await tokens.current() }

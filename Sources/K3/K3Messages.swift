@@ -12,6 +12,8 @@ public struct K3Messages: Sendable {
   public var aboutField = ["字段"]
   /// Passes by itself, or gives no reason at all: worth another try later.
   public var busy = ["系统繁忙", "稍后再试", "正在使用", "超时", "死锁", "deadlock", "timeout", "操作不成功"]
+  /// K/3 has more to do than it can: fewer requests at a time. Not the words about one bill, such as 正在使用.
+  public var overloaded = ["系统繁忙", "稍后再试", "超时", "死锁", "deadlock", "timeout"]
   /// A bill with this number is there already: all words of one entry must occur.
   public var duplicate = [["编号", "已存在"], ["单据号", "已存在"], ["编号", "重复"], ["单据号", "重复"]]
   /// Words that stand where the legacy dialect has the bill's number (A.5.2).
@@ -34,6 +36,12 @@ public struct K3Messages: Sendable {
     }
     if duplicate.contains(where: { $0.allSatisfy { words.contains($0.lowercased()) } }) { return .duplicate }
     return has(busy) ? .busy : .other
+  }
+
+  /// Whether K/3 refuses because it has too much to do.
+  func isOverload(_ message: String) -> Bool {
+    let words = Self.withoutValues(message).lowercased()
+    return overloaded.contains { words.contains($0.lowercased()) }
   }
 
   /// The message without what stands between brackets: `客户[…]不存在`. Groups refusals, and shows none of the bill's

@@ -7,8 +7,10 @@ public struct K3Options: Sendable, CustomStringConvertible, CustomReflectable {
   public var url: String
   /// 授权码 of the site's EBDI 企业联盟平台; selects account set and user (vendor-apis.md A.3).
   public var authorityCode: String
-  /// Requests under way at a time, 1...256. Public hints suggest few (A.13).
+  /// Most requests under way at a time, 1...256. Public hints suggest few (A.13).
   public var concurrency = 2
+  /// Fewest requests under way at a time that a K/3 with too much to do brings it down to, 1...`concurrency`.
+  public var concurrencyFloor = 1
   /// Bound for one Save once it is sent, in milliseconds. Must be below the ledger's lease.
   public var saveTimeoutMilliseconds = 60_000
   /// Bound for one reading request once it is sent, in milliseconds.
@@ -43,6 +45,7 @@ public struct K3Options: Sendable, CustomStringConvertible, CustomReflectable {
       throw SetupProblem("K/3's authority code is empty.", remedy: "Copy it from EBDI 企业联盟平台.")
     }
     guard 1...256 ~= concurrency else { throw refuse("concurrency", "1 to 256") }
+    guard 1...concurrency ~= concurrencyFloor else { throw refuse("least concurrency", "1 to the concurrency") }
     guard 1...3_600_000 ~= saveTimeoutMilliseconds, 1...3_600_000 ~= readTimeoutMilliseconds else {
       throw refuse("timeout", "1 to 3600000 milliseconds")
     }

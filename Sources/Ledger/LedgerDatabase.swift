@@ -11,6 +11,8 @@ public struct LedgerOptions: Sendable {
   public var connections = 2
   /// Longest wait for a lock in milliseconds, 1 or more.
   public var lockTimeoutMilliseconds = 10_000
+  /// Longest wait for an answer, and for a connection, in milliseconds, 1 or more.
+  public var callTimeoutMilliseconds = 40_000
   /// Shown in `pg_stat_activity`.
   public var applicationName = "ferry"
 
@@ -43,7 +45,10 @@ public final class LedgerDatabase: Sendable {
     postgres.applicationName = options.applicationName
     postgres.searchPath = options.schema
     postgres.connections = options.connections
-    postgres.lockTimeoutMilliseconds = options.lockTimeoutMilliseconds
+    postgres.callTimeoutMilliseconds = options.callTimeoutMilliseconds
+    postgres.statementTimeoutMilliseconds = min(30_000, options.callTimeoutMilliseconds)
+    postgres.connectTimeoutSeconds = min(5, max(1, options.callTimeoutMilliseconds / 1000))
+    postgres.lockTimeoutMilliseconds = min(options.lockTimeoutMilliseconds, options.callTimeoutMilliseconds)
     postgres.settings = Self.settings
     self.options = postgres
     client = PostgresClient(postgres)

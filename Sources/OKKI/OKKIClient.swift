@@ -21,7 +21,8 @@ final class OKKIClient: Sendable {
       throw SetupProblem("OKKI's HTTP client cannot be set up: \(error).", remedy: "Mend the option that it names.")
     }
     limit = RateLimit(
-      perSecond: options.ratePerSecond, burst: options.burst, patience: .seconds(options.patienceSeconds), time: time)
+      perSecond: options.ratePerSecond, burst: options.burst, patience: .seconds(options.patienceSeconds), time: time,
+      shared: options.rateLedger, bucket: "okki/\(options.clientID)")
     tokens = OKKITokenKeeper(options, http, limit, time)
   }
 
@@ -160,7 +161,7 @@ final class OKKIClient: Sendable {
         attempts.append((index, .done(.success(try reader(outcome, index)))))
         hasAnswer = true
       } catch {
-        if case .throttled(let seconds) = error.failure { limit.pause(seconds: seconds) }
+        if case .throttled(let seconds) = error.failure { await limit.throttled(seconds: seconds) }
         switch error {
         case .token: refused.append(index)
         case .again(let failure): attempts.append((index, .again(failure)))

@@ -1,5 +1,5 @@
 internal import Curl
-internal import Pipeline
+public import Pipeline
 
 /// How OKKI is reached, as whom, and how fast.
 public struct OKKIOptions: Sendable, CustomStringConvertible, CustomReflectable {
@@ -16,6 +16,9 @@ public struct OKKIOptions: Sendable, CustomStringConvertible, CustomReflectable 
   public var ratePerSecond: Double
   /// Requests that may go at once after a pause, 1...100,000.
   public var burst = 10
+  /// The installation's rate limit, which all processes lease from; nil: this process limits itself alone. With it at most
+  /// a fifth of a second's requests go at once.
+  public var rateLedger: (any RateLedger)?
   /// Requests under way at a time, 1...256.
   public var concurrency = 8
   /// Bound for one request once it is sent, in milliseconds. The vendor allows 60 seconds.

@@ -5,7 +5,8 @@ public import Pipeline
 
 /// OKKI as the poller sees it (vendor-apis.md part B).
 ///
-/// Make one per installation: it keeps the rate limit, so two of them would ask twice as fast.
+/// Without `OKKIOptions.rateLedger` make one per installation: it keeps the rate limit, so two of them would ask twice as
+/// fast.
 public final class OKKIOrderSource: OrderSource {
   let client: OKKIClient
 

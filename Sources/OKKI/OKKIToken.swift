@@ -56,7 +56,7 @@ actor OKKITokenKeeper {
       let asked = time.now()
       let outcome = await http.perform(tokenRequest())
       do throws(OKKIRefusal) { return try read(outcome, generation, asked) } catch {
-        if case .throttled(let seconds) = error.failure { limit.pause(seconds: seconds) }
+        if case .throttled(let seconds) = error.failure { await limit.throttled(seconds: seconds) }
         guard case .again(let failure) = error else { throw refusedCredentials(error) }
         guard attempt < options.retries else { throw failure }
         attempt += 1

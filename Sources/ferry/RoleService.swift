@@ -68,5 +68,6 @@ let metricHelp: [String: String] = [
   "ferry_loaded_total": "Bills written to K/3, or found there after a doubt.",
   "ferry_outcomes_total": "Outcomes of messages by stage and reason.",
   "ferry_dead_letters_total": "Messages parked by stage and reason.",
+  "ferry_concurrency_limit": "Requests to this partner that may be under way at a time in this process.",
   "ferry_paused": "1 while a role holds back because this partner is away, by what it last saw of it.",
 ]

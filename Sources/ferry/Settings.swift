@@ -43,16 +43,26 @@ struct Settings: Sendable {
 
   /// Relations between settings that are each fine alone.
   private func contradictions() -> [String] {
+    [leaseContradiction(), floorContradiction()].compactMap { $0 }
+  }
+
+  private func floorContradiction() -> String? {
+    guard unusable.isDisjoint(with: [.k3Concurrency, .k3ConcurrencyFloor]),
+      whole(.k3ConcurrencyFloor) > whole(.k3Concurrency)
+    else { return nil }
+    return "FERRY_K3_CONCURRENCY_FLOOR (\(whole(.k3ConcurrencyFloor))) must not exceed FERRY_K3_CONCURRENCY "
+      + "(\(whole(.k3Concurrency)))"
+  }
+
+  private func leaseContradiction() -> String? {
     guard unusable.isDisjoint(with: [.leaseSeconds, .k3SaveTimeout, .k3Visible]),
       let lease = values[.leaseSeconds].flatMap({ Int($0) }),
       let save = values[.k3SaveTimeout].flatMap({ Int($0) }), let visible = values[.k3Visible].flatMap({ Int($0) })
-    else { return [] }
+    else { return nil }
     let margin = Self.leaseMargin
-    guard lease < save + visible + margin * 2 else { return [] }
-    return [
-      "FERRY_LEASE_SECONDS (\(lease)) must exceed FERRY_K3_SAVE_TIMEOUT_SECONDS (\(save)) and "
-        + "FERRY_K3_VISIBLE_SECONDS (\(visible)) together by at least \(margin * 2)"
-    ]
+    guard lease < save + visible + margin * 2 else { return nil }
+    return "FERRY_LEASE_SECONDS (\(lease)) must exceed FERRY_K3_SAVE_TIMEOUT_SECONDS (\(save)) and "
+      + "FERRY_K3_VISIBLE_SECONDS (\(visible)) together by at least \(margin * 2)"
   }
 
   /// Seconds kept free at the end of a lease.

@@ -15,6 +15,7 @@ enum SettingName: String, CaseIterable, Sendable {
   case k3URL = "FERRY_K3_URL"
   case k3AuthorityCode = "FERRY_K3_AUTHORITY_CODE"
   case k3Concurrency = "FERRY_K3_CONCURRENCY"
+  case k3ConcurrencyFloor = "FERRY_K3_CONCURRENCY_FLOOR"
   case k3SaveTimeout = "FERRY_K3_SAVE_TIMEOUT_SECONDS"
   case k3Visible = "FERRY_K3_VISIBLE_SECONDS"
   case leaseSeconds = "FERRY_LEASE_SECONDS"
@@ -114,7 +115,11 @@ extension SettingRow {
       name: .k3AuthorityCode, kind: .text(maxLength: 200), requiredBy: [.load], isSecret: true,
       meaning: "authorisation code (授权码) from K/3's EBDI 企业联盟平台"),
     SettingRow(
-      name: .k3Concurrency, kind: .whole(1...256), standard: "2", meaning: "Saves under way at a time, per loader"),
+      name: .k3Concurrency, kind: .whole(1...256), standard: "2",
+      meaning: "most requests to K/3 under way at a time, per loader"),
+    SettingRow(
+      name: .k3ConcurrencyFloor, kind: .whole(1...256), standard: "1",
+      meaning: "fewest that a K/3 with too much to do brings them down to"),
     SettingRow(
       name: .k3SaveTimeout, kind: .whole(1...600), standard: "60", meaning: "seconds until a Save counts as in doubt"),
     SettingRow(

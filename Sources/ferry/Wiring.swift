@@ -74,12 +74,25 @@ final class Wiring: Sendable {
     return database
   }
 
-  func orderSource() throws(SetupProblem) -> OKKIOrderSource {
+  /// Connections for what processes share about the vendors: questions that are not worth a wait.
+  func sharedState() throws(LedgerFailure) -> LedgerDatabase {
+    var options = LedgerOptions(url: settings.text(.postgresURL))
+    options.schema = settings.text(.postgresSchema)
+    options.connections = 1
+    options.callTimeoutMilliseconds = 2_000
+    let database = try LedgerDatabase(options)
+    onClose { await database.close() }
+    return database
+  }
+
+  /// - Parameter rateLedger: the installation's rate limit; nil for a few single questions.
+  func orderSource(rateLedger: (any RateLedger)? = nil) throws(SetupProblem) -> OKKIOrderSource {
     let url = settings.text(.okkiURL)
     var options = OKKIOptions(
       url: url, clientID: settings.text(.okkiClientID), clientSecret: settings.text(.okkiClientSecret),
       ratePerSecond: Double(settings.whole(.okkiRate)))
     options.burst = max(10, settings.whole(.okkiRate) / 4)
+    options.rateLedger = rateLedger
     options.concurrency = settings.whole(.okkiConcurrency)
     options.certificateAuthorityFile = settings.text(.certificateAuthorities)
     options.allowsPlainHTTP = isPlain(url)
@@ -92,6 +105,7 @@ final class Wiring: Sendable {
     let url = settings.text(.k3URL)
     var options = K3Options(url: url, authorityCode: settings.text(.k3AuthorityCode))
     options.concurrency = settings.whole(.k3Concurrency)
+    options.concurrencyFloor = settings.whole(.k3ConcurrencyFloor)
     options.saveTimeoutMilliseconds = settings.whole(.k3SaveTimeout) * 1000
     options.certificateAuthorityFile = settings.text(.certificateAuthorities)
     options.allowsPlainHTTP = isPlain(url)
@@ -168,8 +182,12 @@ final class Wiring: Sendable {
         leaseSeconds: settings.whole(.leaseSeconds), saveSeconds: settings.whole(.k3SaveTimeout),
         marginSeconds: Settings.leaseMargin, visibleSeconds: settings.whole(.k3Visible))
       let database = try database(connections: 2)
+      let destination = try destination()
+      registry.observe("ferry_concurrency_limit", labels: [("partner", Partner.k3.rawValue)]) {
+        Double(destination.concurrencyLimit)
+      }
       let stage = LoadStage(
-        ledger: PostgresLedger(database), destination: try destination(), times: times,
+        ledger: PostgresLedger(database), destination: destination, times: times,
         clock: clock, strategies: try writingBack())
       // Enough batches that K/3's places are never empty while the slowest Save of a batch is awaited.
       return try worker(
@@ -225,7 +243,7 @@ final class Wiring: Sendable {
     plan.lagSeconds = settings.whole(.pollLag)
     plan.pageSize = settings.whole(.pollPageSize)
     let poller = Poller(
-      source: try orderSource(), ledger: PostgresPollLedger(database), collections: PostgresCollections(database),
+      source: try orderSource(rateLedger: PostgresRateLedger(try sharedState())), ledger: PostgresPollLedger(database), collections: PostgresCollections(database),
       outbox: outbox, plan: plan, clock: clock, logger: logger)
     return (poller, outbox)
   }

@@ -1,4 +1,5 @@
 import Curl
+import Synchronization
 import Testing
 
 @Suite("the queue of requests", .timeLimit(.minutes(1)))
@@ -29,6 +30,48 @@ struct QueueTests {
       #expect(server.connections == 3)
       #expect(server.requests.count == 20)
       #expect(client.inFlight == 0)
+    }
+  }
+
+  @Test("how many are in flight follows what the client is steered to, down and up again")
+  func steered() async throws {
+    let gate = Gate()
+    let limits = Mutex([1, 1, 3, 3, 3, 3, 3])
+    let (ends, ended) = AsyncStream<Void>.makeStream()
+    try await withServer(
+      { _ in
+        gate.pass()
+        return .ok()
+      },
+      options: { options in
+        options.maxConnections = 2
+        options.steer = { _ in
+          ended.yield()
+          return limits.withLock { $0.removeFirst() }
+        }
+      }
+    ) { server, client in
+      async let all = client.perform((0..<7).map { HTTPRequest(.get, server.url + "/\($0)") })
+      var arrived = server.arrived.makeAsyncIterator()
+      for _ in 0..<2 { _ = await arrived.next() }
+      // One ends: the other one goes on, and nothing is started beside it.
+      gate.open()
+      var end = ends.makeAsyncIterator()
+      _ = await end.next()
+      #expect(client.inFlight == 1)
+      #expect(client.queued == 5)
+      // It ends: one is started, alone.
+      gate.open()
+      _ = await arrived.next()
+      #expect(client.inFlight == 1)
+      #expect(client.queued == 4)
+      // That one ends, and three are allowed, of which there are two connections.
+      gate.open()
+      for _ in 0..<2 { _ = await arrived.next() }
+      #expect(client.inFlight == 2)
+      gate.open(times: 4)
+      #expect(await all.allSatisfy { $0.text == "ok" })
+      #expect(server.mostActive == 2)
     }
   }
 

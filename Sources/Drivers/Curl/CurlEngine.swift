@@ -1,7 +1,7 @@
 internal import CCurl
 internal import Synchronization
 
-/// The client's thread: takes batches, keeps at most `maxConnections` transfers going, settles them.
+/// The client's thread: takes batches, keeps at most so many transfers going as it is steered to, settles them.
 /// Lives on the driver thread only.
 final class CurlEngine {
   private let shared: CurlShared
@@ -9,7 +9,8 @@ final class CurlEngine {
   private var batches: ArraySlice<CurlBatch> = []
   private var free: [CurlTransfer] = []
   private var running: [CurlTransfer] = []
-  private var made = 0
+  /// Transfers that may be under way, 1 ... `maxConnections`.
+  private var limit: Int
   /// No queued request expires before this.
   private var nextExpiry: ContinuousClock.Instant?
   private var stopAt: ContinuousClock.Instant?
@@ -17,6 +18,7 @@ final class CurlEngine {
   init(_ shared: CurlShared, _ options: CurlOptions) {
     self.shared = shared
     self.options = options
+    limit = options.maxConnections
     // SAFETY: the multi handle is alive until finish() and belongs to this thread.
     _ = unsafe ferry_curl_multi_set_long(shared.multi, CURLMOPT_MAXCONNECTS, options.maxConnections)
     _ = unsafe ferry_curl_multi_set_long(shared.multi, CURLMOPT_PIPELINING, Int(CURLPIPE_NOTHING))
@@ -94,7 +96,7 @@ final class CurlEngine {
   }
 
   private func startQueued() {
-    while running.count < options.maxConnections, let batch = batches.first {
+    while running.count < limit, let batch = batches.first {
       guard batch.next < batch.requests.count else {
         batches.removeFirst()
         continue
@@ -135,6 +137,7 @@ final class CurlEngine {
       return
     }
     transfer.place = running.count
+    transfer.started = .now
     running.append(transfer)
     shared.inFlight.store(running.count, ordering: .relaxed)
   }
@@ -170,6 +173,11 @@ final class CurlEngine {
     }
     shared.inFlight.store(running.count, ordering: .relaxed)
     let (batch, index) = (transfer.batch, transfer.index)
+    if let steer = options.steer {
+      let ended = HTTPTransfer(
+        request: transfer.request, outcome: outcome, started: transfer.started, took: .now - transfer.started)
+      limit = min(max(steer(ended), 1), options.maxConnections)
+    }
     transfer.clear()
     // Only after an answer: a handle whose transfer died keeps libcurl's wish to rewind, and would refuse its next request.
     if case .response = outcome { free.append(transfer) }

@@ -23,6 +23,10 @@ public struct CurlOptions: Sendable {
   /// A request during which no byte moves for this long ends with `.timeout`, also while the server is still
   /// working on its answer; 0 switches it off.
   public var lowSpeedSeconds = 20
+  /// How many requests may be in flight from now on, asked after each that has ended, before its caller hears of it;
+  /// what it says is taken as 1 ... `maxConnections`. More in flight than that end as they will. Called on the client's
+  /// thread, so it must be quick. Nil: always `maxConnections`.
+  public var steer: (@Sendable (HTTPTransfer) -> Int)?
 
   /// The defaults.
   public init() {}

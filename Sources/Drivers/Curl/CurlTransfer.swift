@@ -31,6 +31,8 @@ internal import CCurl
   private(set) var index = 0
   /// Where it stands among the engine's running transfers.
   var place = 0
+  /// When its request left the queue.
+  var started = ContinuousClock.now
 
   /// Whether libcurl had a connection ready and began to send; until then nothing of the request is on the wire.
   var mayHaveBeenSent: Bool { starts > 0 }

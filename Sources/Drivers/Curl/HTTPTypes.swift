@@ -88,6 +88,26 @@ public enum HTTPOutcome: Sendable {
   case uncertain(HTTPFailure)
 }
 
+/// A request that was handed to the network and has ended, for whoever steers the client.
+public struct HTTPTransfer: Sendable {
+  /// What was asked.
+  public var request: HTTPRequest
+  /// How it ended.
+  public var outcome: HTTPOutcome
+  /// When it left the queue.
+  public var started: ContinuousClock.Instant
+  /// From then to its end, connecting included.
+  public var took: Duration
+
+  /// Makes one, for tests.
+  public init(request: HTTPRequest, outcome: HTTPOutcome, started: ContinuousClock.Instant, took: Duration) {
+    self.request = request
+    self.outcome = outcome
+    self.started = started
+    self.took = took
+  }
+}
+
 /// Why there is no complete answer.
 public struct HTTPFailure: Error, Sendable, Hashable, CustomStringConvertible {
   /// The kinds of failure.

@@ -1,0 +1,174 @@
+import Pipeline
+import PipelineTesting
+import Testing
+
+@testable import OKKI
+
+extension VirtualTime {
+  /// For a ledger in memory.
+  var micros: Int64 { Int64((now.inSeconds * 1e6).rounded()) }
+}
+
+@Suite("The installation's rate limit, as one process sees it")
+struct SharedRateLimitTests {
+  private let time = VirtualTime()
+  private let ledger: MemoryRateLedger
+
+  init() { ledger = MemoryRateLedger { [time] in time.micros } }
+
+  private func process(perSecond: Double = 20, patience: Int = 30) -> RateLimit {
+    RateLimit(
+      perSecond: perSecond, burst: 1_000, patience: .seconds(patience), time: time.keeper, shared: ledger,
+      jitter: { 1 })
+  }
+
+  @Test("two processes together get what one would get")
+  func together() async throws {
+    let (one, other) = (process(), process())
+    var granted = 0
+    while time.now < .seconds(30) {
+      granted += try await one.take(upTo: 3)
+      granted += try await other.take(upTo: 3)
+    }
+    #expect(590...606 ~= granted)
+  }
+
+  @Test("a lease serves several callers, and what is left of it after a quarter of a second is void")
+  func lease() async throws {
+    let limit = process(perSecond: 1_000)
+    #expect(try await limit.take(upTo: 1) == 1)
+    #expect(try await limit.take(upTo: 64) == 64)
+    time.advance(.milliseconds(249))
+    #expect(try await limit.take(upTo: 5) == 5)
+    #expect(ledger.asked == 1)
+    time.advance(.milliseconds(1))
+    _ = try await limit.take(upTo: 1)
+    #expect(ledger.asked == 2)
+  }
+
+  @Test("the vendor's pause reaches a process that was told nothing, at the latest when its lease ends")
+  func pause() async throws {
+    let (one, other) = (process(perSecond: 1_000), process(perSecond: 1_000))
+    _ = try await other.take(upTo: 1)
+    await one.throttled(seconds: 7)
+    _ = try await other.take(upTo: 1)
+    #expect(time.now == .zero)
+    time.advance(.milliseconds(250))
+    _ = try await other.take(upTo: 1)
+    #expect(time.now >= .seconds(7))
+    #expect(time.now < .milliseconds(7_100))
+  }
+
+  @Test("who heard it stops at once, with the rest of its lease")
+  func pauseHere() async throws {
+    let one = process(perSecond: 1_000)
+    _ = try await one.take(upTo: 1)
+    await one.throttled(seconds: 7)
+    _ = try await one.take(upTo: 1)
+    #expect(time.now >= .seconds(7))
+  }
+
+  @Test("a pause longer than the patience is told in every process instead of waited out")
+  func patience() async throws {
+    await process().throttled(seconds: 31)
+    await #expect(throws: SourceFailure.throttled(afterSeconds: 31)) { try await process().take(upTo: 1) }
+    #expect(time.sleeps.isEmpty)
+  }
+
+  @Test("pauses without a figure double over all processes, and begin anew after a good answer of any")
+  func backoff() async throws {
+    let (one, other) = (process(), process())
+    for limit in [one, other, one] {
+      await limit.throttled(seconds: nil)
+      _ = try await limit.take(upTo: 1)
+    }
+    // 0.2, 0.4 and 0.8 s, each with a request's time after it.
+    #expect((1_400_000...1_600_000).contains(time.micros))
+    one.relax()
+    _ = try await one.take(upTo: 1)
+    let before = time.now
+    await other.throttled(seconds: nil)
+    _ = try await other.take(upTo: 1)
+    #expect(time.now - before < .milliseconds(300))
+  }
+
+  @Test("without PostgreSQL it goes on for ten seconds at half of what it was given, then stops, and starts again with it")
+  func away() async throws {
+    let limit = process()
+    while time.now < .seconds(20) { _ = try await limit.take(upTo: 1) }
+    ledger.fail(.unavailable("connection refused"))
+    var granted = 0
+    var told: SourceFailure?
+    while told == nil {
+      do throws(SourceFailure) { granted += try await limit.take(upTo: 8) } catch { told = error }
+    }
+    #expect(told == .throttled(afterSeconds: 1))
+    #expect(time.now >= .seconds(30))
+    #expect(time.now < .seconds(31))
+    #expect(85...101 ~= granted)
+    let asked = ledger.asked
+    await #expect(throws: SourceFailure.self) { try await limit.take(upTo: 1) }
+    #expect(ledger.asked <= asked + 1)
+    ledger.fail(nil)
+    time.advance(.seconds(1))
+    #expect(try await limit.take(upTo: 1) == 1)
+  }
+
+  @Test("a process that was never given anything sends nothing while PostgreSQL is away")
+  func neverGiven() async throws {
+    ledger.fail(.unavailable("connection refused"))
+    let limit = process()
+    await #expect(throws: SourceFailure.throttled(afterSeconds: 1)) { try await limit.take(upTo: 1) }
+  }
+
+  @Test("while PostgreSQL is away a pause holds in the process that heard of it")
+  func pauseAlone() async throws {
+    let limit = process()
+    while time.now < .seconds(10) { _ = try await limit.take(upTo: 1) }
+    ledger.fail(.unavailable("connection refused"))
+    await limit.throttled(seconds: 5)
+    let before = time.now
+    _ = try await limit.take(upTo: 1)
+    #expect(time.now - before >= .seconds(5))
+  }
+
+  static let figures: [(header: String?, ClosedRange<Double>)] = [
+    ("Retry-After: 9", 9...9.5), ("Retry-After: Wed, 21 Oct 2015 07:28:00 GMT", 0...0.5), (nil, 0.1...0.7),
+    ("Retry-After: -5", 0.1...0.7), ("Retry-After: soon", 0.1...0.7), ("Retry-After: 99999999999999999999", 3600...3601),
+    ("Retry-After: Fri, 31 Dec 2100 23:59:59 GMT", 3600...3601),
+  ]
+
+  @Test(
+    "what one process hears in any of the vendor's three forms, another one obeys before its first request",
+    arguments: 0..<3, figures)
+  func forms(form: Int, figure: (header: String?, seconds: ClosedRange<Double>)) async throws {
+    let headers = figure.header.map { [$0] } ?? []
+    let refusal: ScriptedServer.Answer =
+      switch form {
+      case 0: .status(429, headers: headers)
+      case 1: .reply(status: 200, body: #"{"code":429,"message":"请求过于频繁","data":null}"#, headers: headers)
+      default: .status(503, headers: headers)
+      }
+    let change: (inout OKKIOptions) -> Void = { [ledger] options in
+      options.ratePerSecond = 100
+      options.retries = 0
+      options.patienceSeconds = 3_600
+      options.rateLedger = ledger
+    }
+    try await withOKKI(time: time, change: change) { request, number in
+      number == 1 ? refusal : .ok(details(request))
+    } test: { source, server in
+      let answer = await source.details(of: ids(1...1))[0]
+      guard case .failure(.throttled) = answer else {
+        Issue.record("\(answer)")
+        return
+      }
+      let before = time.now
+      let other = try OKKIOrderSource(options(server.url, change), time: time.keeper)
+      let second = await other.details(of: ids(2...2))[0]
+      #expect((try? second.get()) != nil)
+      #expect(figure.seconds.contains((time.now - before).inSeconds))
+      await other.close()
+    }
+  }
+}
