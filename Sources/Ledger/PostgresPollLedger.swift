@@ -47,7 +47,24 @@ public final class PostgresPollLedger: PollLedger {
       let part = headlines[start..<min(start + rowsPerStatement, headlines.count)]
       let rows = try await database.run(
         PostgresStatement(
-          Self.unpublishedSQL, .intArray(part.map(\.id.rawValue)), .intArray(part.map(\.updateTime.epochSeconds))))
+          Self.unpublishedSQL, .intArray(part.map(\.id.rawValue)), .intArray(part.map(\.updateTime.epochSeconds)),
+          .int(FetchedRevision.removalHash)))
+      for row in 0..<rows.count {
+        guard let position = rows.int(row, 0) else { continue }
+        result.append(headlines[start + Int(position) - 1])
+      }
+    }
+    return result
+  }
+
+  /// The headlines of which no deletion is published, as the port says.
+  public func unremoved(among headlines: [OrderHeadline]) async throws(LedgerFailure) -> [OrderHeadline] {
+    var result: [OrderHeadline] = []
+    for start in stride(from: 0, to: headlines.count, by: rowsPerStatement) {
+      let part = headlines[start..<min(start + rowsPerStatement, headlines.count)]
+      let rows = try await database.run(
+        PostgresStatement(
+          Self.unremovedSQL, .intArray(part.map(\.id.rawValue)), .int(FetchedRevision.removalHash)))
       for row in 0..<rows.count {
         guard let position = rows.int(row, 0) else { continue }
         result.append(headlines[start + Int(position) - 1])
@@ -76,7 +93,8 @@ public final class PostgresPollLedger: PollLedger {
         numberStatement(others),
         PostgresStatement(
           Self.pendingSQL, .intArray(others.map(\.orderID.rawValue)),
-          .intArray(others.map(\.updateTime.epochSeconds)), .intArray(others.map(\.contentHash))),
+          .intArray(others.map(\.updateTime.epochSeconds)), .intArray(others.map(\.contentHash)),
+          .int(FetchedRevision.removalHash)),
       ])
       fresh.merge(numbers(both[0])) { _, new in new }
       pending = numbers(both[1])
@@ -89,7 +107,8 @@ public final class PostgresPollLedger: PollLedger {
   private func numberStatement(_ revisions: [FetchedRevision]) -> PostgresStatement {
     PostgresStatement(
       Self.numberSQL, .intArray(revisions.map(\.orderID.rawValue)),
-      .intArray(revisions.map(\.updateTime.epochSeconds)), .intArray(revisions.map(\.contentHash)))
+      .intArray(revisions.map(\.updateTime.epochSeconds)), .intArray(revisions.map(\.contentHash)),
+      .int(FetchedRevision.removalHash))
   }
 
   private func numbers(_ rows: PostgresRows) -> [OrderID: Int64] {
@@ -125,10 +144,20 @@ public final class PostgresPollLedger: PollLedger {
     FROM unnest($1::bigint[], $2::bigint[]) WITH ORDINALITY AS asked (order_id, update_time, position)
     LEFT JOIN LATERAL (SELECT * FROM order_revisions row WHERE row.order_id = asked.order_id LIMIT 1) AS known ON true
     WHERE known.published IS NOT TRUE OR known.update_time <> asked.update_time OR known.refetch
+      OR known.content_hash = $3::bigint
     ORDER BY asked.position
     """
 
-  // A content older than the one known does not count: somebody has fetched a newer one since, and publishes it.
+  private static let unremovedSQL = """
+    SELECT asked.position
+    FROM unnest($1::bigint[]) WITH ORDINALITY AS asked (order_id, position)
+    LEFT JOIN LATERAL (SELECT * FROM order_revisions row WHERE row.order_id = asked.order_id LIMIT 1) AS known ON true
+    WHERE known.published IS NOT TRUE OR known.content_hash <> $2::bigint
+    ORDER BY asked.position
+    """
+
+  // A content older than the one known does not count: somebody has fetched a newer one since, and publishes it. A
+  // deletion ($4) is newer than all of them.
   private static let numberSQL = """
     WITH fetched AS (
       SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS fetched (order_id, update_time, content_hash)
@@ -136,10 +165,11 @@ public final class PostgresPollLedger: PollLedger {
     INSERT INTO order_revisions AS known (order_id, number, update_time, content_hash, published, refetch)
     SELECT order_id, 1, update_time, content_hash, false, false FROM fetched ORDER BY order_id
     ON CONFLICT (order_id) DO UPDATE SET
-      number = known.number + 1, update_time = EXCLUDED.update_time, content_hash = EXCLUDED.content_hash,
-      published = false, refetch = false
-    WHERE EXCLUDED.update_time > known.update_time
-      OR EXCLUDED.update_time = known.update_time AND EXCLUDED.content_hash <> known.content_hash
+      number = known.number + 1, update_time = greatest(known.update_time, EXCLUDED.update_time),
+      content_hash = EXCLUDED.content_hash, published = false, refetch = false
+    WHERE CASE WHEN EXCLUDED.content_hash = $4::bigint THEN known.content_hash <> EXCLUDED.content_hash
+      ELSE EXCLUDED.update_time > known.update_time
+        OR EXCLUDED.update_time = known.update_time AND EXCLUDED.content_hash <> known.content_hash END
     RETURNING known.order_id, known.number
     """
 
@@ -147,8 +177,8 @@ public final class PostgresPollLedger: PollLedger {
     SELECT known.order_id, known.number
     FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS fetched (order_id, update_time, content_hash)
     CROSS JOIN LATERAL (SELECT * FROM order_revisions row WHERE row.order_id = fetched.order_id LIMIT 1) AS known
-    WHERE NOT known.published AND known.update_time = fetched.update_time
-      AND known.content_hash = fetched.content_hash
+    WHERE NOT known.published AND known.content_hash = fetched.content_hash
+      AND (known.update_time = fetched.update_time OR fetched.content_hash = $4::bigint)
     """
 
   private static let recordSQL = """

@@ -62,6 +62,17 @@ public final class MemoryPollLedger: PollLedger {
       headlines.filter { headline in
         guard let known = state.orders[headline.id] else { return true }
         return !known.isPublished || known.mustRefetch || known.updateTime != headline.updateTime
+          || known.contentHash == FetchedRevision.removalHash
+      }
+    }
+  }
+
+  /// The headlines of which no deletion is published, as the port says.
+  public func unremoved(among headlines: [OrderHeadline]) async throws(LedgerFailure) -> [OrderHeadline] {
+    try checked { state in
+      headlines.filter { headline in
+        guard let known = state.orders[headline.id] else { return true }
+        return !known.isPublished || known.contentHash != FetchedRevision.removalHash
       }
     }
   }
@@ -75,12 +86,15 @@ public final class MemoryPollLedger: PollLedger {
             number: 1, updateTime: revision.updateTime, contentHash: revision.contentHash)
           return .publish(number: 1)
         }
-        if revision.updateTime < known.updateTime { return .published }
-        if revision.updateTime == known.updateTime, revision.contentHash == known.contentHash {
+        // A deletion is newer than every content, whatever its time.
+        let isRemoval = revision.contentHash == FetchedRevision.removalHash
+        if !isRemoval, revision.updateTime < known.updateTime { return .published }
+        if isRemoval || revision.updateTime == known.updateTime, revision.contentHash == known.contentHash {
           return known.isPublished ? .published : .publish(number: known.number)
         }
         state.orders[revision.orderID] = Books.Known(
-          number: known.number + 1, updateTime: revision.updateTime, contentHash: revision.contentHash)
+          number: known.number + 1, updateTime: max(known.updateTime, revision.updateTime),
+          contentHash: revision.contentHash)
         return .publish(number: known.number + 1)
       }
     }

@@ -46,7 +46,7 @@ private func at(_ seconds: Int64) -> BeijingTime { BeijingTime(epochSeconds: sec
 
 /// What every `PollLedger` does.
 public let pollLedgerContract: [ContractCase<PollLedgerSubject>] =
-  watermarkCases + revisionCases + [
+  watermarkCases + revisionCases + removalCases + [
     ContractCase("one poller leads until it steps down") { subject async throws in
       #expect(try await subject.ledger.lead())
       #expect(try await subject.ledger.lead())
@@ -86,6 +86,45 @@ private let watermarkCases: [ContractCase<PollLedgerSubject>] = [
     #expect(try await subject.other.advance(.orders, from: at(100), to: at(200)))
     #expect(try await !subject.ledger.advance(.orders, from: at(100), to: at(300)))
     #expect(try await subject.ledger.watermark(of: .orders) == at(200))
+  },
+]
+
+private let removalCases: [ContractCase<PollLedgerSubject>] = [
+  ContractCase("a deletion is newer than every content, numbered once, and told until it is recorded") {
+    subject async throws in
+    let removal = FetchedRevision.removal(of: OrderID(rawValue: 1))
+    _ = try await subject.number(1, 10, 111)
+    try await subject.record(1, 1)
+    #expect(try await subject.ledger.unremoved(among: [headline(1, 10)]) == [headline(1, 10)])
+    #expect(try await subject.ledger.number([removal]) == [.publish(number: 2)])
+    #expect(try await subject.ledger.number([removal]) == [.publish(number: 2)])
+    #expect(try await subject.ledger.unremoved(among: [headline(1, 10)]) == [headline(1, 10)])
+    try await subject.record(1, 2)
+    #expect(try await subject.ledger.number([removal]) == [.published])
+    #expect(try await subject.ledger.unremoved(among: [headline(1, 99)]).isEmpty)
+  },
+  ContractCase("an order that is back is fetched whatever its time, and newer than its deletion") {
+    subject async throws in
+    _ = try await subject.number(1, 10, 111)
+    try await subject.record(1, 1)
+    _ = try await subject.ledger.number([.removal(of: OrderID(rawValue: 1))])
+    try await subject.record(1, 2)
+    #expect(try await subject.mustFetch(1, 10))
+    #expect(try await subject.number(1, 10, 111) == .publish(number: 3))
+    try await subject.record(1, 3)
+    #expect(try await !subject.mustFetch(1, 10))
+    #expect(try await subject.ledger.number([.removal(of: OrderID(rawValue: 1))]) == [.publish(number: 4)])
+  },
+  ContractCase("the deletion of an order that was never seen is numbered, and so is what comes back") {
+    subject async throws in
+    let removal = FetchedRevision.removal(of: OrderID(rawValue: 3))
+    let headlines = [headline(5, 1), headline(3, 1), headline(4, 1)]
+    #expect(try await subject.ledger.unremoved(among: headlines) == headlines)
+    #expect(try await subject.ledger.number([removal]) == [.publish(number: 1)])
+    try await subject.record(3, 1)
+    #expect(try await subject.ledger.unremoved(among: headlines) == [headline(5, 1), headline(4, 1)])
+    #expect(try await subject.ledger.unremoved(among: []).isEmpty)
+    #expect(try await subject.number(3, 1, 333) == .publish(number: 2))
   },
 ]
 

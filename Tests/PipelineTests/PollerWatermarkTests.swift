@@ -142,6 +142,9 @@ private final class Overtaken: PollLedger {
   func unpublished(among headlines: [OrderHeadline]) async throws(LedgerFailure) -> [OrderHeadline] {
     try await inner.unpublished(among: headlines)
   }
+  func unremoved(among headlines: [OrderHeadline]) async throws(LedgerFailure) -> [OrderHeadline] {
+    try await inner.unremoved(among: headlines)
+  }
   func number(_ revisions: [FetchedRevision]) async throws(LedgerFailure) -> [RevisionAnswer] {
     try await inner.number(revisions)
   }

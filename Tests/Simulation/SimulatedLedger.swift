@@ -91,6 +91,10 @@ final class SimulatedLedger: SyncLedger, PollLedger, Collections, @unchecked Sen
     try await ask { [poll] () async throws(LedgerFailure) in try await poll.unpublished(among: headlines) }
   }
 
+  func unremoved(among headlines: [OrderHeadline]) async throws(LedgerFailure) -> [OrderHeadline] {
+    try await ask { [poll] () async throws(LedgerFailure) in try await poll.unremoved(among: headlines) }
+  }
+
   func number(_ revisions: [FetchedRevision]) async throws(LedgerFailure) -> [RevisionAnswer] {
     try await ask { [poll] () async throws(LedgerFailure) in try await poll.number(revisions) }
   }
