@@ -142,6 +142,7 @@ extension Poller {
     let answers = try await fromLedger { () async throws(LedgerFailure) in
       try await ledger.number(fetched.map(\.revision))
     }
+    if answers.contains(.overtaken) { throw .overtaken }
     var parcels: [Parcel] = []
     var revisions: [PublishedRevision] = []
     for (item, answer) in zip(fetched, answers) {
@@ -179,7 +180,8 @@ extension Poller {
     }
     let done = confirmed
     if !done.isEmpty {
-      try await fromLedger { () async throws(LedgerFailure) in try await ledger.record(done) }
+      let isRecorded = try await fromLedger { () async throws(LedgerFailure) in try await ledger.record(done) }
+      guard isRecorded else { throw .overtaken }
       let removed = zip(parcels, results).count { $0.isRemoval && $1 == .confirmed }
       removals.increment(by: removed)
       polled.increment(by: done.count - removed)

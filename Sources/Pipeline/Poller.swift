@@ -43,7 +43,7 @@ public enum PollInterruption: Error, Sendable, Equatable, CustomStringConvertibl
   case broker(String)
   /// A slice kept changing while it was read.
   case drift
-  /// Another poller moved the watermark.
+  /// Another poller was elected, or moved the watermark.
   case overtaken
   /// Shutdown.
   case stopped
@@ -61,7 +61,7 @@ public enum PollInterruption: Error, Sendable, Equatable, CustomStringConvertibl
     case .ledger(.broken(let why)): "the ledger cannot be used: \(why)"
     case .broker(let why): "RabbitMQ did not confirm: \(why)"
     case .drift: "a slice kept changing while it was read"
-    case .overtaken: "another poller moved the watermark"
+    case .overtaken: "another process polls by now"
     case .stopped: "stopped"
     }
   }
@@ -158,6 +158,7 @@ public final class Poller: Service {
 
   /// One cycle as the elected poller, which steps down after it.
   /// - Returns: false when another process polls; nothing was read then.
+  @discardableResult
   public func once() async throws(PollInterruption) -> Bool {
     let leads = try await fromLedger { () async throws(LedgerFailure) in try await ledger.lead() }
     let result: Result<Void, PollInterruption>
@@ -168,7 +169,7 @@ public final class Poller: Service {
   }
 
   /// One cycle over customers, orders and deleted orders.
-  public func cycle() async throws(PollInterruption) {
+  func cycle() async throws(PollInterruption) {
     let now = try await fromSource { () async throws(SourceFailure) in try await source.now() }
     let end = now.advanced(bySeconds: -Int64(plan.lagSeconds))
     try await readCustomers(until: end)

@@ -49,16 +49,16 @@ struct PollerRemovedTests {
   @Test("a deleted order goes to the bills' queue once, newer than its contents, and the stream has its own watermark")
   func removal() async throws {
     for id in 1...3 { put(Int64(id)) }
-    try await poller().cycle()
+    try await poller().once()
     #expect(try await queued(.orders) == ["1/1", "2/1", "3/1"])
     remove(2, secondsAgo: -10)
     source.setNow(noon.advanced(bySeconds: 60))
-    try await poller().cycle()
+    try await poller().once()
     #expect(try await queued(.bills) == ["2/2 removed"])
     #expect(try await ledger.watermark(of: .removed) == noon.advanced(bySeconds: 55))
     source.setNow(noon.advanced(bySeconds: 120))
     // Still within the overlap.
-    try await poller().cycle()
+    try await poller().once()
     #expect(try await queued(.bills).isEmpty)
     #expect(try await queued(.orders).isEmpty)
   }
@@ -71,18 +71,18 @@ struct PollerRemovedTests {
     }
     put(10, secondsAgo: 7200)
     remove(10, secondsAgo: 3601)
-    try await poller(silent) { $0.sliceSize = 4 }.cycle()
+    try await poller(silent) { $0.sliceSize = 4 }.once()
     #expect(try await queued(.bills) == (1...9).map { "\($0)/1 removed" })
   }
 
   @Test("an order that OKKI still shows is not taken for deleted, and that is told")
   func alive() async throws {
     put(1)
-    try await poller().cycle()
+    try await poller().once()
     _ = try await queued(.orders)
     source.listAsRemoved(OrderID(rawValue: 1), at: noon.advanced(bySeconds: -60))
     let lines = Probe<String>()
-    try await poller(recording(lines)).cycle()
+    try await poller(recording(lines)).once()
     #expect(try await queued(.bills).isEmpty)
     #expect(lines.events.count == 1)
     #expect(lines.events.first?.contains("are not taken for deleted") == true)
@@ -98,7 +98,7 @@ struct PollerRemovedTests {
     for round in 1...3 {
       source.fail(.removed(page: 1), with: .transient("OKKI answered code 400"))
       source.setNow(noon.advanced(bySeconds: Int64(round) * 60))
-      try await poller.cycle()
+      try await poller.once()
     }
     #expect(try await queued(.orders) == ["1/1"])
     #expect(try await ledger.watermark(of: .orders) == noon.advanced(bySeconds: 175))
@@ -106,7 +106,7 @@ struct PollerRemovedTests {
     let told = "warning Deleted orders cannot be read; orders can failure=OKKI is away or broken for now: OKKI answered"
     #expect(lines.events.filter { $0.hasPrefix("warning") } == ["\(told) code 400"])
     #expect(poller.interruption == nil)
-    try await poller.cycle()
+    try await poller.once()
     #expect(try await queued(.bills) == ["2/1 removed"])
     #expect(try await ledger.watermark(of: .removed) == noon.advanced(bySeconds: 175))
   }
@@ -116,10 +116,10 @@ struct PollerRemovedTests {
     put(1)
     remove(1, secondsAgo: 60)
     source.fail(.details(OrderID(rawValue: 1)), with: .transient("500"))
-    try await poller().cycle()
+    try await poller().once()
     #expect(try await queued(.bills).isEmpty)
     #expect(try await ledger.watermark(of: .removed) == nil)
-    try await poller().cycle()
+    try await poller().once()
     #expect(try await queued(.bills) == ["1/1 removed"])
   }
 
@@ -128,21 +128,21 @@ struct PollerRemovedTests {
     put(1)
     remove(1, secondsAgo: 60)
     outbox.fail { _ in .unknown("the connection broke") }
-    await #expect(throws: PollInterruption.broker("the connection broke")) { try await poller().cycle() }
+    await #expect(throws: PollInterruption.broker("the connection broke")) { try await poller().once() }
     #expect(try await ledger.watermark(of: .removed) == nil)
     outbox.fail(nil)
-    try await poller().cycle()
+    try await poller().once()
     #expect(try await queued(.bills) == ["1/1 removed", "1/1 removed"])
   }
 
   @Test("an order that is back is published anew, also with the time it had")
   func restored() async throws {
     put(1, secondsAgo: 60)
-    try await poller().cycle()
+    try await poller().once()
     remove(1, secondsAgo: 30)
-    try await poller().cycle()
+    try await poller().once()
     put(1, secondsAgo: 60)
-    try await poller().cycle()
+    try await poller().once()
     #expect(try await queued(.orders) == ["1/1", "1/3"])
     #expect(try await queued(.bills) == ["1/2 removed"])
   }

@@ -99,7 +99,7 @@ final class SimulatedLedger: SyncLedger, PollLedger, Collections, @unchecked Sen
     try await ask { [poll] () async throws(LedgerFailure) in try await poll.number(revisions) }
   }
 
-  func record(_ published: [PublishedRevision]) async throws(LedgerFailure) {
+  func record(_ published: [PublishedRevision]) async throws(LedgerFailure) -> Bool {
     try await ask { [poll] () async throws(LedgerFailure) in try await poll.record(published) }
   }
 

@@ -32,6 +32,8 @@ public enum RevisionAnswer: Sendable, Equatable {
   case publish(number: Int64)
   /// This very content is published, or a newer one is known: whoever fetched that one publishes it.
   case published
+  /// Another poller was elected since this one was: nothing was numbered.
+  case overtaken
 }
 
 /// A revision that the broker has confirmed.
@@ -63,12 +65,15 @@ public enum PollStream: String, Sendable, CaseIterable {
 }
 
 /// The poller's memory (nothing-lost-nothing-twice.md §1).
+///
+/// Only the poller that was elected last writes: what another one still sends, frozen or cut off before the election, does
+/// nothing and is told so. Whoever never led writes nothing either.
 public protocol PollLedger: Sendable {
   /// Everything of the stream with its time up to the watermark has been published and confirmed; nil before the first
   /// cycle.
   func watermark(of stream: PollStream) async throws(LedgerFailure) -> BeijingTime?
   /// Moves a watermark by compare-and-set.
-  /// - Returns: false when it is not `old` any more: another poller is at work.
+  /// - Returns: false when it is not `old` any more, or another poller was elected.
   func advance(_ stream: PollStream, from old: BeijingTime?, to new: BeijingTime) async throws(LedgerFailure) -> Bool
   /// Which of these have not been published with that `update_time`, are known as deleted, or must be fetched again. In
   /// the same order.
@@ -80,7 +85,8 @@ public protocol PollLedger: Sendable {
   /// content known, whatever its `update_time`.
   func number(_ revisions: [FetchedRevision]) async throws(LedgerFailure) -> [RevisionAnswer]
   /// Records what the broker confirmed.
-  func record(_ published: [PublishedRevision]) async throws(LedgerFailure)
+  /// - Returns: false when another poller was elected, and nothing was recorded.
+  func record(_ published: [PublishedRevision]) async throws(LedgerFailure) -> Bool
   /// Becomes or stays the one poller of the installation. False while another process is; it throws when nobody can
   /// tell, and then this poller does not lead.
   func lead() async throws(LedgerFailure) -> Bool
