@@ -25,17 +25,20 @@ public final class PostgresPollLedger: PollLedger {
   public func advance(
     _ stream: PollStream, from old: BeijingTime?, to new: BeijingTime
   ) async throws(LedgerFailure) -> Bool {
+    guard let fence = await leadership.fence else { return false }
     let statement =
       if let old {
         PostgresStatement(
-          "UPDATE poll_watermarks SET at = $3::bigint, moved = clock_timestamp() "
+          "WITH held AS (SELECT fence FROM poll_lease WHERE fence = $4::bigint FOR SHARE) "
+            + "UPDATE poll_watermarks SET at = $3::bigint, moved = clock_timestamp() FROM held "
             + "WHERE stream = $1::text AND at = $2::bigint RETURNING stream",
-          .text(stream.rawValue), .int(old.epochSeconds), .int(new.epochSeconds))
+          .text(stream.rawValue), .int(old.epochSeconds), .int(new.epochSeconds), .int(fence))
       } else {
         PostgresStatement(
-          "INSERT INTO poll_watermarks (stream, at) VALUES ($1::text, $2::bigint) "
+          "WITH held AS (SELECT fence FROM poll_lease WHERE fence = $3::bigint FOR SHARE) "
+            + "INSERT INTO poll_watermarks (stream, at) SELECT $1::text, $2::bigint FROM held "
             + "ON CONFLICT (stream) DO NOTHING RETURNING stream",
-          .text(stream.rawValue), .int(new.epochSeconds))
+          .text(stream.rawValue), .int(new.epochSeconds), .int(fence))
       }
     return try await database.run(statement).count == 1
   }
@@ -47,7 +50,24 @@ public final class PostgresPollLedger: PollLedger {
       let part = headlines[start..<min(start + rowsPerStatement, headlines.count)]
       let rows = try await database.run(
         PostgresStatement(
-          Self.unpublishedSQL, .intArray(part.map(\.id.rawValue)), .intArray(part.map(\.updateTime.epochSeconds))))
+          Self.unpublishedSQL, .intArray(part.map(\.id.rawValue)), .intArray(part.map(\.updateTime.epochSeconds)),
+          .int(FetchedRevision.removalHash)))
+      for row in 0..<rows.count {
+        guard let position = rows.int(row, 0) else { continue }
+        result.append(headlines[start + Int(position) - 1])
+      }
+    }
+    return result
+  }
+
+  /// The headlines of which no deletion is published, as the port says.
+  public func unremoved(among headlines: [OrderHeadline]) async throws(LedgerFailure) -> [OrderHeadline] {
+    var result: [OrderHeadline] = []
+    for start in stride(from: 0, to: headlines.count, by: rowsPerStatement) {
+      let part = headlines[start..<min(start + rowsPerStatement, headlines.count)]
+      let rows = try await database.run(
+        PostgresStatement(
+          Self.unremovedSQL, .intArray(part.map(\.id.rawValue)), .int(FetchedRevision.removalHash)))
       for row in 0..<rows.count {
         guard let position = rows.int(row, 0) else { continue }
         result.append(headlines[start + Int(position) - 1])
@@ -58,38 +78,47 @@ public final class PostgresPollLedger: PollLedger {
 
   /// Numbers contents, as the port says.
   public func number(_ revisions: [FetchedRevision]) async throws(LedgerFailure) -> [RevisionAnswer] {
-    var answers: [RevisionAnswer] = Array(repeating: .published, count: revisions.count)
+    var answers: [RevisionAnswer] = Array(repeating: .overtaken, count: revisions.count)
+    guard let fence = await leadership.fence else { return answers }
     for part in parts(of: revisions, by: \.orderID) {
-      let found = try await numberOnce(part.map { revisions[$0] })
+      let found = try await numberOnce(part.map { revisions[$0] }, fence)
       for (position, answer) in zip(part, found) { answers[position] = answer }
     }
     return answers
   }
 
-  private func numberOnce(_ revisions: [FetchedRevision]) async throws(LedgerFailure) -> [RevisionAnswer] {
-    var fresh = numbers(try await database.run(numberStatement(revisions)))
+  private func numberOnce(
+    _ revisions: [FetchedRevision], _ fence: Int64
+  ) async throws(LedgerFailure) -> [RevisionAnswer] {
+    var fresh = numbers(try await database.run(numberStatement(revisions, fence)))
     let others = revisions.filter { fresh[$0.orderID] == nil }
     var pending: [OrderID: Int64] = [:]
+    var leads = true
     if !others.isEmpty {
       // As with claims: the first statement holds the rows that the second one looks at.
       let both = try await database.transaction([
-        numberStatement(others),
+        numberStatement(others, fence),
         PostgresStatement(
           Self.pendingSQL, .intArray(others.map(\.orderID.rawValue)),
-          .intArray(others.map(\.updateTime.epochSeconds)), .intArray(others.map(\.contentHash))),
+          .intArray(others.map(\.updateTime.epochSeconds)), .intArray(others.map(\.contentHash)),
+          .int(FetchedRevision.removalHash)),
+        PostgresStatement("SELECT fence FROM poll_lease WHERE fence = $1::bigint FOR SHARE", .int(fence)),
       ])
       fresh.merge(numbers(both[0])) { _, new in new }
       pending = numbers(both[1])
+      leads = both[2].count == 1
     }
+    if !leads { return revisions.map { _ in .overtaken } }
     return revisions.map { revision in
       (fresh[revision.orderID] ?? pending[revision.orderID]).map { .publish(number: $0) } ?? .published
     }
   }
 
-  private func numberStatement(_ revisions: [FetchedRevision]) -> PostgresStatement {
+  private func numberStatement(_ revisions: [FetchedRevision], _ fence: Int64) -> PostgresStatement {
     PostgresStatement(
       Self.numberSQL, .intArray(revisions.map(\.orderID.rawValue)),
-      .intArray(revisions.map(\.updateTime.epochSeconds)), .intArray(revisions.map(\.contentHash)))
+      .intArray(revisions.map(\.updateTime.epochSeconds)), .intArray(revisions.map(\.contentHash)),
+      .int(FetchedRevision.removalHash), .int(fence))
   }
 
   private func numbers(_ rows: PostgresRows) -> [OrderID: Int64] {
@@ -102,22 +131,28 @@ public final class PostgresPollLedger: PollLedger {
   }
 
   /// Records what was published, as the port says. May be repeated.
-  public func record(_ published: [PublishedRevision]) async throws(LedgerFailure) {
+  public func record(_ published: [PublishedRevision]) async throws(LedgerFailure) -> Bool {
+    guard let fence = await leadership.fence else { return false }
     for part in parts(of: published, by: \.orderID) {
       let revisions = part.map { published[$0] }
-      _ = try await database.run(
+      let held = try await database.run(
         PostgresStatement(
           Self.recordSQL, .intArray(revisions.map(\.orderID.rawValue)), .intArray(revisions.map(\.number)),
-          .boolArray(revisions.map(\.mayStillChange))))
+          .boolArray(revisions.map(\.mayStillChange)), .int(fence)))
+      if held.count == 0 { return false }
     }
+    return true
   }
 
-  /// Becomes or stays the poller, by an advisory lock that lives as long as its connection.
+  /// Becomes or stays the poller, by an advisory lock that lives as long as its connection, and a fence that outlives it.
   public func lead() async throws(LedgerFailure) -> Bool { try await leadership.take() }
 
   /// Steps down by closing that connection.
   public func resign() async { await leadership.give() }
 
+  // `held` keeps the lease from being raised until the statement's end: an election waits for what the last leader has under
+  // way, and what comes later finds another fence.
+  //
   // As in PostgresLedger: inserts that meet existing rows, single-row subselects, ids in order.
 
   private static let unpublishedSQL = """
@@ -125,21 +160,33 @@ public final class PostgresPollLedger: PollLedger {
     FROM unnest($1::bigint[], $2::bigint[]) WITH ORDINALITY AS asked (order_id, update_time, position)
     LEFT JOIN LATERAL (SELECT * FROM order_revisions row WHERE row.order_id = asked.order_id LIMIT 1) AS known ON true
     WHERE known.published IS NOT TRUE OR known.update_time <> asked.update_time OR known.refetch
+      OR known.content_hash = $3::bigint
     ORDER BY asked.position
     """
 
-  // A content older than the one known does not count: somebody has fetched a newer one since, and publishes it.
+  private static let unremovedSQL = """
+    SELECT asked.position
+    FROM unnest($1::bigint[]) WITH ORDINALITY AS asked (order_id, position)
+    LEFT JOIN LATERAL (SELECT * FROM order_revisions row WHERE row.order_id = asked.order_id LIMIT 1) AS known ON true
+    WHERE known.published IS NOT TRUE OR known.content_hash <> $2::bigint
+    ORDER BY asked.position
+    """
+
+  // A content older than the one known does not count: somebody has fetched a newer one since, and publishes it. A
+  // deletion ($4) is newer than all of them.
   private static let numberSQL = """
-    WITH fetched AS (
+    WITH held AS (SELECT fence FROM poll_lease WHERE fence = $5::bigint FOR SHARE), fetched AS (
       SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS fetched (order_id, update_time, content_hash)
     )
     INSERT INTO order_revisions AS known (order_id, number, update_time, content_hash, published, refetch)
-    SELECT order_id, 1, update_time, content_hash, false, false FROM fetched ORDER BY order_id
+    SELECT order_id, 1, update_time, content_hash, false, false FROM fetched
+    WHERE (SELECT true FROM held) ORDER BY order_id
     ON CONFLICT (order_id) DO UPDATE SET
-      number = known.number + 1, update_time = EXCLUDED.update_time, content_hash = EXCLUDED.content_hash,
-      published = false, refetch = false
-    WHERE EXCLUDED.update_time > known.update_time
-      OR EXCLUDED.update_time = known.update_time AND EXCLUDED.content_hash <> known.content_hash
+      number = known.number + 1, update_time = greatest(known.update_time, EXCLUDED.update_time),
+      content_hash = EXCLUDED.content_hash, published = false, refetch = false
+    WHERE CASE WHEN EXCLUDED.content_hash = $4::bigint THEN known.content_hash <> EXCLUDED.content_hash
+      ELSE EXCLUDED.update_time > known.update_time
+        OR EXCLUDED.update_time = known.update_time AND EXCLUDED.content_hash <> known.content_hash END
     RETURNING known.order_id, known.number
     """
 
@@ -147,21 +194,23 @@ public final class PostgresPollLedger: PollLedger {
     SELECT known.order_id, known.number
     FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS fetched (order_id, update_time, content_hash)
     CROSS JOIN LATERAL (SELECT * FROM order_revisions row WHERE row.order_id = fetched.order_id LIMIT 1) AS known
-    WHERE NOT known.published AND known.update_time = fetched.update_time
-      AND known.content_hash = fetched.content_hash
+    WHERE NOT known.published AND known.content_hash = fetched.content_hash
+      AND (known.update_time = fetched.update_time OR fetched.content_hash = $4::bigint)
     """
 
   private static let recordSQL = """
-    WITH confirmed AS (
+    WITH held AS (SELECT fence FROM poll_lease WHERE fence = $4::bigint FOR SHARE), confirmed AS (
       SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::boolean[]) AS confirmed (order_id, number, refetch)
+    ), recorded AS (
+      INSERT INTO order_revisions AS known (order_id, number, update_time, content_hash, published, refetch)
+      SELECT order_id, number, 0, 0, true, refetch FROM confirmed
+      WHERE (SELECT true FROM held) AND (
+        SELECT true FROM order_revisions row
+        WHERE row.order_id = confirmed.order_id AND row.number = confirmed.number LIMIT 1)
+      ORDER BY order_id
+      ON CONFLICT (order_id) DO UPDATE SET published = true, refetch = EXCLUDED.refetch
+      WHERE known.number = EXCLUDED.number
     )
-    INSERT INTO order_revisions AS known (order_id, number, update_time, content_hash, published, refetch)
-    SELECT order_id, number, 0, 0, true, refetch FROM confirmed
-    WHERE (
-      SELECT true FROM order_revisions row
-      WHERE row.order_id = confirmed.order_id AND row.number = confirmed.number LIMIT 1)
-    ORDER BY order_id
-    ON CONFLICT (order_id) DO UPDATE SET published = true, refetch = EXCLUDED.refetch
-    WHERE known.number = EXCLUDED.number
+    SELECT fence FROM held
     """
 }

@@ -23,13 +23,20 @@ public final class OKKIOrderSource: OrderSource {
   /// Ends the connections; calls under way end as `.transient`.
   public func close() async { await client.close() }
 
-  /// A page of `order/list` by update time (B.5). Full date-times, because a bare date's meaning is not known.
-  public func orders(
-    updatedIn window: TimeWindow, page index: Int, size: Int
-  ) async throws(SourceFailure) -> OrderPage {
-    let path = "/v1/invoices/order/list?time_type=1\(Self.range(window))\(Self.paging(index, size))"
+  /// A page of `order/list` (B.5). Full date-times, because a bare date's meaning is not known.
+  public func orders(_ query: OrderQuery, page index: Int, size: Int) async throws(SourceFailure) -> OrderPage {
+    let window = query.window
+    let path = "/v1/invoices/order/list?\(Self.selection(query))\(Self.range(window))\(Self.paging(index, size))"
     return try await listed(path) { answer throws(SourceFailure) in
       try OKKIRecords.orderPage(answer, window: window, page: index, size: size)
+    }
+  }
+
+  private static func selection(_ query: OrderQuery) -> String {
+    switch query {
+    case .updated: "time_type=1"
+    case .created: "time_type=2"
+    case .removed: "time_type=4&removed=1"
     }
   }
 

@@ -10,7 +10,7 @@ extension Poller {
   /// Pages are recomputed for every request, newest first: an order that is updated meanwhile leaves the window, and the
   /// ones behind it move forward, towards the pages that are still to be read (vendor-apis.md B.5.2).
   /// - Returns: orders that the list shows and `order/info` does not.
-  func publishPages(of slice: TimeWindow, total: Int) async throws(PollInterruption) -> [OrderHeadline] {
+  func publishPages(of slice: OrderQuery, total: Int) async throws(PollInterruption) -> [OrderHeadline] {
     let pages = (total + plan.pageSize - 1) / plan.pageSize
     // One page is fetched while the one before it is being published.
     let outcome = await withTaskGroup(of: PollInterruption?.self) {
@@ -51,15 +51,16 @@ extension Poller {
   }
 
   /// What came of one page.
-  private struct FetchedPage: Sendable {
+  struct FetchedPage: Sendable {
     var fetched: [Fetched] = []
     var absent: [OrderHeadline] = []
     /// Why some details are missing; the others are published all the same.
     var failure: SourceFailure?
   }
 
-  private func fetch(_ index: Int, of slice: TimeWindow) async throws(PollInterruption) -> FetchedPage {
+  private func fetch(_ index: Int, of slice: OrderQuery) async throws(PollInterruption) -> FetchedPage {
     let page = try await page(index, of: slice, size: plan.pageSize)
+    if case .removed = slice { return try await removals(among: page.headlines) }
     let new = try await fromLedger { () async throws(LedgerFailure) in
       try await ledger.unpublished(among: page.headlines)
     }
@@ -141,6 +142,7 @@ extension Poller {
     let answers = try await fromLedger { () async throws(LedgerFailure) in
       try await ledger.number(fetched.map(\.revision))
     }
+    if answers.contains(.overtaken) { throw .overtaken }
     var parcels: [Parcel] = []
     var revisions: [PublishedRevision] = []
     for (item, answer) in zip(fetched, answers) {
@@ -151,7 +153,8 @@ extension Poller {
         envelope.lastReason = broken
         parcels.append(Parcel(to: .dead(.transform), .envelope(envelope), burial: Outcome.Burial(broken)))
       } else {
-        parcels.append(Parcel(to: .queue(.orders), .envelope(envelope)))
+        let queue: QueueName = envelope.content == .removal ? .bills : .orders
+        parcels.append(Parcel(to: .queue(queue), .envelope(envelope)))
       }
       revisions.append(
         PublishedRevision(orderID: envelope.orderID, number: number, mayStillChange: item.mayStillChange))
@@ -160,7 +163,8 @@ extension Poller {
     var confirmed: [PublishedRevision] = []
     var parked: [(envelope: Envelope, reason: Reason)] = []
     var failure: String?
-    for ((revision, parcel), result) in zip(zip(revisions, parcels), await outbox.publish(parcels)) {
+    let results = await outbox.publish(parcels)
+    for ((revision, parcel), result) in zip(zip(revisions, parcels), results) {
       switch result {
       case .confirmed:
         confirmed.append(revision)
@@ -176,8 +180,11 @@ extension Poller {
     }
     let done = confirmed
     if !done.isEmpty {
-      try await fromLedger { () async throws(LedgerFailure) in try await ledger.record(done) }
-      polled.increment(by: done.count)
+      let isRecorded = try await fromLedger { () async throws(LedgerFailure) in try await ledger.record(done) }
+      guard isRecorded else { throw .overtaken }
+      let removed = zip(parcels, results).count { $0.isRemoval && $1 == .confirmed }
+      removals.increment(by: removed)
+      polled.increment(by: done.count - removed)
     }
     if let failure { throw .broker(failure) }
     hasAnswered(.rabbitmq)

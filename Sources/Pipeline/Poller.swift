@@ -43,7 +43,7 @@ public enum PollInterruption: Error, Sendable, Equatable, CustomStringConvertibl
   case broker(String)
   /// A slice kept changing while it was read.
   case drift
-  /// Another poller moved the watermark.
+  /// Another poller was elected, or moved the watermark.
   case overtaken
   /// Shutdown.
   case stopped
@@ -61,7 +61,7 @@ public enum PollInterruption: Error, Sendable, Equatable, CustomStringConvertibl
     case .ledger(.broken(let why)): "the ledger cannot be used: \(why)"
     case .broker(let why): "RabbitMQ did not confirm: \(why)"
     case .drift: "a slice kept changing while it was read"
-    case .overtaken: "another poller moved the watermark"
+    case .overtaken: "another process polls by now"
     case .stopped: "stopped"
     }
   }
@@ -94,6 +94,11 @@ public final class Poller: Service {
   private let drifts = Counter(label: "ferry_page_drift_total")
   private let leading = Gauge(label: "ferry_poll_leader")
   private let watermarkGauge = Gauge(label: "ferry_watermark_epoch_seconds")
+  let removals = Counter(label: "ferry_removals_polled_total")
+  private let removedFailures = Counter(label: "ferry_removed_poll_failures_total")
+  private let removedWatermarkGauge = Gauge(label: "ferry_removed_watermark_epoch_seconds")
+  /// Why deleted orders could not be read last, so that the same is told once.
+  private let removedTrouble = Mutex<PollInterruption?>(nil)
 
   /// A poller.
   /// - Parameter metrics: counts what it parks.
@@ -153,6 +158,7 @@ public final class Poller: Service {
 
   /// One cycle as the elected poller, which steps down after it.
   /// - Returns: false when another process polls; nothing was read then.
+  @discardableResult
   public func once() async throws(PollInterruption) -> Bool {
     let leads = try await fromLedger { () async throws(LedgerFailure) in try await ledger.lead() }
     let result: Result<Void, PollInterruption>
@@ -162,19 +168,43 @@ public final class Poller: Service {
     return leads
   }
 
-  /// One cycle over customers and orders.
-  public func cycle() async throws(PollInterruption) {
+  /// One cycle over customers, orders and deleted orders.
+  func cycle() async throws(PollInterruption) {
     let now = try await fromSource { () async throws(SourceFailure) in try await source.now() }
     let end = now.advanced(bySeconds: -Int64(plan.lagSeconds))
     try await readCustomers(until: end)
-    try await readOrders(until: end)
+    try await read(.orders, until: end) { .updated($0) }
+    try await readRemoved(until: end)
     cycles.increment()
   }
 
-  private func readOrders(until end: BeijingTime) async throws(PollInterruption) {
-    var watermark = try await fromLedger { () async throws(LedgerFailure) in
-      try await ledger.watermark(of: .orders)
+  /// Deleted orders, after the orders themselves: what was read of an order before its deletion has the smaller number.
+  ///
+  /// Not every OKKI lists them; what it answers then must not hold up the orders, so it is only told, and asked again in
+  /// the next cycle.
+  private func readRemoved(until end: BeijingTime) async throws(PollInterruption) {
+    do throws(PollInterruption) {
+      try await read(.removed, until: end) { .removed($0) }
+      removedTrouble.withLock { $0 = nil }
+    } catch {
+      switch error {
+      case .source, .drift: break
+      case .ledger, .broker, .overtaken, .stopped: throw error
+      }
+      removedFailures.increment()
+      let isNew = removedTrouble.withLock { told in
+        defer { told = error }
+        return told != error
+      }
+      logger.log(isNew ? .warning : .debug, "Deleted orders cannot be read; orders can", [.failure: error])
     }
+  }
+
+  /// Reads a stream from its watermark to `end`, slice by slice.
+  private func read(
+    _ stream: PollStream, until end: BeijingTime, _ query: (TimeWindow) -> OrderQuery
+  ) async throws(PollInterruption) {
+    var watermark = try await fromLedger { () async throws(LedgerFailure) in try await ledger.watermark(of: stream) }
     let start = watermark?.advanced(bySeconds: -Int64(plan.overlapSeconds)) ?? plan.since
     guard let window = TimeWindow(from: start, to: end) else {
       logger.log(.warning, "The watermark lies ahead of OKKI's clock; nothing is read", [.watermark: start])
@@ -184,36 +214,36 @@ public final class Poller: Service {
     var pending = [window]
     while let slice = pending.popLast() {
       if Task.isShuttingDownGracefully || Task.isCancelled { throw .stopped }
-      let total = try await count(of: slice)
+      let total = try await count(of: query(slice))
       if total > plan.sliceSize, let (early, late) = slice.halves {
         pending.append(late)
         pending.append(early)
         continue
       }
-      try await read(slice, total: total)
+      try await read(query(slice), total: total)
       if let watermark, slice.to <= watermark { continue }
       let old = watermark
       let moved = try await fromLedger { () async throws(LedgerFailure) in
-        try await ledger.advance(.orders, from: old, to: slice.to)
+        try await ledger.advance(stream, from: old, to: slice.to)
       }
       guard moved else { throw .overtaken }
       watermark = slice.to
-      watermarkGauge.record(slice.to.epochSeconds)
+      (stream == .removed ? removedWatermarkGauge : watermarkGauge).record(slice.to.epochSeconds)
     }
   }
 
-  private func count(of slice: TimeWindow) async throws(PollInterruption) -> Int {
+  private func count(of slice: OrderQuery) async throws(PollInterruption) -> Int {
     try await page(1, of: slice, size: 1).total
   }
 
-  func page(_ index: Int, of slice: TimeWindow, size: Int) async throws(PollInterruption) -> OrderPage {
+  func page(_ index: Int, of slice: OrderQuery, size: Int) async throws(PollInterruption) -> OrderPage {
     try await fromSource { () async throws(SourceFailure) in
-      try await source.orders(updatedIn: slice, page: index, size: size)
+      try await source.orders(slice, page: index, size: size)
     }
   }
 
   /// Reads a slice until its count is the same before and after.
-  private func read(_ slice: TimeWindow, total: Int) async throws(PollInterruption) {
+  private func read(_ slice: OrderQuery, total: Int) async throws(PollInterruption) {
     var total = total
     for pass in 1...max(plan.maxPasses, 1) {
       if total == 0 { return }
@@ -227,7 +257,7 @@ public final class Poller: Service {
       drifts.increment()
       logger.log(
         .info, "Pages moved while they were read; the slice is read again",
-        [.windowFrom: slice.from, .windowTo: slice.to, .attempt: pass])
+        [.windowFrom: slice.window.from, .windowTo: slice.window.to, .attempt: pass])
       total = after
     }
     throw .drift

@@ -32,10 +32,12 @@ struct ContractTests {
 
   @Test("in PostgreSQL: the poller's memory", arguments: pollLedgerContract)
   func pollLedger(_ sentence: ContractCase<PollLedgerSubject>) async throws {
-    try await withSchema { _, one, other in
+    try await withSchema { schema, one, other in
       let nowhere = try LedgerDatabase(LedgerOptions(url: "postgresql://nobody@127.0.0.1:1/none"))
       let subject = PollLedgerSubject(
-        ledger: PostgresPollLedger(one), other: PostgresPollLedger(other), away: PostgresPollLedger(nowhere))
+        ledger: PostgresPollLedger(one), other: PostgresPollLedger(other), away: PostgresPollLedger(nowhere),
+        cutOff: { try await schema.endLeadership() })
+      #expect(try await subject.ledger.lead())
       try await sentence.check(subject)
       await nowhere.close()
       await subject.ledger.resign()
@@ -48,8 +50,10 @@ struct ContractTests {
     let books = MemoryPollLedger.Books()
     let away = MemoryPollLedger(books)
     away.fail(.unavailable("connection refused"))
-    try await sentence.check(
-      PollLedgerSubject(ledger: MemoryPollLedger(books), other: MemoryPollLedger(books), away: away))
+    let subject = PollLedgerSubject(
+      ledger: MemoryPollLedger(books), other: MemoryPollLedger(books), away: away, cutOff: { books.cutOff() })
+    #expect(try await subject.ledger.lead())
+    try await sentence.check(subject)
   }
 
   @Test("in PostgreSQL: the collections", arguments: collectionsContract + collectionsQueryContract)

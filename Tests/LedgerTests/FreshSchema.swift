@@ -1,8 +1,9 @@
-import Ledger
 import Orders
 import Pipeline
 import PipelineTesting
 import PostgreSQL
+
+@testable import Ledger
 
 /// A schema of one test's own, migrated, and removed at the end.
 struct FreshSchema {
@@ -26,6 +27,17 @@ struct FreshSchema {
     options.searchPath = name
     options.connections = 1
     return PostgresClient(options)
+  }
+
+  /// Ends the connection that holds the poller's lock; its owner hears of it when it asks next.
+  func endLeadership() async throws {
+    let client = client()
+    _ = try await client.run(
+      PostgresStatement(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks WHERE locktype = 'advisory' AND classid = $1::bigint::oid "
+          + "AND objid = (hashtext($2::text)::bigint & 4294967295)::oid AND granted",
+        .int(AdvisoryLock.poller), .text(name)))
+    await client.close()
   }
 
   func drop() async throws {

@@ -147,13 +147,7 @@ struct LedgerDatabaseTests {
       let (first, second) = (PostgresPollLedger(one), PostgresPollLedger(other))
       #expect(try await first.lead())
       #expect(try await !second.lead())
-      let client = schema.client()
-      _ = try await client.run(
-        PostgresStatement(
-          "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks WHERE locktype = 'advisory' AND classid = $1::bigint::oid "
-            + "AND objid = (hashtext($2::text)::bigint & 4294967295)::oid AND granted",
-          .int(AdvisoryLock.poller), .text(schema.name)))
-      await client.close()
+      try await schema.endLeadership()
       #expect(try await second.lead())
       #expect(try await !first.lead())
       await first.resign()

@@ -1,3 +1,4 @@
+import Curl
 import Orders
 import Pipeline
 import PipelineTesting
@@ -18,7 +19,9 @@ struct ContractTests {
       source.putCustomer(record, updated: now)
     }
     let window = try #require(TimeWindow(from: now.advanced(bySeconds: -3600), to: now))
-    try await OrderSourceContract(source, window: window, missing: OrderID(rawValue: 99)).check()
+    let removed = OrderID(rawValue: 7)
+    source.remove(removed, at: now.advanced(bySeconds: -60))
+    try await OrderSourceContract(source, window: window, missing: OrderID(rawValue: 99), removed: removed).check()
   }
 
   private func withSimulator(
@@ -38,9 +41,30 @@ struct ContractTests {
   @Test("the adapter keeps the contract over HTTP")
   func adapter() async throws {
     try await withSimulator(faults: .off) { source, window in
-      try await OrderSourceContract(source, window: window, missing: OrderID(rawValue: 1)).check()
+      let removed = try await source.orders(updatedIn: window, page: 1, size: 1).headlines[0].id
+      try await remove(removed, source)
+      try await OrderSourceContract(source, window: window, missing: OrderID(rawValue: 1), removed: removed).check()
       #expect(await source.check() == [])
       #expect(try await source.statuses().contains(OrderStatus(code: "1101043690", name: "内贸-退货")))
+    }
+  }
+
+  /// A user deletes an order while it is asked for.
+  private func remove(_ id: OrderID, _ source: OKKIOrderSource) async throws {
+    var options = CurlOptions()
+    options.allowsPlainHTTP = true
+    let client = try CurlClient(options)
+    let faults = Array(#"{"deleted_between":{"next":1}}"#.utf8)
+    let outcome = await client.perform(
+      HTTPRequest(.post, "\(source.client.options.base)/_sim/faults", body: faults, timeoutMilliseconds: 5_000))
+    await client.shutdown(graceMilliseconds: 1_000)
+    guard case .response(let response) = outcome, response.status == 200 else {
+      Issue.record("the simulator did not take the fault: \(outcome)")
+      return
+    }
+    guard case .failure(.absent)? = await source.details(of: [id]).first else {
+      Issue.record("the order was not deleted")
+      return
     }
   }
 

@@ -205,6 +205,11 @@ struct WireTests {
           == "all=1&time_type=1&start_time=2024-01-15%2008%3A00%3A00&end_time=2024-01-16%2007%3A59%3A59&start_index=1&count=50"
       )
       #expect(asked[0].headers["authorization"] == "Bearer T1")
+      _ = try await source.orders(.created(window), page: 1, size: 50)
+      _ = try await source.orders(.removed(window), page: 1, size: 50)
+      let others = server.requests.filter { $0.method == "GET" }.dropFirst(2)
+      #expect(others.map { $0.parameter("time_type") } == ["2", "4"])
+      #expect(others.map { $0.parameter("removed") } == [nil, "1"])
     }
   }
 }

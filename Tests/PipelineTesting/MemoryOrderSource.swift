@@ -6,8 +6,12 @@ import Synchronization
 public final class MemoryOrderSource: OrderSource {
   /// Something that can be asked.
   public enum Question: Hashable, Sendable {
-    /// A page of orders.
+    /// A page of orders by update time.
     case orders(page: Int)
+    /// A page of orders by creation.
+    case created(page: Int)
+    /// A page of deleted orders.
+    case removed(page: Int)
     /// The details of one order.
     case details(OrderID)
     /// A page of customers.
@@ -19,6 +23,8 @@ public final class MemoryOrderSource: OrderSource {
   private struct State {
     var now: BeijingTime
     var orders: [OrderID: SourceOrder] = [:]
+    var created: [OrderID: BeijingTime] = [:]
+    var removed: [OrderID: (order: SourceOrder, at: BeijingTime)] = [:]
     var customers: [(record: CollectionRecord, updated: BeijingTime)] = []
     var failures: [Question: [SourceFailure]] = [:]
     var asked: [Question] = []
@@ -30,8 +36,14 @@ public final class MemoryOrderSource: OrderSource {
   /// An empty CRM whose clock stands at `now`.
   public init(now: BeijingTime) { state = Mutex(State(now: now)) }
 
-  /// Stores an order, new or changed.
-  public func put(_ order: SourceOrder) { state.withLock { $0.orders[order.id] = order } }
+  /// Stores an order, new, changed or restored. A new one is created at its update time.
+  public func put(_ order: SourceOrder) {
+    state.withLock { state in
+      state.orders[order.id] = order
+      state.removed[order.id] = nil
+      if state.created[order.id] == nil { state.created[order.id] = order.updateTime }
+    }
+  }
 
   /// Stores a small order.
   public func put(id: Int64, number: String, updated: BeijingTime) {
@@ -40,7 +52,18 @@ public final class MemoryOrderSource: OrderSource {
   }
 
   /// Deletes an order.
-  public func remove(_ id: OrderID) { state.withLock { $0.orders[id] = nil } }
+  /// - Parameter at: when; the list of deleted orders does not show it without.
+  public func remove(_ id: OrderID, at time: BeijingTime? = nil) {
+    state.withLock { state in
+      guard let order = state.orders.removeValue(forKey: id), let time else { return }
+      state.removed[id] = (order, time)
+    }
+  }
+
+  /// Lists an order as deleted that is there all the same.
+  public func listAsRemoved(_ id: OrderID, at time: BeijingTime) {
+    state.withLock { state in state.removed[id] = state.orders[id].map { ($0, time) } }
+  }
 
   /// Stores a customer.
   public func putCustomer(_ record: CollectionRecord, updated: BeijingTime) {
@@ -73,13 +96,23 @@ public final class MemoryOrderSource: OrderSource {
   }
 
   /// Newest first, as OKKI lists.
-  public func orders(updatedIn window: TimeWindow, page index: Int, size: Int) async throws(SourceFailure) -> OrderPage
-  {
-    try ask(.orders(page: index))
+  public func orders(_ query: OrderQuery, page index: Int, size: Int) async throws(SourceFailure) -> OrderPage {
+    switch query {
+    case .updated: try ask(.orders(page: index))
+    case .created: try ask(.created(page: index))
+    case .removed: try ask(.removed(page: index))
+    }
     return state.withLock { state in
-      let matching = state.orders.values.filter { window.from <= $0.updateTime && $0.updateTime <= window.to }
-        .map { OrderHeadline(id: $0.id, updateTime: $0.updateTime) }
-        .sorted { ($0.updateTime, $0.id) > ($1.updateTime, $1.id) }
+      let timed: [(order: SourceOrder, at: BeijingTime)] =
+        switch query {
+        case .updated: state.orders.values.map { ($0, $0.updateTime) }
+        case .created: state.orders.values.map { ($0, state.created[$0.id] ?? $0.updateTime) }
+        case .removed: state.removed.values.map { ($0.order, $0.at) }
+        }
+      let window = query.window
+      let matching = timed.filter { window.from <= $0.at && $0.at <= window.to }
+        .sorted { ($0.at, $0.order.id) > ($1.at, $1.order.id) }
+        .map { OrderHeadline(id: $0.order.id, updateTime: $0.order.updateTime) }
       return OrderPage(
         total: matching.count, headlines: Array(matching.dropFirst((index - 1) * size).prefix(size)), now: state.now)
     }

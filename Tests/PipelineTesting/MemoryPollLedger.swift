@@ -18,15 +18,23 @@ public final class MemoryPollLedger: PollLedger {
       var watermarks: [PollStream: BeijingTime] = [:]
       var orders: [OrderID: Known] = [:]
       var leader: ObjectIdentifier?
+      var fence = 0
     }
 
     let state = Mutex(State())
 
     /// Empty books.
     public init() {}
+
+    /// Whoever leads loses the lock and does not know it.
+    public func cutOff() { state.withLock { $0.leader = nil } }
+
+    /// Somebody whom nobody here knows is elected and gone again.
+    public func electAnother() { state.withLock { $0.fence += 1 } }
   }
 
   private let books: Books
+  private let fence = Mutex<Int?>(nil)
   private let failure = Mutex<LedgerFailure?>(nil)
 
   /// A memory over these books.
@@ -34,6 +42,12 @@ public final class MemoryPollLedger: PollLedger {
 
   /// Answers everything with a failure from now on; nil ends that.
   public func fail(_ failure: LedgerFailure?) { self.failure.withLock { $0 = failure } }
+
+  /// Whether this one was elected last.
+  private var isElected: (Books.State) -> Bool {
+    let fence = fence.withLock { $0 }
+    return { $0.fence == fence }
+  }
 
   private func checked<Value>(_ body: (inout sending Books.State) -> sending Value) throws(LedgerFailure) -> Value {
     if let failure = failure.withLock({ $0 }) { throw failure }
@@ -49,8 +63,9 @@ public final class MemoryPollLedger: PollLedger {
   public func advance(
     _ stream: PollStream, from old: BeijingTime?, to new: BeijingTime
   ) async throws(LedgerFailure) -> Bool {
-    try checked { state in
-      guard state.watermarks[stream] == old else { return false }
+    let isElected = isElected
+    return try checked { state in
+      guard isElected(state), state.watermarks[stream] == old else { return false }
       state.watermarks[stream] = new
       return true
     }
@@ -62,37 +77,56 @@ public final class MemoryPollLedger: PollLedger {
       headlines.filter { headline in
         guard let known = state.orders[headline.id] else { return true }
         return !known.isPublished || known.mustRefetch || known.updateTime != headline.updateTime
+          || known.contentHash == FetchedRevision.removalHash
+      }
+    }
+  }
+
+  /// The headlines of which no deletion is published, as the port says.
+  public func unremoved(among headlines: [OrderHeadline]) async throws(LedgerFailure) -> [OrderHeadline] {
+    try checked { state in
+      headlines.filter { headline in
+        guard let known = state.orders[headline.id] else { return true }
+        return !known.isPublished || known.contentHash != FetchedRevision.removalHash
       }
     }
   }
 
   /// Numbers contents, as the port says.
   public func number(_ revisions: [FetchedRevision]) async throws(LedgerFailure) -> [RevisionAnswer] {
-    try checked { state in
-      revisions.map { revision in
+    let isElected = isElected
+    return try checked { state in
+      if !isElected(state) { return revisions.map { _ in .overtaken } }
+      return revisions.map { revision in
         guard let known = state.orders[revision.orderID] else {
           state.orders[revision.orderID] = Books.Known(
             number: 1, updateTime: revision.updateTime, contentHash: revision.contentHash)
           return .publish(number: 1)
         }
-        if revision.updateTime < known.updateTime { return .published }
-        if revision.updateTime == known.updateTime, revision.contentHash == known.contentHash {
+        // A deletion is newer than every content, whatever its time.
+        let isRemoval = revision.contentHash == FetchedRevision.removalHash
+        if !isRemoval, revision.updateTime < known.updateTime { return .published }
+        if isRemoval || revision.updateTime == known.updateTime, revision.contentHash == known.contentHash {
           return known.isPublished ? .published : .publish(number: known.number)
         }
         state.orders[revision.orderID] = Books.Known(
-          number: known.number + 1, updateTime: revision.updateTime, contentHash: revision.contentHash)
+          number: known.number + 1, updateTime: max(known.updateTime, revision.updateTime),
+          contentHash: revision.contentHash)
         return .publish(number: known.number + 1)
       }
     }
   }
 
   /// Records what was published, as the port says.
-  public func record(_ published: [PublishedRevision]) async throws(LedgerFailure) {
-    try checked { state in
+  public func record(_ published: [PublishedRevision]) async throws(LedgerFailure) -> Bool {
+    let isElected = isElected
+    return try checked { state in
+      if !isElected(state) { return false }
       for revision in published where state.orders[revision.orderID]?.number == revision.number {
         state.orders[revision.orderID]?.isPublished = true
         state.orders[revision.orderID]?.mustRefetch = revision.mayStillChange
       }
+      return true
     }
   }
 
@@ -101,18 +135,27 @@ public final class MemoryPollLedger: PollLedger {
     let me = ObjectIdentifier(self)
     do throws(LedgerFailure) {
       return try checked { state in
-        if state.leader == nil { state.leader = me }
+        if state.leader == nil {
+          state.leader = me
+          state.fence += 1
+          fence.withLock { $0 = state.fence }
+        }
         return state.leader == me
       }
     } catch {
-      // The lock lives as long as its connection.
-      await resign()
+      // The lock lives as long as its connection; the fence is another one's only with another election.
+      release()
       throw error
     }
   }
 
   /// Steps down.
   public func resign() async {
+    fence.withLock { $0 = nil }
+    release()
+  }
+
+  private func release() {
     books.state.withLock { state in
       if state.leader == ObjectIdentifier(self) { state.leader = nil }
     }

@@ -11,12 +11,15 @@ public struct OrderSourceContract {
   public let window: TimeWindow
   /// An order that does not exist.
   public let missing: OrderID
+  /// An order that was deleted within the window or the hour after it, and no other was.
+  public let removed: OrderID
 
   /// A contract for this source.
-  public init(_ source: any OrderSource, window: TimeWindow, missing: OrderID) {
+  public init(_ source: any OrderSource, window: TimeWindow, missing: OrderID, removed: OrderID) {
     self.source = source
     self.window = window
     self.missing = missing
+    self.removed = removed
   }
 
   /// Every rule.
@@ -25,6 +28,7 @@ public struct OrderSourceContract {
     try await pagesAddUp(all)
     try await windowIsClosed(all)
     try await detailsComeInOrder(all)
+    try await listsByOtherTimes(all)
     try await customersCanBePaged()
     #expect(try await source.now() <= source.now())
   }
@@ -61,6 +65,22 @@ public struct OrderSourceContract {
     let past = BeijingTime(epochSeconds: 0)
     let empty = try await source.orders(updatedIn: try #require(TimeWindow(from: past, to: past)), page: 1, size: 10)
     #expect(empty.total == 0 && empty.headlines.isEmpty)
+  }
+
+  private func listsByOtherTimes(_ all: [OrderHeadline]) async throws {
+    let created = try await source.orders(.created(window), page: 1, size: 500)
+    #expect(!created.headlines.isEmpty && Set(created.headlines.map(\.id)).isSubset(of: all.map(\.id)))
+    let later = try #require(TimeWindow(from: window.from, to: window.to.advanced(bySeconds: 3600)))
+    let removed = try await source.orders(.removed(later), page: 1, size: 500)
+    #expect(removed.total == 1 && removed.headlines.map(\.id) == [self.removed])
+    #expect(!all.contains { $0.id == self.removed })
+    guard case .failure(.absent)? = await source.details(of: [self.removed]).first else {
+      Issue.record("a deleted order must be absent")
+      return
+    }
+    let past = BeijingTime(epochSeconds: 0)
+    let long = try #require(TimeWindow(from: past, to: past))
+    #expect(try await source.orders(.removed(long), page: 1, size: 10).headlines.isEmpty)
   }
 
   private func detailsComeInOrder(_ all: [OrderHeadline]) async throws {

@@ -72,6 +72,32 @@ struct PollerRunTests {
     try await ended(running)
   }
 
+  @Test(
+    "a leader that is frozen past another one's election publishes and writes nothing when it wakes",
+    arguments: [MemoryOrderSource.Question.details(OrderID(rawValue: 1)), .orders(page: 1), .removed(page: 1)])
+  func frozen(_ question: MemoryOrderSource.Question) async throws {
+    source.put(id: 1, number: "SO1", updated: noon.advanced(bySeconds: -60))
+    source.put(id: 2, number: "SO2", updated: noon.advanced(bySeconds: -60))
+    source.remove(OrderID(rawValue: 2), at: noon.advanced(bySeconds: -30))
+    let ledger = MemoryPollLedger(books)
+    let broker = MemoryBroker(clock: clock)
+    let poller = Poller(
+      source: source, ledger: ledger, collections: MemoryCollections(), outbox: MemoryOutbox(broker),
+      plan: PollPlan(since: noon.advanced(bySeconds: -3600)), clock: pipelineClock(clock), logger: silent)
+    let published = Probe<Int>()
+    source.beforeEach { [books] asked in
+      guard asked == question, published.events.isEmpty else { return }
+      published.report(broker.count(in: .orders) + broker.count(in: .bills))
+      books.cutOff()
+      books.electAnother()
+    }
+    await #expect(throws: PollInterruption.overtaken) { try await poller.once() }
+    #expect(broker.count(in: .orders) + broker.count(in: .bills) == published.events.first)
+    #expect(try await ledger.watermark(of: .removed) == nil)
+    // What had come before stays.
+    #expect(try await (ledger.watermark(of: .orders) != nil) == (question == .removed(page: 1)))
+  }
+
   @Test("a single cycle is left to the process that polls, and steps down after its own")
   func once() async throws {
     let other = MemoryPollLedger(books)

@@ -54,17 +54,17 @@ struct PollerTests {
   @Test("every order of the window is published once, and the watermark stands at the vendor's now less the lag")
   func publishes() async throws {
     put(1...25)
-    try await poller().cycle()
+    try await poller().once()
     #expect(await queued() == Dictionary(uniqueKeysWithValues: (1...25).map { (Int64($0), [1]) }))
     #expect(try await ledger.watermark(of: .orders) == noon.advanced(bySeconds: -5))
-    try await poller().cycle()
+    try await poller().once()
     #expect(await queued().isEmpty)
   }
 
   @Test("pages are read from the last to the first")
   func lastPageFirst() async throws {
     put(1...25)
-    try await poller().cycle()
+    try await poller().once()
     let pages = source.asked.compactMap { question -> Int? in
       if case .orders(let page) = question { page } else { nil }
     }
@@ -83,11 +83,11 @@ struct PollerTests {
       moved.report(true)
       source.put(id: 25, number: "SO25", updated: noon.advanced(bySeconds: 10))
     }
-    try await poller().cycle()
+    try await poller().once()
     let first = await queued()
     #expect(Set(first.keys).isSuperset(of: 1...24))
     source.setNow(noon.advanced(bySeconds: 60))
-    try await poller().cycle()
+    try await poller().once()
     #expect(await queued().keys.contains(25))
   }
 
@@ -102,14 +102,14 @@ struct PollerTests {
       serial.report(next)
       source.put(id: next, number: "SO\(next)", updated: noon.advanced(bySeconds: -1000))
     }
-    await #expect(throws: PollInterruption.drift) { try await poller { $0.maxPasses = 3 }.cycle() }
+    await #expect(throws: PollInterruption.drift) { try await poller { $0.maxPasses = 3 }.once() }
     #expect(try await ledger.watermark(of: .orders) == nil)
   }
 
   @Test("a window with too many orders is halved, and nothing falls between the halves")
   func bisects() async throws {
     put(1...60)
-    try await poller { $0.sliceSize = 10 }.cycle()
+    try await poller { $0.sliceSize = 10 }.once()
     #expect(await queued().count == 60)
     #expect(try await ledger.watermark(of: .orders) == noon.advanced(bySeconds: -5))
     // No slice had a second page.
@@ -123,10 +123,10 @@ struct PollerTests {
       guard case .envelope(let envelope) = parcel.content, envelope.orderID.rawValue == 2 else { return nil }
       return .unknown("the connection broke")
     }
-    await #expect(throws: PollInterruption.broker("the connection broke")) { try await poller().cycle() }
+    await #expect(throws: PollInterruption.broker("the connection broke")) { try await poller().once() }
     #expect(try await ledger.watermark(of: .orders) == nil)
     outbox.fail(nil)
-    try await poller().cycle()
+    try await poller().once()
     // Order 2 arrived in doubt and again: twice, under one number.
     #expect(await queued() == [1: [1], 2: [1, 1], 3: [1]])
   }
@@ -134,11 +134,11 @@ struct PollerTests {
   @Test("a changed order gets the next number, an unchanged one in the overlap nothing")
   func revisions() async throws {
     put(1...2, secondsAgo: 10)
-    try await poller().cycle()
+    try await poller().once()
     _ = await queued()
     source.put(id: 2, number: "SO2", updated: noon.advanced(bySeconds: 10))
     source.setNow(noon.advanced(bySeconds: 60))
-    try await poller().cycle()
+    try await poller().once()
     #expect(await queued() == [2: [2]])
   }
 
@@ -149,7 +149,7 @@ struct PollerTests {
     source.beforeEach { question in
       if question == .details(OrderID(rawValue: 2)) { source.remove(OrderID(rawValue: 2)) }
     }
-    try await poller().cycle()
+    try await poller().once()
     #expect(await queued().keys.sorted() == [1, 3])
     #expect(broker.parked(by: .transform).isEmpty)
   }
@@ -158,7 +158,7 @@ struct PollerTests {
   func denied() async throws {
     put(1...3)
     source.fail(.details(OrderID(rawValue: 2)), with: .absent)
-    try await poller().cycle()
+    try await poller().once()
     #expect(await queued().keys.sorted() == [1, 3])
     #expect(broker.parked(by: .transform).map { $0.envelope?.orderID.rawValue } == [2])
   }
@@ -169,10 +169,10 @@ struct PollerTests {
     for _ in 1...5 { source.fail(.details(OrderID(rawValue: 2)), with: .transient("500")) }
     let poller = poller()
     for _ in 1...4 {
-      await #expect(throws: PollInterruption.source(.transient("500"))) { try await poller.cycle() }
+      await #expect(throws: PollInterruption.source(.transient("500"))) { try await poller.once() }
       #expect(try await ledger.watermark(of: .orders) == nil)
     }
-    try await poller.cycle()
+    try await poller.once()
     #expect(broker.parked(by: .transform).map { $0.envelope?.orderID.rawValue } == [2])
     #expect(await queued().keys.contains(1))
     #expect(try await ledger.watermark(of: .orders) != nil)
@@ -184,7 +184,7 @@ struct PollerTests {
     source.fail(.details(OrderID(rawValue: 2)), with: .malformed("nested too deep"))
     let lines = Probe<String>()
     let registry = MetricsRegistry()
-    try await poller(logger: recording(lines), metrics: PipelineMetrics(factory: registry)).cycle()
+    try await poller(logger: recording(lines), metrics: PipelineMetrics(factory: registry)).once()
     let counted = #"ferry_dead_letters_total{reason="order_malformed",stage="transform"} 1"#
     #expect(registry.prometheusText().contains(counted))
     #expect(lines.events.count == 1)
@@ -202,11 +202,11 @@ struct PollerTests {
   func sourceAway() async throws {
     put(1...3)
     source.fail(.details(OrderID(rawValue: 2)), with: .transient("503"))
-    await #expect(throws: PollInterruption.source(.transient("503"))) { try await poller().cycle() }
+    await #expect(throws: PollInterruption.source(.transient("503"))) { try await poller().once() }
     #expect(try await ledger.watermark(of: .orders) == nil)
     // What was read of the page is published all the same.
     #expect(await queued().keys.sorted() == [1, 3])
-    try await poller().cycle()
+    try await poller().once()
     #expect(await queued().keys.sorted() == [2])
   }
 
@@ -216,10 +216,10 @@ struct PollerTests {
     for id in 1...3 { for _ in 1...8 { source.fail(.details(OrderID(rawValue: Int64(id))), with: .transient("500")) } }
     let poller = poller()
     for _ in 1...8 {
-      await #expect(throws: PollInterruption.source(.transient("500"))) { try await poller.cycle() }
+      await #expect(throws: PollInterruption.source(.transient("500"))) { try await poller.once() }
     }
     #expect(broker.parked(by: .transform).isEmpty)
-    try await poller.cycle()
+    try await poller.once()
     #expect(await queued().keys.sorted() == [1, 2, 3])
   }
 
@@ -228,7 +228,7 @@ struct PollerTests {
     put(1...1)
     source.putCustomer(
       CollectionRecord(id: "7", content: Array(#"{"company_id":7,"serial_id":"C7"}"#.utf8)), updated: noon)
-    try await poller().cycle()
+    try await poller().once()
     let key = LookupKey(
       collection: Poller.customersCollection, conditions: [LookupKey.Condition(field: "company_id", value: "7")])
     #expect(try await collections.find([key]).first?.record?.root["serial_id"]?.string == "C7")

@@ -21,7 +21,7 @@ struct PollerWatermarkTests {
     try await Poller(
       source: source, ledger: ledger ?? self.ledger, collections: collections, outbox: MemoryOutbox(broker), plan: plan,
       clock: pipelineClock(clock), logger: silent
-    ).cycle()
+    ).once()
   }
 
   private func put(_ id: Int64, secondsAgo: Int64) {
@@ -142,10 +142,15 @@ private final class Overtaken: PollLedger {
   func unpublished(among headlines: [OrderHeadline]) async throws(LedgerFailure) -> [OrderHeadline] {
     try await inner.unpublished(among: headlines)
   }
+  func unremoved(among headlines: [OrderHeadline]) async throws(LedgerFailure) -> [OrderHeadline] {
+    try await inner.unremoved(among: headlines)
+  }
   func number(_ revisions: [FetchedRevision]) async throws(LedgerFailure) -> [RevisionAnswer] {
     try await inner.number(revisions)
   }
-  func record(_ published: [PublishedRevision]) async throws(LedgerFailure) { try await inner.record(published) }
+  func record(_ published: [PublishedRevision]) async throws(LedgerFailure) -> Bool {
+    try await inner.record(published)
+  }
   func lead() async throws(LedgerFailure) -> Bool { try await inner.lead() }
   func resign() async { await inner.resign() }
 }

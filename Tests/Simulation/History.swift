@@ -92,7 +92,10 @@ final class History: @unchecked Sendable {
         at = min(at, plan.chaosEnds - 10_000)
         world.after(at) { self.okki.change(id) }
       }
-      if world.random.happens(100) { world.after(at + Int64(world.random.number(0...60_000))) { self.okki.delete(id) } }
+      if world.random.happens(100) {
+        // While pollers are still at work.
+        world.after(min(at + Int64(world.random.number(0...60_000)), plan.chaosEnds - 1)) { self.okki.delete(id) }
+      }
       if world.random.happens(100) { k3.refused.insert(id) }
     }
   }
@@ -180,10 +183,17 @@ final class History: @unchecked Sendable {
 
   /// The watermark says that everything up to it is safe.
   private func check(_ stream: PollStream, _ watermark: BeijingTime) {
+    if stream == .removed { return checkRemovals(watermark) }
     guard stream == .orders else { return }
     for (id, order) in okki.orders where order.updated <= watermark.epochSeconds {
       let isSafe = broker.published[id]?.contains { $0.updateTime.epochSeconds >= order.updated } ?? false
       if !isSafe { world.fail("the watermark passed order \(id), which is not published") }
+    }
+  }
+
+  private func checkRemovals(_ watermark: BeijingTime) {
+    for (id, deletion) in okki.deleted where deletion.at <= watermark.epochSeconds && broker.removals[id] == nil {
+      world.fail("the watermark passed the deletion of order \(id), which is not published")
     }
   }
 
@@ -193,12 +203,14 @@ final class History: @unchecked Sendable {
     guard broker.isEmpty, okki.server.isUp, k3.server.isUp, database.server.isUp, broker.server.isUp else {
       return false
     }
-    return okki.orders.allSatisfy { isSettled($0, $1.version) }
+    return !arePollersNeeded && okki.orders.allSatisfy { isSettled($0, $1.version) }
   }
 
   /// Once everything is published pollers have nothing more to do than to make the history long.
   private func retirePollers() {
-    guard arePollersNeeded, okki.orders.allSatisfy({ isPublished($0, $1) }) else { return }
+    guard arePollersNeeded, okki.orders.allSatisfy({ isPublished($0, $1) }),
+      okki.deleted.keys.allSatisfy({ broker.removals[$0] != nil })
+    else { return }
     arePollersNeeded = false
     for (name, host) in hosts.sorted(by: { $0.key < $1.key }) where name.hasPrefix("poller") { host.kill() }
   }
@@ -228,6 +240,16 @@ final class History: @unchecked Sendable {
       let held = k3.bills.filter { $0.order == id }.map(\.version)
       world.fail("order \(id) is lost: version \(order.version) is neither in K/3 (which has \(held)) nor parked")
     }
+    for (id, _) in okki.deleted {
+      guard let removal = broker.removals[id] else {
+        world.fail("the deletion of order \(id) is lost")
+        continue
+      }
+      // Messages before and after: whatever OKKI showed of it while it was there has a smaller number.
+      if let later = broker.published[id]?.first(where: { $0.revision > removal }) {
+        world.fail("the deletion of order \(id) has number \(removal), and a content of it \(later.revision)")
+      }
+    }
     if !done { world.fail("it does not come to an end: \(broker.delayed) messages wait") }
     for (id, count) in broker.handed.sorted(by: { $0.key < $1.key }) where count > Self.mostDeliveries {
       world.fail("order \(id) was handed to workers \(count) times")
@@ -236,7 +258,7 @@ final class History: @unchecked Sendable {
       world.fail("order \(letter.envelope.orderID) was tried \(letter.envelope.attempt) times")
     }
     // An outage parks nothing.
-    for letter in broker.dead {
+    for letter in broker.dead where letter.envelope.content != .removal {
       let isAllowed: Set<ReasonCode?> = [.k3Rejected, .changedAfterWritten, .conflict, .orderMalformed]
       if !isAllowed.contains(letter.reason) {
         world.fail("order \(letter.envelope.orderID) is parked for \(letter.reason?.rawValue ?? "the delivery limit")")

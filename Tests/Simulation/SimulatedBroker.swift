@@ -48,6 +48,8 @@ final class SimulatedBroker: @unchecked Sendable {
   private(set) var published: [OrderID: [(updateTime: BeijingTime, revision: Int64)]] = [:]
   /// What was published of each order.
   private(set) var versions: [OrderID: Set<Int>] = [:]
+  /// The newest deletion that was published of each order.
+  private(set) var removals: [OrderID: Int64] = [:]
   /// How often a message was handed to a worker, by order.
   private(set) var handed: [OrderID: Int] = [:]
 
@@ -70,6 +72,7 @@ final class SimulatedBroker: @unchecked Sendable {
       switch parcel.destination {
       case .queue(let queue):
         if queue == .orders { note(envelope) }
+        if envelope.content == .removal { removals[envelope.orderID] = envelope.revision }
         append(message, to: queue)
       case .retry(let stage, let seconds):
         let rung = ladder.last { $0 <= seconds } ?? ladder[0]

@@ -91,11 +91,15 @@ final class SimulatedLedger: SyncLedger, PollLedger, Collections, @unchecked Sen
     try await ask { [poll] () async throws(LedgerFailure) in try await poll.unpublished(among: headlines) }
   }
 
+  func unremoved(among headlines: [OrderHeadline]) async throws(LedgerFailure) -> [OrderHeadline] {
+    try await ask { [poll] () async throws(LedgerFailure) in try await poll.unremoved(among: headlines) }
+  }
+
   func number(_ revisions: [FetchedRevision]) async throws(LedgerFailure) -> [RevisionAnswer] {
     try await ask { [poll] () async throws(LedgerFailure) in try await poll.number(revisions) }
   }
 
-  func record(_ published: [PublishedRevision]) async throws(LedgerFailure) {
+  func record(_ published: [PublishedRevision]) async throws(LedgerFailure) -> Bool {
     try await ask { [poll] () async throws(LedgerFailure) in try await poll.record(published) }
   }
 

@@ -7,6 +7,7 @@ final class SimulatedOKKI: @unchecked Sendable {
   // Unchecked: only the main thread ever touches it.
 
   struct Order {
+    let created: Int64
     var updated: Int64
     var version: Int
   }
@@ -14,8 +15,8 @@ final class SimulatedOKKI: @unchecked Sendable {
   let server: Server
   private let world: World
   private(set) var orders: [OrderID: Order] = [:]
-  /// Ids that were once there.
-  private(set) var deleted: Set<OrderID> = []
+  /// When orders were deleted, and their last update time.
+  private(set) var deleted: [OrderID: (at: Int64, updated: Int64)] = [:]
 
   init(_ world: World) {
     self.world = world
@@ -26,24 +27,29 @@ final class SimulatedOKKI: @unchecked Sendable {
 
   /// A user creates an order, or changes it.
   func change(_ id: OrderID) {
-    if deleted.contains(id) { return }
+    if deleted[id] != nil { return }
     let version = (orders[id]?.version ?? 0) + 1
-    orders[id] = Order(updated: world.seconds, version: version)
+    orders[id] = Order(created: orders[id]?.created ?? world.seconds, updated: world.seconds, version: version)
     world.tell("order \(id) becomes version \(version)")
   }
 
   func delete(_ id: OrderID) {
-    guard orders[id] != nil else { return }
-    orders[id] = nil
-    deleted.insert(id)
+    guard let order = orders.removeValue(forKey: id) else { return }
+    deleted[id] = (world.seconds, order.updated)
     world.tell("order \(id) is deleted")
   }
 
-  func page(of window: TimeWindow, index: Int, size: Int) -> OrderPage {
-    let found = orders.filter { (window.from.epochSeconds...window.to.epochSeconds).contains($0.value.updated) }
-      .sorted { ($0.value.updated, $0.key.rawValue) > ($1.value.updated, $1.key.rawValue) }
+  func page(of query: OrderQuery, index: Int, size: Int) -> OrderPage {
+    let timed: [(id: OrderID, at: Int64, updated: Int64)] =
+      switch query {
+      case .updated: orders.map { ($0, $1.updated, $1.updated) }
+      case .created: orders.map { ($0, $1.created, $1.updated) }
+      case .removed: deleted.map { ($0, $1.at, $1.updated) }
+      }
+    let window = query.window.from.epochSeconds...query.window.to.epochSeconds
+    let found = timed.filter { window.contains($0.at) }.sorted { ($0.at, $0.id.rawValue) > ($1.at, $1.id.rawValue) }
     let headlines = found.dropFirst((index - 1) * size).prefix(size).map {
-      OrderHeadline(id: $0.key, updateTime: BeijingTime(epochSeconds: $0.value.updated))
+      OrderHeadline(id: $0.id, updateTime: BeijingTime(epochSeconds: $0.updated))
     }
     return OrderPage(total: found.count, headlines: Array(headlines), now: now)
   }
@@ -76,8 +82,8 @@ final class SimulatedOrderSource: OrderSource, @unchecked Sendable {
     return answer
   }
 
-  func orders(updatedIn window: TimeWindow, page index: Int, size: Int) async throws(SourceFailure) -> OrderPage {
-    try await ask { [okki] in okki.page(of: window, index: index, size: size) }
+  func orders(_ query: OrderQuery, page index: Int, size: Int) async throws(SourceFailure) -> OrderPage {
+    try await ask { [okki] in okki.page(of: query, index: index, size: size) }
   }
 
   func details(of ids: [OrderID]) async -> [Result<SourceOrder, SourceFailure>] {

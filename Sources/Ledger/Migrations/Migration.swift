@@ -2,7 +2,7 @@ import PostgreSQL
 
 /// One step of the schema. Published steps never change; a change is a new step.
 struct Migration: Sendable {
-  /// From 1, growing.
+  /// From 1, rising.
   let version: Int
   /// What it brings, for people.
   let name: String
@@ -14,4 +14,4 @@ struct Migration: Sendable {
 }
 
 /// All steps, in order. They are Swift text, not resource files, so that the binary alone can migrate.
-let migrations: [Migration] = [v0001, v0002, v0003, v0004, v0005, v0006, v0007, v0010, v0011]
+let migrations: [Migration] = [v0001, v0002, v0003, v0004, v0005, v0006, v0007, v0009, v0010, v0011]

@@ -14,6 +14,23 @@ public enum SourceFailure: Error, Sendable, Equatable {
   case malformed(String)
 }
 
+/// Which orders a list shows, and by which of their times; both ends of the window belong to it.
+public enum OrderQuery: Sendable, Hashable {
+  /// By `update_time`.
+  case updated(TimeWindow)
+  /// By the time when they were entered.
+  case created(TimeWindow)
+  /// Deleted ones, by the time when they were deleted.
+  case removed(TimeWindow)
+
+  /// The window.
+  public var window: TimeWindow {
+    switch self {
+    case .updated(let window), .created(let window), .removed(let window): window
+    }
+  }
+}
+
 /// One page of the order list.
 public struct OrderPage: Sendable {
   /// Orders in the whole window, all pages.
@@ -50,11 +67,11 @@ public struct CustomerPage: Sendable {
 
 /// The CRM, as the poller needs it. Keeps the installation's rate limit itself.
 public protocol OrderSource: Sendable {
-  /// One page of the orders whose `update_time` lies in the window.
+  /// One page of an order list, newest first by the query's time.
   /// - Parameters:
   ///   - index: page number from 1.
   ///   - size: orders a page, 1...500.
-  func orders(updatedIn window: TimeWindow, page index: Int, size: Int) async throws(SourceFailure) -> OrderPage
+  func orders(_ query: OrderQuery, page index: Int, size: Int) async throws(SourceFailure) -> OrderPage
   /// The details of orders, one result each in the same order; several requests are under way at a time.
   func details(of ids: [OrderID]) async -> [Result<SourceOrder, SourceFailure>]
   /// One page of the customers changed in the window, of all customers without one.
@@ -62,4 +79,13 @@ public protocol OrderSource: Sendable {
     -> CustomerPage
   /// The vendor's clock.
   func now() async throws(SourceFailure) -> BeijingTime
+}
+
+extension OrderSource {
+  /// One page of the orders whose `update_time` lies in the window.
+  public func orders(
+    updatedIn window: TimeWindow, page index: Int, size: Int
+  ) async throws(SourceFailure) -> OrderPage {
+    try await orders(.updated(window), page: index, size: size)
+  }
 }

@@ -9,6 +9,15 @@ public struct FetchedRevision: Sendable, Equatable {
   /// Fingerprint of the content.
   public let contentHash: Int64
 
+  /// The order is deleted: stands for its content.
+  public static let removalHash = fingerprint("deleted in OKKI".utf8)
+
+  /// The deletion of an order, numbered once until another content of it is. It has no `update_time`: the content of an
+  /// order that is restored is newer, whatever time it bears.
+  public static func removal(of order: OrderID) -> FetchedRevision {
+    FetchedRevision(orderID: order, updateTime: BeijingTime(epochSeconds: 0), contentHash: removalHash)
+  }
+
   /// A content of an order.
   public init(orderID: OrderID, updateTime: BeijingTime, contentHash: Int64) {
     self.orderID = orderID
@@ -23,6 +32,8 @@ public enum RevisionAnswer: Sendable, Equatable {
   case publish(number: Int64)
   /// This very content is published, or a newer one is known: whoever fetched that one publishes it.
   case published
+  /// Another poller was elected since this one was: nothing was numbered.
+  case overtaken
 }
 
 /// A revision that the broker has confirmed.
@@ -49,22 +60,33 @@ public enum PollStream: String, Sendable, CaseIterable {
   case orders
   /// Customers by `update_time`.
   case customers
+  /// Deleted orders by the time of their deletion.
+  case removed
 }
 
 /// The poller's memory (nothing-lost-nothing-twice.md §1).
+///
+/// Only the poller that was elected last writes: what another one still sends, frozen or cut off before the election, does
+/// nothing and is told so. Whoever never led writes nothing either.
 public protocol PollLedger: Sendable {
-  /// Every order with `update_time` up to the watermark has been published and confirmed; nil before the first cycle.
+  /// Everything of the stream with its time up to the watermark has been published and confirmed; nil before the first
+  /// cycle.
   func watermark(of stream: PollStream) async throws(LedgerFailure) -> BeijingTime?
   /// Moves a watermark by compare-and-set.
-  /// - Returns: false when it is not `old` any more: another poller is at work.
+  /// - Returns: false when it is not `old` any more, or another poller was elected.
   func advance(_ stream: PollStream, from old: BeijingTime?, to new: BeijingTime) async throws(LedgerFailure) -> Bool
-  /// Which of these have not been published with that `update_time`, or must be fetched again. In the same order.
+  /// Which of these have not been published with that `update_time`, are known as deleted, or must be fetched again. In
+  /// the same order.
   func unpublished(among headlines: [OrderHeadline]) async throws(LedgerFailure) -> [OrderHeadline]
+  /// Which of these have not been published as deleted. In the same order.
+  func unremoved(among headlines: [OrderHeadline]) async throws(LedgerFailure) -> [OrderHeadline]
   /// Numbers contents, growing per order; committed when it returns. The same content gets the same number until it is
-  /// recorded as published. One answer each, in order; an order may occur once in a batch.
+  /// recorded as published. One answer each, in order; an order may occur once in a batch. A deletion is newer than every
+  /// content known, whatever its `update_time`.
   func number(_ revisions: [FetchedRevision]) async throws(LedgerFailure) -> [RevisionAnswer]
   /// Records what the broker confirmed.
-  func record(_ published: [PublishedRevision]) async throws(LedgerFailure)
+  /// - Returns: false when another poller was elected, and nothing was recorded.
+  func record(_ published: [PublishedRevision]) async throws(LedgerFailure) -> Bool
   /// Becomes or stays the one poller of the installation. False while another process is; it throws when nobody can
   /// tell, and then this poller does not lead.
   func lead() async throws(LedgerFailure) -> Bool
