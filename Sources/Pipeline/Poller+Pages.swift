@@ -67,6 +67,7 @@ extension Poller {
     let details = await source.details(of: new.map(\.id))
     var result = FetchedPage()
     result.fetched.reserveCapacity(new.count)
+    FaultPoint.reached(.pollPageFetched)
     let othersAnswer = await othersAnswer(details, known: page.headlines, new: new)
     for (headline, detail) in zip(new, details) {
       switch detail {
@@ -141,6 +142,7 @@ extension Poller {
     let answers = try await fromLedger { () async throws(LedgerFailure) in
       try await ledger.number(fetched.map(\.revision))
     }
+    FaultPoint.reached(.pollNumbered)
     var parcels: [Parcel] = []
     var revisions: [PublishedRevision] = []
     for (item, answer) in zip(fetched, answers) {
@@ -170,6 +172,7 @@ extension Poller {
       case .unknown(let why), .refused(let why): failure = why
       }
     }
+    FaultPoint.reached(.pollPublished)
     for (envelope, reason) in parked {
       metrics.countDeadLetter(reason.code, at: .transform)
       logger.parked(reason, of: envelope, at: .transform)
@@ -177,6 +180,7 @@ extension Poller {
     let done = confirmed
     if !done.isEmpty {
       try await fromLedger { () async throws(LedgerFailure) in try await ledger.record(done) }
+      FaultPoint.reached(.pollRecorded)
       polled.increment(by: done.count)
     }
     if let failure { throw .broker(failure) }

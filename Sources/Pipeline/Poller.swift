@@ -197,6 +197,7 @@ public final class Poller: Service {
         try await ledger.advance(.orders, from: old, to: slice.to)
       }
       guard moved else { throw .overtaken }
+      FaultPoint.reached(.pollWatermarkMoved)
       watermark = slice.to
       watermarkGauge.record(slice.to.epochSeconds)
     }
@@ -252,6 +253,7 @@ public final class Poller: Service {
         try await fromLedger { () async throws(LedgerFailure) in
           try await collections.store(page.records, in: Poller.customersCollection)
         }
+        FaultPoint.reached(.pollCustomersStored)
       }
       let after = try await customers(1, of: window).total
       if after == total { break }
