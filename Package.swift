@@ -12,6 +12,8 @@ let house: [SwiftSetting] =
     // tenth.
     .unsafeFlags(["-cross-module-optimization"], .when(configuration: .release)),
   ] + (Context.environment["FERRY_WARNINGS"] == "errors" ? [.treatAllWarnings(as: .error)] : [])
+/// deploy/chaos alone asks for it: roles that can end themselves at a named step.
+let chaos: [SwiftSetting] = Context.environment["FERRY_CHAOS"] == "1" ? [.define("FERRY_CHAOS")] : []
 let driver = house + [.strictMemorySafety()]
 
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
@@ -22,8 +24,12 @@ let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swif
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 let nio = ["NIOCore", "NIOHTTP1", "NIOPosix"].map { Target.Dependency.product(name: $0, package: "swift-nio") }
 
-func room(_ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource] = []) -> Target {
-  .target(name: name, dependencies: dependencies, path: "Sources/\(name)", resources: resources, swiftSettings: house)
+func room(
+  _ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource] = [], settings: [SwiftSetting] = []
+) -> Target {
+  .target(
+    name: name, dependencies: dependencies, path: "Sources/\(name)", resources: resources,
+    swiftSettings: house + settings)
 }
 func driverRoom(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
   .target(name: name, dependencies: dependencies, path: "Sources/Drivers/\(name)", swiftSettings: driver)
@@ -56,7 +62,7 @@ let package = Package(
     room("Orders", ["JSON"]),
     room("Expressions", ["JSON", "Orders", "PCRE2", "Digests"]),
     room("Mapping", ["JSON", "Orders", "Expressions"]),
-    room("Pipeline", ["JSON", "Orders", "Mapping", logging, coreMetrics, lifecycle]),
+    room("Pipeline", ["JSON", "Orders", "Mapping", logging, coreMetrics, lifecycle], settings: chaos),
 
     // The doors.
     room("OKKI", ["JSON", "Orders", "Pipeline", "Curl"]),

@@ -104,6 +104,7 @@ public struct LoadStage: Stage {
       return
     }
 
+    FaultPoint.reached(.loadClaimed)
     var toSave: [Work] = []
     var toLookUp: [Work] = []
     var absent: Set<Int> = []
@@ -117,6 +118,7 @@ public struct LoadStage: Stage {
     var decisions: [Decision] = []
     if !toLookUp.isEmpty {
       let found = await destination.lookUp(toLookUp.map { $0.keyed(notAfter) })
+      FaultPoint.reached(.loadLookedUp)
       for (item, answer) in zip(toLookUp, found) {
         if case .absent = answer, item.claim.absences + 1 >= Self.absencesBeforeRepeat {
           absent.insert(item.index)
@@ -127,7 +129,9 @@ public struct LoadStage: Stage {
       }
     }
     if !toSave.isEmpty {
+      FaultPoint.reached(.loadBeforeSave)
       let saved = await destination.save(toSave.map { $0.keyed(notAfter) })
+      FaultPoint.reached(.loadAfterSave)
       for (item, answer) in zip(toSave, saved) {
         decisions.append(decided(item, answer, isRepeat: absent.contains(item.index)))
       }
@@ -241,7 +245,9 @@ public struct LoadStage: Stage {
       Settlement($0.work.id, token: $0.work.claim.token, result: $0.settlement)
     }
     do throws(LedgerFailure) {
-      for (decision, held) in zip(decisions, try await ledger.settle(settlements)) {
+      let answers = try await ledger.settle(settlements)
+      FaultPoint.reached(.loadSettled)
+      for (decision, held) in zip(decisions, answers) {
         // Without the claim the outcome is somebody else's to find out; this message comes again and learns it.
         outcomes[decision.work.index] =
           held

@@ -68,6 +68,7 @@ extension Poller {
     let details = await source.details(of: new.map(\.id))
     var result = FetchedPage()
     result.fetched.reserveCapacity(new.count)
+    FaultPoint.reached(.pollPageFetched)
     let othersAnswer = await othersAnswer(details, known: page.headlines, new: new)
     for (headline, detail) in zip(new, details) {
       switch detail {
@@ -143,6 +144,7 @@ extension Poller {
       try await ledger.number(fetched.map(\.revision))
     }
     if answers.contains(.overtaken) { throw .overtaken }
+    FaultPoint.reached(.pollNumbered)
     var parcels: [Parcel] = []
     var revisions: [PublishedRevision] = []
     for (item, answer) in zip(fetched, answers) {
@@ -174,6 +176,7 @@ extension Poller {
       case .unknown(let why), .refused(let why): failure = why
       }
     }
+    FaultPoint.reached(.pollPublished)
     for (envelope, reason) in parked {
       metrics.countDeadLetter(reason.code, at: .transform)
       logger.parked(reason, of: envelope, at: .transform)
@@ -182,6 +185,7 @@ extension Poller {
     if !done.isEmpty {
       let isRecorded = try await fromLedger { () async throws(LedgerFailure) in try await ledger.record(done) }
       guard isRecorded else { throw .overtaken }
+      FaultPoint.reached(.pollRecorded)
       let removed = zip(parcels, results).count { $0.isRemoval && $1 == .confirmed }
       removals.increment(by: removed)
       polled.increment(by: done.count - removed)

@@ -227,6 +227,7 @@ public final class Poller: Service {
         try await ledger.advance(stream, from: old, to: slice.to)
       }
       guard moved else { throw .overtaken }
+      FaultPoint.reached(.pollWatermarkMoved)
       watermark = slice.to
       (stream == .removed ? removedWatermarkGauge : watermarkGauge).record(slice.to.epochSeconds)
     }
@@ -282,6 +283,7 @@ public final class Poller: Service {
         try await fromLedger { () async throws(LedgerFailure) in
           try await collections.store(page.records, in: Poller.customersCollection)
         }
+        FaultPoint.reached(.pollCustomersStored)
       }
       let after = try await customers(1, of: window).total
       if after == total { break }

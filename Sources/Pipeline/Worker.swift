@@ -89,6 +89,7 @@ public final class Worker: Service {
         }
         let batch = await inbox.next(max: shape.batchSize)
         if batch.isEmpty { break }
+        FaultPoint.reached(.taken, at: stage.name)
         if isProbe {
           await process(batch)
           continue
@@ -122,6 +123,7 @@ public final class Worker: Service {
       logger.log(.critical, "A stage gave the wrong number of outcomes", [.stage: stage.name.rawValue])
       return
     }
+    FaultPoint.reached(.handled, at: stage.name)
     pause.note(outcomes)
     await settle(batch, outcomes)
   }
@@ -163,7 +165,10 @@ public final class Worker: Service {
         receipts.append(delivery.receipt)
       }
     }
-    if !finished.isEmpty { inbox.acknowledge(finished) }
+    if !finished.isEmpty {
+      inbox.acknowledge(finished)
+      FaultPoint.reached(.acknowledged, at: stage.name)
+    }
     if !parcels.isEmpty { await publish(parcels, thenAcknowledge: receipts) }
   }
 
@@ -184,17 +189,24 @@ public final class Worker: Service {
         switch result {
         case .confirmed:
           confirmed.append(entry.1)
-          if let burial = entry.0.burial { metrics.countDeadLetter(burial.reason.code, at: stage.name) }
+          if let burial = entry.0.burial {
+            metrics.countDeadLetter(burial.reason.code, at: stage.name)
+            FaultPoint.reached(.buried, at: stage.name)
+          }
         case .unknown(let why), .refused(let why):
           unconfirmed.append(entry)
           waiting.insert(entry.1)
           failure = why
         }
       }
+      FaultPoint.reached(.published, at: stage.name)
       // The parcels of a receipt stand together. It may be given back once, and not before its last one is safe.
       var done: [Delivery.Receipt] = []
       for receipt in confirmed where receipt != done.last && !waiting.contains(receipt) { done.append(receipt) }
-      if !done.isEmpty { inbox.acknowledge(done) }
+      if !done.isEmpty {
+        inbox.acknowledge(done)
+        FaultPoint.reached(.acknowledged, at: stage.name)
+      }
       if unconfirmed.isEmpty || Task.isCancelled { return }
       if !isHeldUp { unpublished.withLock { $0 += 1 } }
       isHeldUp = true

@@ -30,7 +30,7 @@ final class Wiring: Sendable {
 
   static let systemClock = PipelineClock(
     now: { ContinuousClock.now },
-    epochMilliseconds: { Int64(Date().timeIntervalSince1970 * 1000) },
+    epochMilliseconds: { Int64(Date().timeIntervalSince1970 * 1000) + ClockStep.milliseconds },
     // Cancelled early is what the caller asked for.
     sleep: { try? await Task.sleep(for: $0) })
 

@@ -14,6 +14,7 @@ RUN=                     # this run's folder
 LEAVE_RUNNING=no         # "yes" once a run is to outlive its script
 KEEP_LOGS_IN=            # where a failed run leaves its logs; empty: nowhere
 KEEP_PROCESSES=no        # "yes": children get no parent-death signal, so that they can outlive the script
+RABBITMQ_ENVIRONMENT=()  # what the broker was started with
 TAKEN_PORTS=' '          # ports this script has given out
 PACKAGES_FOR_BUILDING=(pkg-config librabbitmq-dev libpq-dev libcurl4-openssl-dev libpcre2-dev libssl-dev)
 PACKAGES_FOR_SERVERS=(rabbitmq-server postgresql-15)
@@ -22,6 +23,7 @@ PACKAGES_FOR_SCRIPTS=(curl ca-certificates openssl)
 
 RABBITMQ_BIN=/usr/lib/rabbitmq/bin
 POSTGRES_BIN=/usr/lib/postgresql/15/bin
+POSTGRES_FOLDER=
 MARIADB_BIN=/usr/sbin
 
 say() { printf '%s\n' "$*"; }
@@ -240,7 +242,9 @@ remove_run() {
   done
   if [[ -f $run/folders ]]; then
     while IFS= read -r folder; do
-      [[ $folder != /var/tmp/ferry-* ]] || rm -rf "$folder"
+      [[ $folder == /var/tmp/ferry-* ]] || continue
+      ! mountpoint -q "$folder" || as_root umount "$folder"
+      rm -rf "$folder"
     done <"$run/folders"
   fi
   rm -rf "$run"
@@ -410,7 +414,15 @@ CONF
   spawn epmd TERM 5 env -i "${environment[@]}" epmd -port "$epmd_port" -address 127.0.0.1 >"$RUN/logs/epmd.log" 2>&1
   EPMD_PID=$SPAWNED EPMD_BORN=$SPAWNED_BORN
   # On TERM it closes its files within a tenth of a second, then waits 6 s for its web server, which nobody needs here.
-  spawn rabbitmq TERM 2 env -i "${environment[@]}" "$RABBITMQ_BIN/rabbitmq-server" >"$RUN/logs/rabbitmq.log" 2>&1
+  RABBITMQ_ENVIRONMENT=("${environment[@]}")
+  : >"$RUN/logs/rabbitmq.log"
+  spawn_rabbitmq
+}
+
+# spawn_rabbitmq: the broker with the ports and the data that it had.
+spawn_rabbitmq() {
+  spawn rabbitmq TERM 2 env -i "${RABBITMQ_ENVIRONMENT[@]}" "$RABBITMQ_BIN/rabbitmq-server" \
+    >>"$RUN/logs/rabbitmq.log" 2>&1
   RABBITMQ_PID=$SPAWNED RABBITMQ_BORN=$SPAWNED_BORN
 }
 
@@ -461,8 +473,9 @@ start_postgres() {
 }
 
 # PostgreSQL refuses to run as root, and Debian's user postgres may not reach a checkout below someone's home.
+# prepare_postgres: a new cluster in $POSTGRES_FOLDER, or where that is empty in the run's folder.
 prepare_postgres() {
-  POSTGRES_FOLDER=$RUN/postgres
+  POSTGRES_FOLDER=${POSTGRES_FOLDER:-$RUN/postgres}
   POSTGRES_AS=
   mkdir -p "$POSTGRES_FOLDER"
   if ((EUID == 0)); then
@@ -504,10 +517,17 @@ launch_postgres() {
   # A unix socket's path may have 107 bytes; in a deeper checkout there is none, and TCP alone serves.
   local path="$sockets/.s.PGSQL.$POSTGRES_PORT"
   if (($(printf '%s' "$path" | wc -c) > 107)); then sockets=; else sockets="\"${sockets//\"/\"\"}\""; fi
+  POSTGRES_SOCKETS=$sockets
+  : >"$RUN/logs/postgres.log"
+  spawn_postgres
+}
+
+# spawn_postgres: the server with the port and the data that it had.
+spawn_postgres() {
   SPAWN_AS=$POSTGRES_AS spawn postgres INT 20 env -i "PATH=$PATH" LANG=C.UTF-8 "$POSTGRES_BIN/postgres" \
     -D "$POSTGRES_FOLDER/data" \
-    -c listen_addresses=127.0.0.1 -c "port=$POSTGRES_PORT" -c "unix_socket_directories=$sockets" \
-    -c max_connections=200 -c logging_collector=off >"$RUN/logs/postgres.log" 2>&1
+    -c listen_addresses=127.0.0.1 -c "port=$POSTGRES_PORT" -c "unix_socket_directories=$POSTGRES_SOCKETS" \
+    -c max_connections=200 -c logging_collector=off >>"$RUN/logs/postgres.log" 2>&1
   POSTGRES_PID=$SPAWNED POSTGRES_BORN=$SPAWNED_BORN
 }
 

@@ -1,0 +1,426 @@
+# shellcheck shell=bash disable=SC2034,SC2054,SC2153  # it shares its names with servers.sh and deploy/chaos; lists have commas
+# What the scenarios of deploy/chaos are made of: simulators, workers that can be killed and started again, poison, the
+# look at the queues, the ledger and both books at the end. Needs servers.sh.
+
+# --- One scenario ----------------------------------------------------------------------------------------------------
+
+SCENE=            # the scenario's name
+SCENE_NUMBER=0
+FAILURES=()       # what was not as it must be, in words
+INJECTED=0        # faults that this script has injected
+RECOVERY=         # the longest recovery, hundredths of a second; empty: none was measured
+PARKED=0          # messages that must lie in the dead queues, beside the orders that cannot be mapped
+PARKED_TWICE=0    # how many of them may lie there twice: their worker was killed before it acknowledged
+LOST=- DUPLICATED=- ORDERS=0
+CLUSTER_PIDS=() CLUSTER_BORN=() CLUSTER_MANAGEMENT=() AMQP_PORTS=()
+declare -A PID=() BORN_AT=() ROLE=() ADMIN=()
+
+fail() { FAILURES+=("$*"); }
+
+inject() { INJECTED=$((INJECTED + ${1:-1})); }
+
+# scene ORDERS [OKKI'S OPTION...]: new books, new queues, new tables, no worker.
+scene() {
+  local seed=$((SEED + SCENE_NUMBER)) orders=$1
+  shift
+  SCENE_NUMBER=$((SCENE_NUMBER + 1))
+  PREFIX=c$SCENE_NUMBER. SCHEMA=c$SCENE_NUMBER
+  simulator okki --seed "$seed" --orders "$orders" --lines 2 --companies 100 "$@" || return 1
+  OKKI_URL=$URL
+  simulator k3 --seed "$seed" --orders "$orders" || return 1
+  K3_URL=$URL
+  settings
+  command_line FERRY_ADMIN_PORT=0 -- migrate
+  if ! attend migrate "${COMMAND[@]}" >"$RUN/logs/$SCENE-migrate.log" 2>&1; then
+    show_tail "$RUN/logs/$SCENE-migrate.log"
+    fail 'ferry migrate failed'
+    return 1
+  fi
+}
+
+# simulator okki|k3 OPTION...: sets URL.
+simulator() {
+  local kind=$1 port_file=$RUN/$SCENE-$1.port log=$RUN/logs/$SCENE-$1.log deadline port
+  shift
+  spawn "$SCENE-$kind" TERM 5 "$BIN/vendorsim" "$kind" --port 0 --port-file "$port_file" "$@" >"$log" 2>&1
+  PID[$kind]=$SPAWNED BORN_AT[$kind]=$SPAWNED_BORN
+  now_cs
+  deadline=$((NOW_CS + 3000))
+  while ((NOW_CS < deadline)) && alive "$SPAWNED" "$SPAWNED_BORN"; do
+    port=$(tr -cd 0-9 2>/dev/null <"$port_file" || true)
+    if [[ -n $port ]] && curl -sf --noproxy '*' --max-time 2 -o /dev/null "http://127.0.0.1:$port/_sim/stats"; then
+      URL=http://127.0.0.1:$port
+      return 0
+    fi
+    sleep 0.05
+    now_cs
+  done
+  show_tail "$log"
+  fail "the simulated $kind did not answer within 30 s"
+  return 1
+}
+
+secret() { (umask 077 && printf '%s\n' "$2" >"$RUN/secrets/$1"); }
+
+# A Save may take 2 s, K/3 shows a bill after 1 s, so a lease need not be longer than 23 s.
+settings() {
+  secret okki-client-secret ferry-demo-secret
+  secret k3-authority-code 0123456789abcdef0123456789abcdef0123456789abcdef
+  secret rabbitmq-url "$RABBITMQ_URL"
+  secret rabbitmq-management-url "$RABBITMQ_MANAGEMENT_URL"
+  secret postgres-url "$POSTGRES_URL"
+  SETTINGS=(
+    "FERRY_OKKI_URL=$OKKI_URL" FERRY_OKKI_CLIENT_ID=ferry-demo
+    "FERRY_OKKI_CLIENT_SECRET_FILE=$RUN/secrets/okki-client-secret" FERRY_OKKI_RATE_PER_SECOND=100000
+    "FERRY_K3_URL=$K3_URL" "FERRY_K3_AUTHORITY_CODE_FILE=$RUN/secrets/k3-authority-code" FERRY_K3_CONCURRENCY=8
+    FERRY_K3_SAVE_TIMEOUT_SECONDS=2 FERRY_K3_VISIBLE_SECONDS=1 FERRY_LEASE_SECONDS=23
+    "FERRY_RABBITMQ_URL_FILE=$RUN/secrets/rabbitmq-url"
+    "FERRY_RABBITMQ_MANAGEMENT_URL_FILE=$RUN/secrets/rabbitmq-management-url" "FERRY_QUEUE_PREFIX=$PREFIX"
+    "FERRY_POSTGRES_URL_FILE=$RUN/secrets/postgres-url" "FERRY_POSTGRES_SCHEMA=$SCHEMA"
+    "FERRY_STRATEGIES=$CHECKOUT/deploy/strategies" FERRY_RETRY_SECONDS=1,2,5,10
+    FERRY_POLL_INTERVAL_SECONDS=1 FERRY_POLL_LAG_SECONDS=1 FERRY_POLL_PAGE_SIZE=100
+    "FERRY_POLL_SINCE=$(TZ=CST-8 date -d '-2 hours' '+%Y-%m-%d %H:%M:%S')"
+    FERRY_SHUTDOWN_SECONDS=10 FERRY_LOG_FORMAT=json
+  )
+}
+
+# command_line SETTING... -- ARGUMENT...: in COMMAND. A later setting takes the place of an earlier one.
+command_line() {
+  local extra=()
+  while [[ $1 != -- ]]; do
+    extra+=("$1")
+    shift
+  done
+  shift
+  COMMAND=(env -i "PATH=$PATH" "HOME=$RUN" LANG=C.UTF-8 "${SETTINGS[@]}" "${extra[@]}" "$BIN/ferry" "$@")
+}
+
+# --- Workers ---------------------------------------------------------------------------------------------------------
+
+# worker NAME ROLE [SETTING...]: starts one and returns at once.
+worker() {
+  local name=$1 role=$2
+  shift 2
+  free_port
+  command_line "FERRY_ADMIN_PORT=$PORT" "$@" -- "$role"
+  spawn "$SCENE-$name" TERM 12 "${COMMAND[@]}" >>"$RUN/logs/$SCENE-$name.log" 2>&1
+  PID[$name]=$SPAWNED BORN_AT[$name]=$SPAWNED_BORN ROLE[$name]=$role ADMIN[$name]=http://127.0.0.1:$PORT
+}
+
+# crew TRANSFORMERS LOADERS: these and one poller.
+crew() {
+  local i
+  for ((i = 1; i <= $2; i++)); do worker "load-$i" load; done
+  for ((i = 1; i <= $1; i++)); do worker "transform-$i" transform; done
+  worker poll poll
+}
+
+is_alive() { alive "${PID[$1]}" "${BORN_AT[$1]}"; }
+
+# signal SIGNAL NAME...
+signal() {
+  local what=$1 name
+  shift
+  for name in "$@"; do kill -s "$what" "${PID[$name]}" 2>/dev/null || true; done
+}
+
+# await_death NAME SECONDS: sets STATUS; returns 1 when it still lives.
+await_death() {
+  now_cs
+  local deadline=$((NOW_CS + $2 * 100))
+  while is_alive "$1"; do
+    now_cs
+    ((NOW_CS < deadline)) || return 1
+    sleep 0.02
+  done
+  STATUS=0
+  wait "${PID[$1]}" || STATUS=$?
+} 2>/dev/null # bash would tell of each process that was killed
+
+# kill_worker NAME: kill −9, and its end awaited.
+kill_worker() {
+  signal KILL "$1"
+  await_death "$1" 10 || fail "$1 survived SIGKILL"
+}
+
+# again NAME [SETTING...]: the same role under the same name.
+again() {
+  local name=$1
+  shift
+  worker "$name" "${ROLE[$name]}" "$@"
+}
+
+# stop_worker NAME: SIGTERM; it must end with 0.
+stop_worker() {
+  signal TERM "$1"
+  if ! await_death "$1" 13; then
+    kill_worker "$1"
+    fail "$1 did not end within 13 s of SIGTERM"
+  elif ((STATUS != 0)); then
+    fail "$1 ended with $STATUS after SIGTERM"
+  fi
+}
+
+# clear_scene: ends all that the scenario has started, without a word.
+clear_scene() {
+  local name
+  for name in "${!PID[@]}"; do
+    signal CONT "$name"
+    signal KILL "$name"
+    wait "${PID[$name]}" 2>/dev/null || true
+  done
+  PID=() BORN_AT=() ROLE=() ADMIN=()
+} 2>/dev/null
+
+# --- Vendors, queues, ledger -----------------------------------------------------------------------------------------
+
+ask() { curl -sf --noproxy '*' --max-time 5 "$@"; }
+
+# tell URL JSON: an order to a simulator's admin surface.
+tell() { ask -o /dev/null -d "$2" "$1" || fail "$1 refused $2"; }
+
+k3() { tell "$K3_URL/_sim/$1" "$2"; }
+okki() { tell "$OKKI_URL/_sim/$1" "$2"; }
+
+# figure URL NAME: a whole number of a simulator's stats, in FIGURE; -1 when there is none.
+figure() {
+  local text
+  FIGURE=-1
+  text=$(ask "$1/_sim/stats") || return 0
+  [[ $text =~ \"$2\":([0-9]+) ]] && FIGURE=${BASH_REMATCH[1]}
+}
+
+stored() { figure "$K3_URL" stored; STORED=$FIGURE; }
+
+# await_stored COUNT SECONDS: until K/3 has stored so many bills.
+await_stored() {
+  now_cs
+  local deadline=$((NOW_CS + $2 * 100))
+  while stored; ((STORED < $1)); do
+    now_cs
+    if ((NOW_CS > deadline)); then
+      fail "K/3 has $STORED bills after $2 s, not $1"
+      return 1
+    fi
+    sleep 0.05
+  done
+}
+
+# recovers SINCE_CS SECONDS: new orders come, and K/3 must store something new.
+recovers() {
+  stored
+  local before=$STORED deadline
+  okki orders '{"add":3}'
+  now_cs
+  deadline=$((NOW_CS + $2 * 100))
+  while stored; ((STORED <= before)); do
+    now_cs
+    if ((NOW_CS > deadline)); then
+      fail "nothing was stored within $2 s of a fault"
+      return 1
+    fi
+    sleep 0.05
+  done
+  now_cs
+  if [[ -z $RECOVERY ]] || ((NOW_CS - $1 > RECOVERY)); then RECOVERY=$((NOW_CS - $1)); fi
+}
+
+# depths: messages that wait and messages that are parked, in WAITING and DEAD; -1 when the broker does not tell.
+depths() {
+  local text
+  WAITING=-1 DEAD=-1
+  text=$(curl_rabbitmq '/api/queues?disable_stats=true&enable_queue_totals=true&columns=name,messages' --fail) || return 0
+  read -r WAITING DEAD < <(tr '{' '\n' <<<"$text" | awk -v prefix="$PREFIX" '
+    match($0, /"name":"[^"]*"/) {
+      name = substr($0, RSTART + 8, RLENGTH - 9)
+      if (index(name, prefix) != 1) next
+      if (!match($0, /"messages":[0-9]+/)) { unknown = 1; next }
+      count = substr($0, RSTART + 11, RLENGTH - 11)
+      if (name ~ /\.dead$/) dead += count; else waiting += count
+    }
+    END { print (unknown ? -1 : waiting + 0), dead + 0 }')
+}
+
+# reasons QUEUE...: how many messages lie there for which reason.
+reasons() {
+  local queue
+  for queue in "$@"; do
+    curl_rabbitmq "/api/queues/%2F/$PREFIX$queue/get" \
+      --data '{"count":200,"ackmode":"ack_requeue_true","encoding":"base64","truncate":1}' |
+      grep -o '"ferry-parked-reason":"[a-z_0-9]*"' | cut -d '"' -f 4
+  done | sort | uniq -c | awk '{ printf "%s%s %s", comma, $1, $2; comma = ", " }'
+}
+
+sql() { psql_here ferry -c "$1" 2>/dev/null || echo -1; }
+
+# poison QUEUE BODY [ORDER_ID]: a message that nobody can carry; with an id it has all headers of an order.
+poison() {
+  local properties='{"delivery_mode":2}'
+  if [[ -n ${3:-} ]]; then
+    properties='{"delivery_mode":2,"content_type":"application/json","type":"order","message_id":"'$3'-1","headers":{
+      "ferry-format":1,"ferry-order-id":'$3',"ferry-order-number":"POISON-'$3'","ferry-revision":1,
+      "ferry-update-time":1770000000,"ferry-attempt":1,"ferry-first-seen":1}}'
+  fi
+  publish "$1" "$properties" <<<"$2"
+  PARKED=$((PARKED + 1))
+}
+
+# publish QUEUE PROPERTIES: what comes on standard input.
+publish() {
+  local answer
+  {
+    printf '{"properties":%s,"routing_key":"%s","payload_encoding":"base64","payload":"' "$2" "$1"
+    base64 -w0
+    printf '"}'
+  } >"$RUN/poison"
+  answer=$(curl_rabbitmq "/api/exchanges/%2F/${PREFIX}ferry/publish" --max-time 60 --data-binary "@$RUN/poison") || true
+  rm -f "$RUN/poison"
+  [[ $answer == *'"routed":true'* ]] || fail "poison was not taken: ${answer:0:200}"
+}
+
+# begin_cluster: three brokers beside the suite's own one, which share its name server. Sets CLUSTER_PIDS, and the broker
+# that curl_rabbitmq and the workers speak with to the first of them; AMQP_PORTS are all three's.
+begin_cluster() {
+  local i entry home environment cookie amqp management distribution
+  cookie=$(random_word)
+  CLUSTER_PIDS=() CLUSTER_BORN=() AMQP_PORTS=()
+  for i in 1 2 3; do
+    home=$RUN/cluster-$i
+    free_port && amqp=$PORT
+    free_port && management=$PORT
+    free_port && distribution=$PORT
+    mkdir -p "$home/conf.d"
+    cp "$RUN/rabbitmq/enabled_plugins" "$RUN/rabbitmq/advanced.config" "$RUN/rabbitmq/rabbitmq-env.conf" "$home"
+    (
+      umask 077
+      printf '%s' "$cookie" >"$home/.erlang.cookie"
+      {
+        sed "s/^listeners.tcp.1 = .*/listeners.tcp.1 = 127.0.0.1:$amqp/
+          s/^management.tcp.port = .*/management.tcp.port = $management/" "$RUN/rabbitmq/rabbitmq.conf"
+        printf 'cluster_formation.peer_discovery_backend = classic_config\n'
+        printf 'cluster_formation.classic_config.nodes.%d = ferry%d@localhost\n' 1 1 2 2 3 3
+      } >"$home/rabbitmq.conf"
+    )
+    chmod 400 "$home/.erlang.cookie"
+    environment=()
+    for entry in "${RABBITMQ_ENVIRONMENT[@]}"; do
+      entry=${entry//"$RUN/rabbitmq"/"$home"}
+      case $entry in
+        RABBITMQ_NODENAME=*) entry=RABBITMQ_NODENAME=ferry$i@localhost ;;
+        RABBITMQ_DIST_PORT=*) entry=RABBITMQ_DIST_PORT=$distribution ;;
+      esac
+      environment+=("$entry")
+    done
+    spawn "cluster-$i" TERM 2 env -i "${environment[@]}" "$RABBITMQ_BIN/rabbitmq-server" \
+      >"$RUN/logs/$SCENE-node-$i.log" 2>&1
+    CLUSTER_PIDS+=("$SPAWNED") CLUSTER_BORN+=("$SPAWNED_BORN") AMQP_PORTS+=("$amqp")
+    # One after the other: those that start together may each found a cluster of their own.
+    RABBITMQ_PORT=$amqp RABBITMQ_MANAGEMENT_PORT=$management RABBITMQ_PID=$SPAWNED RABBITMQ_BORN=$SPAWNED_BORN
+    if ! rabbitmq_ready; then
+      show_tail "$RUN/logs/$SCENE-node-$i.log"
+      fail "node $i did not become ready"
+      return 1
+    fi
+    CLUSTER_MANAGEMENT+=("$management")
+  done
+  RABBITMQ_PORT=${AMQP_PORTS[0]} RABBITMQ_MANAGEMENT_PORT=${CLUSTER_MANAGEMENT[0]}
+}
+
+# --- The verdict -----------------------------------------------------------------------------------------------------
+
+# settles SECONDS [VERDICT'S OPTION...]: until each order is in K/3 and nothing waits; then the judge, the ledger and the
+# queues are asked.
+settles() {
+  local seconds=$1 deadline wanted parked open text
+  shift
+  figure "$OKKI_URL" orders && ORDERS=$FIGURE
+  figure "$OKKI_URL" expected_load && wanted=$FIGURE
+  parked=$(ask "$OKKI_URL/_sim/stats" | grep -o '"expected_park":{[^}]*}' | grep -o ':[0-9]*' |
+    awk -F: '{ n += $2 } END { print n + 0 }')
+  parked=$((parked + PARKED))
+  now_cs
+  deadline=$((NOW_CS + seconds * 100))
+  while :; do
+    stored
+    depths
+    open=$(sql "select count(*) from $SCHEMA.order_ledger where state in ('writing', 'in_doubt')")
+    if ((STORED >= wanted && WAITING == 0 && open == 0 && DEAD >= parked)); then break; fi
+    now_cs
+    if ((NOW_CS > deadline)); then
+      fail "not settled after $seconds s: $STORED of $wanted bills, $WAITING messages wait, $DEAD of $parked are parked, $open rows are open"
+      break
+    fi
+    sleep 0.2
+  done
+  if (($# == 0)); then set -- --without-workers; fi
+  text=$("$BIN/vendorsim" verdict --okki "$OKKI_URL" --k3 "$K3_URL" --json --wait 2 "$@" 2>&1) || true
+  printf '%s\n' "$text" >"$RUN/logs/$SCENE-verdict.json"
+  LOST=$(difference missing "$text") DUPLICATED=$(difference duplicate "$text")
+  if [[ $text != *'"holds":true'* ]]; then
+    fail "the verdict does not hold: $(grep -o '"differences":{[^}]*}\|cannot judge.*' <<<"$text" | head -n 1)"
+  fi
+  if ((DEAD < parked || DEAD > parked + PARKED_TWICE)); then
+    fail "$DEAD messages are parked, not $parked: $(reasons orders.dead bills.dead)"
+  fi
+}
+
+difference() { # KIND VERDICT
+  local count=0
+  if [[ $2 =~ \"differences\":\{[^}]*\"$1\":([0-9]+) ]]; then count=${BASH_REMATCH[1]}; fi
+  printf '%d' "$count"
+}
+
+# seconds CS: as people write them.
+seconds() { if [[ -z $1 ]]; then printf -- '-'; else printf '%d.%d' $(($1 / 100)) $(($1 % 100 / 10)); fi; }
+
+RESULTS=()        # NAME|OK|ORDERS|FAULTS|LOST|DUPLICATED|RECOVERY|SECONDS|REMARK
+
+# run_scenario NAME: its line is said at its end.
+run_scenario() {
+  local began verdict=ok remark first=$((SEED + SCENE_NUMBER))
+  SCENE=$1 FAILURES=() INJECTED=0 RECOVERY='' PARKED=0 PARKED_TWICE=0 LOST=- DUPLICATED=- ORDERS=0 REMARK=''
+  now_cs
+  began=$NOW_CS
+  if ! "chaos_${SCENE//-/_}" && ((${#FAILURES[@]} == 0)) && [[ -n $REMARK ]]; then verdict='not run'; fi
+  clear_scene
+  now_cs
+  if ((${#FAILURES[@]} > 0)); then verdict=FAILED; fi
+  printf '%-18s %-7s %6s orders %4d faults  lost %s  duplicated %s  recovery %5s s  (%s s)%s\n' "$SCENE" "$verdict" \
+    "$ORDERS" "$INJECTED" "$LOST" "$DUPLICATED" "$(seconds "$RECOVERY")" "$(seconds $((NOW_CS - began)))" \
+    "${REMARK:+  $REMARK}"
+  for remark in "${FAILURES[@]}"; do printf '  ! %s\n' "$remark"; done
+  RESULTS+=("$SCENE|$verdict|$ORDERS|$INJECTED|$LOST|$DUPLICATED|$(seconds "$RECOVERY")|$(seconds $((NOW_CS - began)))|$REMARK")
+  if [[ $verdict != FAILED ]]; then return 0; fi
+  say "  again: deploy/chaos --seed $first $SCENE"
+  mkdir -p "$CHECKOUT/.build/chaos/failed-$SCENE"
+  cp "$RUN/logs/$SCENE"-* "$CHECKOUT/.build/chaos/failed-$SCENE/" 2>/dev/null || true
+  return 1
+}
+
+table() {
+  local row name verdict orders faults lost duplicated recovery took remark
+  printf '\n| %-18s | %-7s | %6s | %6s | %4s | %10s | %10s | %6s |\n' \
+    scenario result orders faults lost duplicated 'recovery s' 'took s'
+  printf '|%s|\n' '---|---|---|---|---|---|---|---'
+  for row in "${RESULTS[@]}"; do
+    IFS='|' read -r name verdict orders faults lost duplicated recovery took remark <<<"$row"
+    printf '| %-18s | %-7s | %6s | %6s | %4s | %10s | %10s | %6s | %s\n' \
+      "$name" "$verdict" "$orders" "$faults" "$lost" "$duplicated" "$recovery" "$took" "$remark"
+  done
+}
+
+# json FILE: the table as JSON, an object per scenario.
+json() {
+  local row name verdict orders faults lost duplicated recovery took remark comma=''
+  {
+    printf '['
+    for row in "${RESULTS[@]}"; do
+      IFS='|' read -r name verdict orders faults lost duplicated recovery took remark <<<"$row"
+      printf '%s\n{"scenario":"%s","ok":%s,"orders":%s,"faults":%s,"lost":%s,"duplicated":%s,"recovery_seconds":%s,"seconds":%s,"remark":"%s"}' \
+        "$comma" "$name" "$([[ $verdict == ok ]] && echo true || echo false)" "$orders" "$faults" \
+        "${lost/#-/null}" "${duplicated/#-/null}" "${recovery/#-/null}" "$took" "$remark"
+      comma=,
+    done
+    printf '\n]\n'
+  } >"$1"
+}
