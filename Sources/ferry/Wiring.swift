@@ -154,7 +154,9 @@ final class Wiring: Sendable {
       let collections = PostgresCollections(database)
       let stage = TransformStage(
         strategies: folder.set, collections: CachedCollections(collections, clock: clock),
-        untaken: TransformStage.Untaken(rawValue: settings.text(.untaken)) ?? .park)
+        untaken: TransformStage.Untaken(rawValue: settings.text(.untaken)) ?? .park,
+        waiting: MasterDataWait(
+          seconds: settings.whole(.masterDataWait), ladder: settings.wholes(.retrySeconds), clock: clock))
       let names = folder.set.collections
       return try worker(
         stage, database, partners: [.postgresql, .rabbitmq, .setup],
