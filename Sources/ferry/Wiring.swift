@@ -215,7 +215,11 @@ final class Wiring: Sendable {
         await outbox.stayConnected()
         await looking
       }, broker: { [inbox.standing, outbox.standing] },
-      away: { worker.absences.union([ledger.absence].compactMap { $0 }) })
+      away: { worker.absences.union([ledger.absence].compactMap { $0 }) }
+    ).watched(
+      by: VitalityWatch(
+        name.rawValue, longestBatch: .seconds(600 + settings.whole(.leaseSeconds) * 2), clock: clock, logger: logger,
+        activity: { worker.activity }, ready: { await inbox.ready() }))
   }
 
   private func poller() throws -> (Poller, RabbitOutbox) {
