@@ -2,7 +2,8 @@
 public struct PipelineClock: Sendable {
   /// A monotonic instant, for leases and deadlines.
   public var now: @Sendable () -> ContinuousClock.Instant
-  /// Milliseconds since 1970 UTC, for people's eyes only; no decision rests on it.
+  /// Milliseconds since 1970 UTC, for people's eyes; no decision rests on it but how long an order
+  /// waits for master data.
   public var epochMilliseconds: @Sendable () -> Int64
   /// Waits; returns early when the task is cancelled.
   public var sleep: @Sendable (Duration) async -> Void

@@ -15,15 +15,19 @@ public struct TransformStage: Stage {
   private let strategies: StrategySet
   private let collections: any Collections
   private let untaken: Untaken
+  private let waiting: MasterDataWait?
   private let limits: JSONLimits
 
   /// A stage that maps by these strategies.
+  /// - Parameter waiting: how orders wait for master data that is missing; nil parks them at once.
   public init(
-    strategies: StrategySet, collections: any Collections, untaken: Untaken = .park, limits: JSONLimits = JSONLimits()
+    strategies: StrategySet, collections: any Collections, untaken: Untaken = .park, waiting: MasterDataWait? = nil,
+    limits: JSONLimits = JSONLimits()
   ) {
     self.strategies = strategies
     self.collections = collections
     self.untaken = untaken
+    self.waiting = waiting
     self.limits = limits
   }
 
@@ -100,7 +104,9 @@ public struct TransformStage: Stage {
       let bills = try takers.bills(lookups: table, inputs: inputs(of: envelope))
       return .forward(bills.map { envelope.carrying(.bill($0.bill, $0.route)) })
     } catch {
-      return .dead(Outcome.Burial(Reason(error, of: envelope)))
+      let reason = Reason(error, of: envelope)
+      if let seconds = waiting?.pause(error, of: envelope) { return .later(reason, afterSeconds: seconds) }
+      return .dead(Outcome.Burial(reason))
     }
   }
 }

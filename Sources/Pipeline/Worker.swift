@@ -34,6 +34,14 @@ public final class Worker: Service {
   private let pause = OutagePause()
   /// Batches of which something waits to be published again.
   private let unpublished = Mutex(0)
+  private let underWay = Mutex(UnderWay())
+
+  private struct UnderWay {
+    var taken = 0
+    var serial = 0
+    /// When each batch was taken.
+    var batches: [Int: ContinuousClock.Instant] = [:]
+  }
 
   /// A worker for one stage.
   public init(
@@ -56,6 +64,14 @@ public final class Worker: Service {
     if let reason = pause.reason { absences.insert(reason.absence) }
     if unpublished.withLock({ $0 > 0 }) { absences.insert(Absence(.rabbitmq)) }
     return absences
+  }
+
+  /// What it is at, for whoever watches that it works.
+  public var activity: WorkerActivity {
+    let isHeldBack = !absences.isEmpty || inbox.isStopped || !inbox.isReady
+    return underWay.withLock {
+      WorkerActivity(isHeldBack: isHeldBack, taken: $0.taken, oldestBatch: $0.batches.values.min())
+    }
   }
 
   /// Works until graceful shutdown: then takes no more, finishes what it holds and gives the rest back.
@@ -112,6 +128,13 @@ public final class Worker: Service {
   }
 
   private func process(_ batch: [Delivery]) async {
+    let serial = underWay.withLock { state in
+      state.taken += batch.count
+      state.serial += 1
+      state.batches[state.serial] = clock.now()
+      return state.serial
+    }
+    defer { underWay.withLock { $0.batches[serial] = nil } }
     var envelopes: [Envelope] = []
     envelopes.reserveCapacity(batch.count)
     for delivery in batch {

@@ -40,6 +40,13 @@ public final class RabbitInbox: Inbox {
   /// The same, with what keeps it from consuming.
   public var standing: QueueStanding { session.isRetired ? .notConnected : session.standing }
 
+  /// How many messages are ready in the queue, by the broker's word; nil when it cannot be asked.
+  public func ready() async -> Int? {
+    guard let live = session.live else { return nil }
+    // A question without an answer ends the connection, and `next` makes another.
+    return try? await live.connection.declareQueue(name: queueName, passive: true).messages
+  }
+
   /// Waits for messages, as the port says; over broken connections and outages for as long as they last.
   public func next(max: Int) async -> [Delivery] {
     while !Task.isCancelled, !session.isRetired {

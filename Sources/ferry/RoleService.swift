@@ -13,6 +13,8 @@ struct RoleService: Sendable {
   private(set) var upkeep: @Sendable () async -> Void
   /// Why the role cannot do its work, one sentence each; empty when it can.
   let notReady: @Sendable () -> [String]
+  /// False when the process should be started anew.
+  private(set) var isAlive: @Sendable () -> Bool = { true }
 
   /// A role.
   /// - Parameters:
@@ -35,6 +37,13 @@ struct RoleService: Sendable {
         return isHeldUp || away().contains { $0.partner == partner } ? 1 : 0
       }
     }
+  }
+
+  /// The same role under a watch.
+  func watched(by watch: VitalityWatch) -> RoleService {
+    var role = beside { await watch.watch() }
+    role.isAlive = { watch.isAlive }
+    return role
   }
 
   /// The same role, with more that goes on beside it.

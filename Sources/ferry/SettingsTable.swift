@@ -25,6 +25,7 @@ enum SettingName: String, CaseIterable, Sendable {
   case prefetch = "FERRY_PREFETCH"
   case retrySeconds = "FERRY_RETRY_SECONDS"
   case maxAttempts = "FERRY_MAX_ATTEMPTS"
+  case masterDataWait = "FERRY_MASTER_DATA_WAIT_SECONDS"
   case postgresURL = "FERRY_POSTGRES_URL"
   case postgresSchema = "FERRY_POSTGRES_SCHEMA"
   case strategies = "FERRY_STRATEGIES"
@@ -144,6 +145,11 @@ extension SettingRow {
       meaning: "delays of the retry ladder in seconds; a delay queue each, so change it with ferry migrate"),
     SettingRow(
       name: .maxAttempts, kind: .whole(1...100), standard: "8", meaning: "attempts before a message is parked"),
+    SettingRow(
+      name: .masterDataWait, kind: .whole(0...604800), standard: "3600",
+      meaning:
+        "seconds after an order was first seen that it waits for a customer or another record that is missing; then, or at 0 at once, it is parked"
+    ),
   ]
 
   private static let ledger: [SettingRow] = [

@@ -78,7 +78,7 @@ enum Startup {
       let admin = AdminServer(
         host: wiring.settings.text(.adminHost), port: wiring.settings.whole(.adminPort),
         probe: HealthProbe(
-          isAlive: { true }, notReady: { roles.flatMap { $0.notReady() } }),
+          isAlive: { roles.allSatisfy { $0.isAlive() } }, notReady: { roles.flatMap { $0.notReady() } }),
         registry: wiring.registry, logger: wiring.logger)
       let budget = ShutdownBudget(seconds: wiring.settings.whole(.shutdownSeconds), logger: wiring.logger)
       let configuration = ServiceGroupConfiguration(

@@ -168,7 +168,9 @@ final class Wiring: Sendable {
       let collections = PostgresCollections(database)
       let stage = TransformStage(
         strategies: folder.set, collections: CachedCollections(collections, clock: clock),
-        untaken: TransformStage.Untaken(rawValue: settings.text(.untaken)) ?? .park)
+        untaken: TransformStage.Untaken(rawValue: settings.text(.untaken)) ?? .park,
+        waiting: MasterDataWait(
+          seconds: settings.whole(.masterDataWait), ladder: settings.wholes(.retrySeconds), clock: clock))
       let names = folder.set.collections
       return try worker(
         stage, database, partners: [.postgresql, .rabbitmq, .setup],
@@ -231,7 +233,11 @@ final class Wiring: Sendable {
         await outbox.stayConnected()
         await looking
       }, broker: { [inbox.standing, outbox.standing] },
-      away: { worker.absences.union([ledger.absence].compactMap { $0 }) })
+      away: { worker.absences.union([ledger.absence].compactMap { $0 }) }
+    ).watched(
+      by: VitalityWatch(
+        name.rawValue, longestBatch: .seconds(600 + settings.whole(.leaseSeconds) * 2), clock: clock, logger: logger,
+        activity: { worker.activity }, ready: { await inbox.ready() }))
   }
 
   private func poller() throws -> (Poller, RabbitOutbox) {

@@ -35,6 +35,33 @@ struct DeadLetterTests {
     return file
   }
 
+  @Test("an order waits for its customer, and goes on by itself when it arrives", .timeLimit(.minutes(5)))
+  func patient() async throws {
+    var stage = try await Stage.set(orders: 5, faults: "off", unmappable: 0)
+    defer { stage.kill() }
+    stage.settings["FERRY_MASTER_DATA_WAIT_SECONDS"] = "3600"
+    stage.settings["FERRY_RETRY_SECONDS"] = "1"
+    let migrate = try stage.ferry(["migrate"])
+    #expect(await migrate.exit() == 0, "\(migrate.output)")
+    let poll = try stage.ferry(["poll", "--once"])
+    #expect(await poll.exit() == 0, "\(poll.output)")
+    var options = PostgresOptions(url: try TestServers.postgres())
+    options.searchPath = stage.settings["FERRY_POSTGRES_SCHEMA"]
+    let client = PostgresClient(options)
+    let file = try await withoutCustomers(client)
+    defer { try? FileManager.default.removeItem(at: file) }
+    await client.close()
+    let roles = try ["transform", "load"].map { try stage.ferry([$0]) }
+    defer { for role in roles { role.kill() } }
+    while try await !metrics(of: roles[0], stage).contains(#"outcome="later",reason="customer_unmapped""#) {}
+    let put = try stage.ferry(["collection", "put", "customers", file.path, "--id", "company_id"])
+    #expect(await put.exit() == 0, "\(put.output)")
+    let verdict = try stage.verdict(["--without-workers", "--wait", "120"])
+    #expect(await verdict.exit() == 0, "\(verdict.output)")
+    #expect(try await letters(stage, "list") == (0, "No such letter.\n"))
+    for role in roles { #expect(await role.stop() == 0) }
+  }
+
   private func metrics(of role: Program, _ stage: Stage) async throws -> String {
     var options = CurlOptions()
     options.allowsPlainHTTP = true

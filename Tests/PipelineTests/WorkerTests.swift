@@ -61,6 +61,23 @@ struct WorkerTests {
       ])
   }
 
+  @Test("a worker tells what it has taken and since when a batch is under way, and what holds it back")
+  func activity() async throws {
+    await enqueue(1)
+    let gate = Probe<Bool>()
+    let outbox = WatchedOutbox(inner, gate: gate)
+    let worker = worker(ScriptedStage(.transform, Self.bill), outbox)
+    let running = Task { await worker.run() }
+    try await outbox.published.wait { $0.count == 1 }
+    #expect(worker.activity.taken == 1 && worker.activity.oldestBatch != nil && !worker.activity.isHeldBack)
+    gate.report(true)
+    try await inbox.asked.wait { $0.count == 2 }
+    #expect(worker.activity == WorkerActivity(isHeldBack: false, taken: 1, oldestBatch: nil))
+    await inbox.stop()
+    #expect(worker.activity.isHeldBack)
+    try await ended(running)
+  }
+
   @Test("no message is acknowledged before its successor is confirmed")
   func confirmFirst() async throws {
     await enqueue(1)

@@ -40,6 +40,40 @@ struct StandingTests {
     #expect(outbox.standing == .notConnected)
   }
 
+  @Test("a broker that has stopped to deliver still tells how many messages are ready, which is trouble after a minute")
+  func silentConsumer() async throws {
+    let peer = try FakePeer { session in
+      try session.until([60, 10])
+      try session.send([60, 11])
+      try session.until([60, 20])
+      try session.send([60, 21], Bytes().text("c"))
+      while true {
+        try session.until([50, 10])
+        try session.send([50, 11], Bytes().text("orders").long(9).long(1))
+      }
+    }
+    let settings = try RabbitSettings(url: "amqp://guest:guest@127.0.0.1:\(peer.port)/")
+    let events = Probe<QueueEvent>()
+    let inbox = RabbitInbox(
+      settings, topology: try Topology(), stage: .transform, prefetch: 10, onEvent: { events.report($0) })
+    #expect(await inbox.ready() == nil)
+    let taking = Task { await inbox.next(max: 10) }
+    try await events.wait { $0.contains(.connected(1)) }
+    var vitality = Vitality(longestBatch: .seconds(600))
+    let start = ContinuousClock.now
+    var troubles: [Vitality.Trouble?] = []
+    for look in 0...5 {
+      let activity = WorkerActivity(isHeldBack: !inbox.isReady, taken: 0, oldestBatch: nil)
+      troubles.append(vitality.note(activity, ready: await inbox.ready(), at: start + .seconds(look * 15)))
+    }
+    #expect(troubles == [nil, nil, nil, nil, nil, .notConsuming(ready: 9)])
+    peer.stop()
+    await inbox.stop()
+    _ = await taking.value
+    #expect(await inbox.ready() == nil)
+    await inbox.close()
+  }
+
   @Test("an inbox whose queue was deleted lacks a queue, not a connection, and takes up again when there is one")
   func deleted() async throws {
     try await withTopology { broker async throws in
