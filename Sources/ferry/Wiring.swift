@@ -170,7 +170,8 @@ final class Wiring: Sendable {
       let database = try database(connections: 2)
       let stage = LoadStage(
         ledger: PostgresLedger(database), destination: try destination(), times: times,
-        clock: clock, strategies: try writingBack())
+        clock: clock, strategies: try writingBack(),
+        changed: ChangedOrders(rawValue: settings.text(.changed)) ?? .hold)
       // Enough batches that K/3's places are never empty while the slowest Save of a batch is awaited.
       return try worker(
         stage, database, partners: [.k3, .postgresql, .rabbitmq, .setup],
