@@ -26,6 +26,18 @@ struct K3BillBody {
     return header
   }
 
+  /// The body of an Update of the bill with this number (A.5.3): named at the top and in the header. Nil when the result would
+  /// be none.
+  func updating(_ number: String) -> [UInt8]? {
+    let save = numbered(number)
+    guard let root = (try? JSONDocument(save))?.root, root.member("FBillNo") == nil else { return nil }
+    var writer = JSONWriter(reserving: number.utf8.count + 16)
+    writer.key("FBillNo")
+    writer.string(number)
+    let afterBrace = root.rawBytes.startIndex + 1
+    return save[..<afterBrace] + writer.bytes + [UInt8(ascii: ",")] + save[afterBrace...]
+  }
+
   /// The body with this bill number, everything else byte for byte as it was.
   func numbered(_ number: String) -> [UInt8] {
     var writer = JSONWriter(reserving: number.utf8.count + 16)

@@ -42,6 +42,19 @@ public final class K3BillDestination: BillDestination {
 
   /// Posts each bill to `{object}/Save`, at most once (A.5.2), and classifies the answers (A.4).
   public func save(_ bills: [KeyedBill]) async -> [SaveAnswer] {
+    await write(bills, action: "Save", body: { bill throws(Reason) in try Self.body(of: bill) }, answer: answer)
+  }
+
+  /// Posts each bill to `{object}/Update`, at most once (A.5.3).
+  public func update(_ bills: [KeyedBill]) async -> [SaveAnswer] {
+    await write(
+      bills, action: "Update", body: { bill throws(Reason) in try Self.updateBody(of: bill) }, answer: updated)
+  }
+
+  private func write(
+    _ bills: [KeyedBill], action: String, body: (KeyedBill) throws(Reason) -> [UInt8],
+    answer: (K3Reply, String) -> SaveAnswer
+  ) async -> [SaveAnswer] {
     var answers = [SaveAnswer?](repeating: nil, count: bills.count)
     var calls: [K3Client.Call] = []
     var indices: [Int] = []
@@ -49,9 +62,8 @@ public final class K3BillDestination: BillDestination {
     indices.reserveCapacity(bills.count)
     for (index, bill) in bills.enumerated() {
       do throws(Reason) {
-        let body = try Self.body(of: bill)
-        calls.append(
-          K3Client.Call(bill.bill.object + "/Save", body, notAfter: bill.notAfter, repeatable: false))
+        let path = bill.bill.object + "/" + action
+        calls.append(K3Client.Call(path, try body(bill), notAfter: bill.notAfter, repeatable: false))
         indices.append(index)
       } catch {
         answers[index] = .rejected(error, answer: "")
@@ -59,11 +71,18 @@ public final class K3BillDestination: BillDestination {
     }
     do throws(K3Outage) {
       let replies = try await client.post(calls)
-      for (index, reply) in zip(indices, replies) { answers[index] = answer(reply, key: bills[index].key) }
+      for (index, reply) in zip(indices, replies) { answers[index] = answer(reply, bills[index].key) }
     } catch {
       for index in indices { answers[index] = .outage(error.reason) }
     }
     return answers.map { $0 ?? .uncertain(Reason(.inDoubt, "no answer was noted")) }
+  }
+
+  private static func updateBody(of bill: KeyedBill) throws(Reason) -> [UInt8] {
+    guard let update = K3BillBody(try body(of: bill))?.updating(bill.key) else {
+      throw Reason(.configuration, "no Update can be made of the bill's body")
+    }
+    return update
   }
 
   /// The body to be sent, with the claim's key as its number.
@@ -92,12 +111,26 @@ public final class K3BillDestination: BillDestination {
   // MARK: Classification
 
   /// What came of one Save.
-  private func answer(_ reply: K3Reply, key: String) -> SaveAnswer {
+  private func answer(_ reply: K3Reply, _ key: String) -> SaveAnswer {
     switch reply {
     case .notSent(let failure): notSent(failure)
     case .unclear(let sentence): .uncertain(Reason(.inDoubt, sentence))
     case .answer(let answer): answer.isGood ? accepted(answer, key) : refused(answer)
     }
+  }
+
+  /// What came of one Update. That K/3 names the bill in its answer is not known (A.5.3): a good one is enough.
+  private func updated(_ reply: K3Reply, _ key: String) -> SaveAnswer {
+    if case .answer(let refusal) = reply, !refusal.isGood, client.options.messages.isUnchangeable(refusal.refusal) {
+      let told = client.shown(refusal.refusal)
+      let sentence = "K/3 does not let the bill be changed: \(K3Messages.withoutValues(told))"
+      return .rejected(Reason(.changedAfterWritten, sentence), answer: told)
+    }
+    guard case .answer(let good) = reply, good.isGood, !good.hasFailedRow else { return answer(reply, key) }
+    guard good.savedBill?.number ?? key == key else {
+      return .uncertain(Reason(.inDoubt, "K/3 answered an Update with the number of another bill"))
+    }
+    return .written(WrittenBill(number: key, internalID: good.savedBill?.internalID))
   }
 
   private func notSent(_ failure: HTTPFailure) -> SaveAnswer {

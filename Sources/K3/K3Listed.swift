@@ -21,13 +21,13 @@ enum K3Listed {
     if count == 0, rows.isEmpty { return .absent }
     guard let row = rows.first else { return unavailable("counts \(count) rows and shows none") }
     guard rows.count == 1, count == 1 else {
-      return .different(
+      return .ambiguous(
         Reason(.conflict, "FBillNo: K/3 holds \(max(count, rows.count)) bills under the order's number"))
     }
     // A site that does not let us see the number shows the row without it.
     guard let number = row.member("FBillNo")?.text, number != key else { return nil }
     if number.lowercased().trimmed == key.lowercased().trimmed {
-      return .different(Reason(.conflict, "FBillNo: K/3 holds a bill whose number differs by case or spaces only"))
+      return .ambiguous(Reason(.conflict, "FBillNo: K/3 holds a bill whose number differs by case or spaces only"))
     }
     return unavailable("shows a bill that was not asked for")
   }

@@ -16,6 +16,8 @@ public struct K3Messages: Sendable {
   public var overloaded = ["系统繁忙", "稍后再试", "超时", "死锁", "deadlock", "timeout"]
   /// A bill with this number is there already: all words of one entry must occur.
   public var duplicate = [["编号", "已存在"], ["单据号", "已存在"], ["编号", "重复"], ["单据号", "重复"]]
+  /// A bill that is not changed or deleted any more, or not there: audited, closed, void.
+  public var unchangeable = ["已审核", "已审批", "已关闭", "已作废", "单据不存在"]
   /// Words that stand where the legacy dialect has the bill's number (A.5.2).
   public var generic = ["successful", "success", "succeed", "ok", "faild", "failed"]
 
@@ -42,6 +44,12 @@ public struct K3Messages: Sendable {
   func isOverload(_ message: String) -> Bool {
     let words = Self.withoutValues(message).lowercased()
     return overloaded.contains { words.contains($0.lowercased()) }
+  }
+
+  /// Whether a refusal says that the bill can no longer be changed.
+  func isUnchangeable(_ message: String) -> Bool {
+    let words = Self.withoutValues(message)
+    return unchangeable.contains { words.contains($0) }
   }
 
   /// The message without what stands between brackets: `客户[…]不存在`. Groups refusals, and shows none of the bill's

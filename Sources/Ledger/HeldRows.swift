@@ -14,11 +14,15 @@ struct HeldRows {
     let parts: Int64
     /// While it is in doubt the oldest revision that may be in K/3.
     let doubtfulRevision: Int64?
+    /// K/3 has a bill of it; while its state is not `written`, of an older revision.
+    let isStanding: Bool
 
     /// Whether something of it is in K/3, or may be.
-    var mayBeWritten: Bool { state != "clean" && (state != "parked" || doubt) }
+    var mayBeWritten: Bool { isStanding || state != "clean" && (state != "parked" || doubt) }
     /// The oldest revision that is or may be in K/3.
-    var oldest: Int64 { min(revision, doubtfulRevision ?? revision) }
+    var oldest: Int64 {
+      isStanding && state != "written" ? .min : min(revision, doubtfulRevision ?? revision)
+    }
   }
 
   private var rows: [OrderID: [Row]] = [:]
@@ -30,7 +34,8 @@ struct HeldRows {
       }
       let row = Row(
         id: id, state: state, revision: revision, doubt: found.bool(index, 5) ?? false,
-        seconds: found.int(index, 6) ?? 0, parts: found.int(index, 7) ?? 0, doubtfulRevision: found.int(index, 8))
+        seconds: found.int(index, 6) ?? 0, parts: found.int(index, 7) ?? 0, doubtfulRevision: found.int(index, 8),
+        isStanding: found.bool(index, 9) ?? false)
       rows[id.orderID, default: []].append(row)
     }
   }
@@ -53,7 +58,8 @@ struct HeldRows {
       $0.mayBeWritten && ($0.oldest < request.revision || $0.parts != Int64(request.parts))
     }
     if let answer = refusal(by: inTheWay) { return answer }
-    if isWritten { return .changedAfterWritten }
+    let isUpdatable = request.change == .update && own?.parts == Int64(request.parts)
+    if isWritten, !isUpdatable { return request.change == .ignore ? .ignored : .changedAfterWritten }
     if let answer = refusal(elsewhere: elsewhere.filter(\.mayBeWritten)) { return answer }
     guard let own else { return nil }
     let wait = Int(max(own.seconds, 1))

@@ -6,7 +6,8 @@ extension PostgresLedger {
   // Beside another bill of the same order and stream none is taken that is older than it, nor one that would stand beside
   // a bill of an older revision, or of another cut of the order, that is or may be in K/3. While such a bill is in doubt
   // its oldest revision in doubt counts. The order's bills in other streams are in the way whatever their revision, but for
-  // the streams that the bill may stand beside. Where an order may have several bills it must be locked, or two claims at
+  // the streams that the bill may stand beside. A row with a bill_number that is not `written` is an older revision's bill that
+  // is being changed, or could not be: it stays in the way, whatever revisions its attempts were of. Where an order may have several bills it must be locked, or two claims at
   // the same moment do not see each other.
 
   /// Locks orders until the transaction's end, in one order everywhere.
@@ -48,15 +49,16 @@ extension PostgresLedger {
       SELECT true FROM order_ledger other
       WHERE other.order_id = asked.order_id AND other.stream = asked.stream AND other.part <> asked.part AND (
         other.revision > asked.revision
-        OR (other.state IN ('writing', 'in_doubt', 'written') OR other.doubt) AND (
+        OR (other.state IN ('writing', 'in_doubt', 'written') OR other.doubt OR other.bill_number IS NOT NULL) AND (
           other.parts <> asked.parts OR other.revision < asked.revision
-          OR other.state <> 'written' AND other.doubt_revision < asked.revision))
+          OR other.state <> 'written' AND (other.doubt_revision < asked.revision OR other.bill_number IS NOT NULL)))
       LIMIT 1
     ) IS NULL AND (
       SELECT true FROM order_ledger other
       WHERE asked.beside IS NOT NULL AND other.order_id = asked.order_id AND other.stream <> asked.stream
         AND other.stream <> ALL (string_to_array(asked.beside, ','))
-        AND (other.revision > asked.revision OR other.state IN ('writing', 'in_doubt', 'written') OR other.doubt)
+        AND (other.revision > asked.revision OR other.state IN ('writing', 'in_doubt', 'written') OR other.doubt
+          OR other.bill_number IS NOT NULL)
       LIMIT 1
     ) IS NULL
     ORDER BY order_id, stream, part
@@ -70,16 +72,18 @@ extension PostgresLedger {
       reason = NULL, claims = held.claims + 1, changed = clock_timestamp()
     WHERE held.revision <= EXCLUDED.revision AND (
       held.state IN ('clean', 'parked')
-      OR held.state IN ('writing', 'in_doubt') AND held.due <= clock_timestamp())
+      OR held.state IN ('writing', 'in_doubt') AND held.due <= clock_timestamp()
+      OR held.state = 'written' AND held.revision < EXCLUDED.revision AND held.parts = EXCLUDED.parts
+        AND EXCLUDED.order_id = ANY ($15::bigint[]))
     RETURNING held.order_id, held.stream, held.part, held.token, held.external_key, held.doubt, held.doubt_revision,
-      held.absences
+      held.absences, held.bill_number
     """
 
   /// What stands in the rows of bills that could not be taken, and of the other bills of their orders.
   static let lookSQL = """
     SELECT held.order_id, held.stream, held.part, held.state, held.revision, held.doubt,
       ceil(extract(epoch FROM held.due - clock_timestamp()))::bigint, held.parts,
-      CASE WHEN held.state <> 'written' THEN held.doubt_revision END
+      CASE WHEN held.state <> 'written' THEN held.doubt_revision END, held.bill_number IS NOT NULL
     FROM (SELECT DISTINCT * FROM unnest($1::bigint[]) AS asked (order_id)) AS asked
     CROSS JOIN LATERAL (
       SELECT * FROM order_ledger row WHERE row.order_id = asked.order_id LIMIT \(mostBills)
@@ -113,8 +117,9 @@ extension PostgresLedger {
     ORDER BY order_id, stream, part
     ON CONFLICT (order_id, stream, part) DO UPDATE SET
       state = EXCLUDED.state, due = EXCLUDED.due, doubt = EXCLUDED.doubt, reason = EXCLUDED.reason,
-      bill_number = EXCLUDED.bill_number, bill_internal_id = EXCLUDED.bill_internal_id,
-      writeback = EXCLUDED.writeback, absences = EXCLUDED.absences, changed = clock_timestamp()
+      bill_number = coalesce(EXCLUDED.bill_number, held.bill_number),
+      bill_internal_id = coalesce(EXCLUDED.bill_internal_id, held.bill_internal_id),
+      writeback = coalesce(EXCLUDED.writeback, held.writeback), absences = EXCLUDED.absences, changed = clock_timestamp()
     WHERE held.token = EXCLUDED.token AND (held.state <> 'written' OR EXCLUDED.state = 'written')
     RETURNING held.order_id, held.stream, held.part
     """

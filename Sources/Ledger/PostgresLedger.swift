@@ -71,7 +71,8 @@ public final class PostgresLedger: SyncLedger {
       .textArray(choices.map { $0.fallback }), .textArray(choices.map { $0.spare }),
       .textArray(requests.map { storable($0.strategy) }), .textArray(requests.map { $0.notes.map(storable) }),
       .intArray(requests.map { Int64($0.parts) }),
-      .int(Int64(max(leaseSeconds, 1))), .textArray(requests.map { $0.beside?.joined(separator: ",") }))
+      .int(Int64(max(leaseSeconds, 1))), .textArray(requests.map { $0.beside?.joined(separator: ",") }),
+      .intArray(requests.filter { $0.change == .update }.map(\.bill.orderID.rawValue)))
   }
 
   private func granted(_ rows: PostgresRows) -> [BillID: ClaimAnswer] {
@@ -79,7 +80,8 @@ public final class PostgresLedger: SyncLedger {
     for row in 0..<rows.count {
       guard let id = rows.bill(row), let token = rows.int(row, 3), let key = rows[row, 4] else { continue }
       let claim = Claim(
-        key: key, token: token, doubtfulRevision: rows.int(row, 6), absences: Int(rows.int(row, 7) ?? 0))
+        key: key, token: token, doubtfulRevision: rows.int(row, 6), absences: Int(rows.int(row, 7) ?? 0),
+        standing: rows[row, 8])
       result[id] = rows.bool(row, 5) == true ? .inDoubt(claim) : .new(claim)
     }
     return result

@@ -33,25 +33,30 @@ public struct LoadStage: Stage {
   private let times: LoadTimes
   private let clock: PipelineClock
   private let strategies: StrategySet?
+  private let changed: ChangedOrders
 
   /// A stage over a ledger and an ERP.
-  /// - Parameter strategies: whose `primaryWriteback` says what is kept of K/3's answers; nil: its number and id alone.
+  /// - Parameters:
+  ///   - strategies: whose `primaryWriteback` says what is kept of K/3's answers; nil: its number and id alone.
+  ///   - changed: what becomes of orders that change after their bills were written.
   public init(
     ledger: any SyncLedger, destination: any BillDestination, times: LoadTimes, clock: PipelineClock,
-    strategies: StrategySet? = nil
+    strategies: StrategySet? = nil, changed: ChangedOrders = .hold
   ) {
     self.ledger = ledger
     self.destination = destination
     self.times = times
     self.clock = clock
     self.strategies = strategies
+    self.changed = changed
   }
 
   /// `load`
   public var name: StageName { .load }
 
   /// After an unclear Save so many look-ups, spaced by the time after which K/3 must show a bill, find nothing before it
-  /// is repeated: a Save may be done after its client has given up, and be shown later still.
+  /// is repeated: a Save may be done after its client has given up, and be shown later still. An unclear Update is repeated
+  /// after as many, whatever they show of the bill, so that no older Update comes after a newer one.
   private static let absencesBeforeRepeat = 2
 
   /// K/3 is asked itself, so that a long outage does not send one bill after the other round the delay queues.
@@ -106,26 +111,31 @@ public struct LoadStage: Stage {
 
     FaultPoint.reached(.loadClaimed)
     var toSave: [Work] = []
+    var toUpdate: [Work] = []
     var toLookUp: [Work] = []
-    var absent: Set<Int> = []
+    var repeated: Set<Int> = []
+    var decisions: [Decision] = []
     for (item, answer) in zip(work, answers) {
       switch answer {
-      case .new(let claim): toSave.append(item.with(claim))
+      case .new(let claim) where claim.standing == nil: toSave.append(item.with(claim))
+      case .new(let claim) where changed == .update: toUpdate.append(item.with(claim))
+      case .new(let claim): decisions.append(held(item.with(claim)))
       case .inDoubt(let claim): toLookUp.append(item.with(claim))
       default: outcomes[item.index] = unclaimed(answer, item)
       }
     }
-    var decisions: [Decision] = []
     if !toLookUp.isEmpty {
       let found = await destination.lookUp(toLookUp.map { $0.keyed(notAfter) })
       FaultPoint.reached(.loadLookedUp)
       for (item, answer) in zip(toLookUp, found) {
-        if case .absent = answer, item.claim.absences + 1 >= Self.absencesBeforeRepeat {
-          absent.insert(item.index)
-          toSave.append(item)
-        } else {
-          decisions.append(resolved(item, answer))
+        switch next(item, answer) {
+        case .save: toSave.append(item)
+        case .update: toUpdate.append(item)
+        case .decided(let decision):
+          decisions.append(decision)
+          continue
         }
+        repeated.insert(item.index)
       }
     }
     if !toSave.isEmpty {
@@ -133,7 +143,13 @@ public struct LoadStage: Stage {
       let saved = await destination.save(toSave.map { $0.keyed(notAfter) })
       FaultPoint.reached(.loadAfterSave)
       for (item, answer) in zip(toSave, saved) {
-        decisions.append(decided(item, answer, isRepeat: absent.contains(item.index)))
+        decisions.append(decided(item, answer, .written, isRepeat: repeated.contains(item.index)))
+      }
+    }
+    if !toUpdate.isEmpty {
+      let updated = await destination.update(toUpdate.map { $0.keyed(notAfter) })
+      for (item, answer) in zip(toUpdate, updated) {
+        decisions.append(decided(item, answer, .updated, isRepeat: repeated.contains(item.index)))
       }
     }
     await settle(decisions, into: &outcomes)
@@ -145,6 +161,7 @@ public struct LoadStage: Stage {
       payloadHash: fingerprint(work.bill.body))
     request.parts = work.route.part?.count ?? 0
     request.beside = work.route.beside
+    request.change = changed
     request.strategy = work.route.strategy
     request.notes = NoteText.json(work.bill.notes)
     return request
@@ -159,6 +176,7 @@ public struct LoadStage: Stage {
       .later(Reason(.lookUpPending, "\(work.id) is in doubt; K/3 is asked later"), afterSeconds: seconds)
     case .duplicate: .done(.duplicate)
     case .stale: .done(.stale)
+    case .ignored: .done(.ignored)
     case .changedAfterWritten:
       .dead(
         Outcome.Burial(Reason(.changedAfterWritten, "\(work.id) changed in OKKI after its bill was written")))
@@ -173,10 +191,41 @@ public struct LoadStage: Stage {
     }
   }
 
+  /// What follows a look-up.
+  private enum Next {
+    case save
+    case update
+    case decided(Decision)
+  }
+
+  private func next(_ work: Work, _ answer: LookUpAnswer) -> Next {
+    let isLast = work.claim.absences + 1 >= Self.absencesBeforeRepeat
+    guard work.claim.standing != nil else {
+      if case .absent = answer, isLast { return .save }
+      return .decided(resolved(work, answer))
+    }
+    // What is compared of a bill is not all that an Update may have changed, so that the bill looks as it should is no proof:
+    // the Update is sent again, which changes nothing where it was done.
+    switch answer {
+    case .ambiguous, .unavailable: return .decided(resolved(work, answer))
+    case .same, .different, .absent: break
+    }
+    guard changed == .update else { return .decided(held(work)) }
+    guard isLast else { return .decided(resolved(work, .absent)) }
+    if case .absent = answer { return .decided(held(work, "; K/3 does not show its bill any more")) }
+    return .update
+  }
+
+  /// An older revision's bill stands, and nothing may be done about it.
+  private func held(_ work: Work, _ why: String = "") -> Decision {
+    let reason = Reason(.changedAfterWritten, "\(work.id) changed in OKKI after its bill was written\(why)")
+    return Decision(work: work, outcome: .dead(Outcome.Burial(reason)), settlement: .parked(reason.code))
+  }
+
   private func resolved(_ work: Work, _ answer: LookUpAnswer) -> Decision {
     switch answer {
     case .same(let bill): Decision(work: work, outcome: .done(.resolved), settlement: .written(kept(bill, of: work)))
-    case .different(let reason): different(work, reason)
+    case .different(let reason), .ambiguous(let reason): different(work, reason)
     case .unavailable(let reason):
       Decision(
         work: work, outcome: .later(reason, afterSeconds: times.visibleSeconds),
@@ -185,7 +234,8 @@ public struct LoadStage: Stage {
       Decision(
         work: work,
         outcome: .later(
-          Reason(.lookUpPending, "\(work.id) is not in K/3; it is asked once more"), afterSeconds: times.visibleSeconds),
+          Reason(.lookUpPending, "\(work.id) is not found in K/3 as it was sent; it is asked once more"),
+          afterSeconds: times.visibleSeconds),
         settlement: .inDoubt(lookUpAfterSeconds: times.visibleSeconds, absences: work.claim.absences + 1))
     }
   }
@@ -204,9 +254,9 @@ public struct LoadStage: Stage {
 
   /// - Parameter isRepeat: the Save follows a look-up that found nothing. Ending in doubt again, it counts as an attempt:
   ///   a K/3 that takes bills and never shows them must not be sent one after the other.
-  private func decided(_ work: Work, _ answer: SaveAnswer, isRepeat: Bool) -> Decision {
+  private func decided(_ work: Work, _ answer: SaveAnswer, _ done: Outcome.Done, isRepeat: Bool) -> Decision {
     switch answer {
-    case .written(let bill): Decision(work: work, outcome: .done(.written), settlement: .written(kept(bill, of: work)))
+    case .written(let bill): Decision(work: work, outcome: .done(done), settlement: .written(kept(bill, of: work)))
     case .rejected(let reason, let answer):
       Decision(
         work: work, outcome: .dead(Outcome.Burial(reason, vendorAnswer: answer)), settlement: .parked(reason.code))
@@ -293,6 +343,6 @@ extension LoadStage.Work {
   }
 
   fileprivate func keyed(_ notAfter: ContinuousClock.Instant) -> KeyedBill {
-    KeyedBill(bill, key: claim.key, notAfter: notAfter)
+    KeyedBill(bill, key: claim.standing ?? claim.key, notAfter: notAfter)
   }
 }

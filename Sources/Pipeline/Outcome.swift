@@ -17,6 +17,8 @@ public enum Outcome: Sendable, Equatable {
   public enum Done: String, Sendable, CaseIterable {
     /// Written to K/3 just now.
     case written
+    /// Its bill in K/3 was changed just now.
+    case updated
     /// Found in K/3 after a doubt; not sent again.
     case resolved
     /// This revision was written before.

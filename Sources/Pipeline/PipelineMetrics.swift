@@ -35,7 +35,7 @@ public final class PipelineMetrics: Sendable {
     }.increment()
     switch outcome {
     case .forward: transformed.increment()
-    case .done(.written), .done(.resolved): loaded.increment()
+    case .done(.written), .done(.updated), .done(.resolved): loaded.increment()
     default: break
     }
   }

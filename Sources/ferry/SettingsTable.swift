@@ -30,6 +30,7 @@ enum SettingName: String, CaseIterable, Sendable {
   case postgresSchema = "FERRY_POSTGRES_SCHEMA"
   case strategies = "FERRY_STRATEGIES"
   case untaken = "FERRY_UNTAKEN_ORDERS"
+  case changed = "FERRY_CHANGED_ORDERS"
   case pollInterval = "FERRY_POLL_INTERVAL_SECONDS"
   case pollOverlap = "FERRY_POLL_OVERLAP_SECONDS"
   case pollLag = "FERRY_POLL_LAG_SECONDS"
@@ -170,6 +171,11 @@ extension SettingRow {
     SettingRow(
       name: .untaken, kind: .choice(["park", "count"]), standard: "park",
       meaning: "what becomes of orders that no strategy takes: parked as no_strategy, or only counted as ignored"),
+    SettingRow(
+      name: .changed, kind: .choice(["hold", "update", "ignore"]), standard: "hold",
+      meaning:
+        "what becomes of orders that change after their bill was written: parked as changed_after_written, the bill changed in K/3 as long as it is not audited, or only counted as ignored"
+    ),
   ]
 
   private static let polling: [SettingRow] = [

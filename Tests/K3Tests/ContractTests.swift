@@ -71,7 +71,7 @@ struct ContractTests {
           case .same: written += 1
           case .absent: open.append(bill)
           case .unavailable: next.append(bill)
-          case .different(let reason): Issue.record("\(reason)")
+          case .different(let reason), .ambiguous(let reason): Issue.record("\(reason)")
           }
         }
         doubtful = next

@@ -101,7 +101,7 @@ extension LookUpAnswer {
   var label: String {
     switch self {
     case .same: "same"
-    case .different(let reason): "different \(reason.code.rawValue)"
+    case .different(let reason), .ambiguous(let reason): "different \(reason.code.rawValue)"
     case .absent: "absent"
     case .unavailable(let reason): "unavailable \(reason.code.rawValue)"
     }
@@ -109,7 +109,7 @@ extension LookUpAnswer {
 
   var sentence: String {
     switch self {
-    case .different(let reason), .unavailable(let reason): reason.sentence
+    case .different(let reason), .ambiguous(let reason), .unavailable(let reason): reason.sentence
     default: ""
     }
   }

@@ -43,6 +43,8 @@ public struct BillDestinationContract {
     try await keyReplacesNumber()
     try await tooLateWritesNothing()
     try await refusedWritesNothing()
+    try await updateReplaces()
+    try await updateOfNothing()
   }
 
   private func keyed(_ sample: Sample, key: String? = nil, in time: Duration = .seconds(3600)) -> KeyedBill {
@@ -119,6 +121,52 @@ public struct BillDestinationContract {
     #expect(written.number == one.key)
     #expect(await destination.lookUp([one]) == [.same(written)])
     #expect(await destination.lookUp([keyed(Sample(number: prefix + "mapped"))]) == [.absent])
+  }
+
+  private func updateReplaces() async throws {
+    var sample = Sample(number: prefix + "changed")
+    guard case .written(let first) = await destination.save([keyed(sample)]).first else {
+      Issue.record("a good bill must be written")
+      return
+    }
+    let old = keyed(sample)
+    sample.quantity += 5
+    // Twice: it replaces, so it may be repeated.
+    for _ in 0..<2 {
+      guard case .written(let bill) = await destination.update([keyed(sample)]).first else {
+        Issue.record("a bill that is there must be changed")
+        return
+      }
+      #expect(bill.number == first.number)
+    }
+    #expect(await destination.lookUp([keyed(sample)]) == [.same(first)])
+    guard case .different = await destination.lookUp([old]).first else {
+      Issue.record("the old content must be gone")
+      return
+    }
+    sample.hasKnownCustomer = false
+    guard case .rejected(let reason, _) = await destination.update([keyed(sample)]).first else {
+      Issue.record("an unknown customer must be rejected")
+      return
+    }
+    #expect(reason.code == .k3Rejected)
+    sample.hasKnownCustomer = true
+    #expect(await destination.lookUp([keyed(sample)]) == [.same(first)])
+    guard case .notStarted = await destination.update([keyed(sample, in: .seconds(-1))]).first else {
+      Issue.record("an Update must not start after notAfter")
+      return
+    }
+    #expect(await destination.update([]).isEmpty)
+  }
+
+  private func updateOfNothing() async throws {
+    let nobody = keyed(Sample(number: prefix + "nobody's"))
+    guard case .rejected(let reason, _) = await destination.update([nobody]).first else {
+      Issue.record("what is not there cannot be changed")
+      return
+    }
+    #expect(reason.code == .changedAfterWritten)
+    #expect(await destination.lookUp([nobody]) == [.absent])
   }
 
   private func tooLateWritesNothing() async throws {

@@ -19,6 +19,8 @@ public final class MemoryBillDestination: BillDestination {
     var bills: [String: (bill: WrittenBill, body: [UInt8])] = [:]
     var nextID: Int64 = 1
     var saves: [String] = []
+    var updates: [String] = []
+    var audited: Set<String> = []
     var lookUps: [String] = []
     var mishaps: [String: [Mishap]] = [:]
     var lookUpAnswers: [String: [LookUpAnswer]] = [:]
@@ -30,7 +32,7 @@ public final class MemoryBillDestination: BillDestination {
   /// An empty ERP.
   public init(unknownCustomers: Set<String> = []) { self.unknownCustomers = unknownCustomers }
 
-  /// What happens to the next Save under this key; several come one after the other.
+  /// What happens to the next Save or Update under this key; several come one after the other.
   public func next(_ mishap: Mishap, key: String) {
     state.withLock { $0.mishaps[key, default: []].append(mishap) }
   }
@@ -50,6 +52,12 @@ public final class MemoryBillDestination: BillDestination {
 
   /// The keys of all Saves that arrived, in order.
   public var saves: [String] { state.withLock { $0.saves } }
+  /// The keys of all Updates that arrived, in order.
+  public var updates: [String] { state.withLock { $0.updates } }
+  /// From now on the bill under this key cannot be changed.
+  public func audit(_ key: String) { state.withLock { _ = $0.audited.insert(key) } }
+  /// Takes a bill away, as a person does.
+  public func remove(_ key: String) { state.withLock { $0.bills[key] = nil } }
   /// The keys of all look-ups, in order.
   public var lookUps: [String] { state.withLock { $0.lookUps } }
   /// The bodies by number.
@@ -82,6 +90,27 @@ public final class MemoryBillDestination: BillDestination {
       state.nextID += 1
       state.bills[bill.key] = (written, bill.bill.body)
       return mishap == nil ? .written(written) : .uncertain(Reason(.inDoubt, "the answer was lost"))
+    }
+  }
+
+  /// One answer each, in order.
+  public func update(_ bills: [KeyedBill]) async -> [SaveAnswer] { bills.map(update) }
+
+  private func update(_ bill: KeyedBill) -> SaveAnswer {
+    guard bill.notAfter > .now else { return .notStarted(Reason(.k3Busy, "the Update came too late")) }
+    return state.withLock { state in
+      state.updates.append(bill.key)
+      let mishap = state.mishaps[bill.key]?.first
+      if mishap != nil { state.mishaps[bill.key]?.removeFirst() }
+      if case .answer(let answer) = mishap { return answer }
+      guard let old = state.bills[bill.key], !state.audited.contains(bill.key) else {
+        return .rejected(Reason(.changedAfterWritten, "it cannot be changed"), answer: "单据已审核")
+      }
+      if let customer = Self.customer(bill.bill.body), unknownCustomers.contains(customer) {
+        return .rejected(Reason(.k3Rejected, "the customer does not exist"), answer: "客户不存在")
+      }
+      state.bills[bill.key] = (old.bill, bill.bill.body)
+      return mishap == nil ? .written(old.bill) : .uncertain(Reason(.inDoubt, "the answer was lost"))
     }
   }
 

@@ -38,7 +38,7 @@ public final class MemoryLedger: SyncLedger {
     public var key: String
     /// Into how many bills the order was cut.
     public var parts = 0
-    /// What K/3 made of it.
+    /// What K/3 made of it, at last or in an older revision.
     public var bill: WrittenBill?
     /// Why it is parked.
     public var reason: ReasonCode?
@@ -98,7 +98,9 @@ public final class MemoryLedger: SyncLedger {
     let bills = ([own].compactMap { $0 } + others + elsewhere.map(\.row))
     if bills.contains(where: { $0.revision > request.revision }) { return .stale }
     if let answer = refusal(by: others, request, now) { return answer }
-    if own?.state == .written { return .changedAfterWritten }
+    if let own, own.state == .written, request.change != .update || own.parts != request.parts {
+      return request.change == .ignore ? .ignored : .changedAfterWritten
+    }
     if let answer = refusal(by: elsewhere.map(\.row).filter(\.mayBeWritten), now) {
       let first = elsewhere.filter(\.row.mayBeWritten).map(\.stream).min() ?? ""
       return answer == .changedAfterWritten ? .writtenElsewhere(stream: first) : answer
@@ -132,7 +134,9 @@ public final class MemoryLedger: SyncLedger {
     row.reason = nil
     row.parts = request.parts
     state.rows[request.bill] = row
-    let claim = Claim(key: row.key, token: row.token, doubtfulRevision: row.doubtfulRevision, absences: row.absences)
+    let claim = Claim(
+      key: row.key, token: row.token, doubtfulRevision: row.doubtfulRevision, absences: row.absences,
+      standing: row.bill?.number)
     return row.doubt ? .inDoubt(claim) : .new(claim)
   }
 
@@ -154,7 +158,8 @@ public final class MemoryLedger: SyncLedger {
     by others: [Row], _ request: ClaimRequest, _ now: ManualClock.Instant
   ) -> ClaimAnswer? {
     let inTheWay = others.filter { row in
-      let oldest = row.state == .written ? row.revision : min(row.revision, row.doubtfulRevision ?? row.revision)
+      let standing = row.bill == nil ? row.revision : .min
+      let oldest = row.state == .written ? row.revision : min(standing, row.doubtfulRevision ?? row.revision)
       return row.mayBeWritten && (oldest < request.revision || row.parts != request.parts)
     }
     return refusal(by: inTheWay, now)
@@ -206,7 +211,7 @@ public final class MemoryLedger: SyncLedger {
 }
 
 extension MemoryLedger.Row {
-  fileprivate var mayBeWritten: Bool { state != .clean && (state != .parked || doubt) }
+  fileprivate var mayBeWritten: Bool { bill != nil || state != .clean && (state != .parked || doubt) }
 
   /// False when the row is written and would not stay so.
   fileprivate mutating func apply(_ result: Settlement.Result, now: ManualClock.Instant) -> Bool {

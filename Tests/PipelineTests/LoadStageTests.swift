@@ -328,7 +328,7 @@ struct LoadStageTests {
 }
 
 /// A ledger that reports claims, and whose settles may be lost or refused.
-private final class WatchedLedger: SyncLedger {
+final class WatchedLedger: SyncLedger {
   enum Settles { case kept, lost, refused }
 
   let claims = Probe<ClaimRequest>()

@@ -36,6 +36,7 @@ final class History: @unchecked Sendable {
   private var hosts: [String: Host] = [:]
   private var inboxes: [String: SimulatedInbox] = [:]
   private var starts = 0
+  private var later: SeededRandom
   private var isOver = false
   private var arePollersNeeded = true
 
@@ -43,7 +44,8 @@ final class History: @unchecked Sendable {
     self.seed = seed
     self.strategies = strategies
     world = World(seed: seed, tells: tells)
-    plan = Plan(&world.random)
+    later = SeededRandom(seed: seed ^ 0x1A7E)
+    plan = Plan(&world.random, later: &later)
     broker = SimulatedBroker(world, ladder: Self.policy.ladder)
     database = SimulatedDatabase(world)
     okki = SimulatedOKKI(world)
@@ -71,7 +73,8 @@ final class History: @unchecked Sendable {
     if world.violation == nil { judge(isDone || isFinished) }
     end()
     let counts = [
-      "bills": k3.bills.count, "saves": k3.saves, "look-ups": k3.lookUps, "parked": broker.dead.count,
+      "bills": k3.bills.count, "saves": k3.saves, "updates": k3.updates, "look-ups": k3.lookUps,
+      "parked": broker.dead.count,
       "process starts": starts, "deliveries": broker.handed.values.reduce(0, +),
     ]
     return Result(
@@ -97,6 +100,9 @@ final class History: @unchecked Sendable {
         world.after(min(at + Int64(world.random.number(0...60_000)), plan.chaosEnds - 1)) { self.okki.delete(id) }
       }
       if world.random.happens(100) { k3.refused.insert(id) }
+      if later.happens(plan.audited) {
+        world.after(Int64(later.number(0...Int(plan.chaosEnds)))) { self.k3.audited.insert(id) }
+      }
     }
   }
 
@@ -128,7 +134,7 @@ final class History: @unchecked Sendable {
         ledger: ledger,
         destination: SimulatedDestination(
           host, k3, saveTimeout: Int64(Self.times.saveSeconds) * 1_000, latest: Self.times.visibleSeconds * 900),
-        times: Self.times, clock: host.clock)
+        times: Self.times, clock: host.clock, changed: plan.changed)
       : TransformStage(strategies: strategies, collections: ledger)
     let worker = Worker(
       stage: stage, inbox: inbox, outbox: outbox, policy: Self.policy,

@@ -1,3 +1,5 @@
+import Pipeline
+
 /// What one history is made of; all of it comes from the seed.
 struct Plan {
   var orders = 0
@@ -17,12 +19,17 @@ struct Plan {
   var okkiOutages = 0
   /// Wall clocks are wrong by up to so many milliseconds.
   var skew = 0
+  /// What becomes of orders that change after their bills were written.
+  var changed = ChangedOrders.hold
+  /// How many orders of 1,000 are audited in K/3 at some time.
+  var audited = 0
 
   /// How long K/3 may be away, in milliseconds.
   static let outages = [10_000, 30_000, 30_000, 120_000, 300_000, 300_000, 1_200_000, 7_200_000]
 
   /// Most histories have a few kinds of trouble: with all at once nothing would ever get far enough.
-  init(_ random: inout SeededRandom) {
+  /// - Parameter later: chances that came in later, by themselves: a seed's other chances stay what they were.
+  init(_ random: inout SeededRandom, later: inout SeededRandom) {
     orders = random.number(1...4)
     pollers = random.pick([1, 1, 2])
     transformers = random.pick([1, 1, 2])
@@ -44,5 +51,10 @@ struct Plan {
     // A process frozen between its last look at the lease and the socket is beyond what Ferry can see: there K/3's
     // refusal of a second bill with the same number is what holds. So both together are not promised.
     if random.happens(300) { freezes = random.number(1...2) } else { k3.renumbers = random.happens(500) }
+    // Of a frozen Update K/3 refuses nothing.
+    if freezes == 0, later.happens(400) {
+      changed = .update
+      if later.happens(300) { audited = 300 }
+    }
   }
 }

@@ -22,7 +22,7 @@ final class SimulatedK3: @unchecked Sendable {
 
   struct Stored {
     let order: OrderID
-    let version: Int
+    var version: Int
     let number: String
     let visibleAt: Int64
   }
@@ -33,6 +33,8 @@ final class SimulatedK3: @unchecked Sendable {
     case failed
     case throttled
     case refused
+    /// Not to be changed any more, or not there.
+    case unchangeable
   }
 
   let server: Server
@@ -40,9 +42,12 @@ final class SimulatedK3: @unchecked Sendable {
   private let world: World
   private(set) var bills: [Stored] = []
   private(set) var saves = 0
+  private(set) var updates = 0
   private(set) var lookUps = 0
   /// Orders whose data K/3 refuses.
   var refused: Set<OrderID> = []
+  /// Orders whose bills are audited, now or as soon as they are written.
+  var audited: Set<OrderID> = []
   /// How long at most until a list shows a bill.
   let visibleAfter: Int64
 
@@ -70,6 +75,23 @@ final class SimulatedK3: @unchecked Sendable {
     let delay = Int64(world.random.number(0...Int(visibleAfter)))
     bills.append(Stored(order: order, version: version, number: number, visibleAt: world.now + delay))
     return world.random.happens(faults.failedAfterCommit) ? .failed : .written(number)
+  }
+
+  func update(_ order: OrderID, _ version: Int, key: String) -> SaveReply {
+    updates += 1
+    if world.random.happens(faults.throttled) { return .throttled }
+    if world.random.happens(faults.failedBefore) { return .failed }
+    guard let place = bills.firstIndex(where: { $0.number == key }), !audited.contains(order) else {
+      return .unchangeable
+    }
+    if refused.contains(order) { return .refused }
+    world.tell("K/3 changes \(key) of order \(order) from version \(bills[place].version) to \(version)")
+    if bills[place].order != order { world.fail("order \(order) changes the bill of order \(bills[place].order)") }
+    if bills[place].version > version {
+      world.fail("order \(order) goes back from version \(bills[place].version) to \(version)")
+    }
+    bills[place].version = version
+    return world.random.happens(faults.failedAfterCommit) ? .failed : .written(key)
   }
 
   func find(_ key: String) -> Stored? {
@@ -105,9 +127,17 @@ final class SimulatedDestination: BillDestination, @unchecked Sendable {
     return (order, version)
   }
 
-  func save(_ bills: [KeyedBill]) async -> [SaveAnswer] { await each(bills) { await self.save($0) } }
+  func save(_ bills: [KeyedBill]) async -> [SaveAnswer] {
+    await each(bills) { bill in await self.write(bill) { [k3 = self.k3] in k3.save($0, $1, key: bill.key) } }
+  }
 
-  private func save(_ bill: KeyedBill) async -> SaveAnswer {
+  func update(_ bills: [KeyedBill]) async -> [SaveAnswer] {
+    await each(bills) { bill in await self.write(bill) { [k3 = self.k3] in k3.update($0, $1, key: bill.key) } }
+  }
+
+  private func write(
+    _ bill: KeyedBill, _ action: @escaping @Sendable (OrderID, Int) -> SimulatedK3.SaveReply
+  ) async -> SaveAnswer {
     guard host.world.instant < bill.notAfter else { return .notStarted(Reason(.k3Busy, "too late")) }
     guard let (order, version) = Self.content(bill.bill) else {
       host.world.fail("a bill of the transformer cannot be read")
@@ -117,14 +147,14 @@ final class SimulatedDestination: BillDestination, @unchecked Sendable {
     await host.pause(0)
     let isLate = host.world.random.happens(k3.faults.late)
     let lateBy = isLate ? saveTimeout + Int64(host.world.random.number(0...latest)) : 0
-    let reply = await host.call(k3.server, timeout: saveTimeout, lateBy: lateBy) { [k3] in
-      k3.save(order, version, key: bill.key)
-    }
+    let reply = await host.call(k3.server, timeout: saveTimeout, lateBy: lateBy) { action(order, version) }
     return switch reply {
     case .notSent: .outage(Reason(.k3Unavailable, "connection refused"))
     case .lost, .answer(.failed), .answer(.taken): .uncertain(Reason(.inDoubt, "no clear answer"))
     case .answer(.throttled): .nothingWritten(Reason(.k3Busy, "too many requests"))
     case .answer(.refused): .rejected(Reason(.k3Rejected, "unknown material"), answer: "物料不存在")
+    case .answer(.unchangeable):
+      .rejected(Reason(.changedAfterWritten, "not to be changed"), answer: "单据已审核,不能修改")
     case .answer(.written(let number)): .written(WrittenBill(number: number, internalID: nil))
     }
   }

@@ -33,7 +33,7 @@ public struct WrittenBill: Sendable, Equatable {
   }
 }
 
-/// What came of a Save (vendor-apis.md A.4, "Classification").
+/// What came of a Save or Update (vendor-apis.md A.4, "Classification").
 public enum SaveAnswer: Sendable, Equatable {
   /// Written.
   case written(WrittenBill)
@@ -53,8 +53,10 @@ public enum SaveAnswer: Sendable, Equatable {
 public enum LookUpAnswer: Sendable, Equatable {
   /// Our bill: customer, lines and amounts agree with what was (to be) sent.
   case same(WrittenBill)
-  /// A bill that is not ours.
+  /// A bill that is not ours, or not of this revision.
   case different(Reason)
+  /// Several bills, or one whose number only resembles the key: nothing may be changed under it.
+  case ambiguous(Reason)
   /// No bill.
   case absent
   /// K/3 could not be asked.
@@ -68,6 +70,10 @@ public protocol BillDestination: Sendable {
   func defect(of bill: Bill) -> String?
   /// Saves bills, each in a request of its own that is sent at most once. One answer per bill, in order.
   func save(_ bills: [KeyedBill]) async -> [SaveAnswer]
+  /// Makes the bills that stand under the keys what these bills say, lines and all, each in a request of its own that is sent
+  /// at most once. One answer per bill, in order; a bill that K/3 does not let us change any more, or does not have, is
+  /// `rejected` as `changedAfterWritten`.
+  func update(_ bills: [KeyedBill]) async -> [SaveAnswer]
   /// Asks what is held under each bill's key. One answer per bill, in order.
   func lookUp(_ bills: [KeyedBill]) async -> [LookUpAnswer]
   /// Whether K/3 answers at all, by a question that changes nothing. A refusal is an answer.

@@ -8,6 +8,16 @@ public enum LedgerFailure: Error, Sendable, Equatable {
   case broken(String)
 }
 
+/// What becomes of an order that changes after its bill was written.
+public enum ChangedOrders: String, Sendable, CaseIterable {
+  /// It is parked, for a person.
+  case hold
+  /// The bill in K/3 is changed, as long as K/3 lets us.
+  case update
+  /// Nothing: the bill stays as it was written.
+  case ignore
+}
+
 /// A worker's wish to write a bill.
 public struct ClaimRequest: Sendable, Equatable {
   /// Which bill of which order.
@@ -26,6 +36,8 @@ public struct ClaimRequest: Sendable, Equatable {
   public var isOneOfSeveral: Bool { parts > 0 }
   /// See `BillRoute.beside`; nil: other streams are not looked at.
   public var beside: [String]?
+  /// What is wanted where an older revision of the bill is written. Requests of one order in one call agree in it.
+  public var change = ChangedOrders.hold
   /// The strategy that made the bill; kept for people.
   public var strategy = ""
   /// What the mapping noted of the bill, JSON; kept for people.
@@ -43,7 +55,7 @@ public struct ClaimRequest: Sendable, Equatable {
 
 /// What the ledger answers to a claim (nothing-lost-nothing-twice.md §3).
 public enum ClaimAnswer: Sendable, Equatable {
-  /// Ours: Save under this key, before the lease ends.
+  /// Ours: Save under this key, before the lease ends; or Update, where a bill is standing (`Claim.standing`).
   case new(Claim)
   /// Ours, but an earlier attempt's outcome is unknown: ask K/3 first.
   case inDoubt(Claim)
@@ -57,6 +69,8 @@ public enum ClaimAnswer: Sendable, Equatable {
   case stale
   /// An older revision is written: the order changed afterwards.
   case changedAfterWritten
+  /// An older revision is written, and the request's `change` says that nothing happens then.
+  case ignored
   /// The order's bill stands, or may stand, in another stream, beside which this one may not.
   case writtenElsewhere(stream: String)
 }
@@ -71,13 +85,19 @@ public struct Claim: Sendable, Equatable {
   public let doubtfulRevision: Int64?
   /// Of a claim in doubt: how many look-ups in a row have found nothing since the last Save. 0 of a new one.
   public let absences: Int
+  /// The number of the order's own bill in K/3, written in an older revision: it is to be changed, and nothing is ever saved
+  /// beside it. Nil where nothing is known to be written.
+  public let standing: String?
 
   /// A claim.
-  public init(key: String, token: Int64, doubtfulRevision: Int64? = nil, absences: Int = 0) {
+  public init(
+    key: String, token: Int64, doubtfulRevision: Int64? = nil, absences: Int = 0, standing: String? = nil
+  ) {
     self.key = key
     self.token = token
     self.doubtfulRevision = doubtfulRevision
     self.absences = absences
+    self.standing = standing
   }
 }
 
@@ -87,7 +107,7 @@ public struct Settlement: Sendable, Equatable {
   public enum Result: Sendable, Equatable {
     /// Written in K/3.
     case written(WrittenBill)
-    /// Provably nothing was written: the next claim is `new`.
+    /// Provably nothing was written: the next claim is `new`. A bill that is standing stays so.
     case clean
     /// Unknown: the next claim is `inDoubt`, not before so many seconds have passed. `absences`: how many look-ups in a
     /// row have found nothing since the last Save.
@@ -121,6 +141,9 @@ public protocol SyncLedger: Sendable {
   /// may be in K/3 with an older one, or from another cut of the order (`changedAfterWritten`; `busy` and `tooEarly`
   /// while that is being found out, for a day at most). The same holds of the order's bills in other streams, but for
   /// those in `beside`; there a bill in the way is told as `writtenElsewhere`.
+  ///
+  /// Where an older revision of the bill itself is written in the same cut, and `update` is wanted, the bill is claimed all the
+  /// same: `new`, with its number as `standing`. From then on, until it is written again, each claim of it has `standing`.
   /// - Parameter leaseSeconds: how long nobody else may take them.
   func claim(_ requests: [ClaimRequest], leaseSeconds: Int) async throws(LedgerFailure) -> [ClaimAnswer]
   /// Records outcomes; committed when it returns. One flag per settlement, in order: false when the claim's token is
