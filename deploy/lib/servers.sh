@@ -527,7 +527,7 @@ spawn_postgres() {
   SPAWN_AS=$POSTGRES_AS spawn postgres INT 20 env -i "PATH=$PATH" LANG=C.UTF-8 "$POSTGRES_BIN/postgres" \
     -D "$POSTGRES_FOLDER/data" \
     -c listen_addresses=127.0.0.1 -c "port=$POSTGRES_PORT" -c "unix_socket_directories=$POSTGRES_SOCKETS" \
-    -c max_connections=200 -c logging_collector=off >>"$RUN/logs/postgres.log" 2>&1
+    -c max_connections=500 -c logging_collector=off >>"$RUN/logs/postgres.log" 2>&1
   POSTGRES_PID=$SPAWNED POSTGRES_BORN=$SPAWNED_BORN
 }
 
