@@ -301,7 +301,7 @@ public struct LoadStage: Stage {
         // Without the claim the outcome is somebody else's to find out; this message comes again and learns it.
         outcomes[decision.work.index] =
           held
-          ? decision.outcome
+          ? decision.outcome.keyed(decision.work.claim.key)
           : .later(
             Reason(.leaseBusy, "\(decision.work.id) was taken over by another worker"),
             afterSeconds: times.visibleSeconds)
@@ -328,6 +328,15 @@ extension WrittenBill {
     }
     writer.endObject()
     return try? JSONDocument(writer.bytes)
+  }
+}
+
+extension Outcome {
+  /// With a burial the number of the bill in K/3 is kept.
+  fileprivate func keyed(_ key: String) -> Outcome {
+    guard case .dead(var burial) = self else { return self }
+    burial.key = key
+    return .dead(burial)
   }
 }
 

@@ -161,8 +161,9 @@ public final class Worker: Service {
       switch delivery.envelope {
       case .failure(let reason):
         receipts.append(delivery.receipt)
-        parcels.append(
-          Parcel(to: .dead(stage.name), .unreadable(delivery.body), burial: Outcome.Burial(reason)))
+        var parcel = Parcel(to: .dead(stage.name), .unreadable(delivery.body), burial: Outcome.Burial(reason))
+        parcel.properties = delivery.properties
+        parcels.append(parcel)
         metrics.count(.dead(Outcome.Burial(reason)), at: stage.name)
         logger.parked(reason, of: nil, at: stage.name)
       case .success(let envelope):

@@ -13,15 +13,19 @@ struct DeadLetterCoding: Sendable {
   /// What the burial, and the tries before it, have written; a replay begins without them.
   private static let ofTheBurial: Set<String> = [
     "ferry-stage", "ferry-parked-reason", "ferry-parked-sentence", "ferry-parked-at", "ferry-vendor-answer",
-    "ferry-last-reason", "ferry-last-sentence", "ferry-replayed",
+    "ferry-last-reason", "ferry-last-sentence", "ferry-replayed", key, original,
   ]
+
+  /// The number in K/3 of a bill that is parked.
+  static let key = "ferry-key"
+  /// The properties of a message that could not be read, JSON.
+  static let original = "ferry-original"
 
   // MARK: Reading
 
   /// The letter in a message.
   func letter(_ delivery: AMQPDelivery, of stage: StageName) -> DeadLetter {
     let properties = delivery.properties
-    let headers = properties.headers.filter { !Self.passing.contains($0.name) }
     func text(_ name: String) -> String? {
       if case .string(let text)? = properties[header: name] { text } else { nil }
     }
@@ -34,7 +38,7 @@ struct DeadLetterCoding: Sendable {
       sentence: text("ferry-parked-sentence") ?? moved?.sentence ?? "somebody else has put the message here",
       parkedAt: int("ferry-parked-at") ?? moved?.at
         ?? Int64(clamping: properties.timestamp ?? 0).multipliedOrMax(1_000),
-      properties: Self.json(properties, headers), body: delivery.body)
+      properties: Self.json(properties), body: delivery.body)
     letter.orderID = int("ferry-order-id").map { OrderID(rawValue: $0) }
     letter.orderNumber = text("ferry-order-number")
     letter.revision = int("ferry-revision")
@@ -74,7 +78,8 @@ struct DeadLetterCoding: Sendable {
   }
 
   /// Names in their order, so that the same message gives the same text.
-  private static func json(_ properties: AMQPProperties, _ headers: [AMQPHeader]) -> String {
+  static func json(_ properties: AMQPProperties) -> String {
+    let headers = properties.headers.filter { !passing.contains($0.name) }
     var writer = JSONWriter(reserving: 1_024)
     writer.beginObject()
     for (name, value) in [
@@ -120,11 +125,18 @@ struct DeadLetterCoding: Sendable {
 
   // MARK: Writing
 
+  /// The properties that a message came with: where a worker could not read it, those that it buried with it.
+  private static func original(_ properties: String) -> JSONValue? {
+    guard let known = try? JSONDocument(Array(properties.utf8)).root else { return nil }
+    guard let text = known["headers"]?[original]?.string else { return known }
+    return (try? JSONDocument(Array(text.utf8)).root) ?? known
+  }
+
   /// The message as it came to its stage first: of its headers Ferry's own, without the burial's; the attempts begin anew.
   /// - Parameter now: milliseconds since 1970.
   func message(again letter: DeadLetter, now: Int64) -> AMQPMessage {
     var properties = AMQPProperties(persistent: true)
-    if let known = try? JSONDocument(Array(letter.properties.utf8)).root {
+    if let known = Self.original(letter.properties) {
       properties.type = known["type"]?.string
       properties.contentType = known["content_type"]?.string
       properties.messageID = known["message_id"]?.string

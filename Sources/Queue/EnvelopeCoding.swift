@@ -10,6 +10,7 @@ struct EnvelopeCoding: Sendable {
   /// take for another one, 3 are removals.
   static let format: Int64 = 3
   private static let jsonType = "application/json"
+  private static let mostOriginal = 65_536
 
   let topology: Topology
 
@@ -25,6 +26,10 @@ struct EnvelopeCoding: Sendable {
     case .unreadable(let bytes):
       properties.type = "unreadable"
       properties.contentType = "application/octet-stream"
+      // All headers together must fit into a frame; those of a message that somebody made large are left out.
+      if !parcel.properties.isEmpty, parcel.properties.utf8.count <= Self.mostOriginal {
+        headers.append(AMQPHeader(DeadLetterCoding.original, .string(parcel.properties)))
+      }
       body = bytes
     case .envelope(let envelope):
       properties.contentType = Self.jsonType
@@ -100,7 +105,8 @@ struct EnvelopeCoding: Sendable {
       case .dead(let stage), .retry(let stage, _): stage
       case .queue(let queue): StageName.allCases.first { $0.queue == queue } ?? .transform
       }
-    return [
+    let key = burial.key.map { [AMQPHeader(DeadLetterCoding.key, text($0, 1_024))] } ?? []
+    return key + [
       AMQPHeader("ferry-stage", .string(stage.rawValue)),
       AMQPHeader("ferry-parked-reason", text(burial.reason.code.rawValue, 60)),
       AMQPHeader("ferry-parked-sentence", text(burial.reason.sentence, 1_024)),

@@ -73,9 +73,11 @@ public final class RabbitInbox: Inbox {
       onEvent(.oversized(stage, queue: queueName))
       return nil
     }
-    return Delivery(
+    var delivery = Delivery(
       receipt: Delivery.Receipt(session: live.number, tag: lent.tag),
       envelope: coding.envelope(of: lent, in: stage.queue), body: lent.body)
+    if case .failure = delivery.envelope { delivery.properties = DeadLetterCoding.json(lent.properties) }
+    return delivery
   }
 
   /// Settles deliveries; receipts of an earlier connection are ignored, since their messages come again.

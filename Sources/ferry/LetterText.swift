@@ -20,6 +20,7 @@ extension FiledLetter {
     let attempts = letter.attempts.map { ", attempt \($0)" } ?? ""
     let first = letter.firstSeen.map { ", first seen \(time($0))" } ?? ""
     lines.append("  parked by \(letter.stage.rawValue) at \(time(letter.parkedAt))\(attempts)\(first)")
+    if let key { lines.append("  its number in K/3: \(key)") }
     if !letter.vendorAnswer.isEmpty { lines.append("  answer: \(letter.vendorAnswer)") }
     for act in acts { lines.append("  \(act.state.rawValue) by \(act.by) at \(time(act.at))") }
     lines.append("  properties: \(letter.properties)")
@@ -54,6 +55,7 @@ extension FiledLetter {
     member("parked_at", time(letter.parkedAt))
     if let acts {
       member("answer", letter.vendorAnswer)
+      member("key", key)
       writer.key("acts")
       writer.beginArray()
       for act in acts {
@@ -70,6 +72,12 @@ extension FiledLetter {
     }
     writer.endObject()
     return String(decoding: writer.bytes, as: UTF8.self)
+  }
+
+  /// The number under which K/3 has got the bill, or would have: `FBillNo` of the body is replaced by it.
+  private var key: String? {
+    let known = try? JSONDocument(Array(letter.properties.utf8)).root
+    return known?["headers"]?["ferry-key"]?.string
   }
 
   private func time(_ milliseconds: Int64) -> String { BeijingTime(epochSeconds: milliseconds / 1_000).description }

@@ -233,6 +233,7 @@ struct LoadStageTests {
     }
     #expect(burial.reason.code == .k3Rejected)
     #expect(burial.vendorAnswer == "客户不存在")
+    #expect(burial.key == "SO1")
     #expect(row(1)?.state == .parked)
     #expect(await stage.handle([.bill(1)]) == [.done(.written)])
   }

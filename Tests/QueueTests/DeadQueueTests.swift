@@ -70,12 +70,15 @@ struct DeadQueueTests {
     try await withTopology { broker async throws in
       var last = bill(7)
       last.lastReason = Reason(.k3Busy, "busy")
-      let burial = Outcome.Burial(Reason(.k3Rejected, "material unknown"), vendorAnswer: "物料不存在")
+      var burial = Outcome.Burial(Reason(.k3Rejected, "material unknown"), vendorAnswer: "物料不存在")
+      burial.key = "SO-7.2"
       await publish(Parcel(to: .dead(.load), .envelope(last), burial: burial), broker)
       let letter = try #require(try await letters(.load, broker).first)
       #expect(letter.stage == .load && letter.reason == "k3_rejected" && letter.sentence == "material unknown")
       #expect(letter.orderID?.rawValue == 7 && letter.orderNumber == "SO-7" && letter.revision == 4)
       #expect(letter.attempts == 5 && letter.firstSeen == 1_700_000_000_007 && letter.vendorAnswer == "物料不存在")
+      let headers = try JSONDocument(Array(letter.properties.utf8)).root["headers"]
+      #expect(headers?["ferry-key"]?.string == "SO-7.2")
       #expect(letter.parkedAt > 1_700_000_000_000 && letter.body == Array(#"{"Data":{}}"#.utf8))
 
       let queues = RabbitDeadQueues(broker.settings, topology: broker.topology)
@@ -87,6 +90,43 @@ struct DeadQueueTests {
       #expect(try EnvelopeCoding(topology: broker.topology).envelope(of: delivery, in: .bills).get() == fresh)
       #expect(delivery.properties.persistent && delivery.properties[header: "ferry-replayed"] != nil)
       #expect(delivery.properties[header: "ferry-parked-reason"] == nil)
+      #expect(delivery.properties[header: "ferry-key"] == nil)
+    }
+  }
+
+  @Test("a message that a worker could not read is replayed with the properties that it came with")
+  func unreadable() async throws {
+    try await withTopology { broker async throws in
+      var message = EnvelopeCoding(topology: broker.topology).message(
+        for: Parcel(to: .queue(.bills), .envelope(bill(7))), now: 1_700_000_000_000)
+      message.properties.headers.append(AMQPHeader("ferry-format", .int(99)))
+      message.properties.headers.removeAll { $0 == AMQPHeader("ferry-format", .int(2)) }
+      try await broker.publish(message)
+      let inbox = RabbitInbox(broker.settings, topology: broker.topology, stage: .load, prefetch: 1)
+      let delivery = try #require(await inbox.next(max: 1).first)
+      guard case .failure(let reason) = delivery.envelope else {
+        Issue.record("a message of a newer form was read")
+        return
+      }
+      var parcel = Parcel(to: .dead(.load), .unreadable(delivery.body), burial: Outcome.Burial(reason))
+      parcel.properties = delivery.properties
+      await publish(parcel, broker)
+      inbox.acknowledge([delivery.receipt])
+      await inbox.close()
+      let letter = try #require(try await letters(.load, broker).first)
+      #expect(letter.reason == "undecodable")
+      let queues = RabbitDeadQueues(broker.settings, topology: broker.topology)
+      #expect(await queues.publishAgain([letter]) == [.confirmed])
+      await queues.close()
+      let again = try #require(try await broker.deliveries(broker.topology.name(of: .bills), count: 1).first)
+      var properties = again.properties
+      properties.headers.removeAll { $0.name == "ferry-replayed" || $0.name == "x-delivery-count" }
+      #expect(properties.type == "bill" && properties.contentType == "application/json")
+      #expect(properties.messageID == message.properties.messageID)
+      func sorted(_ headers: [AMQPHeader]) -> [AMQPHeader] { headers.sorted { $0.name < $1.name } }
+      var sent = message.properties.headers
+      for place in sent.indices where sent[place].name == "ferry-attempt" { sent[place].value = .int(1) }
+      #expect(sorted(properties.headers) == sorted(sent) && again.body == message.body)
     }
   }
 

@@ -20,6 +20,8 @@ public struct Delivery: Sendable {
   public let envelope: Result<Envelope, Reason>
   /// The body as it came, for burying what cannot be read.
   public let body: [UInt8]
+  /// Where it cannot be read: its properties with its headers as JSON, for burying them too; else empty.
+  public var properties = ""
 
   /// A delivery.
   public init(receipt: Receipt, envelope: Result<Envelope, Reason>, body: [UInt8]) {

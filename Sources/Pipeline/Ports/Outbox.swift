@@ -24,6 +24,8 @@ public struct Parcel: Sendable {
   public let content: Content
   /// With a dead letter: why it is parked.
   public let burial: Outcome.Burial?
+  /// With a message that could not be read: the properties that it came with, JSON; empty where nobody knows them.
+  public var properties = ""
 
   /// A parcel.
   public init(to destination: Destination, _ content: Content, burial: Outcome.Burial? = nil) {
