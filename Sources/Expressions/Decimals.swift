@@ -5,6 +5,13 @@ extension SQLExpression {
   /// The decimals that the whole is rounded or cut to, where they are written there as a number.
   public var roundedTo: Int? {
     let node = program.nodes[Int(program.root)]
+    if node.kind == .cast {
+      switch program.types[Int(node.index)] {
+      case .signed, .unsigned: return 0
+      case .decimal(_, let decimals): return decimals
+      default: return nil
+      }
+    }
     guard node.kind == .call else { return nil }
     switch Function(rawValue: node.index) {
     case .floor, .ceil: return 0

@@ -33,14 +33,28 @@ extension Evaluator {
     case .divide: return try quotient(a, b, place)
     case .divideWhole:
       if b.isZero { return try zeroDivisor(place) }
-      result = try? a.divided(by: b, digits: 0)
+      result = try? settled(a).divided(by: settled(b), digits: 0)
     case .modulo:
       if b.isZero { return try zeroDivisor(place) }
-      result = a.remainder(by: b)
+      result = settled(a).remainder(by: settled(b))
     case nil: result = nil
     }
     guard let result else { throw .overflow(describe(place)) }
     return result
+  }
+
+  /// A number that is rounded or compared for good: without the last digits of a quotient, so that it does not fall short
+  /// of a half, or of a whole number, by what was cut off on the way.
+  @inline(__always)
+  func settled(_ number: ExactDecimal) -> ExactDecimal {
+    settings.division == .exact ? number.settled() : number
+  }
+
+  /// The same before it is rounded to so many decimals: one that is wanted with more than stay has none to spare.
+  @inline(__always)
+  func settled(_ number: ExactDecimal, to decimals: Int) -> ExactDecimal {
+    let short = settled(number)
+    return decimals < short.scale ? short : number
   }
 
   func quotient(_ a: ExactDecimal, _ b: ExactDecimal, _ place: Int32) throws(EvaluationError) -> ExactDecimal? {

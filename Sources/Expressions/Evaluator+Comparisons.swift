@@ -9,7 +9,7 @@ extension Evaluator {
   func truth(_ value: SQLValue, _ at: Int32) throws(EvaluationError) -> Bool? {
     switch value {
     case .bool(let flag): return flag
-    case .number(let number): return !number.isZero
+    case .number(let number): return !settled(number).isZero
     case .null: return nil
     default: return try comparable(value, at, beside: .bool(true)).map { !$0.isZero }
     }
@@ -24,7 +24,7 @@ extension Evaluator {
   ) throws(EvaluationError) -> Int? {
     switch (left, right) {
     case (.null, _), (_, .null): return nil
-    case (.number(let a), .number(let b)): return a == b ? 0 : a < b ? -1 : 1
+    case (.number(let a), .number(let b)): return order(a, b)
     case (.text(let a), .text(let b)):
       try spend(a.utf8.count + b.utf8.count)
       return Collation.compare(a, b)
@@ -40,6 +40,11 @@ extension Evaluator {
     guard let a = try comparable(left, places.0, beside: right, knowsNull: knowsNull),
       let b = try comparable(right, places.1, beside: left, knowsNull: knowsNull)
     else { return nil }
+    return order(a, b)
+  }
+
+  private func order(_ a: ExactDecimal, _ b: ExactDecimal) -> Int {
+    let (a, b) = (settled(a), settled(b))
     return a == b ? 0 : a < b ? -1 : 1
   }
 

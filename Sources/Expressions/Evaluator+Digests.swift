@@ -42,7 +42,7 @@ extension Evaluator {
     let decimals = try int(program.child(node, 1))
     guard let number, let decimals else { return .null }
     let kept = min(max(decimals, 0), 30)
-    let parts = number.rounded(scale: kept).padded(to: kept).description.split(separator: ".")
+    let parts = settled(number, to: kept).rounded(scale: kept).padded(to: kept).description.split(separator: ".")
     let isNegative = parts[0].hasPrefix("-")
     let digits = parts[0].drop { $0 == "-" }
     var whole = ""

@@ -63,7 +63,7 @@ extension Evaluator {
   private mutating func distinct(_ values: [SQLValue]) throws(EvaluationError) -> [SQLValue] {
     try spend(values.count << 8)
     let texts = values.map { value -> String in
-      if case .number(let number) = value { return number.normalized.description }
+      if case .number(let number) = value { return settled(number).normalized.description }
       return text(of: value) ?? ""
     }
     let sorted = values.indices.sorted { left, right in

@@ -63,10 +63,10 @@ extension Evaluator {
     }
     guard let number = try number(place) else { return .null }
     switch function {
-    case .floor: return .number(number.wholeBelow(false))
-    case .ceil: return .number(number.wholeBelow(true))
+    case .floor: return .number(settled(number).wholeBelow(false))
+    case .ceil: return .number(settled(number).wholeBelow(true))
     case .abs: return .number(number.magnitude)
-    default: return .init(number.isZero ? 0 : number.isNegative ? -1 : 1)
+    default: return .init(settled(number).isZero ? 0 : number.isNegative ? -1 : 1)
     }
   }
 
@@ -76,10 +76,10 @@ extension Evaluator {
     guard let b = try number(right), let a else { return .null }
     if function == .mod {
       if b.isZero { return .init(try zeroDivisor(right)) }
-      guard let rest = a.remainder(by: b) else { throw .overflow(describe(left)) }
+      guard let rest = settled(a).remainder(by: settled(b)) else { throw .overflow(describe(left)) }
       return .number(rest)
     }
-    guard let exponent = b.wholeNumber, abs(exponent) <= 64 else {
+    guard let exponent = settled(b).wholeNumber, abs(exponent) <= 64 else {
       throw .unfit(describe(right), wanted: "a whole number from -64 to 64", kind: "another number")
     }
     var result = ExactDecimal.one
@@ -101,7 +101,8 @@ extension Evaluator {
       guard let wanted = try int(program.child(node, 1)) else { return .null }
       decimals = min(max(wanted, -60), 38)
     }
-    guard let number else { return .null }
+    guard var number else { return .null }
+    number = settled(number, to: decimals)
     guard let result = cuts ? number.truncated(to: decimals) : number.rounded(to: decimals) else {
       throw .overflow(describe(place))
     }
@@ -124,7 +125,8 @@ extension Evaluator {
       return .number(whole)
     case .decimal(let digits, let decimals):
       guard let number = try castable(value, place) else { return .null }
-      return .number(try fitted(number.rounded(scale: decimals).padded(to: decimals), digits, decimals, place))
+      let rounded = settled(number, to: decimals).rounded(scale: decimals).padded(to: decimals)
+      return .number(try fitted(rounded, digits, decimals, place))
     case .char(let length):
       let text = text(of: value) ?? ""
       guard let length else { return .text(text) }
@@ -144,7 +146,7 @@ extension Evaluator {
   private func whole(_ value: SQLValue, _ place: Int32) throws(EvaluationError) -> ExactDecimal? {
     guard let number = try castable(value, place) else { return nil }
     if case .text(let text) = value { return integer(text, number) }
-    return number.rounded(scale: 0)
+    return settled(number).rounded(scale: 0)
   }
 
   /// DECIMAL(digits, decimals) holds what is below 10^(digits − decimals); MySQL takes the nearest for what is not.

@@ -186,7 +186,7 @@ struct Evaluator {
     let value = try value(at)
     guard let number = try number(value, at) else { return nil }
     if case .text(let text) = value { return integer(text, number).clampedInt }
-    return number.clampedInt
+    return settled(number).clampedInt
   }
 
   /// A text's whole number. MySQL stops at an exponent; strict mode takes the number for what it says.

@@ -181,6 +181,12 @@ extension FunctionTable {
     | `CAST(x AS type)`, `CONVERT(x, type)` | SIGNED, UNSIGNED, DECIMAL(digits, decimals), CHAR(n), DATE, DATETIME, TIME |
     | `{{field}}`, `'… {{field}} …'` | the value as it is, digits and the words true and false in a text too; its text among other text, '' where there is nothing; a brace that begins no placeholder is written `\\{` |
 
+    What passes a function, a choice or a sum on its way is a quotient of 24 decimals, cut off: `IFNULL(10/3,0)*3` is
+    9.99…9. Where a number is rounded or compared for good (`ROUND`, `TRUNCATE`, `FLOOR`, `CEIL`, `FORMAT`, `CAST` to a number, `DIV`,
+    `MOD`, `SIGN`, comparisons, `IN`, `BETWEEN`, `CASE`, conditions, the field's own decimals, an int) one of more than 20 decimals is
+    first rounded to 20 digits, and at most 20 decimals, so that no half is lost: `ROUND(1/3+1/6)` is 1, `IFNULL(10/3,0)*3=10` holds.
+    Not under `"division": "mysql"`.
+
     ## What fails (strict mode, in which strategies run)
 
     - A field without quotes that is missing, wherever it stands: the platform puts its empty text in place, and a formula with a gap is

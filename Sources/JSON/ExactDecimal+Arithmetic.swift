@@ -119,6 +119,18 @@ extension ExactDecimal {
     if magnitude >= unit - magnitude { kept += coefficient < 0 ? -1 : 1 }
     return ExactDecimal(coefficient: kept, scale: max(scale, 0))
   }
+
+  /// The value without the last digits of a quotient that was cut off, which say nothing: one of more than `digits`
+  /// decimals is rounded, half away from zero, to so many digits in all, and at most so many decimals. Else unchanged.
+  ///
+  /// 10/3 cut off behind 24 decimals and taken 3 times falls short of 10 by one unit of the last; here it is 10.
+  @inline(__always)
+  public func settled(digits: Int = 20) -> ExactDecimal { scale > digits ? shortened(to: digits) : self }
+
+  private func shortened(to digits: Int) -> ExactDecimal {
+    let whole = max(0, Self.digitCount(coefficient.magnitude) - scale)
+    return rounded(scale: max(0, digits - whole))
+  }
 }
 
 extension ExactDecimal: Hashable, Comparable {

@@ -139,17 +139,24 @@ struct DescriptorReader {
     _ value: JSONValue?
   ) {
     guard defaults.isBill, rules.decimals == nil, case .function(let formula) = form else { return }
+    let usual = defaults.classes.usual(of: name)
     switch type {
     case .string, .number: break
-    case .integer, .bool, .time: return
+    case .integer:
+      // Rounded to a whole number it would be another amount, and K/3 would take it.
+      guard usual != nil, formula.roundedTo.map({ $0 > 0 }) ?? true else { return }
+      return problems.warn(
+        "the field is an int, so that an order for which the formula makes decimals is parked; ROUND, or the type float, "
+          + "says what is meant", at: path, value)
+    case .bool, .time: return
     }
-    if let (kind, decimals) = defaults.classes.usual(of: name) {
+    if let (kind, decimals) = usual {
       rules.usualDecimals = decimals
       if formula.roundedTo.map({ $0 <= decimals }) ?? false { return }
       let article = kind == "amount" ? "an" : "a"
       problems.warn(
-        "what the formula makes is rounded half up to \(decimals) decimals, K/3's for \(article) \(kind); the field's "
-          + "«ferry.decimals» says otherwise", at: path, value)
+        "what the formula makes is rounded half away from zero to \(decimals) decimals, K/3's for \(article) \(kind); the "
+          + "field's «ferry.decimals» says otherwise", at: path, value)
     } else if formula.mayBeEndless, rules.isDivisionExact {
       problems.warn(
         "the formula divides and nothing rounds what it makes, so that up to 24 decimals are sent; ROUND or the field's "
@@ -189,7 +196,7 @@ struct DescriptorReader {
     var rules = FieldRules(defaults)
     if let own = element["ferry"], !own.isNull {
       var sentences: [String] = []
-      rules = FieldRules(own, isScalar: isScalar, defaults) { sentences.append($0) }
+      rules = FieldRules(own, isScalar: isScalar, of: element["field"]?.string ?? "", defaults) { sentences.append($0) }
       for sentence in sentences { problems.report(sentence, at: "\(path).ferry", own) }
     }
     if let required = element["is_required"], !required.isNull, required.bool == nil {

@@ -18,7 +18,7 @@ final class FieldDescriptor: Sendable {
   let rules: FieldRules
   let parser: ValueParser?
   /// Whether its rules are those of a number.
-  var isNumber: Bool { rules.decimals != nil || rules.minimum != nil }
+  var isNumber: Bool { rules.finalDecimals != nil || rules.minimum != nil }
   /// The value as the strategy writes it.
   let rule: String
   /// The value with its placeholders filled in, where a failure becomes that.

@@ -15,8 +15,10 @@ struct FieldRules: Sendable {
 
   /// Most decimals; rounded half away from zero. K/3's own: price 6, quantity 4, amount 2 (vendor-apis.md A-18).
   var decimals: Int?
-  /// K/3's decimals of a formula's field that names none itself; what is no number is left as it is.
+  /// K/3's decimals of a formula's field that names none itself. As `decimals`, but a number that fits keeps its zeros.
   var usualDecimals: Int?
+  /// The decimals that the field has at most.
+  var finalDecimals: Int? { decimals ?? usualDecimals }
   /// The value must fit into `decimals` as the source has it: instead of being rounded it parks the order. For quantities
   /// and amounts that nobody computed.
   var isExact = false
@@ -62,9 +64,10 @@ struct FieldRules: Sendable {
   /// Reads the rules.
   /// - Parameters:
   ///   - isScalar: whether the field has a value of its own; only then can it be rounded or looked up in a table.
+  ///   - field: its name, by which K/3's decimals are known.
   ///   - defaults: what the target says of all its fields.
   ///   - report: takes a sentence for each problem.
-  init(_ value: JSONValue, isScalar: Bool, _ defaults: FieldDefaults, report: (String) -> Void) {
+  init(_ value: JSONValue, isScalar: Bool, of field: String, _ defaults: FieldDefaults, report: (String) -> Void) {
     self.init(defaults)
     if value.kind != .object { report("must be an object") }
     for (key, entry) in value.members {
@@ -90,7 +93,10 @@ struct FieldRules: Sendable {
         report("«\(excerpt(key))» is unknown; known are \(known)")
       }
     }
-    if isExact, decimals == nil, value["decimals"] == nil { report("exact needs decimals") }
+    if isExact, decimals == nil {
+      decimals = defaults.isBill ? defaults.classes.usual(of: field)?.decimals : nil
+      if decimals == nil { report("exact needs decimals") }
+    }
     let hasTable = table != nil || value["table"] != nil
     if !hasTable, value["miss"] != nil || (value["default"] != nil && !isOptional) {
       report("miss and default need a table")
@@ -104,7 +110,11 @@ struct FieldRules: Sendable {
     switch key {
     case "decimals":
       decimals = classes.decimals(entry)
-      if decimals == nil { report(DecimalClasses.sentence) }
+      if decimals == nil {
+        report(DecimalClasses.sentence)
+        // The strategy is refused; that the field names none is not to be told besides.
+        decimals = 0
+      }
     case "exact":
       isExact = entry.bool ?? false
       if entry.bool == nil { report("exact is true or false") }

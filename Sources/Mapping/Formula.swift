@@ -52,7 +52,7 @@ struct Formula: Sendable {
   /// The lookups that it reads in vain on its way, in order.
   fileprivate func missedLookups(_ reader: OrderReader, _ division: EvaluationSettings.Division) -> [Int] {
     // Mostly none of them is empty. A part that was remembered would not be read.
-    let mayMiss = operands.contains { reader.lookupNumber(of: $0) != nil && ((try? reader.isEmpty($0)) ?? false) }
+    let mayMiss = operands.contains { reader.lookupNumber(of: $0) != nil && ((try? reader.isBlank($0)) ?? false) }
     guard mayMiss else { return [] }
     let draws = reader.draws
     reader.missed = []
@@ -104,7 +104,7 @@ extension OrderReader: OperandSource {
   func value(of operand: Int) throws(EvaluationError) -> SQLValue {
     do throws(ValueError) {
       let value: Value = try self.value(of: operand)
-      if missed != nil, value.isEmpty, let number = lookupNumber(of: operand) { missed?.append(number) }
+      if missed != nil, value.isBlank, let number = lookupNumber(of: operand) { missed?.append(number) }
       return try sql(value, operand)
     } catch {
       throw noted(error, operand)
@@ -115,7 +115,7 @@ extension OrderReader: OperandSource {
     formula.missedLookups(self, division)
   }
 
-  fileprivate func isEmpty(_ operand: Int) throws(ValueError) -> Bool { (try value(of: operand) as Value).isEmpty }
+  fileprivate func isBlank(_ operand: Int) throws(ValueError) -> Bool { (try value(of: operand) as Value).isBlank }
 
   func uuid() -> String {
     draws += 1

@@ -317,6 +317,12 @@ final class OrderReader {
 
   func answer(to number: Int) throws(ValueError) -> Value { try answers.value(table.lookups[number], self) }
 
+  /// Whether a lookup's record has an empty text.
+  func isEmptyText(_ number: Int) -> Bool {
+    guard let value = try? answer(to: number), case .text = value else { return false }
+    return value.isBlank
+  }
+
   func hasRecord(for number: Int) throws(ValueError) -> Bool { try answers.hasRecord(table.lookups[number], self) }
 
   func miss(_ number: Int) -> LookupMiss {

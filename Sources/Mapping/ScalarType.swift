@@ -39,16 +39,13 @@ enum ScalarType: Sendable {
     switch self {
     case .string:
       if field.isNumber { return .string(try Self.number(value, field).description) }
-      if let decimals = field.rules.usualDecimals, case .number(let number) = value {
-        return .string(Self.fitted(number, decimals).description)
-      }
       if case .structure = value { throw Self.unfit(value, field, "a text") }
       // Sent as produced: true and false of a formula are booleans (mapping-language.md §4, §6.2).
       if case .bool(let flag) = value, case .function = field.form { return .bool(flag) }
       return .string(value.text)
     case .number: return .number(try Self.number(value, field))
     case .integer:
-      let whole = try Self.number(value, field).normalized
+      let whole = Self.settled(try Self.number(value, field), field).normalized
       guard whole.scale == 0 else { throw Self.unfit(value, field, "a number without decimals") }
       return .number(whole)
     case .bool:
@@ -73,14 +70,21 @@ enum ScalarType: Sendable {
     number.scale > decimals ? number.rounded(scale: decimals).normalized : number
   }
 
+  /// What a formula makes without the last digits of a quotient, as its own ROUND would take it.
+  private static func settled(_ number: ExactDecimal, _ field: FieldDescriptor) -> ExactDecimal {
+    guard case .function = field.form, field.rules.isDivisionExact else { return number }
+    return number.settled()
+  }
+
   private static func number(_ value: Value, _ field: FieldDescriptor) throws(ValueError) -> ExactDecimal {
-    guard let number = value.number else { throw unfit(value, field, "a number") }
-    if let minimum = field.rules.minimum, number < minimum {
+    guard var number = value.number else { throw unfit(value, field, "a number") }
+    let short = settled(number, field)
+    if let minimum = field.rules.minimum, short < minimum {
       throw .unfit(field.source, wanted: "at least \(minimum)", kind: "less")
     }
+    if let decimals = field.rules.finalDecimals, decimals < short.scale { number = short }
     guard let decimals = field.rules.decimals else {
-      guard let usual = field.rules.usualDecimals, case .number = value else { return number }
-      return fitted(number, usual)
+      return field.rules.usualDecimals.map { fitted(number, $0) } ?? number
     }
     let rounded = number.rounded(scale: decimals).normalized
     if field.rules.isExact, rounded != number {

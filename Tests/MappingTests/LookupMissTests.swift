@@ -54,6 +54,30 @@ struct LookupMissTests {
       try found("_function {{c}}+IFNULL(\(Self.lookup),0)", #"{"b":"5"}"#, more) == "field_missing: c is empty")
   }
 
+  @Test(
+    "a record whose field is an empty text is a lookup in vain as well, however it is wrapped",
+    arguments: [
+      "\(lookup)", "TRIM(\(lookup))", "UPPER(\(lookup))", "CONCAT(\(lookup),'')", "CONCAT('',\(lookup))",
+      "IFNULL(\(lookup),'x')", "\(lookup)*2",
+    ])
+  func emptyText(formula: String) throws {
+    for name in [#""""#, #""  ""#] where name == #""""# || formula.contains("TRIM") || formula.contains("*") {
+      let record = #"{"name":\#(name)}"#
+      #expect(
+        try found("_function \(formula)", #"{"b":"5"}"#, "", record)
+          == "lookup_failed: name is empty in the record of col by b")
+      #expect(
+        try found("_function \(formula)", #"{"b":"5"}"#, #""ferry":{"missing":"customer_unmapped"}"#, record)
+          == "customer_unmapped: name is empty in the record of col by b")
+      #expect(try found("_function \(formula)", #"{"b":"5"}"#, #""ferry":{"optional":true}"#, record) == "–")
+      #expect(
+        try found("_function \(formula)", #"{"b":"5"}"#, #""ferry":{"optional":true,"default":"d"}"#, record) == "d")
+    }
+    // What a formula says of no record stays.
+    #expect(try found("_function IF(\(Self.lookup) IS NULL,'','x')") == "–")
+    #expect(try found("_function CONCAT(\(Self.lookup),'-')", #"{"b":"5"}"#, "", #"{"name":""}"#) == "-")
+  }
+
   @Test("of fields that share a lookup each is told")
   func shared() throws {
     let both = try strategy(

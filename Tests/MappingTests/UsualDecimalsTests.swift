@@ -19,7 +19,7 @@ struct UsualDecimalsTests {
   }
 
   @Test(
-    "prices have 6, quantities 4 and amounts 2, half up, in whatever case K/3's name is written",
+    "prices have 6, quantities 4 and amounts 2, half away from zero, in whatever case K/3's name is written",
     arguments: [
       ("FAuxTaxPrice", "66.666667"), ("Fauxprice", "66.666667"), ("FAUXPRICE", "66.666667"),
       ("FAuxPriceDiscount", "66.666667"), ("FConsignPrice", "66.666667"), ("Fauxqty", "66.6667"), ("FQty", "66.6667"),
@@ -31,7 +31,7 @@ struct UsualDecimalsTests {
     #expect(try value(name, "_function -200/3") == "-\(expected)")
     let told = try warnings(name, Self.divided)
     #expect(told.count == 1)
-    #expect(told.first?.hasPrefix("what the formula makes is rounded half up to") == true)
+    #expect(told.first?.hasPrefix("what the formula makes is rounded half away from zero to") == true)
   }
 
   @Test("exactly half a unit goes away from zero, and what fits is left as it is")
@@ -42,15 +42,82 @@ struct UsualDecimalsTests {
     #expect(try value("FAuxTaxPrice", "_function {x}", #"{"x":"1.5000000"}"#) == "1.5")
   }
 
-  @Test("plain placeholders, what is no number, other fields and other platforms' documents are left alone")
+  @Test("plain placeholders, other fields and other platforms' documents are left alone")
   func others() throws {
     #expect(try value("Famount", "{x}", #"{"x":"1.234567"}"#) == "1.234567")
-    #expect(try value("Famount", "_function CONCAT('a',{x})", #"{"x":"1.234567"}"#) == "a1.234567")
     #expect(try value("FNote", "_function {x}*1", #"{"x":"1.23456789"}"#) == "1.23456789")
     let document = try target(field("Famount", Self.divided))
     #expect(try body(document).contains("66.6666666"))
     #expect(document.warnings.isEmpty)
     #expect(try value("Famount", "_function IF({x}='','',{x}/3)", #"{"x":""}"#) == nil)
+  }
+
+  @Test("a text that is a number is rounded like one, as a field's own decimals have it; one that is none fails")
+  func texts() throws {
+    let order = #"{"x":"7.129","txt":"abc","q":"7"}"#
+    for (formula, wanted) in [
+      ("CAST({{q}}/3 AS CHAR)", "2.33"), ("CONCAT({{x}},'')", "7.13"), ("'{{x}}'", "7.13"), ("IF(1=2,1,'')", nil),
+      ("CONCAT(7.10,'')", "7.10"),
+    ] {
+      for type in ["string", "float"] {
+        #expect(try value("FAmount", "_function \(formula)", order, type: type) == wanted)
+      }
+    }
+    for formula in ["IF(1,'{{txt}}',0)", "FORMAT({{q}}*1000/3,3)", "CONCAT('a',{{x}})"] {
+      for more in ["", #""ferry":{"decimals":"amount"}"#] {
+        let found = try failures(
+          strategy(field("FAmount", "_function \(formula)", type: "string", more), rules: #""key":"N""#), order)
+        #expect(found.map(\.code) == [.valueInvalid], "\(formula)")
+        #expect(found.first?.sentence.contains("should be a number but is a text of") == true)
+      }
+    }
+  }
+
+  @Test("what a quotient was cut off by is not rounded twice, nor parks an order")
+  func settled() throws {
+    let order = #"{"x":"10.01","q":"3"}"#
+    #expect(try value("FAmount", "_function IFNULL({{x}}/{{q}},0)*1.5", order) == "5.01")
+    let own = #""ferry":{"decimals":2}"#
+    #expect(try value("FNote", "_function IFNULL({{x}}/{{q}},0)*1.5", order, more: own) == "5.01")
+    #expect(try value("FNote", "_function IFNULL(10/{{q}},0)*3", order, type: "int") == "10")
+    let exact = #""ferry":{"decimals":2,"exact":true,"minimum":10}"#
+    #expect(try value("FNote", "_function IFNULL(10/{{q}},0)*3", order, more: exact) == "10")
+    let mysql = #""ferry":{"decimals":2,"division":"mysql"}"#
+    #expect(try value("FNote", "_function IFNULL(1/{{q}},0)*1.5", order, more: mysql) == "0.5")
+    // Not where the order itself says so.
+    #expect(try value("FNote", "{{y}}", #"{"y":"0.00499999999999999999999"}"#, more: own) == "0")
+  }
+
+  @Test("exact alone takes the class' decimals, an int is not rounded, and a misspelt class is told once")
+  func rules() throws {
+    let exact = #""ferry":{"exact":true}"#
+    #expect(try value("FAmount", "_function {{x}}*1", #"{"x":"1.50"}"#, more: exact) == "1.5")
+    let order = #"{"x":"1.234"}"#
+    for formula in ["_function {{x}}*1", "{{x}}"] {
+      let strategy = try strategy(field("FAmount", formula, exact), rules: #""key":"N""#)
+      #expect(try failures(strategy, order).map(\.code) == [.valueInvalid])
+      #expect(strategy.warnings.isEmpty)
+    }
+    #expect(problem("{{x}}", exact)?.contains("exact needs decimals") == true)
+    let int = try warnings("FAllAmount", "_function {{x}}/3", type: "int")
+    #expect(int.count == 1)
+    #expect(int.first?.hasPrefix("the field is an int") == true)
+    for formula in ["ROUND({{x}}/3)", "CAST({{x}}/3 AS SIGNED)", "FLOOR({{x}})"] {
+      #expect(try warnings("FAllAmount", "_function \(formula)", type: "int").isEmpty)
+    }
+    #expect(try warnings("FAmount", "_function CAST({{x}}/3 AS DECIMAL(20,2))").isEmpty)
+    let misspelt = problems("_function {{x}}/3", #""ferry":{"decimals":"prices"}"#, name: "FAuxPrice")
+    #expect(misspelt.count == 1)
+  }
+
+  /// All that is told of a field that cannot be used.
+  private func problems(_ value: String, _ more: String, name: String) -> [String] {
+    do {
+      let found = try strategy(field(name, value, more), rules: #""key":"N""#)
+      return found.warnings.map(\.sentence)
+    } catch let error as StrategyProblems {
+      return (error.problems + error.warnings).map(\.sentence)
+    } catch { return [] }
   }
 
   @Test("the target's ferry.decimals change a class, a field's own say otherwise")
