@@ -85,14 +85,19 @@ final class Wiring: Sendable {
     return database
   }
 
-  /// - Parameter rateLedger: the installation's rate limit; nil for a few single questions.
-  func orderSource(rateLedger: (any RateLedger)? = nil) throws(SetupProblem) -> OKKIOrderSource {
+  /// - Parameters:
+  ///   - rateLedger: the installation's rate limit; nil for a few single questions.
+  ///   - tokenStore: the installation's tokens; nil for one of its own.
+  func orderSource(
+    rateLedger: (any RateLedger)? = nil, tokenStore: (any TokenStore)? = nil
+  ) throws(SetupProblem) -> OKKIOrderSource {
     let url = settings.text(.okkiURL)
     var options = OKKIOptions(
       url: url, clientID: settings.text(.okkiClientID), clientSecret: settings.text(.okkiClientSecret),
       ratePerSecond: Double(settings.whole(.okkiRate)))
     options.burst = max(10, settings.whole(.okkiRate) / 4)
     options.rateLedger = rateLedger
+    options.tokenStore = tokenStore
     options.concurrency = settings.whole(.okkiConcurrency)
     options.certificateAuthorityFile = settings.text(.certificateAuthorities)
     options.allowsPlainHTTP = isPlain(url)
@@ -101,10 +106,12 @@ final class Wiring: Sendable {
     return source
   }
 
-  func destination() throws(SetupProblem) -> K3BillDestination {
+  /// - Parameter tokenStore: the installation's tokens; nil for one of its own.
+  func destination(tokenStore: (any TokenStore)? = nil) throws(SetupProblem) -> K3BillDestination {
     let url = settings.text(.k3URL)
     var options = K3Options(url: url, authorityCode: settings.text(.k3AuthorityCode))
     options.concurrency = settings.whole(.k3Concurrency)
+    options.tokenStore = tokenStore
     options.concurrencyFloor = settings.whole(.k3ConcurrencyFloor)
     options.saveTimeoutMilliseconds = settings.whole(.k3SaveTimeout) * 1000
     options.certificateAuthorityFile = settings.text(.certificateAuthorities)
@@ -182,7 +189,8 @@ final class Wiring: Sendable {
         leaseSeconds: settings.whole(.leaseSeconds), saveSeconds: settings.whole(.k3SaveTimeout),
         marginSeconds: Settings.leaseMargin, visibleSeconds: settings.whole(.k3Visible))
       let database = try database(connections: 2)
-      let destination = try destination()
+      let tokens = try PostgresTokenStore(try sharedState(), secret: settings.text(.k3AuthorityCode))
+      let destination = try destination(tokenStore: tokens)
       registry.observe("ferry_concurrency_limit", labels: [("partner", Partner.k3.rawValue)]) {
         Double(destination.concurrencyLimit)
       }
@@ -242,8 +250,12 @@ final class Wiring: Sendable {
     plan.overlapSeconds = settings.whole(.pollOverlap)
     plan.lagSeconds = settings.whole(.pollLag)
     plan.pageSize = settings.whole(.pollPageSize)
+    let shared = try sharedState()
+    let source = try orderSource(
+      rateLedger: PostgresRateLedger(shared),
+      tokenStore: try PostgresTokenStore(shared, secret: settings.text(.okkiClientSecret)))
     let poller = Poller(
-      source: try orderSource(rateLedger: PostgresRateLedger(try sharedState())), ledger: PostgresPollLedger(database), collections: PostgresCollections(database),
+      source: source, ledger: PostgresPollLedger(database), collections: PostgresCollections(database),
       outbox: outbox, plan: plan, clock: clock, logger: logger)
     return (poller, outbox)
   }
