@@ -155,7 +155,8 @@ public final class Worker: Service {
           }
           continue
         case .delay(let again, let seconds):
-          parcels.append(Parcel(to: .retry(stage.name, afterSeconds: seconds), .envelope(again)))
+          parcels.append(
+            Parcel(to: .retry(stage.name, afterSeconds: seconds), .envelope(again), isSpread: outcome.mayComeEarly))
         case .bury(let last, let burial):
           parcels.append(Parcel(to: .dead(stage.name), .envelope(last), burial: burial))
           logger.parked(burial.reason, of: envelope, at: stage.name, hasVendorWords: !burial.vendorAnswer.isEmpty)

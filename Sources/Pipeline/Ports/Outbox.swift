@@ -24,12 +24,17 @@ public struct Parcel: Sendable {
   public let content: Content
   /// With a dead letter: why it is parked.
   public let burial: Outcome.Burial?
+  /// In a delay queue: it may come back a little early, so that a crowd does not come back in one moment.
+  public let isSpread: Bool
 
   /// A parcel.
-  public init(to destination: Destination, _ content: Content, burial: Outcome.Burial? = nil) {
+  public init(
+    to destination: Destination, _ content: Content, burial: Outcome.Burial? = nil, isSpread: Bool = false
+  ) {
     self.destination = destination
     self.content = content
     self.burial = burial
+    self.isSpread = isSpread
   }
 }
 
