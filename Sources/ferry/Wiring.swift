@@ -189,7 +189,8 @@ final class Wiring: Sendable {
         leaseSeconds: settings.whole(.leaseSeconds), saveSeconds: settings.whole(.k3SaveTimeout),
         marginSeconds: Settings.leaseMargin, visibleSeconds: settings.whole(.k3Visible))
       let database = try database(connections: 2)
-      let tokens = try PostgresTokenStore(try sharedState(), secret: settings.text(.k3AuthorityCode))
+      let shared = try sharedState()
+      let tokens = try PostgresTokenStore(shared, secret: settings.text(.k3AuthorityCode))
       let destination = try destination(tokenStore: tokens)
       registry.observe("ferry_concurrency_limit", labels: [("partner", Partner.k3.rawValue)]) {
         Double(destination.concurrencyLimit)
@@ -201,7 +202,7 @@ final class Wiring: Sendable {
       return try worker(
         stage, database, partners: [.k3, .postgresql, .rabbitmq, .setup],
         shape: WorkerShape(batchSize: max(4, settings.whole(.k3Concurrency) * 2), concurrentBatches: 4),
-        mostLent: 8 * max(4, settings.whole(.k3Concurrency) * 2))
+        mostLent: 8 * max(4, settings.whole(.k3Concurrency) * 2), breakers: PostgresPartnerBreakers(shared))
     case .migrate: throw SetupProblem("migrate is no service.", remedy: "Run ferry migrate by itself.")
     }
   }
@@ -214,7 +215,8 @@ final class Wiring: Sendable {
 
   /// - Parameter mostLent: no more messages are taken than can be worked on before the broker asks for them back.
   private func worker(
-    _ stage: some Stage, _ database: LedgerDatabase, partners: [Partner], shape: WorkerShape, mostLent: Int = .max
+    _ stage: some Stage, _ database: LedgerDatabase, partners: [Partner], shape: WorkerShape, mostLent: Int = .max,
+    breakers: (any PartnerBreakers)? = nil
   ) throws -> RoleService {
     let topology = try topology()
     let name = stage.name
@@ -223,7 +225,8 @@ final class Wiring: Sendable {
       onEvent: events("\(name.rawValue) inbox"))
     let outbox = RabbitOutbox(try rabbit(), topology: topology, onEvent: events("\(name.rawValue) outbox"))
     let worker = Worker(
-      stage: stage, inbox: inbox, outbox: outbox, policy: policy, shape: shape, clock: clock, logger: logger)
+      stage: stage, inbox: inbox, outbox: outbox, policy: policy, shape: shape, clock: clock, logger: logger,
+      breakers: breakers)
     let ledger = LedgerWatch(clock: clock, logger: logger) { () async throws(LedgerFailure) in
       try await Migrator(database).check()
     }
