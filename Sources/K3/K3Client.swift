@@ -51,7 +51,10 @@ final class K3Client: Sendable {
       throw SetupProblem("K/3's HTTP client cannot be set up: \(error).", remedy: "Mend the option that it names.")
     }
     let start = clock.now
-    tokens = K3TokenKeeper(options, http) { start.duration(to: clock.now) }
+    tokens = K3TokenKeeper(
+      options, http, now: { start.duration(to: clock.now) },
+      // Cancelled early is what the caller asked for.
+      sleep: { try? await clock.sleep(for: $0) })
   }
 
   func close() async { await http.shutdown(graceMilliseconds: options.saveTimeoutMilliseconds) }

@@ -1,5 +1,5 @@
 internal import Curl
-internal import Pipeline
+public import Pipeline
 
 /// How K/3 WISE is reached, as whom, and how its refusals are understood.
 public struct K3Options: Sendable, CustomStringConvertible, CustomReflectable {
@@ -17,6 +17,8 @@ public struct K3Options: Sendable, CustomStringConvertible, CustomReflectable {
   public var readTimeoutMilliseconds = 15_000
   /// A token is not used during its last so many seconds; at most half its life.
   public var tokenMarginSeconds: Int64 = 100
+  /// The installation's tokens; nil: this process gets one for itself.
+  public var tokenStore: (any TokenStore)?
   /// How refusals are told apart.
   public var messages = K3Messages()
   /// The largest answer taken, in bytes.

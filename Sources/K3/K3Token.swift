@@ -11,27 +11,35 @@ struct K3Token: Sendable {
   let text: String
   /// Not used any more from then on.
   let renewAt: Duration
+  /// As K/3 or the installation's store gave it.
+  let given: GivenToken
 }
 
-/// Keeps the token (vendor-apis.md A.3): one `Token/Create` at a time, whoever waits for it.
+/// Keeps the token (vendor-apis.md A.3): one `Token/Create` at a time, whoever waits for it, also in other processes
+/// (`TokenStore`).
 ///
 /// It survives each way in which K/3 may hand tokens out: the same while it is valid, a new one beside the old, a new
-/// one that ends the old. In the last case two processes end each other's tokens; each then costs the other one refused
-/// call and one `Token/Create`, which is slow but right.
+/// one that ends the old. In the last case two processes without a store end each other's tokens; each then costs the
+/// other one refused call and one `Token/Create`, which is slow but right.
 actor K3TokenKeeper {
   private let options: K3Options
   private let http: CurlClient
   private let now: @Sendable () -> Duration
+  private let sleep: @Sendable (Duration) async -> Void
   private var token: K3Token?
   private var generation = 0
   private var renewal: Task<Result<K3Token, K3Outage>, Never>?
   /// The last tokens as K/3 wrote them, for masking.
   private let recent = Mutex<[String]>([])
 
-  init(_ options: K3Options, _ http: CurlClient, now: @escaping @Sendable () -> Duration) {
+  init(
+    _ options: K3Options, _ http: CurlClient, now: @escaping @Sendable () -> Duration,
+    sleep: @escaping @Sendable (Duration) async -> Void
+  ) {
     self.options = options
     self.http = http
     self.now = now
+    self.sleep = sleep
   }
 
   /// What must not be seen in any text: the authority code and the last few tokens.
@@ -51,14 +59,35 @@ actor K3TokenKeeper {
 
   private func renew(_ generation: Int) async -> Result<K3Token, K3Outage> {
     let result: Result<K3Token, K3Outage>
-    do throws(K3Outage) { result = .success(try await create(generation)) } catch { result = .failure(error) }
+    do throws(K3Outage) { result = .success(try await newest(generation)) } catch { result = .failure(error) }
     if case .success(let token) = result { self.token = token }
     renewal = nil
     return result
   }
 
-  private func create(_ generation: Int) async throws(K3Outage) -> K3Token {
-    let asked = now()
+  private func newest(_ generation: Int) async throws(K3Outage) -> K3Token {
+    var asked = now()
+    let given: GivenToken
+    if let store = options.tokenStore {
+      given = try await store.newest("k3 \(options.base)", insteadOf: token?.given, sleep: sleep) {
+        () async throws(K3Outage) in
+        asked = now()
+        return try await create()
+      }
+    } else {
+      given = try await create()
+    }
+    guard Self.isUsable(given.text) else { throw K3Outage(.k3Unauthorized, "the token that was kept cannot be used") }
+    recent.withLock { recent in
+      if recent.count == 4 { recent.removeFirst() }
+      recent.append(given.text)
+    }
+    return K3Token(
+      generation: generation, text: percentEncoded(query: given.text), renewAt: asked + .seconds(given.seconds),
+      given: given)
+  }
+
+  private func create() async throws(K3Outage) -> GivenToken {
     let code = percentEncoded(query: options.authorityCode)
     let request = HTTPRequest(
       .get, "\(options.base)/Token/Create?authorityCode=\(code)", timeoutMilliseconds: options.readTimeoutMilliseconds,
@@ -66,11 +95,11 @@ actor K3TokenKeeper {
     switch K3Reply(await http.perform(request), limits: JSONLimits()) {
     case .notSent(let failure): throw K3Outage(.k3Unavailable, failure.description)
     case .unclear(let sentence): throw K3Outage(.k3Unavailable, sentence)
-    case .answer(let answer): return try read(answer, generation, asked)
+    case .answer(let answer): return try read(answer)
     }
   }
 
-  private func read(_ answer: K3Answer, _ generation: Int, _ asked: Duration) throws(K3Outage) -> K3Token {
+  private func read(_ answer: K3Answer) throws(K3Outage) -> GivenToken {
     guard answer.isGood else {
       if options.messages.kind(of: answer.message, isFresh: true) == .busy {
         throw K3Outage(.k3Unavailable, "K/3 is too busy to give a token")
@@ -83,16 +112,11 @@ actor K3TokenKeeper {
     guard let text = answer.data?.member("Token")?.string, Self.isUsable(text) else {
       throw K3Outage(.k3Unauthorized, "K/3 answered the authority code without a token")
     }
-    recent.withLock { recent in
-      if recent.count == 4 { recent.removeFirst() }
-      recent.append(text)
-    }
     // `Validity` is a floating number of seconds; a short-lived token is renewed at half its life.
     let validity = answer.data?.member("Validity")?.text.flatMap { ExactDecimal($0) }?.rounded(scale: 0).wholeNumber
     let life = min(max(validity ?? 3600, 1), 7 * 86_400)
     let margin = min(options.tokenMarginSeconds, life / 2)
-    return K3Token(
-      generation: generation, text: percentEncoded(query: text), renewAt: asked + .seconds(max(life - margin, 1)))
+    return GivenToken(text: text, seconds: max(life - margin, 1))
   }
 
   private static func isUsable(_ token: String) -> Bool {

@@ -16,8 +16,8 @@ public struct PostgresRateLedger: RateLedger {
   /// Takes what there is, as the port says.
   public func lease(_ ask: RateAsk) async throws(LedgerFailure) -> RateLease {
     let statement = PostgresStatement(
-      Self.leaseSQL, moment, .text(ask.bucket), .int(ask.microsPerSecond), .int(Int64(ask.burst)), .int(Int64(ask.most)),
-      .bool(ask.hasAnswered))
+      Self.leaseSQL, moment, .text(ask.bucket), .int(ask.microsPerSecond), .int(Int64(ask.burst)),
+      .int(Int64(ask.most)), .bool(ask.hasAnswered))
     var rows = try await database.run(statement)
     if rows.count == 0 {
       _ = try await database.run(

@@ -19,6 +19,8 @@ public struct OKKIOptions: Sendable, CustomStringConvertible, CustomReflectable 
   /// The installation's rate limit, which all processes lease from; nil: this process limits itself alone. With it at most
   /// a fifth of a second's requests go at once.
   public var rateLedger: (any RateLedger)?
+  /// The installation's tokens; nil: this process gets one for itself.
+  public var tokenStore: (any TokenStore)?
   /// Requests under way at a time, 1...256.
   public var concurrency = 8
   /// Bound for one request once it is sent, in milliseconds. The vendor allows 60 seconds.

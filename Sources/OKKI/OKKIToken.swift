@@ -10,9 +10,12 @@ struct OKKIToken: Sendable {
   let header: HTTPHeader
   /// Not used any more from then on.
   let renewAt: Duration
+  /// As OKKI or the installation's store gave it.
+  let given: GivenToken
 }
 
-/// Keeps the token (vendor-apis.md B.2): one request for a new one at a time, whoever waits for it.
+/// Keeps the token (vendor-apis.md B.2): one request for a new one at a time, whoever waits for it, also in other
+/// processes (`TokenStore`).
 actor OKKITokenKeeper {
   private let options: OKKIOptions
   private let http: CurlClient
@@ -43,19 +46,43 @@ actor OKKITokenKeeper {
 
   private func renew(_ generation: Int) async -> Result<OKKIToken, SourceFailure> {
     let result: Result<OKKIToken, SourceFailure>
-    do throws(SourceFailure) { result = .success(try await request(generation)) } catch { result = .failure(error) }
+    do throws(SourceFailure) { result = .success(try await newest(generation)) } catch { result = .failure(error) }
     if case .success(let token) = result { self.token = token }
     renewal = nil
     return result
   }
 
-  private func request(_ generation: Int) async throws(SourceFailure) -> OKKIToken {
+  private func newest(_ generation: Int) async throws(SourceFailure) -> OKKIToken {
+    let time = time
+    var asked = time.now()
+    let given: GivenToken
+    if let store = options.tokenStore {
+      // Cancelled early is what the caller asked for.
+      let sleep: @Sendable (Duration) async -> Void = { try? await time.sleep($0) }
+      given = try await store.newest("okki \(options.base) \(options.clientID)", insteadOf: token?.given, sleep: sleep)
+      {
+        () async throws(SourceFailure) in
+        let (given, moment) = try await request()
+        asked = moment
+        return given
+      }
+    } else {
+      (given, asked) = try await request()
+    }
+    guard Self.isUsable(given.text) else { throw .unauthorized("the token that was kept cannot be used") }
+    return OKKIToken(
+      generation: generation, header: HTTPHeader("Authorization", "Bearer \(given.text)"),
+      renewAt: asked + .seconds(given.seconds), given: given)
+  }
+
+  /// - Returns: a token, and when it was asked for.
+  private func request() async throws(SourceFailure) -> (GivenToken, Duration) {
     var attempt = 0
     while true {
       _ = try await limit.take(upTo: 1)
       let asked = time.now()
       let outcome = await http.perform(tokenRequest())
-      do throws(OKKIRefusal) { return try read(outcome, generation, asked) } catch {
+      do throws(OKKIRefusal) { return (try read(outcome), asked) } catch {
         if case .throttled(let seconds) = error.failure { await limit.throttled(seconds: seconds) }
         guard case .again(let failure) = error else { throw refusedCredentials(error) }
         guard attempt < options.retries else { throw failure }
@@ -78,7 +105,7 @@ actor OKKITokenKeeper {
       body: Array(body.utf8), timeoutMilliseconds: options.timeoutMilliseconds, repeatable: true)
   }
 
-  private func read(_ outcome: HTTPOutcome, _ generation: Int, _ asked: Duration) throws(OKKIRefusal) -> OKKIToken {
+  private func read(_ outcome: HTTPOutcome) throws(OKKIRefusal) -> GivenToken {
     let response = try OKKIWire.response(outcome)
     if response.status == 429 || response.status == 503 {
       throw .again(.throttled(afterSeconds: response.retryAfterSeconds))
@@ -94,9 +121,7 @@ actor OKKITokenKeeper {
     // Without a figure a token lives for eight hours; a short-lived one is renewed at half its life.
     let life = root["expires_in"]?.text.flatMap { Int64($0) }.map { min(max($0, 0), 30 * 86_400) } ?? 28_800
     let margin = min(300, life / 2)
-    return OKKIToken(
-      generation: generation, header: HTTPHeader("Authorization", "Bearer \(token)"),
-      renewAt: asked + .seconds(max(life - margin, 1)))
+    return GivenToken(text: token, seconds: max(life - margin, 1))
   }
 
   private func refusedCredentials(_ refusal: OKKIRefusal) -> SourceFailure {

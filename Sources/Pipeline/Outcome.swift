@@ -58,6 +58,17 @@ public enum Outcome: Sendable, Equatable {
   }
 }
 
+extension Outcome {
+  /// What is tried again at no special moment: those that failed with it are not to come back all at once. `later` names its
+  /// moment, the end of a lease or of a doubt.
+  var mayComeEarly: Bool {
+    switch self {
+    case .retry, .outage: true
+    case .later, .forward, .done, .dead: false
+    }
+  }
+}
+
 /// Turns a batch of messages into one outcome each, in the same order.
 ///
 /// A stage works in batches because its partners do: one statement, one round of requests, one confirm for many

@@ -32,6 +32,9 @@ public final class Worker: Service {
   private let logger: Logger
   private let metrics = PipelineMetrics()
   private let pause = OutagePause()
+  private let breakers: (any PartnerBreakers)?
+  /// This worker among those that may try a partner.
+  private let holder = Int64.random(in: 1...Int64.max)
   /// Batches of which something waits to be published again.
   private let unpublished = Mutex(0)
   private let underWay = Mutex(UnderWay())
@@ -44,9 +47,10 @@ public final class Worker: Service {
   }
 
   /// A worker for one stage.
+  /// - Parameter breakers: what the installation knows of K/3; nil: this worker finds out by itself.
   public init(
     stage: any Stage, inbox: any Inbox, outbox: any Outbox, policy: RetryPolicy, shape: WorkerShape,
-    clock: PipelineClock, logger: Logger
+    clock: PipelineClock, logger: Logger, breakers: (any PartnerBreakers)? = nil
   ) {
     self.stage = stage
     self.inbox = inbox
@@ -55,6 +59,7 @@ public final class Worker: Service {
     self.shape = shape
     self.clock = clock
     self.logger = logger
+    self.breakers = breakers
   }
 
   /// Who is away by what the worker saw last: a partner that it holds back for, and the broker while it does not take
@@ -76,11 +81,13 @@ public final class Worker: Service {
 
   /// Works until graceful shutdown: then takes no more, finishes what it holds and gives the rest back.
   public func run() async {
+    let watching = breakers.map { breakers in Task { await watch(breakers) } }
     await withGracefulShutdownHandler {
       await consume()
     } onGracefulShutdown: { [inbox] in
       Task { await inbox.stop() }
     }
+    watching?.cancel()
     await inbox.close()
     await outbox.close()
   }
@@ -88,6 +95,8 @@ public final class Worker: Service {
   private func consume() async {
     await withTaskGroup(of: Void.self) { group in
       var running = 0
+      // Taken in the moment in which another process found a partner away: kept until it is back.
+      var kept: [Delivery] = []
       while true {
         if running == shape.concurrentBatches || running > 0 && pause.isOn {
           await group.next()
@@ -100,11 +109,17 @@ public final class Worker: Service {
         if isProbe, !pause.looksForWork {
           await waitOutOutage()
           if Task.isCancelled || Task.isShuttingDownGracefully || inbox.isStopped { break }
+          guard await mayProbe() else { continue }
           if let partner = pause.reason?.partner, await stage.answers(partner) == false { continue }
           pause.lookForWork()
         }
-        let batch = await inbox.next(max: shape.batchSize)
+        let batch = kept.isEmpty ? await inbox.next(max: shape.batchSize) : kept
+        kept = []
         if batch.isEmpty { break }
+        if !isProbe, breakers != nil, pause.isOn {
+          kept = batch
+          continue
+        }
         FaultPoint.reached(.taken, at: stage.name)
         if isProbe {
           await process(batch)
@@ -124,7 +139,55 @@ public final class Worker: Service {
         .stage: stage.name.rawValue, .seconds: wait.components.seconds, .reason: reason.code.rawValue,
         .sentence: reason.sentence,
       ])
-    await cancelWhenGracefulShutdown { [clock] in await clock.sleep(wait) }
+    await cancelWhenGracefulShutdown { [clock, breakers, pause] in
+      // With others in steps of a second, so that their success is not waited out.
+      var left = wait
+      while left > .zero, pause.isOn, !Task.isCancelled {
+        let step = breakers == nil ? left : min(left, .seconds(1))
+        await clock.sleep(step)
+        left -= step
+      }
+    }
+  }
+
+  // MARK: The installation's breakers. Whatever goes wrong with them, this worker goes by what it sees itself.
+
+  /// Looks once a second what the other processes know.
+  private func watch(_ breakers: any PartnerBreakers) async {
+    while !Task.isCancelled {
+      await clock.sleep(.seconds(1))
+      if Task.isCancelled { return }
+      do throws(LedgerFailure) { pause.hear(try await breakers.standing(of: .k3), of: .k3) } catch { continue }
+    }
+  }
+
+  /// Whether this worker may try the partner that is away; only one of the installation does.
+  private func mayProbe() async -> Bool {
+    guard let breakers, pause.reason?.partner == .k3 else { return true }
+    do throws(LedgerFailure) {
+      switch try await breakers.probe(.k3, as: holder, seconds: 20) {
+      case .granted: return true
+      case .taken: return false
+      case .closed:
+        pause.hear(nil, of: .k3)
+        return true
+      }
+    } catch { return true }
+  }
+
+  private func tell(_ change: OutagePause.Change?) async {
+    guard let breakers else { return }
+    switch change {
+    case .away(let reason) where reason.partner == .k3:
+      do throws(LedgerFailure) {
+        try await breakers.open(.k3, reason)
+        pause.share()
+      } catch { return }
+    case .back(let reason) where reason.partner == .k3:
+      // Else the others find out by themselves, one after the other.
+      do throws(LedgerFailure) { try await breakers.close(.k3) } catch { return }
+    case .away, .back, nil: return
+    }
   }
 
   private func process(_ batch: [Delivery]) async {
@@ -147,7 +210,7 @@ public final class Worker: Service {
       return
     }
     FaultPoint.reached(.handled, at: stage.name)
-    pause.note(outcomes)
+    await tell(pause.note(outcomes))
     await settle(batch, outcomes)
   }
 
@@ -181,7 +244,8 @@ public final class Worker: Service {
           }
           continue
         case .delay(let again, let seconds):
-          parcels.append(Parcel(to: .retry(stage.name, afterSeconds: seconds), .envelope(again)))
+          parcels.append(
+            Parcel(to: .retry(stage.name, afterSeconds: seconds), .envelope(again), isSpread: outcome.mayComeEarly))
         case .bury(let last, let burial):
           parcels.append(Parcel(to: .dead(stage.name), .envelope(last), burial: burial))
           logger.parked(burial.reason, of: envelope, at: stage.name, hasVendorWords: !burial.vendorAnswer.isEmpty)
@@ -238,68 +302,6 @@ public final class Worker: Service {
       await clock.sleep(wait)
       wait = min(wait * 2, .seconds(15))
       left = unconfirmed
-    }
-  }
-}
-
-/// Holds a worker back while a partner is away: 1 s, doubling with each failed probe to 30 s.
-final class OutagePause: Sendable {
-  private struct State {
-    var reason: Reason?
-    var wait = Duration.seconds(1)
-    /// The wait is over, and no message yet has told of the partner.
-    var looksForWork = false
-  }
-
-  private let state = Mutex(State())
-
-  /// Why nothing goes on; nil when all is well, or nobody knows: the wait is over and there was nothing to try with.
-  var reason: Reason? { state.withLock { $0.looksForWork ? nil : $0.reason } }
-
-  /// Whether the wait is over and no batch since has told of the partner.
-  var looksForWork: Bool { state.withLock { $0.looksForWork } }
-
-  /// The wait is over: the next batch decides.
-  func lookForWork() { state.withLock { $0.looksForWork = $0.reason != nil } }
-
-  /// Whether a partner is away.
-  var isOn: Bool { state.withLock { $0.reason != nil } }
-
-  /// How long to wait before the next probe, and why; nil when all is well. The wait after it will be longer.
-  func next() -> (wait: Duration, reason: Reason)? {
-    state.withLock { state in
-      guard let reason = state.reason else { return nil }
-      defer { state.wait = min(state.wait * 2, .seconds(30)) }
-      return (state.wait, reason)
-    }
-  }
-
-  /// A batch in which something is an outage, or in which nothing got a clear answer from K/3, starts or keeps the pause;
-  /// one that got an answer ends it; one that says nothing of the partners changes nothing.
-  func note(_ outcomes: [Outcome]) {
-    var outage: Reason?
-    var doubt: Reason?
-    var isAnswered = false
-    var isLedgerBack = false
-    for outcome in outcomes {
-      switch outcome {
-      case .outage(let reason): outage = reason
-      case .later(let reason, _) where reason.code == .inDoubt || reason.code == .k3Unavailable: doubt = reason
-      // The ledger alone has answered.
-      case .later, .done(.duplicate), .done(.stale), .done(.ignored): isLedgerBack = true
-      // Parked before anybody was asked.
-      case .dead(let burial) where burial.reason.code == .undecodable: break
-      case .forward, .done, .retry, .dead: isAnswered = true
-      }
-    }
-    let reason = outage ?? (isAnswered ? nil : doubt)
-    state.withLock { state in
-      if let reason {
-        state.reason = reason
-        state.looksForWork = false
-      } else if isAnswered || isLedgerBack && state.reason?.partner != .k3 {
-        state = State()
-      }
     }
   }
 }

@@ -17,10 +17,16 @@ struct EnvelopeCoding: Sendable {
   // MARK: Writing
 
   /// A parcel's message.
-  /// - Parameter now: milliseconds since 1970.
-  func message(for parcel: Parcel, now: Int64) -> AMQPMessage {
+  /// - Parameters:
+  ///   - now: milliseconds since 1970.
+  ///   - permille: 850...1000: how much of its delay a parcel waits that may come back early.
+  func message(for parcel: Parcel, now: Int64, permille: Int = 1_000) -> AMQPMessage {
     var headers = [AMQPHeader("ferry-format", .int(format(of: parcel.content)))]
     var properties = AMQPProperties(appID: "ferry", timestamp: UInt64(max(now, 0) / 1_000), persistent: true)
+    if parcel.isSpread, case .retry(_, let seconds) = parcel.destination {
+      // The queue's own limit stands beside it; the shorter one counts. The broker takes it off when it moves the message.
+      properties.expiration = String(topology.rung(for: seconds) * permille)
+    }
     let body: [UInt8]
     switch parcel.content {
     case .unreadable(let bytes):

@@ -85,14 +85,19 @@ final class Wiring: Sendable {
     return database
   }
 
-  /// - Parameter rateLedger: the installation's rate limit; nil for a few single questions.
-  func orderSource(rateLedger: (any RateLedger)? = nil) throws(SetupProblem) -> OKKIOrderSource {
+  /// - Parameters:
+  ///   - rateLedger: the installation's rate limit; nil for a few single questions.
+  ///   - tokenStore: the installation's tokens; nil for one of its own.
+  func orderSource(
+    rateLedger: (any RateLedger)? = nil, tokenStore: (any TokenStore)? = nil
+  ) throws(SetupProblem) -> OKKIOrderSource {
     let url = settings.text(.okkiURL)
     var options = OKKIOptions(
       url: url, clientID: settings.text(.okkiClientID), clientSecret: settings.text(.okkiClientSecret),
       ratePerSecond: Double(settings.whole(.okkiRate)))
     options.burst = max(10, settings.whole(.okkiRate) / 4)
     options.rateLedger = rateLedger
+    options.tokenStore = tokenStore
     options.concurrency = settings.whole(.okkiConcurrency)
     options.certificateAuthorityFile = settings.text(.certificateAuthorities)
     options.allowsPlainHTTP = isPlain(url)
@@ -101,10 +106,12 @@ final class Wiring: Sendable {
     return source
   }
 
-  func destination() throws(SetupProblem) -> K3BillDestination {
+  /// - Parameter tokenStore: the installation's tokens; nil for one of its own.
+  func destination(tokenStore: (any TokenStore)? = nil) throws(SetupProblem) -> K3BillDestination {
     let url = settings.text(.k3URL)
     var options = K3Options(url: url, authorityCode: settings.text(.k3AuthorityCode))
     options.concurrency = settings.whole(.k3Concurrency)
+    options.tokenStore = tokenStore
     options.concurrencyFloor = settings.whole(.k3ConcurrencyFloor)
     options.saveTimeoutMilliseconds = settings.whole(.k3SaveTimeout) * 1000
     options.certificateAuthorityFile = settings.text(.certificateAuthorities)
@@ -184,7 +191,9 @@ final class Wiring: Sendable {
         leaseSeconds: settings.whole(.leaseSeconds), saveSeconds: settings.whole(.k3SaveTimeout),
         marginSeconds: Settings.leaseMargin, visibleSeconds: settings.whole(.k3Visible))
       let database = try database(connections: 2)
-      let destination = try destination()
+      let shared = try sharedState()
+      let tokens = try PostgresTokenStore(shared, secret: settings.text(.k3AuthorityCode))
+      let destination = try destination(tokenStore: tokens)
       registry.observe("ferry_concurrency_limit", labels: [("partner", Partner.k3.rawValue)]) {
         Double(destination.concurrencyLimit)
       }
@@ -196,7 +205,7 @@ final class Wiring: Sendable {
       return try worker(
         stage, database, partners: [.k3, .postgresql, .rabbitmq, .setup],
         shape: WorkerShape(batchSize: max(4, settings.whole(.k3Concurrency) * 2), concurrentBatches: 4),
-        mostLent: 8 * max(4, settings.whole(.k3Concurrency) * 2))
+        mostLent: 8 * max(4, settings.whole(.k3Concurrency) * 2), breakers: PostgresPartnerBreakers(shared))
     case .migrate: throw SetupProblem("migrate is no service.", remedy: "Run ferry migrate by itself.")
     }
   }
@@ -209,7 +218,8 @@ final class Wiring: Sendable {
 
   /// - Parameter mostLent: no more messages are taken than can be worked on before the broker asks for them back.
   private func worker(
-    _ stage: some Stage, _ database: LedgerDatabase, partners: [Partner], shape: WorkerShape, mostLent: Int = .max
+    _ stage: some Stage, _ database: LedgerDatabase, partners: [Partner], shape: WorkerShape, mostLent: Int = .max,
+    breakers: (any PartnerBreakers)? = nil
   ) throws -> RoleService {
     let topology = try topology()
     let name = stage.name
@@ -218,7 +228,8 @@ final class Wiring: Sendable {
       onEvent: events("\(name.rawValue) inbox"))
     let outbox = RabbitOutbox(try rabbit(), topology: topology, onEvent: events("\(name.rawValue) outbox"))
     let worker = Worker(
-      stage: stage, inbox: inbox, outbox: outbox, policy: policy, shape: shape, clock: clock, logger: logger)
+      stage: stage, inbox: inbox, outbox: outbox, policy: policy, shape: shape, clock: clock, logger: logger,
+      breakers: breakers)
     let ledger = LedgerWatch(clock: clock, logger: logger) { () async throws(LedgerFailure) in
       try await Migrator(database).check()
     }
@@ -249,8 +260,12 @@ final class Wiring: Sendable {
     plan.overlapSeconds = settings.whole(.pollOverlap)
     plan.lagSeconds = settings.whole(.pollLag)
     plan.pageSize = settings.whole(.pollPageSize)
+    let shared = try sharedState()
+    let source = try orderSource(
+      rateLedger: PostgresRateLedger(shared),
+      tokenStore: try PostgresTokenStore(shared, secret: settings.text(.okkiClientSecret)))
     let poller = Poller(
-      source: try orderSource(rateLedger: PostgresRateLedger(try sharedState())), ledger: PostgresPollLedger(database), collections: PostgresCollections(database),
+      source: source, ledger: PostgresPollLedger(database), collections: PostgresCollections(database),
       outbox: outbox, plan: plan, clock: clock, logger: logger)
     return (poller, outbox)
   }

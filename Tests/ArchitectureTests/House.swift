@@ -35,7 +35,7 @@ enum House {
     // Policies can be reached over RabbitMQ's management interface only, hence Curl.
     Room("Queue", ours: flow.union(["AMQP", "Curl"]), others: system),
     // PCRE2 for `$regex`: a query is answered where the records are.
-    Room("Ledger", ours: flow.union(["PostgreSQL", "PCRE2"]), others: system),
+    Room("Ledger", ours: flow.union(["PostgreSQL", "PCRE2", "Digests"]), others: system),
     Room("Telemetry", ours: ["JSON"], others: system.union(["Logging", "Metrics", "CoreMetrics"])),
     // Files, for the person who maps: no queue, no database, no vendor.
     Room("Workbench", ours: ["JSON", "Orders", "Mapping", "PCRE2"], others: system.union(["FoundationEssentials"])),

@@ -13,6 +13,11 @@ func stored(_ url: String) async throws -> Int64? {
   try await ask(HTTPRequest(.get, "\(url)/_sim/stats"))["stored"]?.int64
 }
 
+/// How often an endpoint of a simulated K/3 has been asked.
+func requests(_ url: String, _ endpoint: String) async throws -> Int64? {
+  try await ask(HTTPRequest(.get, "\(url)/_sim/stats"))["requests"]?[endpoint]?.int64
+}
+
 private func ask(_ request: HTTPRequest) async throws -> JSONValue {
   var options = CurlOptions()
   options.allowsPlainHTTP = true

@@ -92,7 +92,8 @@ struct SharedRateLimitTests {
     #expect(time.now - before < .milliseconds(300))
   }
 
-  @Test("without PostgreSQL it goes on for ten seconds at half of what it was given, then stops, and starts again with it")
+  @Test(
+    "without PostgreSQL it goes on for ten seconds at half of what it was given, then stops, and starts again with it")
   func away() async throws {
     let limit = process()
     while time.now < .seconds(20) { _ = try await limit.take(upTo: 1) }
@@ -134,7 +135,8 @@ struct SharedRateLimitTests {
 
   static let figures: [(header: String?, ClosedRange<Double>)] = [
     ("Retry-After: 9", 9...9.5), ("Retry-After: Wed, 21 Oct 2015 07:28:00 GMT", 0...0.5), (nil, 0.1...0.7),
-    ("Retry-After: -5", 0.1...0.7), ("Retry-After: soon", 0.1...0.7), ("Retry-After: 99999999999999999999", 3600...3601),
+    ("Retry-After: -5", 0.1...0.7), ("Retry-After: soon", 0.1...0.7),
+    ("Retry-After: 99999999999999999999", 3600...3601),
     ("Retry-After: Fri, 31 Dec 2100 23:59:59 GMT", 3600...3601),
   ]
 

@@ -47,6 +47,11 @@ struct WorkerTests {
       default: .dead(Outcome.Burial(Reason(.divisionByZero, "count is 0")))
       }
     }
+    let spread = Mutex<[Destination: Bool]>([:])
+    inner.fail { parcel in
+      spread.withLock { $0[parcel.destination] = parcel.isSpread }
+      return nil
+    }
     let running = Task { await worker(stage, inner).run() }
     try await inbox.acknowledged.wait { $0.joined().count == 5 }
     await inbox.stop()
@@ -59,6 +64,8 @@ struct WorkerTests {
       inner.batches.joined().map { $0 } == [
         .queue(.bills), .retry(.transform, afterSeconds: 10), .retry(.transform, afterSeconds: 60), .dead(.transform),
       ])
+    // What is told to come at its moment comes then; a retry has none.
+    #expect(spread.withLock { $0.filter(\.value).keys.map { $0 } } == [.retry(.transform, afterSeconds: 10)])
   }
 
   @Test("a worker tells what it has taken and since when a batch is under way, and what holds it back")

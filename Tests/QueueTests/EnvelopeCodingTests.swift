@@ -40,6 +40,32 @@ struct EnvelopeCodingTests {
     return reason.sentence
   }
 
+  @Test("what may come back early waits for its share of the delay, and everything else has no time of its own")
+  func spread() throws {
+    let queues = try EnvelopeCoding(topology: Topology(ladder: [10, 60]))
+    func expiration(_ destination: Destination, isSpread: Bool) -> String? {
+      queues.message(
+        for: Parcel(to: destination, .envelope(order), isSpread: isSpread), now: 1, permille: 851
+      ).properties.expiration
+    }
+    #expect(expiration(.retry(.load, afterSeconds: 10), isSpread: true) == "8510")
+    #expect(expiration(.retry(.load, afterSeconds: 59), isSpread: true) == "8510")
+    #expect(expiration(.retry(.load, afterSeconds: 3_600), isSpread: true) == "51060")
+    #expect(expiration(.retry(.load, afterSeconds: 10), isSpread: false) == nil)
+    #expect(expiration(.dead(.load), isSpread: true) == nil)
+    #expect(expiration(.queue(.bills), isSpread: true) == nil)
+  }
+
+  @Test("shares of the delays are 85 to 100 per cent and rise, so that none waits for one before it")
+  func shares() {
+    let shares = RabbitOutbox.spread(1_000)
+    #expect(shares.count == 1_000)
+    #expect(shares.allSatisfy { 850...1_000 ~= $0 })
+    #expect(shares == shares.sorted())
+    #expect(Set(shares).count > 100)
+    #expect(RabbitOutbox.spread(0).isEmpty)
+  }
+
   @Test("an envelope comes back as it went")
   func roundTrip() {
     #expect(read(message(order)) == .success(order))

@@ -26,12 +26,17 @@ public struct Parcel: Sendable {
   public let burial: Outcome.Burial?
   /// With a message that could not be read: the properties that it came with, JSON; empty where nobody knows them.
   public var properties = ""
+  /// In a delay queue: it may come back a little early, so that a crowd does not come back in one moment.
+  public let isSpread: Bool
 
   /// A parcel.
-  public init(to destination: Destination, _ content: Content, burial: Outcome.Burial? = nil) {
+  public init(
+    to destination: Destination, _ content: Content, burial: Outcome.Burial? = nil, isSpread: Bool = false
+  ) {
     self.destination = destination
     self.content = content
     self.burial = burial
+    self.isSpread = isSpread
   }
 }
 
