@@ -206,11 +206,31 @@ await_stored() {
   done
 }
 
-# recovers SINCE_CS SECONDS: new orders come, and K/3 must store something new.
+# recovers SINCE_CS SECONDS: new orders come, and K/3 must be sent the newest of them.
 recovers() {
+  local deadline number='' saves text
+  okki orders '{"add":3}'
+  figure "$OKKI_URL" orders
+  text=$(ask "$OKKI_URL/_sim/orders?from=$((FIGURE - 1))&count=1") || true
+  [[ $text =~ \"number\":\"([^\"]+)\" ]] && number=${BASH_REMATCH[1]}
+  now_cs
+  deadline=$((NOW_CS + $2 * 100))
+  while saves=$(ask "$K3_URL/_sim/journal?last=10000&key=$number" || true); [[ $saves != *'"SO/Save"'* ]]; do
+    now_cs
+    if ((NOW_CS > deadline)); then
+      fail "a new order was not sent within $2 s of a fault"
+      return 1
+    fi
+    sleep 0.1
+  done
+  now_cs
+  if [[ -z $RECOVERY ]] || ((NOW_CS - $1 > RECOVERY)); then RECOVERY=$((NOW_CS - $1)); fi
+}
+
+# goes_on SINCE_CS SECONDS: the same, but anything that K/3 stores will do: what is frozen may hold the new ones.
+goes_on() {
   stored
   local before=$STORED deadline
-  okki orders '{"add":3}'
   now_cs
   deadline=$((NOW_CS + $2 * 100))
   while stored; ((STORED <= before)); do
@@ -255,27 +275,17 @@ sql() { psql_here ferry -c "$1" 2>/dev/null || echo -1; }
 
 # poison QUEUE BODY [ORDER_ID]: a message that nobody can carry; with an id it has all headers of an order.
 poison() {
-  local properties='{"delivery_mode":2}'
+  local answer properties='{"delivery_mode":2}'
   if [[ -n ${3:-} ]]; then
     properties='{"delivery_mode":2,"content_type":"application/json","type":"order","message_id":"'$3'-1","headers":{
       "ferry-format":1,"ferry-order-id":'$3',"ferry-order-number":"POISON-'$3'","ferry-revision":1,
       "ferry-update-time":1770000000,"ferry-attempt":1,"ferry-first-seen":1}}'
   fi
-  publish "$1" "$properties" <<<"$2"
+  printf '{"properties":%s,"routing_key":"%s","payload_encoding":"base64","payload":"%s"}' \
+    "$properties" "$1" "$(base64 -w0 <<<"$2")" >"$RUN/poison"
+  answer=$(curl_rabbitmq "/api/exchanges/%2F/${PREFIX}ferry/publish" --data-binary "@$RUN/poison") || true
+  [[ $answer == *'"routed":true'* ]] || fail "poison was not taken: $answer"
   PARKED=$((PARKED + 1))
-}
-
-# publish QUEUE PROPERTIES: what comes on standard input.
-publish() {
-  local answer
-  {
-    printf '{"properties":%s,"routing_key":"%s","payload_encoding":"base64","payload":"' "$2" "$1"
-    base64 -w0
-    printf '"}'
-  } >"$RUN/poison"
-  answer=$(curl_rabbitmq "/api/exchanges/%2F/${PREFIX}ferry/publish" --max-time 60 --data-binary "@$RUN/poison") || true
-  rm -f "$RUN/poison"
-  [[ $answer == *'"routed":true'* ]] || fail "poison was not taken: ${answer:0:200}"
 }
 
 # begin_cluster: three brokers beside the suite's own one, which share its name server. Sets CLUSTER_PIDS, and the broker
