@@ -37,6 +37,8 @@ final class History: @unchecked Sendable {
   private var inboxes: [String: SimulatedInbox] = [:]
   private var starts = 0
   private var later: SeededRandom
+  /// Removals that are settled: nothing older is written afterwards.
+  private var settledRemovals: [OrderID: Int64] = [:]
   private var isOver = false
   private var arePollersNeeded = true
 
@@ -56,6 +58,7 @@ final class History: @unchecked Sendable {
     Scheduler.shared.random = SeededRandom(seed: seed ^ 0x5EED)
     let before = Scheduler.shared.steps
     world.tell("\(plan)")
+    k3.onSave = { [unowned self] in checkSave($0, $1) }
     users()
     for number in 1...plan.pollers { start("poller \(number)") }
     for number in 1...plan.transformers { start("transformer \(number)") }
@@ -73,7 +76,7 @@ final class History: @unchecked Sendable {
     if world.violation == nil { judge(isDone || isFinished) }
     end()
     let counts = [
-      "bills": k3.bills.count, "saves": k3.saves, "updates": k3.updates, "look-ups": k3.lookUps,
+      "bills": k3.bills.count, "saves": k3.saves, "updates": k3.updates, "deletes": k3.deletes, "look-ups": k3.lookUps,
       "parked": broker.dead.count,
       "process starts": starts, "deliveries": broker.handed.values.reduce(0, +),
     ]
@@ -97,9 +100,40 @@ final class History: @unchecked Sendable {
       }
       if world.random.happens(100) { world.after(at + Int64(world.random.number(0...60_000))) { self.okki.delete(id) } }
       if world.random.happens(100) { k3.refused.insert(id) }
+      if plan.hasRemovals, later.happens(600) { remove(id) }
       if later.happens(plan.audited) {
         world.after(Int64(later.number(0...Int(plan.chaosEnds)))) { self.k3.audited.insert(id) }
       }
+    }
+  }
+
+  /// An order is deleted, and perhaps comes back.
+  private func remove(_ id: OrderID) {
+    let at = Int64(later.number(0...Int(plan.chaosEnds) - 130_000))
+    let delay = Int64(later.number(1_000...60_000))
+    let comesBack: Int64? = later.happens(400) ? Int64(later.number(1_000...60_000)) : nil
+    world.after(at) {
+      guard let version = self.okki.orders[id]?.version else { return }
+      self.okki.delete(id)
+      self.world.after(delay) { self.tellRemoval(id) }
+      guard let comesBack else { return }
+      // Seen as removed first: a poller that never saw it gone has nothing to tell.
+      self.world.after(delay + comesBack) { self.okki.restore(id, version: version) }
+    }
+  }
+
+  /// What the poller does about an order that OKKI lists as deleted: numbers the removal, and publishes it.
+  private func tellRemoval(_ id: OrderID) {
+    guard okki.orders[id] == nil else { return }
+    guard broker.server.isUp else { return world.after(5_000) { self.tellRemoval(id) } }
+    let time = BeijingTime(epochSeconds: world.seconds)
+    let books = MemoryPollLedger(database.books)
+    Task {
+      let revision = FetchedRevision(orderID: id, updateTime: time, contentHash: Int64(self.world.now))
+      guard case .publish(let number)? = try? await books.number([revision]).first else { return }
+      let envelope = Envelope(
+        orderID: id, orderNumber: "S\(id)", revision: number, updateTime: time, firstSeen: 1, content: .removal)
+      self.broker.publish([Parcel(to: .queue(.bills), .envelope(envelope))])
     }
   }
 
@@ -113,7 +147,9 @@ final class History: @unchecked Sendable {
     if world.now >= plan.chaosEnds { host.faults = NetworkFaults() }
     hosts[name] = host
     host.onExit = { self.world.after(Int64(self.world.random.number(100...5_000))) { self.start(name) } }
-    let ledger = SimulatedLedger(host, database) { [weak self] stream, time in self?.check(stream, time) }
+    let ledger = SimulatedLedger(
+      host, database, onAdvance: { [weak self] in self?.check($0, $1) },
+      onRemoval: { [weak self] in self?.note($0, $1) })
     let outbox = SimulatedOutbox(host, broker)
     let logger = Logger(label: "simulation") { _ in SwiftLogNoOpLogHandler() }
     if name.hasPrefix("poller") {
@@ -131,7 +167,8 @@ final class History: @unchecked Sendable {
         ledger: ledger,
         destination: SimulatedDestination(
           host, k3, saveTimeout: Int64(Self.times.saveSeconds) * 1_000, latest: Self.times.visibleSeconds * 900),
-        times: Self.times, clock: host.clock, changed: plan.changed)
+        times: Self.times, clock: host.clock, changed: plan.changed,
+        removed: plan.removed)
       : TransformStage(strategies: strategies, collections: ledger)
     let worker = Worker(
       stage: stage, inbox: inbox, outbox: outbox, policy: Self.policy,
@@ -193,6 +230,17 @@ final class History: @unchecked Sendable {
     }
   }
 
+  /// A removal after which nothing older may be written.
+  private func note(_ request: RemovalRequest, _ answer: RemovalAnswer) {
+    guard !answer.isStale, answer.waitSeconds == nil else { return }
+    settledRemovals[request.order] = max(settledRemovals[request.order] ?? 0, request.revision)
+  }
+
+  private func checkSave(_ id: OrderID, _ version: Int) {
+    guard let removal = settledRemovals[id], let revision = broker.revisions[id]?[version] else { return }
+    if revision < removal { world.fail("order \(id) is written in revision \(revision) after its removal \(removal)") }
+  }
+
   /// Nothing is on its way any more, and the poller has seen everything.
   private var isFinished: Bool {
     retirePollers()
@@ -241,9 +289,19 @@ final class History: @unchecked Sendable {
     for letter in broker.dead where letter.envelope.attempt > Self.policy.maxAttempts {
       world.fail("order \(letter.envelope.orderID) was tried \(letter.envelope.attempt) times")
     }
+    if plan.removed == .cancel {
+      for (id, removal) in settledRemovals.sorted(by: { $0.key < $1.key }) where okki.orders[id] == nil {
+        let isHeld = broker.dead.contains { $0.envelope.orderID == id && $0.reason == .removedAfterWritten }
+        // Back and deleted once more, of which nobody was told, it is not the removal's.
+        let isLeft = k3.bills.contains { $0.order == id && broker.revisions[id]?[$0.version] ?? 0 < removal }
+        if isLeft, !isHeld { world.fail("removed order \(id) has a bill still") }
+      }
+    }
     // An outage parks nothing.
     for letter in broker.dead {
-      let isAllowed: Set<ReasonCode?> = [.k3Rejected, .changedAfterWritten, .conflict, .orderMalformed]
+      let isAllowed: Set<ReasonCode?> = [
+        .k3Rejected, .changedAfterWritten, .removedAfterWritten, .conflict, .orderMalformed,
+      ]
       if !isAllowed.contains(letter.reason) {
         world.fail("order \(letter.envelope.orderID) is parked for \(letter.reason?.rawValue ?? "the delivery limit")")
       }

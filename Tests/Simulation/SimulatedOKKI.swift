@@ -39,6 +39,13 @@ final class SimulatedOKKI: @unchecked Sendable {
     world.tell("order \(id) is deleted")
   }
 
+  /// A user takes an order back out of the bin.
+  func restore(_ id: OrderID, version: Int) {
+    guard deleted.remove(id) != nil else { return }
+    orders[id] = Order(updated: world.seconds, version: version + 1)
+    world.tell("order \(id) is back as version \(version + 1)")
+  }
+
   func page(of window: TimeWindow, index: Int, size: Int) -> OrderPage {
     let found = orders.filter { (window.from.epochSeconds...window.to.epochSeconds).contains($0.value.updated) }
       .sorted { ($0.value.updated, $0.key.rawValue) > ($1.value.updated, $1.key.rawValue) }
