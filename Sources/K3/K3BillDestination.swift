@@ -51,6 +51,31 @@ public final class K3BillDestination: BillDestination {
       bills, action: "Update", body: { bill throws(Reason) in try Self.updateBody(of: bill) }, answer: updated)
   }
 
+  /// Posts each bill's number to `{object}/Delete`, at most once (A.5.4).
+  public func delete(_ bills: [StandingBill], notAfter: ContinuousClock.Instant) async -> [SaveAnswer] {
+    let calls = bills.map {
+      K3Client.Call(
+        $0.object + "/Delete", K3Question.delete(number: $0.number), notAfter: notAfter, repeatable: false)
+    }
+    do throws(K3Outage) {
+      return zip(bills, try await client.post(calls)).map { deleted($0, $1) }
+    } catch {
+      return bills.map { _ in .outage(error.reason) }
+    }
+  }
+
+  private func deleted(_ bill: StandingBill, _ reply: K3Reply) -> SaveAnswer {
+    guard case .answer(let told) = reply else { return answer(reply, bill.number) }
+    if told.isGood, !told.hasFailedRow {
+      return .written(WrittenBill(number: bill.number, internalID: bill.internalID))
+    }
+    // That it is not there is what was wanted; whether it will stay so a look-up tells.
+    if client.options.messages.isGone(told.refusal) {
+      return .uncertain(Reason(.inDoubt, "K/3 says that the bill to be deleted is not there"))
+    }
+    return refused(told)
+  }
+
   private func write(
     _ bills: [KeyedBill], action: String, body: (KeyedBill) throws(Reason) -> [UInt8],
     answer: (K3Reply, String) -> SaveAnswer

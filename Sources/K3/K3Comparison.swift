@@ -31,6 +31,21 @@ enum K3Comparison {
     return .same(WrittenBill(number: bill.key, internalID: id))
   }
 
+  /// Whether the bill under a number is the one that was written: K/3's id tells, where it was told.
+  static func identify(_ bill: StandingBill, with answer: K3Answer) -> LookUpAnswer {
+    let data = answer.data?.member("Page1") == nil ? answer.data?.member("Data") : answer.data
+    guard let page = data?.member("Page1"), let header = page.kind == .array ? page[0] : page, header.kind == .object
+    else { return .unavailable(Reason(.k3Unavailable, "K/3's details of the bill have no pages")) }
+    if let number = header.member("FBillNo")?.text, number != bill.number {
+      return .unavailable(Reason(.k3Unavailable, "K/3 shows the details of a bill that was not asked for"))
+    }
+    let id = header.member("FInterID")?.text.flatMap { ExactDecimal($0) }?.wholeNumber
+    if let id, let known = bill.internalID, id != known {
+      return .different(Reason(.conflict, "FInterID: K/3 holds another bill under the order's number"))
+    }
+    return .same(WrittenBill(number: bill.number, internalID: id))
+  }
+
   /// The first field that differs, as page and field.
   private static func firstDifference(_ sent: K3BillBody, _ header: JSONValue, _ lines: [JSONValue]) -> String? {
     // A delivery has its customer in FSupplyID (A.11).

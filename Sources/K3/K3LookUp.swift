@@ -29,6 +29,38 @@ extension K3BillDestination {
     return answers.map { $0 ?? .unavailable(Reason(.k3Unavailable, "K/3 gave no answer")) }
   }
 
+  /// Asks for bills that were written, by their number and, where it is known, K/3's id.
+  public func find(_ bills: [StandingBill]) async -> [LookUpAnswer] {
+    var answers = [LookUpAnswer?](repeating: nil, count: bills.count)
+    var asked: [Int] = []
+    var calls: [K3Client.Call] = []
+    for (index, bill) in bills.enumerated() {
+      guard let filter = K3Filter.equals("FBillNo", bill.number) else {
+        answers[index] = .different(Reason(.valueInvalid, "FBillNo: K/3 cannot be asked for the bill's number"))
+        continue
+      }
+      asked.append(index)
+      calls.append(K3Client.Call(bill.object + "/GetList", K3Question.list(filter: filter)))
+    }
+    for (index, reply) in zip(asked, await replies(calls)) {
+      switch reply {
+      case .failure(let reason): answers[index] = .unavailable(reason)
+      case .success(let answer): answers[index] = K3Listed.answer(answer, key: bills[index].number)
+      }
+    }
+    let there = answers.indices.filter { answers[$0] == nil }
+    let details = there.map {
+      K3Client.Call(bills[$0].object + "/GetDetail", K3Question.detail(number: bills[$0].number))
+    }
+    for (index, reply) in zip(there, await replies(details)) {
+      switch reply {
+      case .failure(let reason): answers[index] = .unavailable(reason)
+      case .success(let answer): answers[index] = K3Comparison.identify(bills[index], with: answer)
+      }
+    }
+    return answers.map { $0 ?? .unavailable(Reason(.k3Unavailable, "K/3 gave no answer")) }
+  }
+
   /// Asks for a number that no bill has. Whatever K/3 says to it in its own words shows that it is there: whether it lets us
   /// do what we want, a bill finds out.
   public func isAnswering() async -> Bool {
@@ -92,6 +124,19 @@ enum K3Question {
       writer.key(key)
       writer.string(value)
     }
+    writer.endObject()
+    writer.endObject()
+    return writer.bytes
+  }
+
+  /// `Delete` of one bill (A.5.4).
+  static func delete(number: String) -> [UInt8] {
+    var writer = JSONWriter()
+    writer.beginObject()
+    writer.key("Data")
+    writer.beginObject()
+    writer.key("FBillNo")
+    writer.string(number)
     writer.endObject()
     writer.endObject()
     return writer.bytes

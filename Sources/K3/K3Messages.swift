@@ -16,8 +16,10 @@ public struct K3Messages: Sendable {
   public var overloaded = ["系统繁忙", "稍后再试", "超时", "死锁", "deadlock", "timeout"]
   /// A bill with this number is there already: all words of one entry must occur.
   public var duplicate = [["编号", "已存在"], ["单据号", "已存在"], ["编号", "重复"], ["单据号", "重复"]]
-  /// A bill that is not changed or deleted any more, or not there: audited, closed, void.
-  public var unchangeable = ["已审核", "已审批", "已关闭", "已作废", "单据不存在"]
+  /// A bill that is not changed or deleted any more: audited, closed, void.
+  public var unchangeable = ["已审核", "已审批", "已关闭", "已作废"]
+  /// A bill that is not there.
+  public var gone = ["单据不存在"]
   /// Words that stand where the legacy dialect has the bill's number (A.5.2).
   public var generic = ["successful", "success", "succeed", "ok", "faild", "failed"]
 
@@ -49,7 +51,13 @@ public struct K3Messages: Sendable {
   /// Whether a refusal says that the bill can no longer be changed.
   func isUnchangeable(_ message: String) -> Bool {
     let words = Self.withoutValues(message)
-    return unchangeable.contains { words.contains($0) }
+    return unchangeable.contains { words.contains($0) } || isGone(message)
+  }
+
+  /// Whether a refusal says that the bill is not there.
+  func isGone(_ message: String) -> Bool {
+    let words = Self.withoutValues(message)
+    return gone.contains { words.contains($0) }
   }
 
   /// The message without what stands between brackets: `客户[…]不存在`. Groups refusals, and shows none of the bill's

@@ -16,9 +16,17 @@ struct HeldRows {
     let doubtfulRevision: Int64?
     /// K/3 has a bill of it; while its state is not `written`, of an older revision.
     let isStanding: Bool
+    /// It is being deleted in K/3.
+    let isCancelling: Bool
 
     /// Whether something of it is in K/3, or may be.
     var mayBeWritten: Bool { isStanding || state != "clean" && (state != "parked" || doubt) }
+    /// Somebody is at it, or it is being found out about.
+    var isOpen: Bool { state == "writing" || state == "in_doubt" }
+    var wait: ClaimAnswer {
+      let wait = Int(max(seconds, 1))
+      return state == "in_doubt" ? .tooEarly(forSeconds: wait) : .busy(forSeconds: wait)
+    }
     /// The oldest revision that is or may be in K/3.
     var oldest: Int64 {
       isStanding && state != "written" ? .min : min(revision, doubtfulRevision ?? revision)
@@ -26,16 +34,21 @@ struct HeldRows {
   }
 
   private var rows: [OrderID: [Row]] = [:]
+  /// The revision of an order's removal.
+  private var removals: [OrderID: Int64] = [:]
 
   init(_ found: PostgresRows) {
     for index in 0..<found.count {
+      if let order = found.int(index, 12), let revision = found.int(index, 11) {
+        removals[OrderID(rawValue: order)] = revision
+      }
       guard let id = found.bill(index), let state = found[index, 3], let revision = found.int(index, 4) else {
         continue
       }
       let row = Row(
         id: id, state: state, revision: revision, doubt: found.bool(index, 5) ?? false,
         seconds: found.int(index, 6) ?? 0, parts: found.int(index, 7) ?? 0, doubtfulRevision: found.int(index, 8),
-        isStanding: found.bool(index, 9) ?? false)
+        isStanding: found.bool(index, 9) ?? false, isCancelling: found.bool(index, 10) ?? false)
       rows[id.orderID, default: []].append(row)
     }
   }
@@ -47,6 +60,13 @@ struct HeldRows {
     let isWritten = own?.state == "written"
     // Whatever happened to other bills since.
     if isWritten, own?.revision == request.revision { return .duplicate }
+    if let removal = removals[request.bill.orderID], removal > request.revision {
+      // Only what is in doubt is found out about.
+      guard let own, own.revision <= request.revision, !own.isCancelling, own.isOpen || own.doubt else {
+        return .removed
+      }
+      if own.isOpen, own.seconds > 0 { return own.wait }
+    }
     let others = rows.filter { $0.id.stream == request.bill.stream && $0.id != request.bill }
     let elsewhere = rows.filter { row in
       guard let beside = request.beside, row.id.stream != request.bill.stream else { return false }
@@ -61,9 +81,26 @@ struct HeldRows {
     let isUpdatable = request.change == .update && own?.parts == Int64(request.parts)
     if isWritten, !isUpdatable { return request.change == .ignore ? .ignored : .changedAfterWritten }
     if let answer = refusal(elsewhere: elsewhere.filter(\.mayBeWritten)) { return answer }
-    guard let own else { return nil }
-    let wait = Int(max(own.seconds, 1))
-    return own.state == "in_doubt" ? .tooEarly(forSeconds: wait) : .busy(forSeconds: wait)
+    if let own, own.isCancelling, own.seconds <= -Self.patience { return .changedAfterWritten }
+    return own?.wait
+  }
+
+  /// What there is of an order that is removed, but for what has just been claimed.
+  func removal(_ request: RemovalRequest, claimed: [StandingBill]) -> RemovalAnswer {
+    var answer = RemovalAnswer()
+    let rows = rows[request.order] ?? []
+    answer.isStale =
+      removals[request.order] ?? 0 > request.revision || rows.contains { $0.revision > request.revision }
+    if answer.isStale { return answer }
+    answer.claimed = claimed
+    for row in rows where !claimed.contains(where: { $0.bill == row.id }) && row.mayBeWritten {
+      if row.isOpen, row.seconds > -Self.patience {
+        answer.waitSeconds = max(answer.waitSeconds ?? 1, Int(row.seconds))
+      } else {
+        answer.held.append(row.id)
+      }
+    }
+    return answer
   }
 
   /// What bills in streams that this one may not stand beside say.

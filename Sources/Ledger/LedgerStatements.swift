@@ -6,7 +6,8 @@ extension PostgresLedger {
   // Beside another bill of the same order and stream none is taken that is older than it, nor one that would stand beside
   // a bill of an older revision, or of another cut of the order, that is or may be in K/3. While such a bill is in doubt
   // its oldest revision in doubt counts. The order's bills in other streams are in the way whatever their revision, but for
-  // the streams that the bill may stand beside. A row with a bill_number that is not `written` is an older revision's bill that
+  // the streams that the bill may stand beside. Of an order that is removed only rows in doubt are taken, to be looked up; a row
+  // with the reason `removed` that is being written or in doubt is being deleted, which nobody but `remove` goes on with. A row with a bill_number that is not `written` is an older revision's bill that
   // is being changed, or could not be: it stays in the way, whatever revisions its attempts were of. Where an order may have several bills it must be locked, or two claims at
   // the same moment do not see each other.
 
@@ -60,7 +61,17 @@ extension PostgresLedger {
         AND (other.revision > asked.revision OR other.state IN ('writing', 'in_doubt', 'written') OR other.doubt
           OR other.bill_number IS NOT NULL)
       LIMIT 1
-    ) IS NULL
+    ) IS NULL AND (
+      (
+        SELECT true FROM order_removals gone
+        WHERE gone.order_id = asked.order_id AND gone.revision > asked.revision LIMIT 1
+      ) IS NULL OR (
+        SELECT true FROM order_ledger mine
+        WHERE mine.order_id = asked.order_id AND mine.stream = asked.stream AND mine.part = asked.part
+          AND (mine.state IN ('writing', 'in_doubt') OR mine.doubt)
+        LIMIT 1
+      )
+    )
     ORDER BY order_id, stream, part
     ON CONFLICT (order_id, stream, part) DO UPDATE SET
       state = 'writing', revision = EXCLUDED.revision, payload_hash = EXCLUDED.payload_hash, token = EXCLUDED.token,
@@ -71,27 +82,60 @@ extension PostgresLedger {
       doubt_revision = CASE WHEN held.state = 'writing' OR held.doubt THEN least(held.doubt_revision, held.revision) END,
       reason = NULL, claims = held.claims + 1, changed = clock_timestamp()
     WHERE held.revision <= EXCLUDED.revision AND (
+      held.reason IS DISTINCT FROM 'removed' OR held.state NOT IN ('writing', 'in_doubt')
+    ) AND (
       held.state IN ('clean', 'parked')
       OR held.state IN ('writing', 'in_doubt') AND held.due <= clock_timestamp()
       OR held.state = 'written' AND held.revision < EXCLUDED.revision AND held.parts = EXCLUDED.parts
         AND EXCLUDED.order_id = ANY ($15::bigint[]))
     RETURNING held.order_id, held.stream, held.part, held.token, held.external_key, held.doubt, held.doubt_revision,
-      held.absences, held.bill_number
+      held.absences, held.bill_number,
+      (SELECT gone.revision > held.revision FROM order_removals gone WHERE gone.order_id = held.order_id LIMIT 1)
     """
 
   /// What stands in the rows of bills that could not be taken, and of the other bills of their orders.
   static let lookSQL = """
     SELECT held.order_id, held.stream, held.part, held.state, held.revision, held.doubt,
       ceil(extract(epoch FROM held.due - clock_timestamp()))::bigint, held.parts,
-      CASE WHEN held.state <> 'written' THEN held.doubt_revision END, held.bill_number IS NOT NULL
+      CASE WHEN held.state <> 'written' THEN held.doubt_revision END, held.bill_number IS NOT NULL,
+      held.reason = 'removed' AND held.state IN ('writing', 'in_doubt'), gone.revision, asked.order_id
     FROM (SELECT DISTINCT * FROM unnest($1::bigint[]) AS asked (order_id)) AS asked
-    CROSS JOIN LATERAL (
+    LEFT JOIN LATERAL (
       SELECT * FROM order_ledger row WHERE row.order_id = asked.order_id LIMIT \(mostBills)
-    ) AS held
+    ) AS held ON true
+    LEFT JOIN order_removals gone ON gone.order_id = asked.order_id
     """
 
   /// More bills the strategies together hardly make of an order.
   private static let mostBills = 4_000
+
+  private static let isCancelled = "EXCLUDED.state = 'clean' AND EXCLUDED.reason IS NOT DISTINCT FROM 'removed'"
+
+  /// Records a removal; a newer one stays.
+  static let removeSQL = """
+    INSERT INTO order_removals AS gone (order_id, revision) VALUES ($1::bigint, $2::bigint)
+    ON CONFLICT (order_id) DO UPDATE SET revision = EXCLUDED.revision, at = clock_timestamp()
+    WHERE gone.revision < EXCLUDED.revision
+    """
+
+  /// Takes a removed order's standing bills to delete them: those that nobody is at, and those whose deletion is in doubt and
+  /// due. None of an order that went on since.
+  static let cancelSQL = """
+    UPDATE order_ledger held SET
+      state = 'writing', revision = $2::bigint, token = nextval('claim_tokens'), reason = 'removed',
+      due = clock_timestamp() + $3::bigint * interval '1 second',
+      doubt = held.state IN ('writing', 'in_doubt'), doubt_revision = NULL,
+      absences = CASE WHEN held.state = 'in_doubt' THEN held.absences ELSE 0 END,
+      claims = held.claims + 1, changed = clock_timestamp()
+    WHERE held.order_id = $1::bigint AND held.bill_number IS NOT NULL AND (
+        held.state IN ('written', 'clean', 'parked')
+        OR held.state IN ('writing', 'in_doubt') AND held.reason = 'removed' AND held.due <= clock_timestamp())
+      AND NOT EXISTS (
+        SELECT 1 FROM order_ledger other WHERE other.order_id = $1::bigint AND other.revision > $2::bigint)
+      AND NOT EXISTS (SELECT 1 FROM order_removals gone WHERE gone.order_id = $1::bigint AND gone.revision > $2::bigint)
+    RETURNING held.order_id, held.stream, held.part, held.token, held.object, held.bill_number, held.bill_internal_id,
+      held.doubt, held.absences
+    """
 
   /// Ends claims whose token is still the row's.
   static let settleSQL = """
@@ -117,9 +161,10 @@ extension PostgresLedger {
     ORDER BY order_id, stream, part
     ON CONFLICT (order_id, stream, part) DO UPDATE SET
       state = EXCLUDED.state, due = EXCLUDED.due, doubt = EXCLUDED.doubt, reason = EXCLUDED.reason,
-      bill_number = coalesce(EXCLUDED.bill_number, held.bill_number),
-      bill_internal_id = coalesce(EXCLUDED.bill_internal_id, held.bill_internal_id),
-      writeback = coalesce(EXCLUDED.writeback, held.writeback), absences = EXCLUDED.absences, changed = clock_timestamp()
+      bill_number = CASE WHEN \(isCancelled) THEN NULL ELSE coalesce(EXCLUDED.bill_number, held.bill_number) END,
+      bill_internal_id =
+        CASE WHEN \(isCancelled) THEN NULL ELSE coalesce(EXCLUDED.bill_internal_id, held.bill_internal_id) END,
+      writeback = CASE WHEN \(isCancelled) THEN NULL ELSE coalesce(EXCLUDED.writeback, held.writeback) END, absences = EXCLUDED.absences, changed = clock_timestamp()
     WHERE held.token = EXCLUDED.token AND (held.state <> 'written' OR EXCLUDED.state = 'written')
     RETURNING held.order_id, held.stream, held.part
     """

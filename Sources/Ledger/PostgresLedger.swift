@@ -55,10 +55,41 @@ public final class PostgresLedger: SyncLedger {
     }
   }
 
-  /// Nothing where each request looks at its own row alone.
+  /// Each claim takes the order's lock: it must see the order's other bills, and a removal.
   private func lock(_ requests: [ClaimRequest]) -> [PostgresStatement] {
-    let orders = requests.filter { $0.isOneOfSeveral || $0.beside != nil }.map(\.bill.orderID.rawValue)
-    return orders.isEmpty ? [] : [PostgresStatement(Self.lockSQL, .intArray(orders))]
+    requests.isEmpty ? [] : [PostgresStatement(Self.lockSQL, .intArray(requests.map(\.bill.orderID.rawValue)))]
+  }
+
+  /// Records removals, as the port says; few enough to go one by one.
+  public func remove(
+    _ requests: [RemovalRequest], leaseSeconds: Int
+  ) async throws(LedgerFailure) -> [RemovalAnswer] {
+    var answers: [RemovalAnswer] = []
+    for request in requests {
+      let order = PostgresValue.int(request.order.rawValue)
+      let orders = PostgresValue.intArray([request.order.rawValue])
+      var statements = [
+        PostgresStatement(Self.lockSQL, orders), PostgresStatement(Self.removeSQL, order, .int(request.revision)),
+      ]
+      if request.cancels {
+        statements.append(
+          PostgresStatement(Self.cancelSQL, order, .int(request.revision), .int(Int64(max(leaseSeconds, 1)))))
+      }
+      let found = try await database.transaction(statements + [PostgresStatement(Self.lookSQL, orders)])
+      let claimed = request.cancels ? standing(found[2]) : []
+      answers.append(HeldRows(found[statements.count]).removal(request, claimed: claimed))
+    }
+    return answers
+  }
+
+  private func standing(_ rows: PostgresRows) -> [StandingBill] {
+    (0..<rows.count).compactMap { row in
+      guard let id = rows.bill(row), let token = rows.int(row, 3), let object = rows[row, 4], let number = rows[row, 5]
+      else { return nil }
+      return StandingBill(
+        id, object: object, number: number, internalID: rows.int(row, 6), token: token,
+        isInDoubt: rows.bool(row, 7) ?? false, absences: Int(rows.int(row, 8) ?? 0))
+    }
   }
 
   private func claimStatement(_ requests: [ClaimRequest], _ leaseSeconds: Int) -> PostgresStatement {
@@ -81,7 +112,7 @@ public final class PostgresLedger: SyncLedger {
       guard let id = rows.bill(row), let token = rows.int(row, 3), let key = rows[row, 4] else { continue }
       let claim = Claim(
         key: key, token: token, doubtfulRevision: rows.int(row, 6), absences: Int(rows.int(row, 7) ?? 0),
-        standing: rows[row, 8])
+        standing: rows[row, 8], isRemoved: rows.bool(row, 9) ?? false)
       result[id] = rows.bool(row, 5) == true ? .inDoubt(claim) : .new(claim)
     }
     return result
@@ -147,6 +178,15 @@ private struct LedgerEnd {
       self.absences = Int64(min(max(absences, 0), 1_000))
       self.seconds = Int64(min(max(seconds, 0), 86_400))
       doubt = true
+    case .cancelled:
+      state = "clean"
+      reason = "removed"
+    case .cancelling(let seconds, let absences):
+      state = "in_doubt"
+      self.absences = Int64(min(max(absences, 0), 1_000))
+      self.seconds = Int64(min(max(seconds, 0), 86_400))
+      doubt = true
+      reason = "removed"
     case .parked(let code):
       state = "parked"
       reason = code.rawValue

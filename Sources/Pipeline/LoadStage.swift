@@ -28,20 +28,22 @@ public struct LoadTimes: Sendable {
 /// The order of steps is the protocol (nothing-lost-nothing-twice.md §3): read the bill → claim, committed → ask K/3 where an earlier
 /// attempt is in doubt → Save → settle, committed → only then the worker acknowledges.
 public struct LoadStage: Stage {
-  private let ledger: any SyncLedger
-  private let destination: any BillDestination
-  private let times: LoadTimes
+  let ledger: any SyncLedger
+  let destination: any BillDestination
+  let times: LoadTimes
   private let clock: PipelineClock
   private let strategies: StrategySet?
   private let changed: ChangedOrders
+  let removed: RemovedOrders
 
   /// A stage over a ledger and an ERP.
   /// - Parameters:
   ///   - strategies: whose `primaryWriteback` says what is kept of K/3's answers; nil: its number and id alone.
   ///   - changed: what becomes of orders that change after their bills were written.
+  ///   - removed: what becomes of the bills of orders that are removed after they were written.
   public init(
     ledger: any SyncLedger, destination: any BillDestination, times: LoadTimes, clock: PipelineClock,
-    strategies: StrategySet? = nil, changed: ChangedOrders = .hold
+    strategies: StrategySet? = nil, changed: ChangedOrders = .hold, removed: RemovedOrders = .hold
   ) {
     self.ledger = ledger
     self.destination = destination
@@ -49,6 +51,7 @@ public struct LoadStage: Stage {
     self.clock = clock
     self.strategies = strategies
     self.changed = changed
+    self.removed = removed
   }
 
   /// `load`
@@ -57,7 +60,7 @@ public struct LoadStage: Stage {
   /// After an unclear Save so many look-ups, spaced by the time after which K/3 must show a bill, find nothing before it
   /// is repeated: a Save may be done after its client has given up, and be shown later still. An unclear Update is repeated
   /// after as many, whatever they show of the bill, so that no older Update comes after a newer one.
-  private static let absencesBeforeRepeat = 2
+  static let absencesBeforeRepeat = 2
 
   /// K/3 is asked itself, so that a long outage does not send one bill after the other round the delay queues.
   public func answers(_ partner: Partner) async -> Bool? { partner == .k3 ? await destination.isAnswering() : nil }
@@ -82,7 +85,9 @@ public struct LoadStage: Stage {
   public func handle(_ batch: [Envelope]) async -> [Outcome] {
     var outcomes = batch.map { _ in Outcome.dead(Outcome.Burial(Reason(.undecodable, "the message is not a bill"))) }
     var work: [Work] = []
+    var removals: [(index: Int, envelope: Envelope)] = []
     for (index, envelope) in batch.enumerated() {
+      if case .removal = envelope.content { removals.append((index, envelope)) }
       guard case .bill(let bill, let route) = envelope.content else { continue }
       // Before the claim: what nobody can read must leave no trace in the ledger and never reach K/3.
       if let defect = destination.defect(of: bill) {
@@ -92,15 +97,20 @@ public struct LoadStage: Stage {
         work.append(Work(index: index, envelope: envelope, bill: bill, route: route))
       }
     }
-    if work.isEmpty { return outcomes }
-    await write(work, &outcomes)
+    if !work.isEmpty { await write(work, &outcomes) }
+    if !removals.isEmpty { await remove(removals, &outcomes) }
     return outcomes
+  }
+
+  /// No request leaves after this: what is left of a lease that begins now holds its timeout and the time until K/3 shows it.
+  var lastStart: ContinuousClock.Instant {
+    clock.now().advanced(
+      by: .seconds(times.leaseSeconds - times.saveSeconds - times.visibleSeconds - times.marginSeconds))
   }
 
   /// Claims, asks, saves and settles.
   private func write(_ work: [Work], _ outcomes: inout [Outcome]) async {
-    let notAfter = clock.now().advanced(
-      by: .seconds(times.leaseSeconds - times.saveSeconds - times.visibleSeconds - times.marginSeconds))
+    let notAfter = lastStart
     let answers: [ClaimAnswer]
     do throws(LedgerFailure) {
       answers = try await ledger.claim(work.map(request), leaseSeconds: times.leaseSeconds)
@@ -117,6 +127,7 @@ public struct LoadStage: Stage {
     var decisions: [Decision] = []
     for (item, answer) in zip(work, answers) {
       switch answer {
+      case .new(let claim) where claim.isRemoved: decisions.append(gone(item.with(claim), .clean))
       case .new(let claim) where claim.standing == nil: toSave.append(item.with(claim))
       case .new(let claim) where changed == .update: toUpdate.append(item.with(claim))
       case .new(let claim): decisions.append(held(item.with(claim)))
@@ -177,6 +188,7 @@ public struct LoadStage: Stage {
     case .duplicate: .done(.duplicate)
     case .stale: .done(.stale)
     case .ignored: .done(.ignored)
+    case .removed: .done(.removed)
     case .changedAfterWritten:
       .dead(
         Outcome.Burial(Reason(.changedAfterWritten, "\(work.id) changed in OKKI after its bill was written")))
@@ -200,6 +212,7 @@ public struct LoadStage: Stage {
 
   private func next(_ work: Work, _ answer: LookUpAnswer) -> Next {
     let isLast = work.claim.absences + 1 >= Self.absencesBeforeRepeat
+    if work.claim.isRemoved { return .decided(found(work, answer, isLast: isLast)) }
     guard work.claim.standing != nil else {
       if case .absent = answer, isLast { return .save }
       return .decided(resolved(work, answer))
@@ -214,6 +227,22 @@ public struct LoadStage: Stage {
     guard isLast else { return .decided(resolved(work, .absent)) }
     if case .absent = answer { return .decided(held(work, "; K/3 does not show its bill any more")) }
     return .update
+  }
+
+  /// What a removed order's look-up says; nothing is sent for it.
+  private func found(_ work: Work, _ answer: LookUpAnswer, isLast: Bool) -> Decision {
+    switch (answer, work.claim.standing) {
+    case (.absent, _) where isLast: return gone(work, .cancelled)
+    case (.different, let standing?):
+      let bill = WrittenBill(number: standing, internalID: nil)
+      return Decision(work: work, outcome: .done(.resolved), settlement: .written(bill))
+    default: return resolved(work, answer)
+    }
+  }
+
+  /// The order is removed, and nothing of this bill is in K/3.
+  private func gone(_ work: Work, _ settlement: Settlement.Result) -> Decision {
+    Decision(work: work, outcome: .done(.removed), settlement: settlement)
   }
 
   /// An older revision's bill stands, and nothing may be done about it.

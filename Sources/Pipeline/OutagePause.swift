@@ -58,7 +58,7 @@ final class OutagePause: Sendable {
       case .outage(let reason): outage = reason
       case .later(let reason, _) where reason.code == .inDoubt || reason.code == .k3Unavailable: doubt = reason
       // The ledger alone has answered.
-      case .later, .done(.duplicate), .done(.stale), .done(.ignored): isLedgerBack = true
+      case .later, .done(.duplicate), .done(.stale), .done(.ignored), .done(.removed): isLedgerBack = true
       // Parked before anybody was asked.
       case .dead(let burial) where burial.reason.code == .undecodable: break
       case .forward, .done, .retry, .dead: isAnswered = true

@@ -19,6 +19,10 @@ public enum Outcome: Sendable, Equatable {
     case written
     /// Its bill in K/3 was changed just now.
     case updated
+    /// OKKI has removed the order; nothing of it is in K/3.
+    case removed
+    /// OKKI has removed the order, and its bills were deleted in K/3.
+    case cancelled
     /// Found in K/3 after a doubt; not sent again.
     case resolved
     /// This revision was written before.

@@ -45,6 +45,8 @@ public enum ReasonCode: String, Sendable, CaseIterable {
   case conflict
   /// The order changed in OKKI after its bill was written.
   case changedAfterWritten = "changed_after_written"
+  /// OKKI has removed the order, and a bill of it is in K/3, or may be.
+  case removedAfterWritten = "removed_after_written"
   /// The order went over to another stream after its bill was written in one.
   case streamChanged = "stream_changed"
   // Infrastructure
@@ -56,7 +58,7 @@ public enum ReasonCode: String, Sendable, CaseIterable {
   case configuration
 
   /// Whether something is in K/3 when an order is parked for this, or may be: a replay asks K/3 before it saves.
-  public var leavesDoubt: Bool { [.conflict, .inDoubt, .changedAfterWritten].contains(self) }
+  public var leavesDoubt: Bool { [.conflict, .inDoubt, .changedAfterWritten, .removedAfterWritten].contains(self) }
 }
 
 /// A reason code with its sentence for people.

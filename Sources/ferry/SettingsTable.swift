@@ -31,6 +31,7 @@ enum SettingName: String, CaseIterable, Sendable {
   case strategies = "FERRY_STRATEGIES"
   case untaken = "FERRY_UNTAKEN_ORDERS"
   case changed = "FERRY_CHANGED_ORDERS"
+  case removed = "FERRY_REMOVED_ORDERS"
   case pollInterval = "FERRY_POLL_INTERVAL_SECONDS"
   case pollOverlap = "FERRY_POLL_OVERLAP_SECONDS"
   case pollLag = "FERRY_POLL_LAG_SECONDS"
@@ -175,6 +176,11 @@ extension SettingRow {
       name: .changed, kind: .choice(["hold", "update", "ignore"]), standard: "hold",
       meaning:
         "what becomes of orders that change after their bill was written: parked as changed_after_written, the bill changed in K/3 as long as it is not audited, or only counted as ignored"
+    ),
+    SettingRow(
+      name: .removed, kind: .choice(["hold", "cancel"]), standard: "hold",
+      meaning:
+        "what becomes of the bills of orders that are deleted in OKKI: the removal parked as removed_after_written, or the bill deleted in K/3 as long as it is not audited"
     ),
   ]
 

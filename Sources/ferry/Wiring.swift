@@ -200,7 +200,8 @@ final class Wiring: Sendable {
       let stage = LoadStage(
         ledger: PostgresLedger(database), destination: destination, times: times,
         clock: clock, strategies: try writingBack(),
-        changed: ChangedOrders(rawValue: settings.text(.changed)) ?? .hold)
+        changed: ChangedOrders(rawValue: settings.text(.changed)) ?? .hold,
+        removed: RemovedOrders(rawValue: settings.text(.removed)) ?? .hold)
       // Enough batches that K/3's places are never empty while the slowest Save of a batch is awaited.
       return try worker(
         stage, database, partners: [.k3, .postgresql, .rabbitmq, .setup],

@@ -45,6 +45,7 @@ public struct BillDestinationContract {
     try await refusedWritesNothing()
     try await updateReplaces()
     try await updateOfNothing()
+    try await deleteTakesOurs()
   }
 
   private func keyed(_ sample: Sample, key: String? = nil, in time: Duration = .seconds(3600)) -> KeyedBill {
@@ -169,6 +170,38 @@ public struct BillDestinationContract {
     #expect(await destination.lookUp([nobody]) == [.absent])
   }
 
+  private func deleteTakesOurs() async throws {
+    let one = keyed(Sample(number: prefix + "deleted"))
+    guard case .written(let written) = await destination.save([one]).first else {
+      Issue.record("a good bill must be written")
+      return
+    }
+    func standing(_ id: Int64?, _ number: String) -> StandingBill {
+      StandingBill(
+        BillID(OrderID(rawValue: 1), stream: "SO"), object: one.bill.object, number: number, internalID: id, token: 1)
+    }
+    let ours = standing(written.internalID, one.key)
+    let later = ContinuousClock.now + .seconds(3600)
+    #expect(await destination.find([ours, standing(nil, prefix + "nowhere")]).map(\.isAbsent) == [false, true])
+    guard case .different = await destination.find([standing(-7, one.key)]).first else {
+      Issue.record("a bill with another id is not ours")
+      return
+    }
+    guard case .notStarted = await destination.delete([ours], notAfter: .now - .seconds(1)).first else {
+      Issue.record("a Delete must not start after notAfter")
+      return
+    }
+    guard case .written = await destination.delete([ours], notAfter: later).first else {
+      Issue.record("a bill that is there must be deleted")
+      return
+    }
+    #expect(await destination.find([ours]) == [.absent])
+    guard case .uncertain = await destination.delete([ours], notAfter: later).first else {
+      Issue.record("what is not there must be looked up")
+      return
+    }
+  }
+
   private func tooLateWritesNothing() async throws {
     let late = keyed(Sample(number: prefix + "late"), in: .seconds(-1))
     guard case .notStarted = await destination.save([late]).first else {
@@ -189,4 +222,8 @@ public struct BillDestinationContract {
     #expect(reason.code == .k3Rejected)
     #expect(await destination.lookUp([keyed(sample)]) == [.absent])
   }
+}
+
+extension LookUpAnswer {
+  fileprivate var isAbsent: Bool { self == .absent }
 }

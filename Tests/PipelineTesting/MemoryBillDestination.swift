@@ -20,6 +20,7 @@ public final class MemoryBillDestination: BillDestination {
     var nextID: Int64 = 1
     var saves: [String] = []
     var updates: [String] = []
+    var deletes: [String] = []
     var audited: Set<String> = []
     var lookUps: [String] = []
     var mishaps: [String: [Mishap]] = [:]
@@ -54,6 +55,8 @@ public final class MemoryBillDestination: BillDestination {
   public var saves: [String] { state.withLock { $0.saves } }
   /// The keys of all Updates that arrived, in order.
   public var updates: [String] { state.withLock { $0.updates } }
+  /// The numbers of all Deletes that arrived, in order.
+  public var deletes: [String] { state.withLock { $0.deletes } }
   /// From now on the bill under this key cannot be changed.
   public func audit(_ key: String) { state.withLock { _ = $0.audited.insert(key) } }
   /// Takes a bill away, as a person does.
@@ -111,6 +114,42 @@ public final class MemoryBillDestination: BillDestination {
       }
       state.bills[bill.key] = (old.bill, bill.bill.body)
       return mishap == nil ? .written(old.bill) : .uncertain(Reason(.inDoubt, "the answer was lost"))
+    }
+  }
+
+  /// One answer each, in order; K/3's id tells bills apart.
+  public func find(_ bills: [StandingBill]) async -> [LookUpAnswer] {
+    bills.map { bill in
+      state.withLock { state in
+        state.lookUps.append(bill.number)
+        if let answer = state.lookUpAnswers[bill.number]?.first {
+          state.lookUpAnswers[bill.number]?.removeFirst()
+          return answer
+        }
+        guard let found = state.bills[bill.number] else { return .absent }
+        let isOurs = bill.internalID == nil || found.bill.internalID == bill.internalID
+        return isOurs ? .same(found.bill) : .different(Reason(.conflict, "another bill"))
+      }
+    }
+  }
+
+  /// One answer each, in order.
+  public func delete(_ bills: [StandingBill], notAfter: ContinuousClock.Instant) async -> [SaveAnswer] {
+    bills.map { bill in
+      guard notAfter > .now else { return .notStarted(Reason(.k3Busy, "the Delete came too late")) }
+      return state.withLock { state in
+        state.deletes.append(bill.number)
+        let mishap = state.mishaps[bill.number]?.first
+        if mishap != nil { state.mishaps[bill.number]?.removeFirst() }
+        if case .answer(let answer) = mishap { return answer }
+        if state.audited.contains(bill.number) {
+          return .rejected(Reason(.k3Rejected, "it cannot be deleted"), answer: "单据已审核")
+        }
+        guard let old = state.bills.removeValue(forKey: bill.number) else {
+          return .uncertain(Reason(.inDoubt, "it is not there"))
+        }
+        return mishap == nil ? .written(old.bill) : .uncertain(Reason(.inDoubt, "the answer was lost"))
+      }
     }
   }
 

@@ -40,12 +40,17 @@ public final class MemoryLedger: SyncLedger {
     public var parts = 0
     /// What K/3 made of it, at last or in an older revision.
     public var bill: WrittenBill?
+    /// It is being deleted in K/3.
+    public var isCancelling = false
+    /// K/3's object.
+    public var object = ""
     /// Why it is parked.
     public var reason: ReasonCode?
   }
 
   private struct State {
     var rows: [BillID: Row] = [:]
+    var removals: [OrderID: Int64] = [:]
     var keys: Set<String> = []
     var tokens: Int64 = 0
     var failure: LedgerFailure?
@@ -94,6 +99,13 @@ public final class MemoryLedger: SyncLedger {
   ) -> ClaimAnswer {
     let own = state.rows[request.bill]
     if let own, own.state == .written, own.revision == request.revision { return .duplicate }
+    let isRemoved = state.removals[request.bill.orderID] ?? 0 > request.revision
+    if isRemoved {
+      guard let own, own.revision <= request.revision, !own.isCancelling, own.isOpen || own.doubt else {
+        return .removed
+      }
+      if own.isOpen, own.due > now { return own.wait(now) }
+    }
     let (others, elsewhere) = others(of: request, state)
     let bills = ([own].compactMap { $0 } + others + elsewhere.map(\.row))
     if bills.contains(where: { $0.revision > request.revision }) { return .stale }
@@ -111,13 +123,12 @@ public final class MemoryLedger: SyncLedger {
       state.keys.insert(folded(key, request))
       state.rows[request.bill] = Row(
         state: .writing, revision: request.revision, token: state.tokens, due: due, doubt: false, key: key,
-        parts: request.parts)
+        parts: request.parts, object: request.object)
       return .new(Claim(key: key, token: state.tokens))
     }
-    let wait = max(1, Int(now.duration(to: row.due).components.seconds))
+    if row.isCancelling, now.duration(to: row.due) <= .seconds(-86_400) { return .changedAfterWritten }
+    if row.isOpen, row.due > now || row.isCancelling { return row.wait(now) }
     switch row.state {
-    case .writing where row.due > now: return .busy(forSeconds: wait)
-    case .inDoubt where row.due > now: return .tooEarly(forSeconds: wait)
     case .writing:
       row.doubt = true
       // Whoever held it may have sent a Save.
@@ -136,8 +147,53 @@ public final class MemoryLedger: SyncLedger {
     state.rows[request.bill] = row
     let claim = Claim(
       key: row.key, token: row.token, doubtfulRevision: row.doubtfulRevision, absences: row.absences,
-      standing: row.bill?.number)
+      standing: row.bill?.number, isRemoved: isRemoved)
     return row.doubt ? .inDoubt(claim) : .new(claim)
+  }
+
+  /// Records removals, as the port says.
+  public func remove(
+    _ requests: [RemovalRequest], leaseSeconds: Int
+  ) async throws(LedgerFailure) -> [RemovalAnswer] {
+    let now = clock.now
+    let result: Result<[RemovalAnswer], LedgerFailure> = state.withLock { state in
+      if let failure = state.failure { return .failure(failure) }
+      let due = now.advanced(by: .seconds(leaseSeconds))
+      return .success(requests.map { Self.remove($0, now: now, due: due, &state) })
+    }
+    return try result.get()
+  }
+
+  private static func remove(
+    _ request: RemovalRequest, now: ManualClock.Instant, due: ManualClock.Instant, _ state: inout State
+  ) -> RemovalAnswer {
+    var answer = RemovalAnswer()
+    let removal = max(state.removals[request.order] ?? 0, request.revision)
+    state.removals[request.order] = removal
+    let rows = state.rows.filter { $0.key.orderID == request.order }
+    answer.isStale = removal > request.revision || rows.values.contains { $0.revision > request.revision }
+    if answer.isStale { return answer }
+    for (id, row) in rows where row.mayBeWritten {
+      let seconds = Int(now.duration(to: row.due).components.seconds)
+      let isFree = !row.isOpen || row.isCancelling && row.due <= now
+      if request.cancels, isFree, let bill = row.bill {
+        state.tokens += 1
+        answer.claimed.append(
+          StandingBill(
+            id, object: row.object, number: bill.number, internalID: bill.internalID, token: state.tokens,
+            isInDoubt: row.isOpen, absences: row.state == .inDoubt ? row.absences : 0))
+        var next = row
+        next.absences = row.state == .inDoubt ? row.absences : 0
+        (next.state, next.revision, next.token, next.due) = (.writing, request.revision, state.tokens, due)
+        (next.doubt, next.doubtfulRevision, next.reason, next.isCancelling) = (row.isOpen, nil, nil, true)
+        state.rows[id] = next
+      } else if row.isOpen, seconds > -86_400 {
+        answer.waitSeconds = max(answer.waitSeconds ?? 1, seconds)
+      } else {
+        answer.held.append(id)
+      }
+    }
+    return answer
   }
 
   /// The order's other bills: those in its stream, and those in streams that this one may not stand beside.
@@ -213,11 +269,28 @@ public final class MemoryLedger: SyncLedger {
 extension MemoryLedger.Row {
   fileprivate var mayBeWritten: Bool { bill != nil || state != .clean && (state != .parked || doubt) }
 
+  fileprivate var isOpen: Bool { state == .writing || state == .inDoubt }
+
+  fileprivate func wait(_ now: ManualClock.Instant) -> ClaimAnswer {
+    let wait = max(1, Int(now.duration(to: due).components.seconds))
+    return state == .inDoubt ? .tooEarly(forSeconds: wait) : .busy(forSeconds: wait)
+  }
+
   /// False when the row is written and would not stay so.
   fileprivate mutating func apply(_ result: Settlement.Result, now: ManualClock.Instant) -> Bool {
     if case .written = result {} else if state == .written { return false }
     absences = 0
+    isCancelling = false
     switch result {
+    case .cancelled:
+      state = .clean
+      bill = nil
+      doubt = false
+    case .cancelling(let seconds, let absences):
+      state = .inDoubt
+      self.absences = absences
+      (doubt, isCancelling) = (true, true)
+      due = now.advanced(by: .seconds(seconds))
     case .written(let bill):
       state = .written
       self.bill = bill

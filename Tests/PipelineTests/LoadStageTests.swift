@@ -346,6 +346,10 @@ final class WatchedLedger: SyncLedger {
     return try await inner.claim(requests, leaseSeconds: leaseSeconds)
   }
 
+  func remove(_ requests: [RemovalRequest], leaseSeconds: Int) async throws(LedgerFailure) -> [RemovalAnswer] {
+    try await inner.remove(requests, leaseSeconds: leaseSeconds)
+  }
+
   func settle(_ settlements: [Settlement]) async throws(LedgerFailure) -> [Bool] {
     switch settles {
     case .kept: return try await inner.settle(settlements)

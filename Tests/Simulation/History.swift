@@ -37,6 +37,8 @@ final class History: @unchecked Sendable {
   private var inboxes: [String: SimulatedInbox] = [:]
   private var starts = 0
   private var later: SeededRandom
+  /// Removals that are settled: nothing older is written afterwards.
+  private var settledRemovals: [OrderID: Int64] = [:]
   private var isOver = false
   private var arePollersNeeded = true
 
@@ -56,6 +58,7 @@ final class History: @unchecked Sendable {
     Scheduler.shared.random = SeededRandom(seed: seed ^ 0x5EED)
     let before = Scheduler.shared.steps
     world.tell("\(plan)")
+    k3.onSave = { [unowned self] in checkSave($0, $1) }
     users()
     for number in 1...plan.pollers { start("poller \(number)") }
     for number in 1...plan.transformers { start("transformer \(number)") }
@@ -73,7 +76,7 @@ final class History: @unchecked Sendable {
     if world.violation == nil { judge(isDone || isFinished) }
     end()
     let counts = [
-      "bills": k3.bills.count, "saves": k3.saves, "updates": k3.updates, "look-ups": k3.lookUps,
+      "bills": k3.bills.count, "saves": k3.saves, "updates": k3.updates, "deletes": k3.deletes, "look-ups": k3.lookUps,
       "parked": broker.dead.count,
       "process starts": starts, "deliveries": broker.handed.values.reduce(0, +),
     ]
@@ -100,10 +103,29 @@ final class History: @unchecked Sendable {
         world.after(min(at + Int64(world.random.number(0...60_000)), plan.chaosEnds - 1)) { self.okki.delete(id) }
       }
       if world.random.happens(100) { k3.refused.insert(id) }
+      if plan.hasRemovals, later.happens(600) { remove(id) }
       if later.happens(plan.audited) {
         world.after(Int64(later.number(0...Int(plan.chaosEnds)))) { self.k3.audited.insert(id) }
       }
     }
+  }
+
+  /// An order is deleted, and perhaps comes back.
+  private func remove(_ id: OrderID) {
+    let at = Int64(later.number(0...Int(plan.chaosEnds) - 130_000))
+    let comesBack: Int64? = later.happens(400) ? Int64(later.number(1_000...60_000)) : nil
+    world.after(at) {
+      guard let version = self.okki.orders[id]?.version else { return }
+      self.okki.delete(id)
+      if let comesBack { self.world.after(comesBack) { self.restore(id, version) } }
+    }
+  }
+
+  /// Once the poller has seen it gone: else there is nothing to tell.
+  private func restore(_ id: OrderID, _ version: Int) {
+    if isOver || !arePollersNeeded { return }
+    guard isRemovalPublished(id) else { return world.after(5_000) { self.restore(id, version) } }
+    okki.restore(id, version: version)
   }
 
   // MARK: Processes
@@ -116,7 +138,9 @@ final class History: @unchecked Sendable {
     if world.now >= plan.chaosEnds { host.faults = NetworkFaults() }
     hosts[name] = host
     host.onExit = { self.world.after(Int64(self.world.random.number(100...5_000))) { self.start(name) } }
-    let ledger = SimulatedLedger(host, database) { [weak self] stream, time in self?.check(stream, time) }
+    let ledger = SimulatedLedger(
+      host, database, onAdvance: { [weak self] in self?.check($0, $1) },
+      onRemoval: { [weak self] in self?.note($0, $1) })
     let outbox = SimulatedOutbox(host, broker)
     let logger = Logger(label: "simulation") { _ in SwiftLogNoOpLogHandler() }
     if name.hasPrefix("poller") {
@@ -134,7 +158,8 @@ final class History: @unchecked Sendable {
         ledger: ledger,
         destination: SimulatedDestination(
           host, k3, saveTimeout: Int64(Self.times.saveSeconds) * 1_000, latest: Self.times.visibleSeconds * 900),
-        times: Self.times, clock: host.clock, changed: plan.changed)
+        times: Self.times, clock: host.clock, changed: plan.changed,
+        removed: plan.removed)
       : TransformStage(strategies: strategies, collections: ledger)
     let worker = Worker(
       stage: stage, inbox: inbox, outbox: outbox, policy: Self.policy,
@@ -203,6 +228,18 @@ final class History: @unchecked Sendable {
     }
   }
 
+  /// A removal after which nothing older may be written.
+  private func note(_ request: RemovalRequest, _ answer: RemovalAnswer) {
+    guard !answer.isStale, answer.waitSeconds == nil else { return }
+    settledRemovals[request.order] = max(settledRemovals[request.order] ?? 0, request.revision)
+  }
+
+  private func checkSave(_ id: OrderID, _ version: Int) {
+    // A process frozen on its way to the socket may come after the removal: that is not promised.
+    guard plan.freezes == 0, let removal = settledRemovals[id], let revision = broker.revisions[id]?[version] else { return }
+    if revision < removal { world.fail("order \(id) is written in revision \(revision) after its removal \(removal)") }
+  }
+
   /// Nothing is on its way any more, and the poller has seen everything.
   private var isFinished: Bool {
     retirePollers()
@@ -215,10 +252,16 @@ final class History: @unchecked Sendable {
   /// Once everything is published pollers have nothing more to do than to make the history long.
   private func retirePollers() {
     guard arePollersNeeded, okki.orders.allSatisfy({ isPublished($0, $1) }),
-      okki.deleted.keys.allSatisfy({ broker.removals[$0] != nil })
+      okki.deleted.keys.allSatisfy({ isRemovalPublished($0) })
     else { return }
     arePollersNeeded = false
     for (name, host) in hosts.sorted(by: { $0.key < $1.key }) where name.hasPrefix("poller") { host.kill() }
+  }
+
+  /// Under a number above all that was published of it.
+  private func isRemovalPublished(_ id: OrderID) -> Bool {
+    guard let removal = broker.removals[id] else { return false }
+    return broker.published[id]?.allSatisfy { $0.revision < removal } ?? true
   }
 
   private func isPublished(_ id: OrderID, _ order: SimulatedOKKI.Order) -> Bool {
@@ -263,9 +306,19 @@ final class History: @unchecked Sendable {
     for letter in broker.dead where letter.envelope.attempt > Self.policy.maxAttempts {
       world.fail("order \(letter.envelope.orderID) was tried \(letter.envelope.attempt) times")
     }
+    if plan.removed == .cancel {
+      for (id, removal) in settledRemovals.sorted(by: { $0.key < $1.key }) where okki.orders[id] == nil {
+        let isHeld = broker.dead.contains { $0.envelope.orderID == id && $0.reason == .removedAfterWritten }
+        // Back and deleted once more, of which nobody was told, it is not the removal's.
+        let isLeft = k3.bills.contains { $0.order == id && broker.revisions[id]?[$0.version] ?? 0 < removal }
+        if isLeft, !isHeld { world.fail("removed order \(id) has a bill still") }
+      }
+    }
     // An outage parks nothing.
-    for letter in broker.dead where letter.envelope.content != .removal {
-      let isAllowed: Set<ReasonCode?> = [.k3Rejected, .changedAfterWritten, .conflict, .orderMalformed]
+    for letter in broker.dead {
+      let isAllowed: Set<ReasonCode?> = [
+        .k3Rejected, .changedAfterWritten, .removedAfterWritten, .conflict, .orderMalformed,
+      ]
       if !isAllowed.contains(letter.reason) {
         world.fail("order \(letter.envelope.orderID) is parked for \(letter.reason?.rawValue ?? "the delivery limit")")
       }

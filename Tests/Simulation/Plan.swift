@@ -23,6 +23,10 @@ struct Plan {
   var changed = ChangedOrders.hold
   /// How many orders of 1,000 are audited in K/3 at some time.
   var audited = 0
+  /// Orders that OKKI lists as deleted reach the loaders, and some come back.
+  var hasRemovals = false
+  /// What becomes of their bills.
+  var removed = RemovedOrders.hold
 
   /// How long K/3 may be away, in milliseconds.
   static let outages = [10_000, 30_000, 30_000, 120_000, 300_000, 300_000, 1_200_000, 7_200_000]
@@ -55,6 +59,11 @@ struct Plan {
     if freezes == 0, later.happens(400) {
       changed = .update
       if later.happens(300) { audited = 300 }
+    }
+    // A frozen Save of an order that is removed meanwhile K/3 takes.
+    if freezes == 0, later.happens(400) {
+      hasRemovals = true
+      removed = later.pick([.hold, .cancel, .cancel])
     }
   }
 }

@@ -50,6 +50,8 @@ final class SimulatedBroker: @unchecked Sendable {
   private(set) var versions: [OrderID: Set<Int>] = [:]
   /// The newest deletion that was published of each order.
   private(set) var removals: [OrderID: Int64] = [:]
+  /// The newest revision that a version was published as.
+  private(set) var revisions: [OrderID: [Int: Int64]] = [:]
   /// How often a message was handed to a worker, by order.
   private(set) var handed: [OrderID: Int] = [:]
 
@@ -73,6 +75,7 @@ final class SimulatedBroker: @unchecked Sendable {
       case .queue(let queue):
         if queue == .orders { note(envelope) }
         if envelope.content == .removal { removals[envelope.orderID] = envelope.revision }
+        if case .removal = envelope.content { world.tell("the removal of order \(envelope.orderID) is told") }
         append(message, to: queue)
       case .retry(let stage, let seconds):
         let rung = ladder.last { $0 <= seconds } ?? ladder[0]
@@ -90,7 +93,11 @@ final class SimulatedBroker: @unchecked Sendable {
 
   private func note(_ envelope: Envelope) {
     published[envelope.orderID, default: []].append((envelope.updateTime, envelope.revision))
-    if let version = History.version(envelope) { versions[envelope.orderID, default: []].insert(version) }
+    if let version = History.version(envelope) {
+      versions[envelope.orderID, default: []].insert(version)
+      let known = revisions[envelope.orderID]?[version] ?? 0
+      revisions[envelope.orderID, default: [:]][version] = max(known, envelope.revision)
+    }
   }
 
   private func due(_ message: Message, _ queue: QueueName) {

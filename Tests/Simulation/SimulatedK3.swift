@@ -43,6 +43,11 @@ final class SimulatedK3: @unchecked Sendable {
   private(set) var bills: [Stored] = []
   private(set) var saves = 0
   private(set) var updates = 0
+  private(set) var deletes = 0
+  /// Deleted bills, which a list still shows for a while.
+  private var ghosts: [(bill: Stored, until: Int64)] = []
+  /// Told of each bill before it is saved.
+  var onSave: (OrderID, Int) -> Void = { _, _ in }
   private(set) var lookUps = 0
   /// Orders whose data K/3 refuses.
   var refused: Set<OrderID> = []
@@ -69,6 +74,7 @@ final class SimulatedK3: @unchecked Sendable {
       number = "\(key)#\(bills.count)"
     }
     world.tell("K/3 writes order \(order) version \(version) as \(number)")
+    onSave(order, version)
     if let other = bills.first(where: { $0.order == order }) {
       world.fail("order \(order) has two bills: \(other.number) and \(number)")
     }
@@ -94,9 +100,24 @@ final class SimulatedK3: @unchecked Sendable {
     return world.random.happens(faults.failedAfterCommit) ? .failed : .written(key)
   }
 
+  func delete(_ number: String) -> SaveReply {
+    deletes += 1
+    if world.random.happens(faults.throttled) { return .throttled }
+    if world.random.happens(faults.failedBefore) { return .failed }
+    guard let place = bills.firstIndex(where: { $0.number == number }) else { return .failed }
+    if audited.contains(bills[place].order) { return .refused }
+    world.tell("K/3 deletes \(number) of order \(bills[place].order)")
+    let bill = bills.remove(at: place)
+    if bill.visibleAt <= world.now {
+      ghosts.append((bill, world.now + Int64(world.random.number(0...Int(visibleAfter)))))
+    }
+    return world.random.happens(faults.failedAfterCommit) ? .failed : .written(number)
+  }
+
   func find(_ key: String) -> Stored? {
     lookUps += 1
     return bills.first { $0.number == key && $0.visibleAt <= world.now }
+      ?? ghosts.first { $0.bill.number == key && world.now < $0.until }?.bill
   }
 }
 
@@ -138,16 +159,22 @@ final class SimulatedDestination: BillDestination, @unchecked Sendable {
   private func write(
     _ bill: KeyedBill, _ action: @escaping @Sendable (OrderID, Int) -> SimulatedK3.SaveReply
   ) async -> SaveAnswer {
-    guard host.world.instant < bill.notAfter else { return .notStarted(Reason(.k3Busy, "too late")) }
     guard let (order, version) = Self.content(bill.bill) else {
       host.world.fail("a bill of the transformer cannot be read")
       return .rejected(Reason(.undecodable, "unreadable"), answer: "")
     }
+    return await write(notAfter: bill.notAfter) { action(order, version) }
+  }
+
+  private func write(
+    notAfter: ContinuousClock.Instant, _ action: @escaping @Sendable () -> SimulatedK3.SaveReply
+  ) async -> SaveAnswer {
+    guard host.world.instant < notAfter else { return .notStarted(Reason(.k3Busy, "too late")) }
     // Between the check and the socket a process can be frozen.
     await host.pause(0)
     let isLate = host.world.random.happens(k3.faults.late)
     let lateBy = isLate ? saveTimeout + Int64(host.world.random.number(0...latest)) : 0
-    let reply = await host.call(k3.server, timeout: saveTimeout, lateBy: lateBy) { action(order, version) }
+    let reply = await host.call(k3.server, timeout: saveTimeout, lateBy: lateBy, action)
     return switch reply {
     case .notSent: .outage(Reason(.k3Unavailable, "connection refused"))
     case .lost, .answer(.failed), .answer(.taken): .uncertain(Reason(.inDoubt, "no clear answer"))
@@ -156,6 +183,23 @@ final class SimulatedDestination: BillDestination, @unchecked Sendable {
     case .answer(.unchangeable):
       .rejected(Reason(.changedAfterWritten, "not to be changed"), answer: "单据已审核,不能修改")
     case .answer(.written(let number)): .written(WrittenBill(number: number, internalID: nil))
+    }
+  }
+
+  func delete(_ bills: [StandingBill], notAfter: ContinuousClock.Instant) async -> [SaveAnswer] {
+    await each(bills) { bill in
+      await self.write(notAfter: notAfter) { [k3 = self.k3] in k3.delete(bill.number) }
+    }
+  }
+
+  func find(_ bills: [StandingBill]) async -> [LookUpAnswer] {
+    await each(bills) { bill in
+      let reply = await self.host.call(self.k3.server, timeout: 10_000) { [k3 = self.k3] in k3.find(bill.number) }
+      return switch reply {
+      case .notSent, .lost: .unavailable(Reason(.k3Unavailable, "no answer"))
+      case .answer(nil): .absent
+      case .answer(let found?): .same(WrittenBill(number: found.number, internalID: nil))
+      }
     }
   }
 
@@ -177,11 +221,16 @@ final class SimulatedDestination: BillDestination, @unchecked Sendable {
     }
   }
 
-  private func each<Answer: Sendable>(
-    _ bills: [KeyedBill], _ ask: @escaping @Sendable (KeyedBill) async -> Answer
+  private func each<Question: Sendable, Answer: Sendable>(
+    _ bills: [Question], _ ask: @escaping @Sendable (Question) async -> Answer
   ) async -> [Answer] {
     await withTaskGroup(of: (Int, Answer).self) { group in
-      for (index, bill) in bills.enumerated() { group.addTask { (index, await ask(bill)) } }
+      for (index, bill) in bills.enumerated() {
+        group.addTask {
+          let answer = await ask(bill)
+          return (index, answer)
+        }
+      }
       var answers: [Int: Answer] = [:]
       for await (index, answer) in group { answers[index] = answer }
       return bills.indices.compactMap { answers[$0] }

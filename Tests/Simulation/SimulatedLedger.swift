@@ -35,8 +35,15 @@ final class SimulatedLedger: SyncLedger, PollLedger, Collections, @unchecked Sen
   private let poll: MemoryPollLedger
   /// Told of every move of a watermark.
   private let onAdvance: @Sendable (PollStream, BeijingTime) -> Void
+  /// Told of every removal that is recorded.
+  private let onRemoval: @Sendable (RemovalRequest, RemovalAnswer) -> Void
 
-  init(_ host: Host, _ database: SimulatedDatabase, onAdvance: @escaping @Sendable (PollStream, BeijingTime) -> Void) {
+  init(
+    _ host: Host, _ database: SimulatedDatabase,
+    onAdvance: @escaping @Sendable (PollStream, BeijingTime) -> Void,
+    onRemoval: @escaping @Sendable (RemovalRequest, RemovalAnswer) -> Void
+  ) {
+    self.onRemoval = onRemoval
     self.host = host
     self.database = database
     self.onAdvance = onAdvance
@@ -71,6 +78,14 @@ final class SimulatedLedger: SyncLedger, PollLedger, Collections, @unchecked Sen
 
   func settle(_ settlements: [Settlement]) async throws(LedgerFailure) -> [Bool] {
     try await ask { [database] () async throws(LedgerFailure) in try await database.ledger.settle(settlements) }
+  }
+
+  func remove(_ requests: [RemovalRequest], leaseSeconds: Int) async throws(LedgerFailure) -> [RemovalAnswer] {
+    try await ask { [database, onRemoval] () async throws(LedgerFailure) in
+      let answers = try await database.ledger.remove(requests, leaseSeconds: leaseSeconds)
+      for (request, answer) in zip(requests, answers) { onRemoval(request, answer) }
+      return answers
+    }
   }
 
   // MARK: The poller's

@@ -39,6 +39,13 @@ final class SimulatedOKKI: @unchecked Sendable {
     world.tell("order \(id) is deleted")
   }
 
+  /// A user takes an order back out of the bin.
+  func restore(_ id: OrderID, version: Int) {
+    guard let gone = deleted.removeValue(forKey: id) else { return }
+    orders[id] = Order(created: gone.updated, updated: world.seconds, version: version + 1)
+    world.tell("order \(id) is back as version \(version + 1)")
+  }
+
   func page(of query: OrderQuery, index: Int, size: Int) -> OrderPage {
     let timed: [(id: OrderID, at: Int64, updated: Int64)] =
       switch query {

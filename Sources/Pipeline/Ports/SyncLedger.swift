@@ -18,6 +18,73 @@ public enum ChangedOrders: String, Sendable, CaseIterable {
   case ignore
 }
 
+/// What becomes of the bills of an order that is removed in OKKI after they were written.
+public enum RemovedOrders: String, Sendable, CaseIterable {
+  /// They stay, and the removal is parked, for a person.
+  case hold
+  /// They are deleted in K/3, as long as K/3 lets us.
+  case cancel
+}
+
+/// An order that OKKI lists as deleted.
+public struct RemovalRequest: Sendable, Equatable {
+  /// The order.
+  public let order: OrderID
+  /// The removal's number among the order's revisions: contents of older ones are not written any more.
+  public let revision: Int64
+  /// Whether its bills are claimed, to be deleted.
+  public let cancels: Bool
+
+  /// A removal.
+  public init(_ order: OrderID, revision: Int64, cancels: Bool) {
+    self.order = order
+    self.revision = revision
+    self.cancels = cancels
+  }
+}
+
+/// A bill that is in K/3, claimed to be deleted.
+public struct StandingBill: Sendable, Equatable {
+  /// Which bill of which order.
+  public let bill: BillID
+  /// K/3's object.
+  public let object: String
+  /// Its number in K/3.
+  public let number: String
+  /// K/3's id of it, where K/3 told one.
+  public let internalID: Int64?
+  /// Fencing token of the claim.
+  public let token: Int64
+  /// An earlier attempt to delete it is in doubt.
+  public let isInDoubt: Bool
+  /// How many look-ups in a row did not settle it.
+  public let absences: Int
+
+  /// A bill.
+  public init(
+    _ bill: BillID, object: String, number: String, internalID: Int64?, token: Int64, isInDoubt: Bool = false,
+    absences: Int = 0
+  ) {
+    (self.bill, self.object, self.number, self.internalID) = (bill, object, number, internalID)
+    (self.token, self.isInDoubt, self.absences) = (token, isInDoubt, absences)
+  }
+}
+
+/// What the ledger says of a removal that it has recorded. With nothing in it, nothing of the order is in K/3, nor will be.
+public struct RemovalAnswer: Sendable, Equatable {
+  /// The order was seen again since, and that revision is claimed, or was removed again.
+  public var isStale = false
+  /// Bills to be deleted.
+  public var claimed: [StandingBill] = []
+  /// Bills that are in K/3, or may be, and that nobody touches.
+  public var held: [BillID] = []
+  /// Some bill is being written or found out about, for so many seconds more.
+  public var waitSeconds: Int?
+
+  /// Nothing there.
+  public init() {}
+}
+
 /// A worker's wish to write a bill.
 public struct ClaimRequest: Sendable, Equatable {
   /// Which bill of which order.
@@ -71,6 +138,8 @@ public enum ClaimAnswer: Sendable, Equatable {
   case changedAfterWritten
   /// An older revision is written, and the request's `change` says that nothing happens then.
   case ignored
+  /// The order was removed in OKKI after this revision: it is not written.
+  case removed
   /// The order's bill stands, or may stand, in another stream, beside which this one may not.
   case writtenElsewhere(stream: String)
 }
@@ -88,11 +157,15 @@ public struct Claim: Sendable, Equatable {
   /// The number of the order's own bill in K/3, written in an older revision: it is to be changed, and nothing is ever saved
   /// beside it. Nil where nothing is known to be written.
   public let standing: String?
+  /// The order was removed in OKKI after this revision: the claim is to find out what is in K/3, and nothing is sent.
+  public let isRemoved: Bool
 
   /// A claim.
   public init(
-    key: String, token: Int64, doubtfulRevision: Int64? = nil, absences: Int = 0, standing: String? = nil
+    key: String, token: Int64, doubtfulRevision: Int64? = nil, absences: Int = 0, standing: String? = nil,
+    isRemoved: Bool = false
   ) {
+    self.isRemoved = isRemoved
     self.key = key
     self.token = token
     self.doubtfulRevision = doubtfulRevision
@@ -112,6 +185,11 @@ public struct Settlement: Sendable, Equatable {
     /// Unknown: the next claim is `inDoubt`, not before so many seconds have passed. `absences`: how many look-ups in a
     /// row have found nothing since the last Save.
     case inDoubt(lookUpAfterSeconds: Int, absences: Int = 0)
+    /// Of a bill claimed for its deletion: it is deleted, or was not there. The next claim is `new`.
+    case cancelled
+    /// Of a bill claimed for its deletion: whether it is deleted is unknown. Only `remove` gets it again, not before so many
+    /// seconds have passed.
+    case cancelling(lookUpAfterSeconds: Int, absences: Int = 0)
     /// Parked with its reason. The next claim is `new`, since provably nothing was written; but where the reason leaves
     /// a doubt (`ReasonCode.leavesDoubt`) it is `inDoubt`.
     case parked(ReasonCode)
@@ -146,6 +224,10 @@ public protocol SyncLedger: Sendable {
   /// same: `new`, with its number as `standing`. From then on, until it is written again, each claim of it has `standing`.
   /// - Parameter leaseSeconds: how long nobody else may take them.
   func claim(_ requests: [ClaimRequest], leaseSeconds: Int) async throws(LedgerFailure) -> [ClaimAnswer]
+  /// Records that orders are removed, and says what there is of them; committed when it returns. One answer per request, in
+  /// order. May be repeated. From then on older revisions are not granted (`removed`), but for those in doubt, to be looked up.
+  /// - Parameter leaseSeconds: how long nobody else may take the bills that are claimed.
+  func remove(_ requests: [RemovalRequest], leaseSeconds: Int) async throws(LedgerFailure) -> [RemovalAnswer]
   /// Records outcomes; committed when it returns. One flag per settlement, in order: false when the claim's token is
   /// not the row's any more (the lease ended and another worker took over).
   func settle(_ settlements: [Settlement]) async throws(LedgerFailure) -> [Bool]

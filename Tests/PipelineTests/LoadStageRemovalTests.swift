@@ -1,0 +1,98 @@
+import Orders
+import Pipeline
+import PipelineTesting
+import Testing
+
+@Suite("Load stage: orders that are removed in OKKI", .timeLimit(.minutes(1)))
+struct LoadStageRemovalTests {
+  let clock = ManualClock()
+  let ledger: MemoryLedger
+  let erp = MemoryBillDestination()
+
+  init() { ledger = MemoryLedger(clock: clock) }
+
+  func stage(_ removed: RemovedOrders) -> LoadStage {
+    LoadStage(
+      ledger: ledger, destination: erp,
+      times: LoadTimes(leaseSeconds: 160, saveSeconds: 60, marginSeconds: 10, visibleSeconds: 30),
+      clock: pipelineClock(clock), removed: removed)
+  }
+
+  func removal(_ revision: Int64) -> Envelope { Envelope.order(1, revision: revision).carrying(.removal) }
+
+  var row: MemoryLedger.Row? { ledger.rows[BillID(OrderID(rawValue: 1), stream: "SO")] }
+
+  func code(_ outcome: Outcome?) -> ReasonCode? {
+    switch outcome {
+    case .dead(let burial): burial.reason.code
+    case .later(let reason, _): reason.code
+    default: nil
+    }
+  }
+
+  @Test("what is removed before it was written is never written; back in OKKI it is")
+  func before() async {
+    #expect(await stage(.hold).handle([removal(2), removal(2)]) == [.done(.removed), .done(.removed)])
+    #expect(await stage(.hold).handle([.bill(1)]) == [.done(.removed)])
+    #expect(erp.saves.isEmpty && ledger.rows.isEmpty)
+    #expect(await stage(.hold).handle([.bill(1, revision: 3)]) == [.done(.written)])
+    #expect(await stage(.hold).handle([removal(2)]) == [.done(.stale)])
+  }
+
+  @Test("held, the bill stays, and the removal is parked")
+  func held() async {
+    _ = await stage(.hold).handle([.bill(1)])
+    #expect(code(await stage(.hold).handle([removal(2)]).first) == .removedAfterWritten)
+    #expect(erp.deletes.isEmpty && row?.state == .written)
+  }
+
+  @Test("cancelled, the bill is looked for and deleted once, and the order may come back under its key")
+  func cancelled() async {
+    _ = await stage(.cancel).handle([.bill(1)])
+    #expect(await stage(.cancel).handle([removal(2)]) == [.done(.cancelled)])
+    #expect(await stage(.cancel).handle([removal(2)]) == [.done(.removed)])
+    #expect(erp.lookUps == ["SO1"] && erp.deletes == ["SO1"] && erp.bodies.isEmpty)
+    #expect(await stage(.cancel).handle([.bill(1, revision: 3)]) == [.done(.written)])
+    #expect(erp.saves == ["SO1", "SO1"])
+  }
+
+  @Test("a lost answer to a Delete is looked up, twice, and not sent again where the bill is gone")
+  func lostAnswer() async {
+    _ = await stage(.cancel).handle([.bill(1)])
+    erp.next(.lostAnswer, key: "SO1")
+    #expect(code(await stage(.cancel).handle([removal(2)]).first) == .inDoubt)
+    ledger.makeDue(OrderID(rawValue: 1))
+    #expect(code(await stage(.cancel).handle([removal(2)]).first) == .lookUpPending)
+    ledger.makeDue(OrderID(rawValue: 1))
+    #expect(await stage(.cancel).handle([removal(2)]) == [.done(.cancelled)])
+    #expect(erp.deletes == ["SO1"])
+  }
+
+  @Test("an audited bill, and another one under its number, are left alone, and the removal is parked")
+  func refused() async {
+    _ = await stage(.cancel).handle([.bill(1)])
+    erp.next(lookUp: .different(Reason(.conflict, "another bill")), key: "SO1")
+    #expect(code(await stage(.cancel).handle([removal(2)]).first) == .removedAfterWritten)
+    #expect(erp.deletes.isEmpty)
+    erp.audit("SO1")
+    guard case .dead(let burial) = await stage(.cancel).handle([removal(2)]).first else {
+      Issue.record("K/3 did not let us")
+      return
+    }
+    #expect(burial.reason.code == .removedAfterWritten && burial.vendorAnswer == "单据已审核")
+    #expect(row?.state == .parked && erp.bodies.count == 1)
+  }
+
+  @Test("a Save in doubt of a removed order is looked up and never repeated")
+  func inDoubt() async {
+    erp.next(.answer(.uncertain(Reason(.inDoubt, "reset"))), key: "SO1")
+    _ = await stage(.hold).handle([.bill(1)])
+    #expect(code(await stage(.hold).handle([removal(2)]).first) == .leaseBusy)
+    ledger.makeDue(OrderID(rawValue: 1))
+    #expect(code(await stage(.hold).handle([.bill(1)]).first) == .lookUpPending)
+    ledger.makeDue(OrderID(rawValue: 1))
+    #expect(await stage(.hold).handle([.bill(1)]) == [.done(.removed)])
+    #expect(await stage(.hold).handle([removal(2)]) == [.done(.removed)])
+    #expect(erp.saves == ["SO1"])
+  }
+}
