@@ -52,7 +52,7 @@ private func at(_ seconds: Int64) -> BeijingTime { BeijingTime(epochSeconds: sec
 
 /// What every `PollLedger` does.
 public let pollLedgerContract: [ContractCase<PollLedgerSubject>] =
-  watermarkCases + revisionCases + removalCases + fenceCases + [
+  watermarkCases + revisionCases + deletionCases + fenceCases + [
     ContractCase("one poller leads until it steps down") { subject async throws in
       #expect(try await subject.ledger.lead())
       #expect(try await subject.ledger.lead())
@@ -95,7 +95,7 @@ private let watermarkCases: [ContractCase<PollLedgerSubject>] = [
   },
 ]
 
-private let removalCases: [ContractCase<PollLedgerSubject>] = [
+private let deletionCases: [ContractCase<PollLedgerSubject>] = [
   ContractCase("a deletion is newer than every content, numbered once, and told until it is recorded") {
     subject async throws in
     let removal = FetchedRevision.removal(of: OrderID(rawValue: 1))

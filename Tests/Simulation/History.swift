@@ -258,10 +258,10 @@ final class History: @unchecked Sendable {
     for (name, host) in hosts.sorted(by: { $0.key < $1.key }) where name.hasPrefix("poller") { host.kill() }
   }
 
-  /// Under a number above all that was published of it.
+  /// Under a number that no content of it exceeds.
   private func isRemovalPublished(_ id: OrderID) -> Bool {
     guard let removal = broker.removals[id] else { return false }
-    return broker.published[id]?.allSatisfy { $0.revision < removal } ?? true
+    return broker.published[id]?.allSatisfy { $0.revision <= removal } ?? true
   }
 
   private func isPublished(_ id: OrderID, _ order: SimulatedOKKI.Order) -> Bool {
