@@ -236,7 +236,9 @@ final class History: @unchecked Sendable {
 
   private func checkSave(_ id: OrderID, _ version: Int) {
     // A process frozen on its way to the socket may come after the removal: that is not promised.
-    guard plan.freezes == 0, let removal = settledRemovals[id], let revision = broker.revisions[id]?[version] else { return }
+    guard plan.freezes == 0, let removal = settledRemovals[id],
+      let revision = broker.revisions[id]?[version]
+    else { return }
     if revision < removal { world.fail("order \(id) is written in revision \(revision) after its removal \(removal)") }
   }
 
