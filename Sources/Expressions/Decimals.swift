@@ -37,12 +37,15 @@ extension SQLExpression {
       case .cast where program.types[Int(node.index)].isNumber: continue
       case .simpleCase, .searchedCase: open += results(of: node)
       case .arithmetic:
+        // The last operator makes a whole number.
+        if node.count > 1, program.child(node, Int(node.count) - 2) == Arithmetic.divideWhole.rawValue { continue }
         if divides(node) { return true }
         open += program.children(node)
       case .call:
         switch Function(rawValue: node.index) {
         case .round, .truncate, .floor, .ceil, .format: continue
         case .avg: return true
+        case .pow where isNegative(program.child(node, 1)): return true
         default: open += program.children(node)
         }
       default: open += program.children(node)
@@ -56,6 +59,14 @@ extension SQLExpression {
     let children = program.children(node)
     let pairs = node.kind == .simpleCase ? children.dropFirst() : children[...]
     return pairs.enumerated().filter { $0.offset % 2 == 1 || $0.offset == pairs.count - 1 }.map(\.element)
+  }
+
+  private func isNegative(_ at: Int32) -> Bool {
+    let node = program.nodes[Int(at)]
+    guard node.kind == .constant, case .number(let number) = program.constants[Int(node.index)] else {
+      return node.kind == .negate
+    }
+    return number.isNegative
   }
 
   private func divides(_ node: Node) -> Bool {

@@ -37,8 +37,8 @@ extension Evaluator {
   func compareNumbers(
     _ left: SQLValue, _ right: SQLValue, at places: (Int32, Int32), knowsNull: Bool = false
   ) throws(EvaluationError) -> Int? {
-    guard let a = try comparable(left, places.0, beside: right, knowsNull: knowsNull),
-      let b = try comparable(right, places.1, beside: left, knowsNull: knowsNull)
+    guard let a = try comparable(left, places.0, beside: right, places.1, knowsNull: knowsNull),
+      let b = try comparable(right, places.1, beside: left, places.0, knowsNull: knowsNull)
     else { return nil }
     return order(a, b)
   }
@@ -51,7 +51,7 @@ extension Evaluator {
   /// The number that a value counts as beside another one; nil for null. In strict mode a text is a number as a whole, or
   /// one of the words true and false beside a boolean, or empty: by the digits it begins with «1,234.5» would be 1.
   private func comparable(
-    _ value: SQLValue, _ at: Int32, beside other: SQLValue, knowsNull: Bool = false
+    _ value: SQLValue, _ at: Int32, beside other: SQLValue, _ otherAt: Int32? = nil, knowsNull: Bool = false
   ) throws(EvaluationError) -> ExactDecimal? {
     guard isStrict, case .text(let text) = value else { return plainNumber(value) }
     let prefix = NumericPrefix(text)
@@ -60,6 +60,14 @@ extension Evaluator {
     if case .bool = other {
       if text == "true" { return .one }
       if text == "false" { return .zero }
+    }
+    if case .number = other, let otherAt, program.nodes[Int(otherAt)].isField, program.nodes[Int(at)].kind == .constant
+    {
+      // The author meant a text, and the order has digits, which are a number without quotes.
+      let field = program.nodes[Int(otherAt)].index
+      throw .unfit(
+        describe(otherAt), wanted: "a text, as the constant beside it is,",
+        kind: "digits, which are a number; between quotes ('\(program.spellings[Int(field)] ?? "")') they are a text")
     }
     throw .unfit(describe(at), wanted: "a number", kind: value.kind)
   }

@@ -72,14 +72,22 @@ extension Evaluator {
     let wanted = try value(first)
     if wanted.isNull { return .null }
     var sawNull = false
+    var failure: EvaluationError?
     for index in 1..<Int(node.count) {
       let place = program.child(node, index)
-      switch try compare(wanted, try value(place), at: (first, place)) {
-      case 0: return .init(!node.isNegated)
-      case nil: sawNull = true
-      default: break
+      let candidate = try value(place)
+      do throws(EvaluationError) {
+        switch try compare(wanted, candidate, at: (first, place)) {
+        case 0: return .init(!node.isNegated)
+        case nil: sawNull = true
+        default: break
+        }
+      } catch {
+        // What stands behind may be it: the order of the list says nothing.
+        if case .unfit = error { failure = failure ?? error } else { throw error }
       }
     }
+    if let failure { throw failure }
     return sawNull ? .null : .init(node.isNegated)
   }
 
@@ -142,7 +150,10 @@ extension Evaluator {
     _ values: [SQLValue], wantsLargest: Bool, place: (Int) -> Int32
   ) throws(EvaluationError) -> SQLValue {
     guard var best = values.first, !values.contains(where: \.isNull) else { return .null }
-    let areNumbers = !values.contains(where: \.isTemporal) && values.contains(where: \.isNumber)
+    // Booleans among themselves stay what they are.
+    let areBooleans = values.allSatisfy { if case .bool = $0 { true } else { false } }
+    let areNumbers =
+      !areBooleans && !values.contains(where: \.isTemporal) && values.contains(where: \.isNumber)
     if areNumbers { best = .init(plainNumber(best)) }
     var bestAt = place(0)
     for (index, value) in values.enumerated().dropFirst() {

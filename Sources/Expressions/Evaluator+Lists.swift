@@ -33,7 +33,7 @@ extension Evaluator {
     let node = program.nodes[Int(place)]
     if node.kind == .operand {
       let values = try operands.column(of: Int(node.index)).values
-      try spend(values.count << 6)
+      try operands.spent(values.count)
       return values
     }
     var columns: [Int: [SQLValue]] = [:]
@@ -51,17 +51,27 @@ extension Evaluator {
     }
     rows = columns
     defer { rows = nil }
+    // A long list takes many steps: each row has the bound by itself, and all of them count for the host, who bounds an order.
+    let before = steps
+    var untold = 0
     var values: [SQLValue] = []
     for row in 0..<(list?.count ?? 1) {
       self.row = row
       values.append(try value(place))
+      untold += steps - before
+      steps = before
+      if untold >= settings.maxSteps {
+        try operands.spent(untold)
+        untold = 0
+      }
     }
+    try operands.spent(untold)
     return values
   }
 
   /// Each value once, where it stands first. Texts are the same by their collation, numbers by their value.
   private mutating func distinct(_ values: [SQLValue]) throws(EvaluationError) -> [SQLValue] {
-    try spend(values.count << 8)
+    try operands.spent(values.count << 2)
     let texts = values.map { value -> String in
       if case .number(let number) = value { return settled(number).normalized.description }
       return text(of: value) ?? ""
@@ -80,11 +90,11 @@ extension Evaluator {
 
   private mutating func joined(_ values: [SQLValue], _ node: Node) throws(EvaluationError) -> SQLValue {
     guard !values.isEmpty else { return .null }
+    try operands.spent(values.count)
     let separator = node.count > 1 ? try self.text(program.child(node, 1)) ?? "" : ","
     var result = ""
     for (index, value) in values.enumerated() {
       let next = text(of: value) ?? ""
-      try spend(64)
       if result.utf8.count + separator.utf8.count + next.utf8.count > settings.maxTextBytes {
         try willBuild(Int.max)
       }

@@ -41,9 +41,20 @@ struct Evaluator {
       note(node, known)
       return known
     }
-    let result = try fresh(node)
-    operands.remember(result, as: Int(node.share), variant)
-    return result
+    guard node.isOverRows else {
+      let result = try fresh(node)
+      operands.remember(result, as: Int(node.share), variant)
+      return result
+    }
+    if let failure = operands.rememberedFailure(Int(node.share), variant) { throw failure }
+    do throws(EvaluationError) {
+      let result = try fresh(node)
+      operands.remember(result, as: Int(node.share), variant)
+      return result
+    } catch {
+      operands.remember(failure: error, as: Int(node.share), variant)
+      throw error
+    }
   }
 
   private mutating func fresh(_ node: Node) throws(EvaluationError) -> SQLValue {

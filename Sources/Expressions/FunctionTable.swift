@@ -32,7 +32,7 @@ public enum FunctionTable {
     FunctionRow(.iff, "IF", of: "condition, then, else", 3...3, "one of two values; only the chosen one is computed"),
     FunctionRow(
       .ifNull, "IFNULL", "NVL", of: "x, y", 2...2,
-      "y where x is null; in strict mode also where x cannot be computed because something is missing or a divisor is 0"
+      "y where x is null; in strict mode also where x cannot be computed because something is missing or a divisor is 0; a condition of IF or CASE that is null is not true"
     ),
     FunctionRow(.nullIf, "NULLIF", of: "x, y", 2...2, "null where both are equal, else x"),
     FunctionRow(.isNull, "ISNULL", of: "x", 1...1, "1 where x is null, else 0; sees null as IFNULL does"),

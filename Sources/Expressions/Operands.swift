@@ -48,6 +48,10 @@ public protocol OperandSource: AnyObject {
   func remembered(_ share: Int, _ variant: Int) -> SQLValue?
   /// Remembers a value as long as none of the operands below it changes.
   func remember(_ value: SQLValue, as share: Int, _ variant: Int)
+  /// Why a part over rows has no value, which takes as many steps to find out; as `remembered`.
+  func rememberedFailure(_ share: Int, _ variant: Int) -> EvaluationError?
+  /// Remembers why a part over rows has no value, as long as a value.
+  func remember(failure: EvaluationError, as share: Int, _ variant: Int)
 }
 
 extension OperandSource {
@@ -57,6 +61,10 @@ extension OperandSource {
   public func remembered(_ share: Int, _ variant: Int) -> SQLValue? { nil }
   /// Nothing is remembered unless a host does it.
   public func remember(_ value: SQLValue, as share: Int, _ variant: Int) {}
+  /// Nothing is remembered unless a host does it.
+  public func rememberedFailure(_ share: Int, _ variant: Int) -> EvaluationError? { nil }
+  /// Nothing is remembered unless a host does it.
+  public func remember(failure: EvaluationError, as share: Int, _ variant: Int) {}
 }
 
 /// How expressions are evaluated. Holds no references: each evaluation copies it.
@@ -89,7 +97,8 @@ public struct EvaluationSettings: Sendable {
   public var arithmetic = Arithmetic.strict
   /// How many decimals a division keeps.
   public var division = Division.exact
-  /// Most steps of an evaluation: one a value, and one for each 64 bytes of text that are built or searched.
+  /// Most steps of an evaluation: one a value, and one for each 64 bytes of text that are built or searched. What a list
+  /// function reckons in its rows has the bound for each row; all of it is told to the host (`OperandSource.spent`).
   public var maxSteps = 100_000
   /// Longest text that may be built, in bytes.
   public var maxTextBytes = 1 << 20

@@ -87,7 +87,7 @@ extension MappingRun {
     do throws(ValueError) {
       let value: Value = try whole.value(of: cutOff.from)
       // Not knowing whether an order is late is no reason to take it for early.
-      if value.isBlank { throw .empty(name) }
+      if value.isBlank || Self.isZero(value) { throw .empty(name) }
       guard let time = Filter.time(value) else { throw .unfit(name, wanted: "a time", kind: value.kind) }
       // OKKI's zero date, 1970-01-01 08:00:00 in Beijing, and what else stands for no time (vendor-apis.md B.11).
       if Day(time) == Self.zeroDay { throw .empty(name) }
@@ -99,6 +99,13 @@ extension MappingRun {
       fail(error.code, { place.text }, error.sentence, [name], remedy: error.remedy ?? remedy)
       return false
     }
+  }
+
+  /// `0`, `0000-00-00` and the like.
+  private static func isZero(_ value: Value) -> Bool {
+    if case .bool = value { return false }
+    let text = trimmed(value.text)
+    return text.utf8.contains(UInt8(ascii: "0")) && text.utf8.allSatisfy { "0-: T.".utf8.contains($0) }
   }
 
   private static let zeroDay = Day(BeijingTime(epochSeconds: 0))

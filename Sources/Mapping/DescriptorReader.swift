@@ -117,6 +117,7 @@ struct DescriptorReader {
         problems.report("a field with «row» has no value of its own", at: "\(path).ferry", element["ferry"])
       }
       var rules = rules
+      tellTexts(besideFieldsOf: form, at: path, value)
       settleDecimals(of: form, name, type, &rules, at: path, value)
       var plain: Template?
       if rules.isOriginal, form.lookups(table).isEmpty, let text = value?.string {
@@ -130,6 +131,16 @@ struct DescriptorReader {
     } catch {
       problems.report(error.sentence, at: path, value ?? element)
       return nil
+    }
+  }
+
+  private mutating func tellTexts(besideFieldsOf form: ValueForm, at path: String, _ value: JSONValue?) {
+    guard case .function(let formula) = form else { return }
+    for (operand, text) in formula.textsBesideFields {
+      let name = table.operands[operand].name
+      problems.warn(
+        "an order whose \(excerpt(name)) is digits is parked, since they are a number, and «\(excerpt(text))» is a text; "
+          + "between quotes, '{{…}}', the field is a text always", at: path, value)
     }
   }
 

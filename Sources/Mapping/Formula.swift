@@ -18,6 +18,9 @@ struct Formula: Sendable {
   /// Whether a division's decimals may stand in what it makes.
   var mayBeEndless: Bool { expression.mayBeEndless }
 
+  /// Fields without quotes beside texts, each with the text.
+  var textsBesideFields: [(operand: Int, text: String)] { expression.textsBesideFields }
+
   /// Reads what stands behind `_function`.
   init(_ source: Substring, operands table: inout OperandTable) throws(Template.Malformed) {
     var parser = FormulaOperands(table: table)
@@ -131,6 +134,16 @@ extension OrderReader: OperandSource {
   }
 
   func remember(_ value: SQLValue, as share: Int, _ variant: Int) { remember(value, part: share, variant) }
+
+  func rememberedFailure(_ share: Int, _ variant: Int) -> EvaluationError? {
+    guard missed == nil, let failed = rememberedFailure(part: share, variant) else { return nil }
+    refusal = failed.refusal
+    return failed.error
+  }
+
+  func remember(failure: EvaluationError, as share: Int, _ variant: Int) {
+    remember(failure: failure, part: share, variant)
+  }
 
   func column(of operand: Int) throws(EvaluationError) -> ListColumn {
     do throws(ValueError) {

@@ -144,16 +144,26 @@ private struct GroupingRun {
   private mutating func checkKept(_ group: [Int]) {
     if grouping.isOriginal { return }
     for name in grouping.kept {
-      let values = Set(having(name, group).map { records[$0].cell(name, head)?.identity ?? "" })
+      let values = Set(having(name, group).map { Self.value(records[$0].cell(name, head)?.identity ?? "") })
       if values.count > 1 {
         add(.valueInvalid, name, "\(name.text) differs among the rows that become one document; merge by it, too")
       }
     }
   }
 
+  /// 1.0 is 1, and 007 is a code.
+  private static func value(_ identity: String) -> String {
+    let digits = identity.utf8.drop { $0 == UInt8(ascii: "-") }
+    if digits.first == UInt8(ascii: "0"), digits.dropFirst().first.map({ $0 &- 0x30 < 10 }) ?? false { return identity }
+    return ExactDecimal(identity)?.normalized.description ?? identity
+  }
+
   private mutating func add(_ code: MappingFailure.Code, _ field: FieldName, _ sentence: String) {
     if failures.count < 100 {
-      failures.append(MappingFailure(code, target: "", sources: [field.text], sentence))
+      // No formula stands here.
+      let remedy =
+        code == .fieldMissing ? "Fill the field in OKKI in every row, or leave it out of what is added up." : nil
+      failures.append(MappingFailure(code, target: "", sources: [field.text], sentence, remedy: remedy))
     }
   }
 

@@ -208,8 +208,17 @@ struct MappingRun {
     if field.hasLookups, let missed = missed(field, error) {
       do throws(ValueError) { return try finished(.nothing, missed, field, scalar) } catch { return nil }
     }
-    fail(error.code(missing: field.rules.missing), field, error.sentence, sources(field), remedy: error.remedy)
+    fail(
+      error.code(missing: field.rules.missing), field, error.sentence, sources(field),
+      remedy: error.remedy ?? remedy(error, field))
     return nil
+  }
+
+  /// Where IFNULL alone does not help: an empty text is none of what it replaces.
+  private func remedy(_ error: ValueError, _ field: FieldDescriptor) -> String? {
+    guard case .empty(let source) = error, case .function = field.form else { return nil }
+    let name = field.operands.map(reader.name).contains(source) ? source : "…"
+    return "Fill the field in OKKI, or say in the formula what holds then: IFNULL(NULLIF({{\(name)}},''),…)."
   }
 
   private mutating func fail(_ lookup: Int, _ field: FieldDescriptor) {

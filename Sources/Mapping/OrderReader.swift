@@ -50,6 +50,16 @@ final class OrderReader {
     var value = SQLValue.null
   }
 
+  /// Parts over rows that failed, by their place among the parts.
+  private var failed: [Int: Failed] = [:]
+
+  private struct Failed {
+    let error: EvaluationError
+    /// Why an operand could not be had, where that is the error.
+    let refusal: ValueError?
+    let entered: Int
+  }
+
   private struct Read {
     let level: Int
     /// When the row was entered that the value is from; 0 for not read.
@@ -205,6 +215,21 @@ final class OrderReader {
     let place = table.remembered[number] + variant
     parts[place].value = value
     parts[place].entered = rows[parts[place].level].entered
+  }
+
+  /// Why a part over rows came to nothing in the present rows.
+  func rememberedFailure(part number: Int, _ variant: Int) -> (error: EvaluationError, refusal: ValueError?)? {
+    let place = table.remembered[number]
+    guard !failed.isEmpty, place >= 0, let found = failed[place + variant],
+      found.entered == rows[parts[place + variant].level].entered
+    else { return nil }
+    return (found.error, found.refusal)
+  }
+
+  func remember(failure: EvaluationError, part number: Int, _ variant: Int) {
+    guard table.remembered[number] >= 0 else { return }
+    let place = table.remembered[number] + variant
+    failed[place] = Failed(error: failure, refusal: refusal, entered: rows[parts[place].level].entered)
   }
 
   private func fresh(_ operand: Operand) throws(ValueError) -> Value {

@@ -46,19 +46,27 @@ enum ScalarType: Sendable {
     case .number: return .number(try Self.number(value, field))
     case .integer:
       let whole = Self.settled(try Self.number(value, field), field).normalized
-      guard whole.scale == 0 else { throw Self.unfit(value, field, "a number without decimals") }
+      guard whole.scale == 0 else {
+        throw .unfit(Self.made(field), wanted: "a number without decimals", kind: "a number with decimals")
+      }
       return .number(whole)
     case .bool:
       switch value.text.lowercased() {
       case "true", "1": return .bool(true)
       case "false", "0": return .bool(false)
-      default: throw Self.unfit(value, field, "a boolean")
+      default: throw .unfit(Self.made(field), wanted: "a boolean", kind: value.kind)
       }
     case .time(let form):
       let time = try form.applied(to: value, name: field.source, field.rules.zone)
       if case .number(let number) = time { return .number(number) }
       return .string(time.text)
     }
+  }
+
+  /// A formula's result is none of the fields that it reads.
+  private static func made(_ field: FieldDescriptor) -> String {
+    if case .function = field.form, !field.operands.isEmpty { return "what the formula makes of \(field.source)" }
+    return field.source
   }
 
   private static func unfit(_ value: Value, _ field: FieldDescriptor, _ wanted: String) -> ValueError {

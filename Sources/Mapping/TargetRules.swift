@@ -142,7 +142,9 @@ struct TargetRules {
       guard let found else { return false }
       level = found["children"]
     }
-    return found != nil && found?["children"]?.kind != .array
+    guard let found, found["children"]?.kind != .array else { return false }
+    // Without a value every order would be parked.
+    return found["value"].map { !$0.isNull && $0.string != "" } ?? false || found["ferry"]?["row"]?.bool == true
   }
 
   /// Without its fields the rule parks every order.

@@ -78,6 +78,7 @@ struct CalendarTests {
     arguments: [
       ("", "field_missing"), (" ", "field_missing"), ("1970-01-01 08:00:00", "field_missing"),
       ("1970-01-01 00:00:00", "field_missing"), ("1970-01-01T00:00:00Z", "field_missing"),
+      ("0", "field_missing"), ("0000-00-00 00:00:00", "field_missing"), ("0000-00-00", "field_missing"),
       ("2024-01-29", "value_invalid"), ("20240129", "value_invalid"),
       ("today", "value_invalid"),
     ])

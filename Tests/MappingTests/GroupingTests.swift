@@ -127,6 +127,10 @@ struct GroupingTests {
       ])
     #expect(try grouped(rules + #","ferry":{"original":true}"#, order).count == 2)
     #expect(try grouped(rules, order.replacing(#""h":2"#, with: #""h":1"#)).count == 2)
+    #expect(try grouped(rules, order.replacing(#""h":2"#, with: #""h":"1.0""#)).count == 2)
+    #expect(throws: MappingFailures.self) {
+      try grouped(rules, order.replacing(#""h":1},{"w":"b","h":2"#, with: #""h":"1"},{"w":"b","h":"01""#))
+    }
     // Of lists side by side each row has its own list's fields alone.
     let side = #""operation":{"method":"merge","bodyName":"b","field":"no","header":"l_h","body":["l_w"]}"#
     let found = try grouped(side, #"{"no":"S1","c":[{"x":1}],"l":[{"h":7,"w":1}]}"#, source: #""beatFlat":["c","l"]"#)

@@ -137,7 +137,9 @@ struct UsualDecimalsTests {
       ("CASE WHEN {x}=1 THEN 2 ELSE {x}/7 END", true), ("CASE {x} WHEN 1 THEN {y}/3 END", true),
       ("CONCAT('a',{x}/3)", true), ("{x}/0.3", true),
       ("{x}/100", false), ("{x}/0.5/8", false), ("ROUND({x}/3,4)", false), ("TRUNCATE({x}/3,4)", false),
-      ("1+ROUND({x}/3,2)", false), ("{x}*{y}", false), ("{x} DIV 3", false), ("FLOOR({x}/3)", false),
+      ("1+ROUND({x}/3,2)", false), ("{x}*{y}", false), ("{x} DIV 3", false), ("{x}/3 DIV 1", false),
+      ("POW({x},-1)", true), ("POW({x},2)", false),
+      ("1+{x}/3*1", true), ("FLOOR({x}/3)", false),
       ("CASE WHEN {x}/3>1 THEN 'a' ELSE 'b' END", false), ("CASE {x}/3 WHEN 1 THEN 2 END", false),
       ("CAST({x}/3 AS DECIMAL(20,4))", false), ("IF({x}/3>1,1,2)", false), ("SUM({{l.x}})", false),
     ])

@@ -61,6 +61,19 @@ struct StrategyReportTests {
     }
   }
 
+  @Test("a bill's number that has no value is told, since each order would be parked for it")
+  func numberWithoutValue() throws {
+    let text = #"""
+      {"api":"/SO/Save","request":[{"field":"Page1","type":"array","children":[{"field":"FBillNo"VALUE}]}]}
+      """#
+    for (value, isTold) in [("", true), (#","value":"""#, true), (#","value":"{no}""#, false)] {
+      try withFolder(["a.json": text.replacing("VALUE", with: value)]) { folder in
+        let report = StrategyReport(paths: ["\(folder)/a.json"])
+        #expect(report.text.contains("the bill's number is Page1.FBillNo") == isTold, "\(report.text)")
+      }
+    }
+  }
+
   @Test("strategies of a folder that cannot stand side by side are told")
   func clash() throws {
     var files = strategyFiles(#"{"field":"FNote","value":"1"}"#)
