@@ -58,7 +58,12 @@ final class TestSource: OperandSource {
 
   func name(of operand: Int) -> String { names[operand] }
   private(set) var steps = 0
-  func spent(_ steps: Int) throws(EvaluationError) { self.steps += steps }
+  /// A host's bound of all that its formulas cost together.
+  private static let mostSteps = 10_000_000
+  func spent(_ steps: Int) throws(EvaluationError) {
+    self.steps += steps
+    if self.steps > Self.mostSteps { throw .limit("the formulas together take too many steps") }
+  }
   func uuid() -> String { "6ccd780c-baba-1026-9564-5b8c656024db" }
 }
 
