@@ -29,6 +29,9 @@ struct Management {
         body: Array(body.utf8)))
     await client.shutdown()
     guard case .response(let response) = outcome, (200..<300).contains(response.status) else {
+      // RabbitMQ puts a list together from what it counts of each connection, and fails when one ends meanwhile; the tests
+      // beside this one end theirs. The caller asks until it is told.
+      if case .response(let response) = outcome, response.status == 500, path == "connections" { return nil }
       throw TestSetupError("\(method.rawValue) \(path): \(outcome)")
     }
     return response.body.isEmpty ? nil : try JSONDocument(response.body)
