@@ -8,7 +8,7 @@ extension Evaluator {
   mutating func shift(_ node: Node, isLater: Bool) throws(EvaluationError) -> SQLValue {
     let place = program.child(node, 0)
     let unit = TimeUnit(rawValue: node.option) ?? .day
-    var value = try value(place)
+    var value = try operand(place)
     if case .text(let text) = value, let found = dateOrDateTime(text) { value = found }
     let amountPlace = program.child(node, 1)
     let base = try moment(value, place)
@@ -85,9 +85,21 @@ extension Evaluator {
 
   // MARK: Distances
 
+  /// A side of arithmetic with dates: a field without quotes that is empty leaves a gap there, as beside any other sign.
+  private mutating func operand(_ at: Int32) throws(EvaluationError) -> SQLValue {
+    let value = try value(at)
+    if isStrict, !seesNull, program.nodes[Int(at)].isField, case .text(let text) = value,
+      text.utf8.allSatisfy({ $0 == 0x20 })
+    {
+      throw .empty(describe(at))
+    }
+    return value
+  }
+
   mutating func difference(_ function: Function, _ node: Node) throws(EvaluationError) -> SQLValue {
-    let first = try moment(program.child(node, 0))
-    guard let second = try moment(program.child(node, 1)), let first else { return .null }
+    let places = (program.child(node, 0), program.child(node, 1))
+    let first = try moment(try operand(places.0), places.0)
+    guard let second = try moment(try operand(places.1), places.1), let first else { return .null }
     if function == .dateDiff { return .init(first.date.daysSinceEpoch - second.date.daysSinceEpoch) }
     let unit = TimeUnit(rawValue: node.option) ?? .day
     let isBackwards = second < first
@@ -115,7 +127,7 @@ extension Evaluator {
     var sides: [(total: Int, isDate: Bool, digits: Int)] = []
     for index in 0..<2 {
       let place = program.child(node, index)
-      var value = try value(place)
+      var value = try operand(place)
       if case .text(let text) = value {
         value =
           text.utf8.dropFirst().contains(0x2D)

@@ -193,8 +193,9 @@ extension FunctionTable {
       an error. It is null, and no failure, in `IFNULL`, `COALESCE`, `ISNULL`, `IS [NOT] NULL`, `TRUE` and `FALSE`, as either side of
       `NULLIF` and `<=>`, behind the separator of `CONCAT_WS`, and in the rows of a list function. Between quotes it is ''. A look-up
       that finds nothing is null everywhere.
-    - An empty field without quotes in arithmetic, and beside a number, a boolean or a date. Between quotes the empty text counts as 0 in
-      comparisons and comes before all dates; in arithmetic it fails.
+    - An empty field without quotes in arithmetic, also with dates (`DATEDIFF`, `DATE_ADD` and their like), and beside a number, a boolean
+      or a date. Between quotes the empty text counts as 0 in comparisons and comes before all dates; in arithmetic with numbers it fails.
+      `DATE` and the other functions of one date make null of an empty text, as a placeholder makes nothing of it.
     - A text that is no number as a whole (`1,234.5`, `12kg`) in arithmetic, beside a number or boolean (`=`, `<`, `IN`, `BETWEEN`,
       `CASE x WHEN`, `FIELD`, `NULLIF`, `GREATEST`), and where true or false is needed (`IF`, `WHEN`, `NOT`, `AND`, `OR`).
     - A text that is no date in a function of dates and beside a date or time; seconds beyond all dates in `FROM_UNIXTIME`.

@@ -130,20 +130,18 @@ enum K3Question {
   }
 
   /// `Delete` of one bill (A.5.4).
-  static func delete(number: String) -> [UInt8] {
-    var writer = JSONWriter()
-    writer.beginObject()
-    writer.key("Data")
-    writer.beginObject()
-    writer.key("FBillNo")
-    writer.string(number)
-    writer.endObject()
-    writer.endObject()
-    return writer.bytes
-  }
+  static func delete(number: String) -> [UInt8] { bill(number) { _ in } }
 
   /// `GetDetail` of one bill.
   static func detail(number: String) -> [UInt8] {
+    bill(number) { writer in
+      writer.key("GetProperty")
+      writer.bool(false)
+    }
+  }
+
+  /// A bill's number in `Data`, and what stands beside it.
+  private static func bill(_ number: String, _ beside: (inout JSONWriter) -> Void) -> [UInt8] {
     var writer = JSONWriter()
     writer.beginObject()
     writer.key("Data")
@@ -151,8 +149,7 @@ enum K3Question {
     writer.key("FBillNo")
     writer.string(number)
     writer.endObject()
-    writer.key("GetProperty")
-    writer.bool(false)
+    beside(&writer)
     writer.endObject()
     return writer.bytes
   }

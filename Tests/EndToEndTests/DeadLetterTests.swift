@@ -35,19 +35,24 @@ struct DeadLetterTests {
     return file
   }
 
+  /// The orders of the stage in the queue, and a client of its ledger.
+  private func polled(_ stage: Stage) async throws -> PostgresClient {
+    for arguments in [["migrate"], ["poll", "--once"]] {
+      let command = try stage.ferry(arguments)
+      #expect(await command.exit() == 0, "\(command.output)")
+    }
+    var options = PostgresOptions(url: try TestServers.postgres())
+    options.searchPath = stage.settings["FERRY_POSTGRES_SCHEMA"]
+    return PostgresClient(options)
+  }
+
   @Test("an order waits for its customer, and goes on by itself when it arrives", .timeLimit(.minutes(5)))
   func patient() async throws {
     var stage = try await Stage.set(orders: 5, faults: "off", unmappable: 0)
     defer { stage.kill() }
     stage.settings["FERRY_MASTER_DATA_WAIT_SECONDS"] = "3600"
     stage.settings["FERRY_RETRY_SECONDS"] = "1"
-    let migrate = try stage.ferry(["migrate"])
-    #expect(await migrate.exit() == 0, "\(migrate.output)")
-    let poll = try stage.ferry(["poll", "--once"])
-    #expect(await poll.exit() == 0, "\(poll.output)")
-    var options = PostgresOptions(url: try TestServers.postgres())
-    options.searchPath = stage.settings["FERRY_POSTGRES_SCHEMA"]
-    let client = PostgresClient(options)
+    let client = try await polled(stage)
     let file = try await withoutCustomers(client)
     defer { try? FileManager.default.removeItem(at: file) }
     await client.close()
@@ -78,13 +83,7 @@ struct DeadLetterTests {
   func whole() async throws {
     let stage = try await Stage.set(orders: 12, faults: "off", unmappable: 0)
     defer { stage.kill() }
-    let migrate = try stage.ferry(["migrate"])
-    #expect(await migrate.exit() == 0, "\(migrate.output)")
-    let poll = try stage.ferry(["poll", "--once"])
-    #expect(await poll.exit() == 0, "\(poll.output)")
-    var options = PostgresOptions(url: try TestServers.postgres())
-    options.searchPath = stage.settings["FERRY_POSTGRES_SCHEMA"]
-    let client = PostgresClient(options)
+    let client = try await polled(stage)
     let file = try await withoutCustomers(client)
     defer { try? FileManager.default.removeItem(at: file) }
     _ = try await stage.ask(stage.k3URL + "/_sim/settings", #"{"closedTo":"2099-12-31"}"#)

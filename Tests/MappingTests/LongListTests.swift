@@ -87,6 +87,19 @@ struct RemedyTests {
     #expect(try head("_function IFNULL(NULLIF({{e}},''),0)+1", #"{"e":""}"#)?.text == "1")
   }
 
+  @Test(
+    "an empty date leaves a gap in arithmetic with dates, and none where the formula says what then",
+    arguments: [
+      "DATEDIFF({{d}},'2024-01-01')", "DATEDIFF('2024-01-01',{{d}})", "TIMESTAMPDIFF(DAY,{{d}},'2024-01-01')",
+      "DATE_ADD({{d}},INTERVAL 1 DAY)", "{{d}}-INTERVAL 2 MONTH", "TIMEDIFF({{d}},'10:00:00')",
+    ])
+  func emptyDates(formula: String) throws {
+    let found = try failure("_function \(formula)", #"{"d":""}"#)
+    #expect(found.code == .fieldMissing)
+    #expect(found.sources == ["d"])
+    #expect(try head("_function IFNULL(\(formula),'none')", #"{"d":""}"#)?.text == "none")
+  }
+
   @Test("the greatest of booleans is one")
   func booleans() throws {
     #expect(try head("_function MAX({{l.t}})", #"{"l":[{"t":false},{"t":true}]}"#)?.bool == true)

@@ -248,7 +248,7 @@ final class History: @unchecked Sendable {
     guard broker.isEmpty, okki.server.isUp, k3.server.isUp, database.server.isUp, broker.server.isUp else {
       return false
     }
-    return !arePollersNeeded && okki.orders.allSatisfy { isSettled($0, $1.version) }
+    return !arePollersNeeded && okki.orders.allSatisfy { isSettled($0, $1) }
   }
 
   /// Once everything is published pollers have nothing more to do than to make the history long.
@@ -267,12 +267,21 @@ final class History: @unchecked Sendable {
   }
 
   private func isPublished(_ id: OrderID, _ order: SimulatedOKKI.Order) -> Bool {
-    broker.versions[id]?.contains(order.version) ?? false
+    broker.versions[id]?.contains(order.version) ?? false || isParkedUnread(id, order)
   }
 
-  private func isSettled(_ id: OrderID, _ version: Int) -> Bool {
-    k3.bills.contains { $0.order == id && $0.version == version }
-      || broker.dead.contains { $0.envelope.orderID == id && Self.version($0.envelope) == version }
+  private func isSettled(_ id: OrderID, _ order: SimulatedOKKI.Order) -> Bool {
+    k3.bills.contains { $0.order == id && $0.version == order.version }
+      || broker.dead.contains { $0.envelope.orderID == id && Self.version($0.envelope) == order.version }
+      || isParkedUnread(id, order)
+  }
+
+  /// The poller parks an order whose details alone fail again and again: such a message has no content, only the time.
+  private func isParkedUnread(_ id: OrderID, _ order: SimulatedOKKI.Order) -> Bool {
+    broker.dead.contains { letter in
+      letter.envelope.orderID == id && letter.envelope.content == .order([])
+        && letter.envelope.updateTime.epochSeconds >= order.updated
+    }
   }
 
   /// The version that a message carries.
@@ -287,7 +296,7 @@ final class History: @unchecked Sendable {
   }
 
   private func judge(_ done: Bool) {
-    for (id, order) in okki.orders.sorted(by: { $0.key < $1.key }) where !isSettled(id, order.version) {
+    for (id, order) in okki.orders.sorted(by: { $0.key < $1.key }) where !isSettled(id, order) {
       let held = k3.bills.filter { $0.order == id }.map(\.version)
       world.fail("order \(id) is lost: version \(order.version) is neither in K/3 (which has \(held)) nor parked")
     }

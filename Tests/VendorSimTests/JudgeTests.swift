@@ -126,6 +126,11 @@ struct JudgeTests {
     #expect(Judge.judge(books).counts == ["parked": 1])
     books.parked = ["division_by_zero": 1, "k3_rejected": 1]
     #expect(Judge.judge(books).counts == ["parked": 1])
+    // Of a removed order one removal at most is held.
+    books.parked = ["division_by_zero": 1, "removed_after_written": 1]
+    #expect(Judge.judge(books).holds)
+    books.parked = ["division_by_zero": 1, "removed_after_written": 2]
+    #expect(Judge.judge(books).counts == ["parked": 1])
     books.parked = nil
     #expect(Judge.judge(books).holds)
     #expect(Judge.judge(books).table.contains("not asked"))
