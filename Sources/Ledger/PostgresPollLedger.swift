@@ -4,8 +4,8 @@ import PostgreSQL
 
 /// The poller's memory in PostgreSQL.
 public final class PostgresPollLedger: PollLedger {
-  private let database: LedgerDatabase
-  private let leadership: Leadership
+  let database: LedgerDatabase
+  let leadership: Leadership
 
   /// A memory on a migrated database.
   public init(_ database: LedgerDatabase) {

@@ -30,6 +30,14 @@ public enum LogKey: String, Sendable {
   case failure
   /// A TCP port.
   case port
+  /// A sweep's number.
+  case sweep
+  /// Orders that the live streams had missed.
+  case missed
+  /// Orders that had changed without their `update_time`.
+  case changed
+  /// Orders that could not be read.
+  case failed
 }
 
 extension Logger {

@@ -4,39 +4,131 @@ import Orders
 import ServiceLifecycle
 import Synchronization
 
+/// What of a page is fetched, and what that is for.
+enum Reading: Sendable, Equatable {
+  /// What is new, for a live stream.
+  case live
+  /// What is new, for a backfill.
+  case filling
+  /// Everything that the live stream has passed, to find what differs.
+  case comparing(passed: BeijingTime?)
+}
+
+/// A slice of a window, read whole.
+struct ReadSlice: Sendable {
+  let window: TimeWindow
+  /// Whether the watermark may follow to its end.
+  let moves: Bool
+  /// What was published of it, and what not.
+  let findings: SweepFindings
+}
+
 extension Poller {
+  /// Works on a plan until its next slice is read whole and its count stood still meanwhile.
+  /// - Returns: nil when there is no slice left.
+  func nextSlice(
+    of work: inout WindowPlan, _ reading: Reading, _ query: (TimeWindow) -> OrderQuery
+  ) async throws(PollInterruption) -> ReadSlice? {
+    var findings = SweepFindings()
+    var last = PageYield()
+    while true {
+      if Task.isShuttingDownGracefully || Task.isCancelled { throw .stopped }
+      switch work.step {
+      case .count(let slice): work.counted(try await count(of: query(slice)))
+      case .read(let slice, let total):
+        last = try await publishPages(of: query(slice), total: total, reading)
+        findings.missed += last.missed
+        findings.changed += last.changed
+        work.hasRead()
+      case .recount(let slice):
+        work.counted(try await count(of: query(slice)))
+        if case .conclude = work.step { continue }
+        drifts.increment()
+        logger.log(
+          .info, "Pages moved while they were read; the slice is read again",
+          [.windowFrom: slice.from, .windowTo: slice.to, .attempt: work.passes])
+      case .conclude(let slice, let moves):
+        // Deleted orders would have left the count: these are still there.
+        if !last.denied.isEmpty { try await park(denied: last.denied) }
+        findings.read = last.read
+        findings.failed = last.failed
+        work.concluded()
+        return ReadSlice(window: slice, moves: moves, findings: findings)
+      case .giveUp: throw .drift
+      case .finished: return nil
+      }
+    }
+  }
+
+  private func count(of slice: OrderQuery) async throws(PollInterruption) -> Int {
+    try await page(1, of: slice, size: 1).total
+  }
+
+  func page(_ index: Int, of slice: OrderQuery, size: Int) async throws(PollInterruption) -> OrderPage {
+    try await fromSource { () async throws(SourceFailure) in
+      try await source.orders(slice, page: index, size: size)
+    }
+  }
+
+  /// What came of the pages of a slice.
+  struct PageYield: Sendable {
+    /// Orders that the pages showed.
+    var read = 0
+    /// Orders that the list shows and `order/info` does not, and that are not published.
+    var denied: [OrderHeadline] = []
+    var missed = 0
+    var changed = 0
+    var failed = 0
+
+    mutating func add(_ page: FetchedPage) {
+      read += page.listed
+      denied += page.absent
+      failed += page.failed
+    }
+
+    mutating func add(_ published: [Finding]) {
+      missed += published.count { $0 == .missed }
+      changed += published.count { $0 == .changed }
+    }
+  }
+
   /// Reads a slice's pages from the last to the first and publishes what is new.
   ///
   /// Pages are recomputed for every request, newest first: an order that is updated meanwhile leaves the window, and the
   /// ones behind it move forward, towards the pages that are still to be read (vendor-apis.md B.5.2).
-  /// - Returns: orders that the list shows and `order/info` does not.
-  func publishPages(of slice: OrderQuery, total: Int) async throws(PollInterruption) -> [OrderHeadline] {
+  private func publishPages(
+    of slice: OrderQuery, total: Int, _ reading: Reading
+  ) async throws(PollInterruption) -> PageYield {
     let pages = (total + plan.pageSize - 1) / plan.pageSize
     // One page is fetched while the one before it is being published.
-    let outcome = await withTaskGroup(of: PollInterruption?.self) {
-      group -> Result<[OrderHeadline], PollInterruption> in
+    let outcome = await withTaskGroup(of: Result<[Finding], PollInterruption>.self) {
+      group -> Result<PageYield, PollInterruption> in
       var interruption: PollInterruption?
-      var absent: [OrderHeadline] = []
+      var yield = PageYield()
       var isPublishing = false
       for index in stride(from: pages, through: 1, by: -1) {
         if Task.isShuttingDownGracefully || Task.isCancelled { interruption = .stopped }
         if interruption != nil { break }
         do throws(PollInterruption) {
-          let page = try await fetch(index, of: slice)
-          absent += page.absent
-          if isPublishing, let failed = await group.next() ?? nil { throw failed }
+          let page = try await fetch(index, of: slice, reading)
+          yield.add(page)
+          if isPublishing, let before = await group.next() { yield.add(try before.get()) }
           group.addTask {
-            do throws(PollInterruption) {
-              try await self.publish(page.fetched)
-              return nil
-            } catch { return error }
+            do throws(PollInterruption) { return .success(try await self.publish(page.fetched)) } catch {
+              return .failure(error)
+            }
           }
           isPublishing = true
           if let failure = page.failure { throw .source(failure) }
         } catch { interruption = error }
       }
-      for await failed in group { interruption = interruption ?? failed }
-      return interruption.map { .failure($0) } ?? .success(absent)
+      for await last in group {
+        switch last {
+        case .success(let published): yield.add(published)
+        case .failure(let failed): interruption = interruption ?? failed
+        }
+      }
+      return interruption.map { .failure($0) } ?? .success(yield)
     }
     return try outcome.get()
   }
@@ -48,55 +140,97 @@ extension Poller {
     let mayStillChange: Bool
     /// Why the order cannot be carried at all; it is parked with its headline alone.
     let broken: Reason?
+    /// What it means that this is published, for who counts.
+    var finding: Finding?
   }
+
+  /// What is published was not known, or was known with another content at the same `update_time`.
+  enum Finding: Sendable { case missed, changed }
 
   /// What came of one page.
   struct FetchedPage: Sendable {
     var fetched: [Fetched] = []
     var absent: [OrderHeadline] = []
+    /// Orders that the page shows.
+    var listed = 0
+    /// Orders that were denied or cannot be read.
+    var failed = 0
     /// Why some details are missing; the others are published all the same.
     var failure: SourceFailure?
   }
 
-  private func fetch(_ index: Int, of slice: OrderQuery) async throws(PollInterruption) -> FetchedPage {
+  private func fetch(
+    _ index: Int, of slice: OrderQuery, _ reading: Reading
+  ) async throws(PollInterruption) -> FetchedPage {
     let page = try await page(index, of: slice, size: plan.pageSize)
     if case .removed = slice { return try await removals(among: page.headlines) }
     let new = try await fromLedger { () async throws(LedgerFailure) in
       try await ledger.unpublished(among: page.headlines)
     }
-    if new.isEmpty { return FetchedPage() }
-    let details = await source.details(of: new.map(\.id))
+    let unpublished = Set(new)
+    let asked =
+      if case .comparing(let passed) = reading {
+        // What is newer the live stream is about to read itself.
+        page.headlines.filter { headline in passed.map { headline.updateTime <= $0 } ?? false }
+      } else { new }
     var result = FetchedPage()
-    result.fetched.reserveCapacity(new.count)
+    result.listed = page.headlines.count
+    if asked.isEmpty { return result }
+    let details = await source.details(of: asked.map(\.id))
+    result.fetched.reserveCapacity(asked.count)
     FaultPoint.reached(.pollPageFetched)
-    let othersAnswer = await othersAnswer(details, known: page.headlines, new: new)
-    for (headline, detail) in zip(new, details) {
+    let others = await othersAnswer(details, known: page.headlines, asked: asked, reading, until: page.now)
+    var lost: [OrderID] = []
+    for (headline, detail) in zip(asked, details) {
+      // Of a published order that cannot be read any more the last content that could be read stays.
+      let isNew = unpublished.contains(headline)
       switch detail {
       case .success(let order):
         stuck.withLock { $0[order.id] = nil }
-        result.fetched.append(self.fetched(order, at: page.now))
-      case .failure(.absent): result.absent.append(headline)
-      case .failure(.malformed(let why)): result.fetched.append(broken(headline, why))
-      case .failure(.transient(let why)) where othersAnswer && isStuck(headline.id):
-        result.fetched.append(broken(headline, why))
-      case .failure(let failure): result.failure = failure
+        var item = fetched(order, at: page.now)
+        item.finding = isNew ? .missed : order.updateTime == headline.updateTime ? .changed : nil
+        result.fetched.append(item)
+        continue
+      case .failure(.absent):
+        if isNew { result.absent.append(headline) }
+      case .failure(.malformed(let why)):
+        if isNew { result.fetched.append(broken(headline, why)) }
+      case .failure(.transient(let why)) where others && isStuck(headline.id):
+        if isNew { result.fetched.append(broken(headline, why)) }
+      case .failure(let failure):
+        result.failure = failure
+        continue
       }
+      result.failed += 1
+      if !isNew { lost.append(headline.id) }
+    }
+    if let first = lost.first {
+      logger.log(
+        .warning, "Published orders cannot be read again; they stay as they are", [.count: lost.count, .order: first])
     }
     return result
   }
 
-  /// Whether OKKI shows other orders while some fail. Where all new ones fail, one that was published before is asked for:
-  /// an outage of `order/info` must not be taken for a fault of the orders.
+  /// Whether OKKI shows other orders while some fail. Where all that were asked for fail, another one is asked for: an
+  /// outage of `order/info` must not be taken for a fault of the orders.
   private func othersAnswer(
-    _ details: [Result<SourceOrder, SourceFailure>], known: [OrderHeadline], new: [OrderHeadline]
+    _ details: [Result<SourceOrder, SourceFailure>], known: [OrderHeadline], asked: [OrderHeadline], _ reading: Reading,
+    until now: BeijingTime
   ) async -> Bool {
     func isAnswered(_ detail: Result<SourceOrder, SourceFailure>) -> Bool {
       if case .success = detail { true } else { false }
     }
     if details.contains(where: isAnswered) { return true }
-    let asked = Set(new.map(\.id))
-    guard let control = known.first(where: { !asked.contains($0.id) }) else { return false }
-    return await source.details(of: [control.id]).contains(where: isAnswered)
+    let ids = Set(asked.map(\.id))
+    var controls = known
+    if reading != .live, controls.allSatisfy({ ids.contains($0.id) }) {
+      // A sweep asks for all that its slice shows, so another order is looked for elsewhere.
+      guard let all = TimeWindow(from: plan.since, to: now) else { return false }
+      controls = (try? await source.orders(.updated(all), page: 1, size: min(ids.count + 5, 500)))?.headlines ?? []
+    }
+    let control = controls.lazy.map(\.id).filter { !ids.contains($0) }.prefix(reading == .live ? 1 : 5)
+    if control.isEmpty { return false }
+    return await source.details(of: Array(control)).contains(where: isAnswered)
   }
 
   /// Whether an order alone has failed in so many cycles, while others were answered, that it must not hold them up.
@@ -138,8 +272,9 @@ extension Poller {
   }
 
   /// Numbers, publishes with confirms, then records. A crash in between publishes again and skips nothing.
-  private func publish(_ fetched: [Fetched]) async throws(PollInterruption) {
-    if fetched.isEmpty { return }
+  @discardableResult
+  private func publish(_ fetched: [Fetched]) async throws(PollInterruption) -> [Finding] {
+    if fetched.isEmpty { return [] }
     let answers = try await fromLedger { () async throws(LedgerFailure) in
       try await ledger.number(fetched.map(\.revision))
     }
@@ -147,6 +282,7 @@ extension Poller {
     FaultPoint.reached(.pollNumbered)
     var parcels: [Parcel] = []
     var revisions: [PublishedRevision] = []
+    var findings: [Finding?] = []
     for (item, answer) in zip(fetched, answers) {
       guard case .publish(let number) = answer else { continue }
       var envelope = item.envelope
@@ -160,8 +296,9 @@ extension Poller {
       }
       revisions.append(
         PublishedRevision(orderID: envelope.orderID, number: number, mayStillChange: item.mayStillChange))
+      findings.append(item.finding)
     }
-    if parcels.isEmpty { return }
+    if parcels.isEmpty { return [] }
     var confirmed: [PublishedRevision] = []
     var parked: [(envelope: Envelope, reason: Reason)] = []
     var failure: String?
@@ -192,5 +329,6 @@ extension Poller {
     }
     if let failure { throw .broker(failure) }
     hasAnswered(.rabbitmq)
+    return findings.compactMap { $0 }
   }
 }

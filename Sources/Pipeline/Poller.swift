@@ -20,6 +20,10 @@ public struct PollPlan: Sendable {
   public var sliceSize: Int
   /// How often a slice is read again when its count changed meanwhile.
   public var maxPasses: Int
+  /// Seconds between two reconciliations by OKKI's clock; 0: none.
+  public var reconcileSeconds: Int
+  /// Orders that were entered in so many days are reconciled.
+  public var reconcileDays: Int
 
   /// A plan from `since` on with the defaults of nothing-lost-nothing-twice.md §1.
   public init(since: BeijingTime) {
@@ -30,6 +34,8 @@ public struct PollPlan: Sendable {
     pageSize = 100
     sliceSize = 2_000
     maxPasses = 5
+    reconcileSeconds = 0
+    reconcileDays = 7
   }
 }
 
@@ -77,6 +83,7 @@ public final class Poller: Service {
 
   let source: any OrderSource
   let ledger: any PollLedger
+  let sweeps: (any SweepLedger)?
   let collections: any Collections
   let outbox: any Outbox
   let plan: PollPlan
@@ -91,7 +98,7 @@ public final class Poller: Service {
   private let ending = Mutex<PollInterruption?>(nil)
   private let cycles = Counter(label: "ferry_poll_cycles_total")
   private let failures = Counter(label: "ferry_poll_failures_total")
-  private let drifts = Counter(label: "ferry_page_drift_total")
+  let drifts = Counter(label: "ferry_page_drift_total")
   private let leading = Gauge(label: "ferry_poll_leader")
   private let watermarkGauge = Gauge(label: "ferry_watermark_epoch_seconds")
   let removals = Counter(label: "ferry_removals_polled_total")
@@ -100,12 +107,22 @@ public final class Poller: Service {
   /// Why deleted orders could not be read last, so that the same is told once.
   private let removedTrouble = Mutex<PollInterruption?>(nil)
 
+  let foundMissed = Counter(label: "ferry_reconcile_found_total", dimensions: [("what", "missed")])
+  let foundChanged = Counter(label: "ferry_reconcile_found_total", dimensions: [("what", "changed")])
+  let sweepFailures = Counter(label: "ferry_sweep_failures_total")
+  /// What this process remembers of its sweeps; where they stand is in the ledger.
+  let sweeping = Mutex(SweepMemory())
+
   /// A poller.
-  /// - Parameter metrics: counts what it parks.
+  /// - Parameters:
+  ///   - sweeps: where sweeps stand; nil where there are none.
+  ///   - metrics: counts what it parks.
   public init(
     source: any OrderSource, ledger: any PollLedger, collections: any Collections, outbox: any Outbox, plan: PollPlan,
-    clock: PipelineClock, logger: Logger, metrics: PipelineMetrics = PipelineMetrics()
+    clock: PipelineClock, logger: Logger, metrics: PipelineMetrics = PipelineMetrics(),
+    sweeps: (any SweepLedger)? = nil
   ) {
+    self.sweeps = sweeps
     self.metrics = metrics
     self.source = source
     self.ledger = ledger
@@ -133,6 +150,9 @@ public final class Poller: Service {
         if leads {
           standsBy = false
           try await cycle()
+          let due = clock.now() + wait
+          await sweep(until: due)
+          wait = max(.zero, due - clock.now())
         } else {
           if !standsBy { logger.info("Another process polls; this one stands by") }
           standsBy = true
@@ -205,63 +225,26 @@ public final class Poller: Service {
     _ stream: PollStream, until end: BeijingTime, _ query: (TimeWindow) -> OrderQuery
   ) async throws(PollInterruption) {
     var watermark = try await fromLedger { () async throws(LedgerFailure) in try await ledger.watermark(of: stream) }
-    let start = watermark?.advanced(bySeconds: -Int64(plan.overlapSeconds)) ?? plan.since
-    guard let window = TimeWindow(from: start, to: end) else {
-      logger.log(.warning, "The watermark lies ahead of OKKI's clock; nothing is read", [.watermark: start])
+    guard
+      var work = WindowPlan(
+        watermark: watermark, overlapSeconds: plan.overlapSeconds, since: plan.since, end: end,
+        sliceSize: plan.sliceSize, maxPasses: plan.maxPasses)
+    else {
+      logger.log(
+        .warning, "The watermark lies ahead of OKKI's clock; nothing is read", [.watermark: watermark ?? plan.since])
       return
     }
-    // Slices in order of time, so that the watermark can follow each of them.
-    var pending = [window]
-    while let slice = pending.popLast() {
-      if Task.isShuttingDownGracefully || Task.isCancelled { throw .stopped }
-      let total = try await count(of: query(slice))
-      if total > plan.sliceSize, let (early, late) = slice.halves {
-        pending.append(late)
-        pending.append(early)
-        continue
-      }
-      try await read(query(slice), total: total)
-      if let watermark, slice.to <= watermark { continue }
+    while let slice = try await nextSlice(of: &work, .live, query) {
+      guard slice.moves else { continue }
       let old = watermark
       let moved = try await fromLedger { () async throws(LedgerFailure) in
-        try await ledger.advance(stream, from: old, to: slice.to)
+        try await ledger.advance(stream, from: old, to: slice.window.to)
       }
       guard moved else { throw .overtaken }
       FaultPoint.reached(.pollWatermarkMoved)
-      watermark = slice.to
-      (stream == .removed ? removedWatermarkGauge : watermarkGauge).record(slice.to.epochSeconds)
+      watermark = slice.window.to
+      (stream == .removed ? removedWatermarkGauge : watermarkGauge).record(slice.window.to.epochSeconds)
     }
-  }
-
-  private func count(of slice: OrderQuery) async throws(PollInterruption) -> Int {
-    try await page(1, of: slice, size: 1).total
-  }
-
-  func page(_ index: Int, of slice: OrderQuery, size: Int) async throws(PollInterruption) -> OrderPage {
-    try await fromSource { () async throws(SourceFailure) in
-      try await source.orders(slice, page: index, size: size)
-    }
-  }
-
-  /// Reads a slice until its count is the same before and after.
-  private func read(_ slice: OrderQuery, total: Int) async throws(PollInterruption) {
-    var total = total
-    for pass in 1...max(plan.maxPasses, 1) {
-      if total == 0 { return }
-      let denied = try await publishPages(of: slice, total: total)
-      let after = try await count(of: slice)
-      if after == total {
-        // Deleted orders would have left the count: these are still there.
-        if !denied.isEmpty { try await park(denied: denied) }
-        return
-      }
-      drifts.increment()
-      logger.log(
-        .info, "Pages moved while they were read; the slice is read again",
-        [.windowFrom: slice.window.from, .windowTo: slice.window.to, .attempt: pass])
-      total = after
-    }
-    throw .drift
   }
 
   private func readCustomers(until end: BeijingTime) async throws(PollInterruption) {

@@ -76,6 +76,9 @@ let metricHelp: [String: String] = [
   "ferry_removals_polled_total": "Deletions of orders read from OKKI and published.",
   "ferry_removed_poll_failures_total": "Cycles in which deleted orders could not be read from OKKI; orders were.",
   "ferry_removed_watermark_epoch_seconds": "Every deletion up to this time has been published and confirmed.",
+  "ferry_reconcile_found_total":
+    "Orders that only a reconciliation found: missed, or changed without their update_time.",
+  "ferry_sweep_failures_total": "Reconciliations and backfills interrupted; they go on.",
   "ferry_transformed_total": "Orders mapped to bills.",
   "ferry_loaded_total": "Bills written to K/3, or found there after a doubt.",
   "ferry_outcomes_total": "Outcomes of messages by stage and reason.",

@@ -37,6 +37,8 @@ enum SettingName: String, CaseIterable, Sendable {
   case pollLag = "FERRY_POLL_LAG_SECONDS"
   case pollSince = "FERRY_POLL_SINCE"
   case pollPageSize = "FERRY_POLL_PAGE_SIZE"
+  case reconcileInterval = "FERRY_RECONCILE_INTERVAL_SECONDS"
+  case reconcileDays = "FERRY_RECONCILE_DAYS"
   case certificateAuthorities = "FERRY_CA_FILE"
   case adminHost = "FERRY_ADMIN_HOST"
   case adminPort = "FERRY_ADMIN_PORT"
@@ -197,6 +199,12 @@ extension SettingRow {
       meaning: "seconds that every window ends before OKKI's now"),
     SettingRow(
       name: .pollPageSize, kind: .whole(1...500), standard: "100", meaning: "orders a list page"),
+    SettingRow(
+      name: .reconcileInterval, kind: .whole(0...8_640_000), standard: "86400",
+      meaning: "seconds between two reconciliations, which find changes that update_time does not show; 0: none"),
+    SettingRow(
+      name: .reconcileDays, kind: .whole(1...366), standard: "7",
+      meaning: "days back whose orders, by when they were entered, a reconciliation reads"),
   ]
 
   private static let process: [SettingRow] = [

@@ -261,13 +261,16 @@ final class Wiring: Sendable {
     plan.overlapSeconds = settings.whole(.pollOverlap)
     plan.lagSeconds = settings.whole(.pollLag)
     plan.pageSize = settings.whole(.pollPageSize)
+    plan.reconcileSeconds = settings.whole(.reconcileInterval)
+    plan.reconcileDays = settings.whole(.reconcileDays)
     let shared = try sharedState()
     let source = try orderSource(
       rateLedger: PostgresRateLedger(shared),
       tokenStore: try PostgresTokenStore(shared, secret: settings.text(.okkiClientSecret)))
+    let ledger = PostgresPollLedger(database)
     let poller = Poller(
-      source: source, ledger: PostgresPollLedger(database), collections: PostgresCollections(database),
-      outbox: outbox, plan: plan, clock: clock, logger: logger)
+      source: source, ledger: ledger, collections: PostgresCollections(database),
+      outbox: outbox, plan: plan, clock: clock, logger: logger, sweeps: ledger)
     return (poller, outbox)
   }
 

@@ -38,7 +38,7 @@ struct Stage {
       "FERRY_POSTGRES_URL": try TestServers.postgres(), "FERRY_POSTGRES_SCHEMA": "e2e_\(word)",
       "FERRY_STRATEGIES": checkout.appendingPathComponent("deploy/strategies").path,
       "FERRY_RETRY_SECONDS": "1,5,15", "FERRY_MASTER_DATA_WAIT_SECONDS": "0", "FERRY_POLL_SINCE": "2020-01-01 00:00:00",
-      "FERRY_POLL_INTERVAL_SECONDS": "1",
+      "FERRY_POLL_INTERVAL_SECONDS": "1", "FERRY_RECONCILE_INTERVAL_SECONDS": "0",
       "FERRY_ADMIN_PORT": "0", "FERRY_LOG_FORMAT": "json",
     ]
     return Stage(okki: okki, k3: k3, okkiURL: okkiURL, k3URL: k3URL, settings: settings)

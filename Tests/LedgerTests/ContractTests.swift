@@ -56,6 +56,28 @@ struct ContractTests {
     try await sentence.check(subject)
   }
 
+  @Test("in PostgreSQL: sweeps", arguments: sweepLedgerContract)
+  func sweepLedger(_ sentence: ContractCase<SweepLedgerSubject>) async throws {
+    try await withSchema { schema, one, other in
+      let subject = SweepLedgerSubject(
+        sweeps: PostgresPollLedger(one), other: PostgresPollLedger(other),
+        cutOff: { try await schema.endLeadership() })
+      #expect(try await subject.sweeps.lead())
+      try await sentence.check(subject)
+      await subject.sweeps.resign()
+      await subject.other.resign()
+    }
+  }
+
+  @Test("in memory: sweeps", arguments: sweepLedgerContract)
+  func sweepLedgerInMemory(_ sentence: ContractCase<SweepLedgerSubject>) async throws {
+    let books = MemoryPollLedger.Books()
+    let subject = SweepLedgerSubject(
+      sweeps: MemoryPollLedger(books), other: MemoryPollLedger(books), cutOff: { books.cutOff() })
+    #expect(try await subject.sweeps.lead())
+    try await sentence.check(subject)
+  }
+
   @Test("in PostgreSQL: the collections", arguments: collectionsContract + collectionsQueryContract)
   func collections(_ sentence: ContractCase<any Collections>) async throws {
     try await withSchema { _, one, _ in try await sentence.check(PostgresCollections(one)) }

@@ -19,6 +19,7 @@ public final class MemoryPollLedger: PollLedger {
       var orders: [OrderID: Known] = [:]
       var leader: ObjectIdentifier?
       var fence = 0
+      var sweeps: [Sweep] = []
     }
 
     let state = Mutex(State())
@@ -44,12 +45,12 @@ public final class MemoryPollLedger: PollLedger {
   public func fail(_ failure: LedgerFailure?) { self.failure.withLock { $0 = failure } }
 
   /// Whether this one was elected last.
-  private var isElected: (Books.State) -> Bool {
+  var isElected: (Books.State) -> Bool {
     let fence = fence.withLock { $0 }
     return { $0.fence == fence }
   }
 
-  private func checked<Value>(_ body: (inout sending Books.State) -> sending Value) throws(LedgerFailure) -> Value {
+  func checked<Value>(_ body: (inout sending Books.State) -> sending Value) throws(LedgerFailure) -> Value {
     if let failure = failure.withLock({ $0 }) { throw failure }
     return books.state.withLock(body)
   }

@@ -1,0 +1,102 @@
+public import Orders
+
+/// How a window of a list is read, decided without asking anybody: told how many orders a slice has, it says what comes
+/// next. The live streams and the sweeps run on it.
+///
+/// Slices come in order of time and leave no second out, so that a watermark may follow each of them. A slice with too many
+/// orders is halved; one whose count changed while it was read is read again, a bounded number of times.
+public struct WindowPlan: Sendable, Equatable {
+  /// What is to be done next.
+  public enum Step: Sendable, Equatable {
+    /// Count the orders of the slice, then `counted`.
+    case count(TimeWindow)
+    /// Read all pages of the slice, which has so many orders, from the last to the first, then `hasRead`.
+    case read(TimeWindow, total: Int)
+    /// The slice has been read: count again, then `counted`.
+    case recount(TimeWindow)
+    /// Everything of the slice is read. Where `moves`, the watermark may move to its end; then `concluded`.
+    case conclude(TimeWindow, moves: Bool)
+    /// The slice changed in every pass.
+    case giveUp(TimeWindow)
+    /// The whole window is read.
+    case finished
+  }
+
+  /// What is to be done next.
+  public private(set) var step: Step
+  /// How often the slice has been read already.
+  public private(set) var passes = 0
+  private let sliceSize: Int
+  private let maxPasses: Int
+  /// Everything up to here was safe before.
+  private let safe: BeijingTime?
+  /// Slices still to be counted, the earliest one last.
+  private var pending: [TimeWindow] = []
+  private var total = 0
+
+  /// A plan for a window.
+  /// - Parameters:
+  ///   - safe: everything up to here was read before: slices that end by it move nothing.
+  ///   - sliceSize: a slice with more orders is halved, as long as it has more than one second.
+  ///   - maxPasses: how often a slice is read at most while its count changes; at least 1.
+  public init(_ window: TimeWindow, safe: BeijingTime? = nil, sliceSize: Int, maxPasses: Int) {
+    step = .count(window)
+    self.safe = safe
+    self.sliceSize = sliceSize
+    self.maxPasses = max(maxPasses, 1)
+  }
+
+  /// A live stream's plan: from the watermark less the overlap, or from `since` before there is one, to `end`.
+  /// - Returns: nil where that ends before it begins: the watermark lies ahead of the vendor's clock.
+  public init?(
+    watermark: BeijingTime?, overlapSeconds: Int, since: BeijingTime, end: BeijingTime, sliceSize: Int, maxPasses: Int
+  ) {
+    let start = watermark?.advanced(bySeconds: -Int64(overlapSeconds)) ?? since
+    guard let window = TimeWindow(from: start, to: end) else { return nil }
+    self.init(window, safe: watermark, sliceSize: sliceSize, maxPasses: maxPasses)
+  }
+
+  /// The slice has so many orders, as was to be counted. Without effect at any other step.
+  public mutating func counted(_ count: Int) {
+    switch step {
+    case .count(let slice):
+      if count > sliceSize, let (early, late) = slice.halves {
+        pending.append(late)
+        step = .count(early)
+      } else {
+        passes = 0
+        begin(slice, count)
+      }
+    case .recount(let slice):
+      passes += 1
+      if count == total {
+        step = conclusion(of: slice)
+      } else if passes >= maxPasses {
+        step = .giveUp(slice)
+      } else {
+        begin(slice, count)
+      }
+    case .read, .conclude, .giveUp, .finished: break
+    }
+  }
+
+  /// All pages of the slice have been read. Without effect at any other step.
+  public mutating func hasRead() {
+    if case .read(let slice, _) = step { step = .recount(slice) }
+  }
+
+  /// The watermark follows. Without effect at any other step.
+  public mutating func concluded() {
+    guard case .conclude = step else { return }
+    step = pending.popLast().map { .count($0) } ?? .finished
+  }
+
+  private mutating func begin(_ slice: TimeWindow, _ count: Int) {
+    total = count
+    step = count == 0 ? conclusion(of: slice) : .read(slice, total: count)
+  }
+
+  private func conclusion(of slice: TimeWindow) -> Step {
+    .conclude(slice, moves: safe.map { $0 < slice.to } ?? true)
+  }
+}

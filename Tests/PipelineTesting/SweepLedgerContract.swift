@@ -1,0 +1,138 @@
+import Orders
+public import Pipeline
+import Testing
+
+/// Where sweeps stand, under test.
+public struct SweepLedgerSubject: Sendable {
+  /// One poller's, which leads.
+  public let sweeps: any SweepLedger & PollLedger
+  /// Another poller's, over the same books.
+  public let other: any SweepLedger & PollLedger
+  /// Takes the lead from whoever has it, who is not told.
+  public let cutOff: @Sendable () async throws -> Void
+
+  /// A subject.
+  public init(
+    sweeps: any SweepLedger & PollLedger, other: any SweepLedger & PollLedger,
+    cutOff: @escaping @Sendable () async throws -> Void
+  ) {
+    self.sweeps = sweeps
+    self.other = other
+    self.cutOff = cutOff
+  }
+}
+
+private func at(_ seconds: Int64) -> BeijingTime { BeijingTime(epochSeconds: seconds) }
+
+private func window(_ from: Int64, _ to: Int64) throws -> TimeWindow {
+  try #require(TimeWindow(from: at(from), to: at(to)))
+}
+
+private func findings(_ read: Int, _ missed: Int, _ changed: Int, _ failed: Int) -> SweepFindings {
+  var findings = SweepFindings()
+  (findings.read, findings.missed, findings.changed, findings.failed) = (read, missed, changed, failed)
+  return findings
+}
+
+/// What every `SweepLedger` does.
+public let sweepLedgerContract: [ContractCase<SweepLedgerSubject>] = [
+  ContractCase("a reconciliation goes on where it was, ends, and the next one is begun when it is due") {
+    subject async throws in
+    let sweeps = subject.sweeps
+    #expect(try await sweeps.runningSweeps().isEmpty)
+    try await sweeps.startReconcile(window(100, 200), everySeconds: 50)
+    let whole = try #require(try await sweeps.runningSweeps().first)
+    #expect(whole.kind == .reconcile && whole.basis == .create && whole.state == .running)
+    #expect(try whole.window == window(100, 200) && whole.rest == window(100, 200))
+    // One is under way.
+    try await sweeps.startReconcile(window(200, 300), everySeconds: 50)
+    #expect(try await sweeps.runningSweeps() == [whole])
+    #expect(try await sweeps.advance(whole, past: at(150), findings(5, 1, 2, 3)))
+    #expect(try await !sweeps.advance(whole, past: at(160), findings(1, 1, 1, 1)))
+    let rest = try #require(try await subject.other.runningSweeps().first)
+    #expect(try rest.rest == window(151, 200))
+    #expect(rest.findings == findings(5, 1, 2, 3))
+    #expect(try await sweeps.advance(rest, past: at(200), findings(10, 10, 10, 10)))
+    #expect(try await sweeps.runningSweeps().isEmpty)
+    let done = try #require(try await sweeps.sweeps().first)
+    #expect(done.state == .done && done.rest == nil && done.findings == findings(15, 11, 12, 13))
+    #expect(try await !sweeps.advance(done, past: at(200), SweepFindings()))
+    try await sweeps.startReconcile(window(149, 249), everySeconds: 50)
+    #expect(try await sweeps.runningSweeps().isEmpty)
+    try await sweeps.startReconcile(window(150, 250), everySeconds: 50)
+    #expect(try await sweeps.runningSweeps().map(\.window) == [window(150, 250)])
+  },
+  ContractCase("of pollers only the one that was elected last begins and moves sweeps") { subject async throws in
+    try await subject.other.startReconcile(window(100, 200), everySeconds: 50)
+    #expect(try await subject.sweeps.runningSweeps().isEmpty)
+    try await subject.sweeps.startReconcile(window(100, 200), everySeconds: 50)
+    let sweep = try #require(try await subject.other.runningSweeps().first)
+    #expect(try await !subject.other.advance(sweep, past: at(150), SweepFindings()))
+    try await subject.cutOff()
+    #expect(try await subject.other.lead())
+    #expect(try await !subject.sweeps.advance(sweep, past: at(150), SweepFindings()))
+    #expect(try await subject.sweeps.runningSweeps() == [sweep])
+    #expect(try await subject.other.advance(sweep, past: at(150), SweepFindings()))
+    // The old leader begins nothing either.
+    let rest = try #require(try await subject.other.runningSweeps().first)
+    #expect(try await subject.other.advance(rest, past: at(200), SweepFindings()))
+    try await subject.sweeps.startReconcile(window(300, 400), everySeconds: 50)
+    #expect(try await subject.other.runningSweeps().isEmpty)
+  },
+  ContractCase("backfills are begun whoever polls, several at a time, and listed newest first") {
+    subject async throws in
+    let first = try await subject.other.startBackfill(window(100, 200), .create)
+    #expect(first.kind == .backfill && first.basis == .create && first.state == .running)
+    let second = try await subject.other.startBackfill(window(100, 100), .update)
+    #expect(second.id > first.id && second.basis == .update)
+    try await subject.sweeps.startReconcile(window(100, 200), everySeconds: 50)
+    #expect(try await subject.sweeps.runningSweeps().prefix(2) == [first, second])
+    #expect(try await subject.sweeps.sweeps().map(\.kind) == [.reconcile, .backfill, .backfill])
+    #expect(try await subject.sweeps.advance(second, past: at(100), findings(1, 1, 0, 0)))
+    #expect(try await subject.sweeps.runningSweeps().map(\.kind) == [.backfill, .reconcile])
+  },
+  ContractCase("a sweep is paused, resumed and cancelled, and what cannot be is refused") { subject async throws in
+    let begun = try await subject.other.startBackfill(window(100, 200), .create)
+    #expect(try await subject.other.change(begun.id, to: .running) == .refused(begun))
+    var paused = begun
+    paused.state = .paused
+    #expect(try await subject.other.change(begun.id, to: .paused) == .changed(paused))
+    #expect(try await subject.other.change(begun.id, to: .paused) == .refused(paused))
+    #expect(try await subject.sweeps.runningSweeps().isEmpty)
+    // The slice that was under way still counts.
+    #expect(try await subject.sweeps.advance(begun, past: at(120), SweepFindings()))
+    #expect(try await subject.sweeps.runningSweeps().isEmpty)
+    guard case .changed(let resumed) = try await subject.other.change(begun.id, to: .running) else {
+      Issue.record("it was not resumed")
+      return
+    }
+    #expect(resumed.next == at(121))
+    #expect(try await subject.sweeps.runningSweeps() == [resumed])
+    #expect(try await subject.other.change(begun.id, to: .done) == .refused(resumed))
+    #expect(try await subject.other.change(begun.id, to: .cancelled) != .refused(resumed))
+    #expect(try await !subject.sweeps.advance(resumed, past: at(130), SweepFindings()))
+    for state in [Sweep.State.running, .paused, .cancelled] {
+      guard case .refused(let ended) = try await subject.other.change(begun.id, to: state) else {
+        Issue.record("a cancelled sweep became \(state)")
+        return
+      }
+      #expect(ended.state == .cancelled && ended.next == at(121))
+    }
+    #expect(try await subject.other.change(begun.id + 1, to: .paused) == .unknown)
+    #expect(try await subject.other.change(begun.id + 1, to: .done) == .unknown)
+  },
+  ContractCase("while a reconciliation is paused no other one is begun; once it is cancelled the next one is, when due")
+  {
+    subject async throws in
+    try await subject.sweeps.startReconcile(window(100, 200), everySeconds: 50)
+    let sweep = try #require(try await subject.sweeps.runningSweeps().first)
+    _ = try await subject.other.change(sweep.id, to: .paused)
+    try await subject.sweeps.startReconcile(window(900, 1_000), everySeconds: 50)
+    #expect(try await subject.sweeps.runningSweeps().isEmpty)
+    _ = try await subject.other.change(sweep.id, to: .cancelled)
+    try await subject.sweeps.startReconcile(window(149, 249), everySeconds: 50)
+    #expect(try await subject.sweeps.runningSweeps().isEmpty)
+    try await subject.sweeps.startReconcile(window(900, 1_000), everySeconds: 50)
+    #expect(try await subject.sweeps.runningSweeps().count == 1)
+  },
+]
