@@ -10,6 +10,6 @@ struct Ferry: AsyncParsableCommand {
     subcommands: [
       MigrateCommand.self, PollCommand.self, TransformCommand.self, LoadCommand.self, RunCommand.self,
       CheckCommand.self, SettingsCommand.self, HealthCommand.self, MapCommand.self, StrategyCommand.self,
-      CollectionCommand.self, OrderCommand.self, DeadLettersCommand.self,
+      CollectionCommand.self, OrderCommand.self, BackfillCommand.self, DeadLettersCommand.self,
     ])
 }

@@ -74,6 +74,17 @@ final class Wiring: Sendable {
     return database
   }
 
+  /// Where sweeps stand, for somebody at a terminal.
+  func sweepLedger() throws(LedgerFailure) -> any SweepLedger { PostgresPollLedger(try database(connections: 1)) }
+
+  /// How many orders OKKI lists.
+  func count(of query: OrderQuery) async throws -> Int {
+    let source = try orderSource()
+    do throws(SourceFailure) { return try await source.orders(query, page: 1, size: 1).total } catch {
+      throw PollInterruption.source(error)
+    }
+  }
+
   /// Connections for what processes share about the vendors: questions that are not worth a wait.
   func sharedState() throws(LedgerFailure) -> LedgerDatabase {
     var options = LedgerOptions(url: settings.text(.postgresURL))
