@@ -37,6 +37,9 @@ final class History: @unchecked Sendable {
   private var inboxes: [String: SimulatedInbox] = [:]
   private var starts = 0
   private var later: SeededRandom
+  private var silent: SeededRandom
+  /// Orders that only reconciliations found.
+  private var reconciled = 0
   /// Removals that are settled: nothing older is written afterwards.
   private var settledRemovals: [OrderID: Int64] = [:]
   private var isOver = false
@@ -47,7 +50,8 @@ final class History: @unchecked Sendable {
     self.strategies = strategies
     world = World(seed: seed, tells: tells)
     later = SeededRandom(seed: seed ^ 0x1A7E)
-    plan = Plan(&world.random, later: &later)
+    silent = SeededRandom(seed: seed ^ 0x51E7)
+    plan = Plan(&world.random, later: &later, silent: &silent)
     broker = SimulatedBroker(world, ladder: Self.policy.ladder)
     database = SimulatedDatabase(world)
     okki = SimulatedOKKI(world)
@@ -77,7 +81,7 @@ final class History: @unchecked Sendable {
     end()
     let counts = [
       "bills": k3.bills.count, "saves": k3.saves, "updates": k3.updates, "deletes": k3.deletes, "look-ups": k3.lookUps,
-      "parked": broker.dead.count,
+      "parked": broker.dead.count, "reconciled": reconciled,
       "process starts": starts, "deliveries": broker.handed.values.reduce(0, +),
     ]
     return Result(
@@ -104,9 +108,16 @@ final class History: @unchecked Sendable {
       }
       if world.random.happens(100) { k3.refused.insert(id) }
       if plan.hasRemovals, later.happens(600) { remove(id) }
+      if plan.hasSilentChanges { changeSilently(id) }
       if later.happens(plan.audited) {
         world.after(Int64(later.number(0...Int(plan.chaosEnds)))) { self.k3.audited.insert(id) }
       }
+    }
+  }
+
+  private func changeSilently(_ id: OrderID) {
+    for _ in 0..<silent.pick([0, 1, 1, 2]) {
+      world.after(Int64(silent.number(0...Int(plan.chaosEnds) - 1))) { self.okki.changeSilently(id) }
     }
   }
 
@@ -140,13 +151,14 @@ final class History: @unchecked Sendable {
     host.onExit = { self.world.after(Int64(self.world.random.number(100...5_000))) { self.start(name) } }
     let ledger = SimulatedLedger(
       host, database, onAdvance: { [weak self] in self?.check($0, $1) },
-      onRemoval: { [weak self] in self?.note($0, $1) })
+      onRemoval: { [weak self] in self?.note($0, $1) },
+      onSweep: { [weak self] in self?.reconciled += $0.missed + $0.changed })
     let outbox = SimulatedOutbox(host, broker)
     let logger = Logger(label: "simulation") { _ in SwiftLogNoOpLogHandler() }
     if name.hasPrefix("poller") {
       let poller = Poller(
         source: SimulatedOrderSource(host, okki), ledger: ledger, collections: ledger, outbox: outbox, plan: pollPlan,
-        clock: host.clock, logger: logger)
+        clock: host.clock, logger: logger, sweeps: plan.hasSilentChanges ? ledger : nil)
       return host.start { await poller.run() }
     }
     let isLoader = name.hasPrefix("loader")
@@ -171,6 +183,10 @@ final class History: @unchecked Sendable {
     var plan = PollPlan(since: BeijingTime(epochSeconds: World.epoch - 10))
     plan.pageSize = 2
     plan.sliceSize = 3
+    if self.plan.hasSilentChanges {
+      plan.reconcileSeconds = 120
+      plan.reconcileDays = 3
+    }
     return plan
   }
 

@@ -28,12 +28,18 @@ struct Plan {
   /// What becomes of their bills.
   var removed = RemovedOrders.hold
 
+  /// Some of OKKI's operations change orders without their update time, and the poller reconciles.
+  var hasSilentChanges = false
+
   /// How long K/3 may be away, in milliseconds.
   static let outages = [10_000, 30_000, 30_000, 120_000, 300_000, 300_000, 1_200_000, 7_200_000]
 
   /// Most histories have a few kinds of trouble: with all at once nothing would ever get far enough.
-  /// - Parameter later: chances that came in later, by themselves: a seed's other chances stay what they were.
-  init(_ random: inout SeededRandom, later: inout SeededRandom) {
+  /// - Parameters:
+  ///   - later: chances that came in later, by themselves: a seed's other chances stay what they were.
+  ///   - silent: those of changes that the update time does not show.
+  init(_ random: inout SeededRandom, later: inout SeededRandom, silent: inout SeededRandom) {
+    hasSilentChanges = silent.happens(250)
     orders = random.number(1...4)
     pollers = random.pick([1, 1, 2])
     transformers = random.pick([1, 1, 2])

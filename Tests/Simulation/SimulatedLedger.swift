@@ -28,7 +28,7 @@ final class SimulatedDatabase: @unchecked Sendable {
 }
 
 /// The ledger, asked by one process.
-final class SimulatedLedger: SyncLedger, PollLedger, Collections, @unchecked Sendable {
+final class SimulatedLedger: SyncLedger, PollLedger, SweepLedger, Collections, @unchecked Sendable {
   // Unchecked: only the main thread ever touches it.
   private let host: Host
   private let database: SimulatedDatabase
@@ -37,12 +37,16 @@ final class SimulatedLedger: SyncLedger, PollLedger, Collections, @unchecked Sen
   private let onAdvance: @Sendable (PollStream, BeijingTime) -> Void
   /// Told of every removal that is recorded.
   private let onRemoval: @Sendable (RemovalRequest, RemovalAnswer) -> Void
+  /// Told of every slice of a sweep that is done.
+  private let onSweep: @Sendable (SweepFindings) -> Void
 
   init(
     _ host: Host, _ database: SimulatedDatabase,
     onAdvance: @escaping @Sendable (PollStream, BeijingTime) -> Void,
-    onRemoval: @escaping @Sendable (RemovalRequest, RemovalAnswer) -> Void
+    onRemoval: @escaping @Sendable (RemovalRequest, RemovalAnswer) -> Void,
+    onSweep: @escaping @Sendable (SweepFindings) -> Void
   ) {
+    self.onSweep = onSweep
     self.onRemoval = onRemoval
     self.host = host
     self.database = database
@@ -133,6 +137,40 @@ final class SimulatedLedger: SyncLedger, PollLedger, Collections, @unchecked Sen
   }
 
   func resign() async { if host.isAlive { await poll.resign() } }
+
+  // MARK: Sweeps
+
+  func startReconcile(_ window: TimeWindow, everySeconds: Int) async throws(LedgerFailure) {
+    try await ask { [poll] () async throws(LedgerFailure) in
+      try await poll.startReconcile(window, everySeconds: everySeconds)
+    }
+  }
+
+  func runningSweeps() async throws(LedgerFailure) -> [Sweep] {
+    try await ask { [poll] () async throws(LedgerFailure) in try await poll.runningSweeps() }
+  }
+
+  func advance(
+    _ sweep: Sweep, past second: BeijingTime, _ findings: SweepFindings
+  ) async throws(LedgerFailure) -> Bool {
+    try await ask { [poll, onSweep] () async throws(LedgerFailure) in
+      let moved = try await poll.advance(sweep, past: second, findings)
+      if moved { onSweep(findings) }
+      return moved
+    }
+  }
+
+  func startBackfill(_ window: TimeWindow, _ basis: Sweep.Basis) async throws(LedgerFailure) -> Sweep {
+    try await ask { [poll] () async throws(LedgerFailure) in try await poll.startBackfill(window, basis) }
+  }
+
+  func sweeps() async throws(LedgerFailure) -> [Sweep] {
+    try await ask { [poll] () async throws(LedgerFailure) in try await poll.sweeps() }
+  }
+
+  func change(_ id: Int64, to state: Sweep.State) async throws(LedgerFailure) -> SweepChange {
+    try await ask { [poll] () async throws(LedgerFailure) in try await poll.change(id, to: state) }
+  }
 
   // MARK: Collections
 

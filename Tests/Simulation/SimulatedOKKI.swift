@@ -33,6 +33,13 @@ final class SimulatedOKKI: @unchecked Sendable {
     world.tell("order \(id) becomes version \(version)")
   }
 
+  /// One of OKKI's own operations changes an order and leaves its update time as it is.
+  func changeSilently(_ id: OrderID) {
+    guard let version = orders[id]?.version else { return }
+    orders[id]?.version = version + 1
+    world.tell("order \(id) becomes version \(version + 1), silently")
+  }
+
   func delete(_ id: OrderID) {
     guard let order = orders.removeValue(forKey: id) else { return }
     deleted[id] = (world.seconds, order.updated)
