@@ -178,6 +178,10 @@ private struct LedgerEnd {
       self.absences = Int64(min(max(absences, 0), 1_000))
       self.seconds = Int64(min(max(seconds, 0), 86_400))
       doubt = true
+    case .standing(let bill, let seconds, let absences):
+      self = LedgerEnd(.inDoubt(lookUpAfterSeconds: seconds, absences: absences))
+      number = storable(String(bill.number.prefix(255)))
+      internalID = bill.internalID.map { String($0) }
     case .cancelled:
       state = "clean"
       reason = "removed"

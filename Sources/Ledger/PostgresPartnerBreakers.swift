@@ -47,7 +47,9 @@ public struct PostgresPartnerBreakers: PartnerBreakers {
         UPDATE partner_breakers SET
           probe_holder = $3::bigint, probe_until = \(Self.clock) + $4::bigint
         WHERE partner = $2::text AND open_since IS NOT NULL
-          AND (probe_until <= \(Self.clock) OR probe_holder = $3::bigint)
+          AND (probe_until <= \(Self.clock) OR probe_holder = $3::bigint
+            -- Nobody has a permit for longer: the clock was set back since.
+            OR probe_until > \(Self.clock) + $4::bigint)
         RETURNING partner
         """, now.map { .int($0()) } ?? .null, .text(partner.rawValue), .int(holder), .int(seconds * 1_000_000)))
     if rows.count == 1 { return .granted }

@@ -56,6 +56,14 @@ public struct PostgresRateLedger: RateLedger {
         set_config('synchronous_commit', 'off', true) AS commits)
     """
 
+  // What cannot be by this clock was written before it was set back, and is not waited out: no pause is longer than an hour,
+  // and a bucket is never filled for longer ahead than a pause, but for moments that were read before the row was locked.
+  private static let isSetBack = """
+    (held.not_before > clock.now + 3601000000 OR held.at > greatest(held.not_before, clock.now) + 60000000)
+    """
+  private static let notBefore = "CASE WHEN \(isSetBack) THEN 0 ELSE held.not_before END"
+  private static let at = "CASE WHEN \(isSetBack) THEN clock.now ELSE held.at END"
+
   private static let openSQL =
     clock + """
 
@@ -66,26 +74,27 @@ public struct PostgresRateLedger: RateLedger {
 
   private static let filled = """
     least($4::bigint * 1000000,
-      held.tokens + trunc(greatest(clock.now - held.at, 0)::numeric * $3::bigint / 1000000))::bigint
+      held.tokens + trunc(greatest(clock.now - (\(at)), 0)::numeric * $3::bigint / 1000000))::bigint
     """
   private static let grant = """
-    CASE WHEN held.not_before > clock.now THEN 0 ELSE least($5::bigint, \(filled) / 1000000) END
+    CASE WHEN (\(notBefore)) > clock.now THEN 0 ELSE least($5::bigint, \(filled) / 1000000) END
     """
 
   private static let leaseSQL =
     clock + """
 
       UPDATE rate_buckets AS held SET
-        granted = \(grant), tokens = \(filled) - \(grant) * 1000000, at = greatest(held.at, clock.now),
-        streak = CASE WHEN $6::boolean AND held.not_before <= clock.now THEN 0 ELSE held.streak END
+        granted = \(grant), tokens = \(filled) - \(grant) * 1000000, at = greatest(\(at), clock.now),
+        not_before = \(notBefore),
+        streak = CASE WHEN $6::boolean AND (\(notBefore)) <= clock.now THEN 0 ELSE held.streak END
       FROM clock WHERE held.bucket = $2::text
       RETURNING held.granted, held.tokens, greatest(held.not_before - clock.now, 0), held.streak
       """
 
   private static let until = """
     CASE
-      WHEN $3::bigint IS NOT NULL THEN greatest(held.not_before, clock.now + $3::bigint)
-      WHEN held.not_before > clock.now THEN held.not_before
+      WHEN $3::bigint IS NOT NULL THEN greatest(\(notBefore), clock.now + $3::bigint)
+      WHEN (\(notBefore)) > clock.now THEN held.not_before
       ELSE clock.now + least(200000 * (1 << least(held.streak, 8)), 30000000) * (500 + $4::bigint / 2) / 1000
     END
     """
@@ -94,9 +103,9 @@ public struct PostgresRateLedger: RateLedger {
     clock + """
 
       UPDATE rate_buckets AS held SET
-        not_before = \(until), at = greatest(held.at, \(until)), tokens = least(held.tokens, 0),
+        not_before = \(until), at = greatest(\(at), \(until)), tokens = least(held.tokens, 0),
         streak = CASE
-          WHEN $3::bigint IS NULL AND held.not_before <= clock.now THEN least(held.streak + 1, 8) ELSE held.streak END
+          WHEN $3::bigint IS NULL AND (\(notBefore)) <= clock.now THEN least(held.streak + 1, 8) ELSE held.streak END
       FROM clock WHERE held.bucket = $2::text
       RETURNING greatest(held.not_before - clock.now, 0)
       """

@@ -88,11 +88,13 @@ public struct PostgresTokenStore: TokenStore {
     SELECT generation, secret, renew_at - \(clock) FROM vendor_tokens WHERE name = $2::text
     """
 
-  // One permit at a time; none while there is a token that nobody has refused.
+  // One permit at a time; none while there is a token that nobody has refused. A permit for longer than there are is from before
+  // the clock was set back.
   private static let permitSQL = """
     INSERT INTO vendor_tokens AS held (name, permit, permit_until) VALUES ($2::text, 1, \(clock) + $4::bigint)
     ON CONFLICT (name) DO UPDATE SET permit = held.permit + 1, permit_until = EXCLUDED.permit_until
-    WHERE held.permit_until <= \(clock) AND (held.generation <= $3::bigint OR held.renew_at <= \(clock))
+    WHERE (held.permit_until <= \(clock) OR held.permit_until > \(clock) + $4::bigint)
+      AND (held.generation <= $3::bigint OR held.renew_at <= \(clock))
     RETURNING held.permit
     """
 

@@ -215,6 +215,9 @@ public struct LoadStage: Stage {
     if work.claim.isRemoved { return .decided(found(work, answer, isLast: isLast)) }
     guard work.claim.standing != nil else {
       if case .absent = answer, isLast { return .save }
+      if case .same(let bill) = answer, let older = work.claim.doubtfulRevision, older < work.envelope.revision {
+        return .decided(alike(work, bill))
+      }
       return .decided(resolved(work, answer))
     }
     // What is compared of a bill is not all that an Update may have changed, so that the bill looks as it should is no proof:
@@ -266,6 +269,17 @@ public struct LoadStage: Stage {
           Reason(.lookUpPending, "\(work.id) is not found in K/3 as it was sent; it is asked once more"),
           afterSeconds: times.visibleSeconds),
         settlement: .inDoubt(lookUpAfterSeconds: times.visibleSeconds, absences: work.claim.absences + 1))
+    }
+  }
+
+  /// Where an older revision's Save is in doubt, a bill that looks like this revision's may be that one's: not all is compared.
+  private func alike(_ work: Work, _ bill: WrittenBill) -> Decision {
+    switch changed {
+    case .ignore: return resolved(work, .same(bill))
+    case .hold: return held(work, ", or while that was in doubt: K/3 may hold its older revision")
+    case .update:
+      let standing = Settlement.Result.standing(bill, lookUpAfterSeconds: times.visibleSeconds, absences: 1)
+      return Decision(work: work, outcome: resolved(work, .absent).outcome, settlement: standing)
     }
   }
 

@@ -303,6 +303,12 @@ extension MemoryLedger.Row {
       self.absences = absences
       doubt = true
       due = now.advanced(by: .seconds(seconds))
+    case .standing(let bill, let seconds, let absences):
+      state = .inDoubt
+      self.bill = bill
+      self.absences = absences
+      doubt = true
+      due = now.advanced(by: .seconds(seconds))
     case .parked(let code):
       state = .parked
       reason = code

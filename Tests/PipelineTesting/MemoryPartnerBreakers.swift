@@ -40,7 +40,8 @@ public final class MemoryPartnerBreakers: PartnerBreakers {
   ) async throws(LedgerFailure) -> ProbeAnswer {
     try change(partner) { row, now in
       guard row.reason != nil else { return .closed }
-      guard row.until <= now || row.holder == holder else { return .taken }
+      let isSetBack = row.until > now + seconds * 1_000_000
+      guard row.until <= now || row.holder == holder || isSetBack else { return .taken }
       row.holder = holder
       row.until = now + seconds * 1_000_000
       return .granted

@@ -8,6 +8,13 @@ public final class MemoryRateLedger: RateLedger {
     var at: Int64
     var notBefore: Int64 = 0
     var streak = 0
+
+    /// Forgets what was written before the clock was set back.
+    mutating func mend(_ now: Int64) {
+      guard notBefore > now + 3_601_000_000 || at > max(notBefore, now) + 60_000_000 else { return }
+      notBefore = 0
+      at = now
+    }
   }
 
   private struct State {
@@ -36,6 +43,7 @@ public final class MemoryRateLedger: RateLedger {
       let now = now()
       let most = Int64(ask.burst) * 1_000_000
       var bucket = state.buckets[ask.bucket] ?? Bucket(tokens: most, at: now)
+      bucket.mend(now)
       let gained = max(now - bucket.at, 0).multipliedFullWidth(by: ask.microsPerSecond)
       let (micros, _) = Int64(1_000_000).dividingFullWidth(gained)
       bucket.tokens = min(most, bucket.tokens + micros)
@@ -56,6 +64,7 @@ public final class MemoryRateLedger: RateLedger {
       try Self.begin(&state)
       let now = now()
       var row = state.buckets[bucket] ?? Bucket(tokens: 0, at: now)
+      row.mend(now)
       if let seconds {
         row.notBefore = max(row.notBefore, now + Int64(seconds) * 1_000_000)
       } else if row.notBefore <= now {

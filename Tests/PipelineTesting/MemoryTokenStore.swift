@@ -31,7 +31,7 @@ public final class MemoryTokenStore: TokenStore {
         let seconds = max((token.until - now) / 1_000_000, 1)
         return .token(StoredToken(generation: token.generation, text: token.text, seconds: seconds))
       }
-      guard row.permitUntil <= now else { return .wait(milliseconds: 100) }
+      guard row.permitUntil <= now || row.permitUntil > now + 20_000_000 else { return .wait(milliseconds: 100) }
       row.permit += 1
       row.permitUntil = now + 20_000_000
       return .fetch(permit: row.permit)

@@ -68,6 +68,13 @@ public let partnerBreakersContract: [ContractCase<PartnerBreakersSubject>] = [
     subject.pass(1)
     #expect(try await subject.other.probe(.k3, as: 2, seconds: 30) == .granted)
   },
+  ContractCase("a permit of a process that died is over, too, when the clock was set back") { subject async throws in
+    try await subject.breakers.open(.k3, refused)
+    #expect(try await subject.breakers.probe(.k3, as: 1, seconds: 30) == .granted)
+    subject.pass(-7_200)
+    #expect(try await subject.other.probe(.k3, as: 2, seconds: 30) == .granted)
+    #expect(try await subject.breakers.probe(.k3, as: 1, seconds: 30) == .taken)
+  },
   ContractCase("an outage that others still see takes nobody's permit away") { subject async throws in
     try await subject.breakers.open(.k3, refused)
     #expect(try await subject.breakers.probe(.k3, as: 1, seconds: 30) == .granted)

@@ -115,6 +115,19 @@ public let rateLedgerContract: [ContractCase<RateLedgerSubject>] = [
     #expect(try await !subject.other.lease(ask(1, hasAnswered: true)).hasStreak)
     #expect(try await subject.ledger.pause("okki", seconds: nil, jitterPermille: 1_000) == 200_000)
   },
+  ContractCase("a clock that is set back by hours stops nobody for as long") { subject async throws in
+    #expect(try await subject.ledger.lease(ask(5)).granted == 5)
+    subject.pass(-7_200_000_000)
+    #expect(try await subject.other.lease(ask(5)).granted == 0)
+    subject.pass(500_000)
+    #expect(try await subject.other.lease(ask(5)).granted == 5)
+    _ = try await subject.ledger.pause("okki", seconds: 7, jitterPermille: 0)
+    subject.pass(-7_200_000_000)
+    #expect(try await subject.other.lease(ask(5)).isPause == false)
+    subject.pass(500_000)
+    #expect(try await subject.other.lease(ask(5)).granted == 5)
+    #expect(try await subject.ledger.pause("okki", seconds: 3, jitterPermille: 0) == 3_000_000)
+  },
   ContractCase("a process whose database is away is told so") { subject async throws in
     await #expect(throws: LedgerFailure.self) { try await subject.away.lease(ask(1)) }
     await #expect(throws: LedgerFailure.self) { try await subject.away.pause("okki", seconds: 1, jitterPermille: 0) }

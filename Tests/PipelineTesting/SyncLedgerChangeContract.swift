@@ -50,6 +50,15 @@ let changeCases: [ContractCase<SyncLedgerSubject>] = [
     #expect(try await subject.claim(change(1)) == .stale)
     #expect(try await subject.claim(change(3)).claim?.standing == "SO1")
   },
+  ContractCase("a bill found to stand, in whatever revision, is from then on looked up as such") {
+    subject async throws in
+    try await subject.settle(change(1), .inDoubt(lookUpAfterSeconds: 0))
+    let doubtful = try await subject.settle(change(2), .standing(written, lookUpAfterSeconds: 0, absences: 1))
+    #expect(doubtful.isInDoubt && doubtful.claim?.standing == nil)
+    let found = try await subject.settle(change(2), .written(WrittenBill(number: "SO1", internalID: nil)))
+    #expect(found.isInDoubt && found.claim?.standing == "SO1" && found.claim?.absences == 1)
+    #expect(try await subject.claim(change(2)) == .duplicate)
+  },
   ContractCase("whatever became of an update, the bill stands until it is written again") { subject async throws in
     try await subject.settle(change(1), .written(written))
     try await subject.settle(change(2), .clean)

@@ -78,6 +78,14 @@ public let tokenStoreContract: [ContractCase<TokenStoreSubject>] = [
     #expect(try await subject.other.token("k3", insteadOf: nil) == .wait(milliseconds: 100))
     #expect(try await subject.store.keep("k3", "T2", seconds: 60, permit: permit) != nil)
   },
+  ContractCase("a permit of a process that died is over, too, when the clock was set back") { subject async throws in
+    let dead = try await subject.permit()
+    subject.pass(-7_200)
+    let permit = try await subject.permit()
+    #expect(try await subject.other.token("k3", insteadOf: nil) == .wait(milliseconds: 100))
+    #expect(try await subject.store.keep("k3", "late", seconds: 60, permit: dead) == nil)
+    #expect(try await subject.store.keep("k3", "T2", seconds: 60, permit: permit) != nil)
+  },
   ContractCase("of many that ask at the same moment one fetches") { subject async throws in
     let fetchers = try await withThrowingTaskGroup(of: Int.self) { group in
       for index in 0..<20 {

@@ -94,6 +94,41 @@ struct LoadStageChangeTests {
     #expect(erp.bodies == ["SO1": body(2) ?? []])
   }
 
+  /// The first revision's Save has lost its answer; K/3 has its bill, and that is like the second's in all that is compared.
+  private func alike(_ policy: ChangedOrders) async -> (LoadStage, Outcome?) {
+    let stage = Self.stage(over: ledger, erp, clock, policy)
+    erp.next(.lostAnswer, key: "SO1")
+    _ = await stage.handle([bill(1)])
+    makeDue()
+    erp.next(lookUp: .same(WrittenBill(number: "SO1", internalID: 1)), key: "SO1")
+    return (stage, await stage.handle([bill(2)]).first)
+  }
+
+  @Test("a bill in doubt that looks like a newer revision's is none of it: held, the change is parked")
+  func alikeHeld() async {
+    let (_, outcome) = await alike(.hold)
+    #expect(buried(outcome)?.reason.code == .changedAfterWritten)
+    #expect(row?.state == .parked && row?.doubt == true && erp.saves == ["SO1"])
+  }
+
+  @Test("a bill in doubt that looks like a newer revision's is updated to it, under its number, after a second look-up")
+  func alikeUpdated() async {
+    let (stage, outcome) = await alike(.update)
+    guard case .later(let reason, 30) = outcome else {
+      Issue.record("an older revision's bill was taken for a newer one's")
+      return
+    }
+    #expect(reason.code == .lookUpPending && row?.bill?.number == "SO1" && erp.updates.isEmpty)
+    makeDue()
+    #expect(await stage.handle([bill(2), bill(1)]) == [.done(.updated), .done(.stale)])
+    #expect(erp.bodies == ["SO1": body(2) ?? []] && erp.saves == ["SO1"] && erp.updates == ["SO1"])
+  }
+
+  @Test("ignored, a bill in doubt that looks like a newer revision's is enough")
+  func alikeIgnored() async {
+    #expect(await alike(.ignore).1 == .done(.resolved))
+  }
+
   @Test("a worker that died over an Update leaves a doubt that the newest revision resolves; none is saved")
   func died() async {
     _ = await updating.handle([bill(1)])

@@ -185,6 +185,9 @@ public struct Settlement: Sendable, Equatable {
     /// Unknown: the next claim is `inDoubt`, not before so many seconds have passed. `absences`: how many look-ups in a
     /// row have found nothing since the last Save.
     case inDoubt(lookUpAfterSeconds: Int, absences: Int = 0)
+    /// K/3 has the order's bill, of this revision or of an older one: from then on each claim has it as `Claim.standing`. The next
+    /// one is `inDoubt`, as after `inDoubt`.
+    case standing(WrittenBill, lookUpAfterSeconds: Int, absences: Int)
     /// Of a bill claimed for its deletion: it is deleted, or was not there. The next claim is `new`.
     case cancelled
     /// Of a bill claimed for its deletion: whether it is deleted is unknown. Only `remove` gets it again, not before so many
