@@ -9,21 +9,22 @@ extension Poller {
   ///
   /// Pages are recomputed for every request, newest first: an order that is updated meanwhile leaves the window, and the
   /// ones behind it move forward, towards the pages that are still to be read (vendor-apis.md B.5.2).
-  /// - Returns: orders that the list shows and `order/info` does not.
-  func publishPages(of slice: OrderQuery, total: Int) async throws(PollInterruption) -> [OrderHeadline] {
+  /// - Returns: the orders that the pages have shown, and those of them that `order/info` denies.
+  func publishPages(of slice: OrderQuery, total: Int) async throws(PollInterruption) -> Scan {
     let pages = (total + plan.pageSize - 1) / plan.pageSize
     // One page is fetched while the one before it is being published.
     let outcome = await withTaskGroup(of: PollInterruption?.self) {
-      group -> Result<[OrderHeadline], PollInterruption> in
+      group -> Result<Scan, PollInterruption> in
       var interruption: PollInterruption?
-      var absent: [OrderHeadline] = []
+      var scan = Scan()
       var isPublishing = false
       for index in stride(from: pages, through: 1, by: -1) {
         if Task.isShuttingDownGracefully || Task.isCancelled { interruption = .stopped }
         if interruption != nil { break }
         do throws(PollInterruption) {
           let page = try await fetch(index, of: slice)
-          absent += page.absent
+          scan.absent += page.absent
+          scan.seen.formUnion(page.seen)
           if isPublishing, let failed = await group.next() ?? nil { throw failed }
           group.addTask {
             do throws(PollInterruption) {
@@ -36,9 +37,15 @@ extension Poller {
         } catch { interruption = error }
       }
       for await failed in group { interruption = interruption ?? failed }
-      return interruption.map { .failure($0) } ?? .success(absent)
+      return interruption.map { .failure($0) } ?? .success(scan)
     }
     return try outcome.get()
+  }
+
+  /// What the pages of a slice have shown.
+  struct Scan: Sendable {
+    var seen: Set<OrderID> = []
+    var absent: [OrderHeadline] = []
   }
 
   /// A revision on its way to the queue.
@@ -53,6 +60,8 @@ extension Poller {
   /// What came of one page.
   struct FetchedPage: Sendable {
     var fetched: [Fetched] = []
+    /// All orders that the page shows, new or not.
+    var seen: [OrderID] = []
     var absent: [OrderHeadline] = []
     /// Why some details are missing; the others are published all the same.
     var failure: SourceFailure?
@@ -60,13 +69,15 @@ extension Poller {
 
   private func fetch(_ index: Int, of slice: OrderQuery) async throws(PollInterruption) -> FetchedPage {
     let page = try await page(index, of: slice, size: plan.pageSize)
-    if case .removed = slice { return try await removals(among: page.headlines) }
+    var result = FetchedPage()
+    if case .removed = slice { result = try await removals(among: page.headlines) }
+    result.seen = page.headlines.map(\.id)
+    if case .removed = slice { return result }
     let new = try await fromLedger { () async throws(LedgerFailure) in
       try await ledger.unpublished(among: page.headlines)
     }
-    if new.isEmpty { return FetchedPage() }
+    if new.isEmpty { return result }
     let details = await source.details(of: new.map(\.id))
-    var result = FetchedPage()
     result.fetched.reserveCapacity(new.count)
     FaultPoint.reached(.pollPageFetched)
     let othersAnswer = await othersAnswer(details, known: page.headlines, new: new)

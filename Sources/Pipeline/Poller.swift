@@ -220,7 +220,10 @@ public final class Poller: Service {
         pending.append(early)
         continue
       }
-      try await read(query(slice), total: total)
+      guard try await read(query(slice), total: total, mayBeHalved: slice.halves != nil) else {
+        if let (early, late) = slice.halves { pending += [late, early] }
+        continue
+      }
       if let watermark, slice.to <= watermark { continue }
       let old = watermark
       let moved = try await fromLedger { () async throws(LedgerFailure) in
@@ -243,18 +246,27 @@ public final class Poller: Service {
     }
   }
 
-  /// Reads a slice until its count is the same before and after.
-  private func read(_ slice: OrderQuery, total: Int) async throws(PollInterruption) {
+  /// Reads a slice until its count is the same before and after, and its pages have shown as many orders.
+  ///
+  /// Of orders of the same second OKKI promises no order: one page may show again what another has shown, and neither
+  /// what should stand there. A slice of one page has no such gap, so smaller slices find it.
+  /// - Returns: false when the slice must be halved.
+  private func read(_ slice: OrderQuery, total: Int, mayBeHalved: Bool) async throws(PollInterruption) -> Bool {
     var total = total
+    // Over all passes with the same count.
+    var seen: Set<OrderID> = []
     for pass in 1...max(plan.maxPasses, 1) {
-      if total == 0 { return }
-      let denied = try await publishPages(of: slice, total: total)
+      if total == 0 { return true }
+      let scan = try await publishPages(of: slice, total: total)
       let after = try await count(of: slice)
-      if after == total {
+      seen.formUnion(scan.seen)
+      if after == total, total <= plan.pageSize || seen.count >= total {
         // Deleted orders would have left the count: these are still there.
-        if !denied.isEmpty { try await park(denied: denied) }
-        return
+        if !scan.absent.isEmpty { try await park(denied: scan.absent) }
+        return true
       }
+      if after == total, mayBeHalved { return false }
+      if after != total { seen = [] }
       drifts.increment()
       logger.log(
         .info, "Pages moved while they were read; the slice is read again",
