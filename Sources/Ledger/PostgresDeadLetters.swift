@@ -32,7 +32,8 @@ public final class PostgresDeadLetters: DeadLetters {
       """,
       .text(letter.stage.rawValue), .text(storable(letter.reason)), .text(storable(letter.sentence)),
       number(letter.orderID?.rawValue), letter.orderNumber.map { .text(storable($0)) } ?? .null,
-      number(letter.revision), number(letter.attempts.map { Int64($0) }), number(letter.firstSeen),
+      // Of a message that nobody has read any number may come: one that does not fit would hold up all others.
+      number(letter.revision), number(letter.attempts.map { Int64(Int32(clamping: $0)) }), number(letter.firstSeen),
       .int(letter.parkedAt), .text(storable(letter.vendorAnswer)), .text(storable(letter.properties)),
       .bytes(letter.body))
   }

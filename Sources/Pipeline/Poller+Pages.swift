@@ -39,10 +39,13 @@ extension Poller {
         last = try await publishPages(of: query(slice), total: total, reading)
         findings.missed += last.missed
         findings.changed += last.changed
-        work.hasRead()
+        work.hasRead(showing: last.seen)
       case .recount(let slice):
         work.counted(try await count(of: query(slice)))
-        if case .conclude = work.step { continue }
+        switch work.step {
+        case .conclude, .count: continue
+        case .read, .recount, .giveUp, .finished: break
+        }
         drifts.increment()
         logger.log(
           .info, "Pages moved while they were read; the slice is read again",
@@ -73,7 +76,8 @@ extension Poller {
   /// What came of the pages of a slice.
   struct PageYield: Sendable {
     /// Orders that the pages showed.
-    var read = 0
+    var read: Int { seen.count }
+    var seen: Set<OrderID> = []
     /// Orders that the list shows and `order/info` does not, and that are not published.
     var denied: [OrderHeadline] = []
     var missed = 0
@@ -81,7 +85,7 @@ extension Poller {
     var failed = 0
 
     mutating func add(_ page: FetchedPage) {
-      read += page.listed
+      seen.formUnion(page.seen)
       denied += page.absent
       failed += page.failed
     }
@@ -151,8 +155,8 @@ extension Poller {
   struct FetchedPage: Sendable {
     var fetched: [Fetched] = []
     var absent: [OrderHeadline] = []
-    /// Orders that the page shows.
-    var listed = 0
+    /// All orders that the page shows, new or not.
+    var seen: [OrderID] = []
     /// Orders that were denied or cannot be read.
     var failed = 0
     /// Why some details are missing; the others are published all the same.
@@ -163,7 +167,10 @@ extension Poller {
     _ index: Int, of slice: OrderQuery, _ reading: Reading
   ) async throws(PollInterruption) -> FetchedPage {
     let page = try await page(index, of: slice, size: plan.pageSize)
-    if case .removed = slice { return try await removals(among: page.headlines) }
+    var result = FetchedPage()
+    if case .removed = slice { result = try await removals(among: page.headlines) }
+    result.seen = page.headlines.map(\.id)
+    if case .removed = slice { return result }
     let new = try await fromLedger { () async throws(LedgerFailure) in
       try await ledger.unpublished(among: page.headlines)
     }
@@ -173,8 +180,6 @@ extension Poller {
         // What is newer the live stream is about to read itself.
         page.headlines.filter { headline in passed.map { headline.updateTime <= $0 } ?? false }
       } else { new }
-    var result = FetchedPage()
-    result.listed = page.headlines.count
     if asked.isEmpty { return result }
     let details = await source.details(of: asked.map(\.id))
     result.fetched.reserveCapacity(asked.count)

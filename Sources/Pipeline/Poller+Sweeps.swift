@@ -98,7 +98,7 @@ extension Poller {
     // No more than a page at a time: the next live cycle does not wait long.
     var work =
       known.flatMap { $0.next == sweep.next ? $0.work : nil }
-      ?? WindowPlan(window, sliceSize: plan.pageSize, maxPasses: plan.maxPasses)
+      ?? WindowPlan(window, sliceSize: plan.pageSize, pageSize: plan.pageSize, maxPasses: plan.maxPasses)
     let reading: Reading =
       switch sweep.kind {
       case .backfill: .filling

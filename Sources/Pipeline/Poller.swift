@@ -228,7 +228,7 @@ public final class Poller: Service {
     guard
       var work = WindowPlan(
         watermark: watermark, overlapSeconds: plan.overlapSeconds, since: plan.since, end: end,
-        sliceSize: plan.sliceSize, maxPasses: plan.maxPasses)
+        sliceSize: plan.sliceSize, pageSize: plan.pageSize, maxPasses: plan.maxPasses)
     else {
       logger.log(
         .warning, "The watermark lies ahead of OKKI's clock; nothing is read", [.watermark: watermark ?? plan.since])

@@ -5,6 +5,10 @@ public import Orders
 ///
 /// Slices come in order of time and leave no second out, so that a watermark may follow each of them. A slice with too many
 /// orders is halved; one whose count changed while it was read is read again, a bounded number of times.
+///
+/// Of orders of the same second OKKI promises no order: one page may show again what another one has shown, and neither what
+/// should stand there. So several pages must show as many orders as were counted; where they do not, the slice is halved,
+/// since one page has no such gap, and a single second is read again.
 public struct WindowPlan: Sendable, Equatable {
   /// What is to be done next.
   public enum Step: Sendable, Equatable {
@@ -27,68 +31,86 @@ public struct WindowPlan: Sendable, Equatable {
   /// How often the slice has been read already.
   public private(set) var passes = 0
   private let sliceSize: Int
+  private let pageSize: Int
   private let maxPasses: Int
   /// Everything up to here was safe before.
   private let safe: BeijingTime?
   /// Slices still to be counted, the earliest one last.
   private var pending: [TimeWindow] = []
   private var total = 0
+  /// What the passes over the slice have shown since its count last changed.
+  private var shown: Set<OrderID> = []
 
   /// A plan for a window.
   /// - Parameters:
   ///   - safe: everything up to here was read before: slices that end by it move nothing.
   ///   - sliceSize: a slice with more orders is halved, as long as it has more than one second.
+  ///   - pageSize: orders a page. Of a slice with more of them `hasRead` must tell which orders were shown.
   ///   - maxPasses: how often a slice is read at most while its count changes; at least 1.
-  public init(_ window: TimeWindow, safe: BeijingTime? = nil, sliceSize: Int, maxPasses: Int) {
+  public init(
+    _ window: TimeWindow, safe: BeijingTime? = nil, sliceSize: Int, pageSize: Int = .max, maxPasses: Int
+  ) {
     step = .count(window)
     self.safe = safe
     self.sliceSize = sliceSize
+    self.pageSize = pageSize
     self.maxPasses = max(maxPasses, 1)
   }
 
   /// A live stream's plan: from the watermark less the overlap, or from `since` before there is one, to `end`.
   /// - Returns: nil where that ends before it begins: the watermark lies ahead of the vendor's clock.
   public init?(
-    watermark: BeijingTime?, overlapSeconds: Int, since: BeijingTime, end: BeijingTime, sliceSize: Int, maxPasses: Int
+    watermark: BeijingTime?, overlapSeconds: Int, since: BeijingTime, end: BeijingTime, sliceSize: Int,
+    pageSize: Int = .max, maxPasses: Int
   ) {
     let start = watermark?.advanced(bySeconds: -Int64(overlapSeconds)) ?? since
     guard let window = TimeWindow(from: start, to: end) else { return nil }
-    self.init(window, safe: watermark, sliceSize: sliceSize, maxPasses: maxPasses)
+    self.init(window, safe: watermark, sliceSize: sliceSize, pageSize: pageSize, maxPasses: maxPasses)
   }
 
   /// The slice has so many orders, as was to be counted. Without effect at any other step.
   public mutating func counted(_ count: Int) {
     switch step {
     case .count(let slice):
-      if count > sliceSize, let (early, late) = slice.halves {
-        pending.append(late)
-        step = .count(early)
+      if count > sliceSize, let halves = slice.halves {
+        halve(halves)
       } else {
         passes = 0
+        shown = []
         begin(slice, count)
       }
     case .recount(let slice):
       passes += 1
-      if count == total {
+      if count == total, count <= pageSize || shown.count >= count {
         step = conclusion(of: slice)
+      } else if count == total, let halves = slice.halves {
+        halve(halves)
       } else if passes >= maxPasses {
         step = .giveUp(slice)
       } else {
+        if count != total { shown = [] }
         begin(slice, count)
       }
     case .read, .conclude, .giveUp, .finished: break
     }
   }
 
-  /// All pages of the slice have been read. Without effect at any other step.
-  public mutating func hasRead() {
-    if case .read(let slice, _) = step { step = .recount(slice) }
+  /// All pages of the slice have been read, and have shown these orders. Without effect at any other step.
+  public mutating func hasRead(showing orders: Set<OrderID> = []) {
+    guard case .read(let slice, _) = step else { return }
+    shown.formUnion(orders)
+    step = .recount(slice)
   }
 
   /// The watermark follows. Without effect at any other step.
   public mutating func concluded() {
     guard case .conclude = step else { return }
     step = pending.popLast().map { .count($0) } ?? .finished
+  }
+
+  private mutating func halve(_ halves: (early: TimeWindow, late: TimeWindow)) {
+    pending.append(halves.late)
+    step = .count(halves.early)
   }
 
   private mutating func begin(_ slice: TimeWindow, _ count: Int) {

@@ -66,6 +66,16 @@ public let deadLettersContract: [ContractCase<any DeadLetters>] = [
     #expect(try await archive.file([letter]) == 1)
     #expect(try await archive.letters(LetterFilter(), after: 0, limit: 1, withBodies: true).first?.letter == letter)
   },
+  ContractCase("a letter with the numbers of a message that nobody has read holds up no other") {
+    archive async throws in
+    var wild = deadLetter(1, "rejected")
+    (wild.attempts, wild.revision, wild.firstSeen, wild.parkedAt) = (.max, .min, .max, .max)
+    wild.orderID = OrderID(rawValue: .min)
+    #expect(try await archive.file([wild, deadLetter(2)]) == 2)
+    let filed = try await archive.letters(LetterFilter(), after: 0, limit: 2, withBodies: true)
+    #expect(filed.map(\.letter.body) == [wild.body, deadLetter(2).body])
+    #expect(filed.first?.letter.attempts ?? 0 >= 1_000_000)
+  },
 ]
 
 /// Dead queues under test.

@@ -341,14 +341,25 @@ final class History: @unchecked Sendable {
         if isLeft, !isHeld { world.fail("removed order \(id) has a bill still") }
       }
     }
-    // An outage parks nothing.
-    for letter in broker.dead {
-      let isAllowed: Set<ReasonCode?> = [
-        .k3Rejected, .changedAfterWritten, .removedAfterWritten, .conflict, .orderMalformed,
-      ]
-      if !isAllowed.contains(letter.reason) {
-        world.fail("order \(letter.envelope.orderID) is parked for \(letter.reason?.rawValue ?? "the delivery limit")")
-      }
+    for letter in broker.dead where !isRightlyParked(letter) {
+      world.fail("order \(letter.envelope.orderID) is parked for \(letter.reason?.rawValue ?? "the delivery limit")")
+    }
+  }
+
+  /// Whether what the letter says is so: a program that parks whatever comes has lost nothing either. An outage parks
+  /// nothing.
+  private func isRightlyParked(_ letter: SimulatedBroker.DeadLetter) -> Bool {
+    let id = letter.envelope.orderID
+    let held = k3.held[id] ?? []
+    switch letter.reason {
+    case .k3Rejected: return k3.refused.contains(id) || k3.audited.contains(id)
+    case .changedAfterWritten, .removedAfterWritten: return !held.isEmpty
+    case .conflict: return held.contains { $0 != Self.version(letter.envelope) }
+    case .orderMalformed:
+      // The poller could not read it: its questions got lost, or the order came and went.
+      let isQuestionLost = plan.network.requestLost + plan.network.replyLost + plan.okkiOutages + plan.freezes > 0
+      return letter.envelope.content == .order([]) && (isQuestionLost || okki.everDeleted.contains(id))
+    default: return false
     }
   }
 

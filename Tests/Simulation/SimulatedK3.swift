@@ -49,6 +49,8 @@ final class SimulatedK3: @unchecked Sendable {
   /// Told of each bill before it is saved.
   var onSave: (OrderID, Int) -> Void = { _, _ in }
   private(set) var lookUps = 0
+  /// All versions that it ever held of each order.
+  private(set) var held: [OrderID: Set<Int>] = [:]
   /// Orders whose data K/3 refuses.
   var refused: Set<OrderID> = []
   /// Orders whose bills are audited, now or as soon as they are written.
@@ -80,6 +82,7 @@ final class SimulatedK3: @unchecked Sendable {
     }
     let delay = Int64(world.random.number(0...Int(visibleAfter)))
     bills.append(Stored(order: order, version: version, number: number, visibleAt: world.now + delay))
+    held[order, default: []].insert(version)
     return world.random.happens(faults.failedAfterCommit) ? .failed : .written(number)
   }
 
@@ -97,6 +100,7 @@ final class SimulatedK3: @unchecked Sendable {
       world.fail("order \(order) goes back from version \(bills[place].version) to \(version)")
     }
     bills[place].version = version
+    held[order, default: []].insert(version)
     return world.random.happens(faults.failedAfterCommit) ? .failed : .written(key)
   }
 

@@ -14,6 +14,8 @@ final class SimulatedOKKI: @unchecked Sendable {
 
   let server: Server
   private let world: World
+  /// Orders that were deleted at some time.
+  private(set) var everDeleted: Set<OrderID> = []
   private(set) var orders: [OrderID: Order] = [:]
   /// When orders were deleted, and their last update time.
   private(set) var deleted: [OrderID: (at: Int64, updated: Int64)] = [:]
@@ -43,6 +45,7 @@ final class SimulatedOKKI: @unchecked Sendable {
   func delete(_ id: OrderID) {
     guard let order = orders.removeValue(forKey: id) else { return }
     deleted[id] = (world.seconds, order.updated)
+    everDeleted.insert(id)
     world.tell("order \(id) is deleted")
   }
 
