@@ -146,6 +146,9 @@ let package = Package(
     tests("ArchitectureTests", []),
     tests(
       "EndToEndTests",
-      ["PipelineTesting", "DriverThread", "AMQP", "Curl", "PostgreSQL", "JSON", "Orders", "Pipeline", "Queue"]),
+      [
+        "PipelineTesting", "TestSockets", "DriverThread", "AMQP", "Curl", "PostgreSQL", "JSON", "Orders", "Pipeline",
+        "Queue",
+      ]),
   ]
 )

@@ -65,13 +65,13 @@ public final class PostgresDeadLetters: DeadLetters {
     let rows = try await database.run(
       PostgresStatement(
         """
-        SELECT state, by_whom, (extract(epoch FROM at) * 1000)::bigint FROM dead_letter_acts
+        SELECT state, by_whom, (extract(epoch FROM at) * 1000)::bigint, how = 'refetch' FROM dead_letter_acts
         WHERE letter = $1::bigint ORDER BY id
         """, .int(id)))
     return (0..<rows.count).compactMap { row in
       guard let state = rows[row, 0].flatMap(FiledLetter.State.init), let by = rows[row, 1], let at = rows.int(row, 2)
       else { return nil }
-      return LetterAct(state, by: by, at: at)
+      return LetterAct(state, by: by, at: at, isRefetch: rows.bool(row, 3) ?? false)
     }
   }
 
@@ -91,6 +91,30 @@ public final class PostgresDeadLetters: DeadLetters {
         )
         SELECT id FROM marked ORDER BY id
         """, .intArray(ids), .text(state.rawValue), .text(storable(by))))
+    return (0..<rows.count).compactMap { rows.int($0, 0) }
+  }
+
+  /// Has orders read anew, as the port says: letters, acts and requests in one statement.
+  public func refetch(_ ids: [Int64], by: String) async throws(LedgerFailure) -> [Int64] {
+    let rows = try await database.run(
+      PostgresStatement(
+        """
+        WITH marked AS (
+          UPDATE dead_letters SET state = 'replayed', by_whom = $2::text
+          WHERE id = ANY ($1::bigint[]) AND order_id IS NOT NULL
+          RETURNING id, order_id
+        ), told AS (
+          INSERT INTO dead_letter_acts (letter, state, by_whom, how)
+          SELECT id, 'replayed', $2::text, 'refetch' FROM marked
+        ), asked AS (
+          INSERT INTO order_refetches AS row (order_id, asked_by, letters)
+          SELECT order_id, $2::text, array_agg(id ORDER BY id) FROM marked GROUP BY order_id ORDER BY order_id
+          ON CONFLICT (order_id) DO UPDATE SET
+            request = EXCLUDED.request, asked = EXCLUDED.asked, asked_by = EXCLUDED.asked_by,
+            letters = row.letters || EXCLUDED.letters, tried = NULL
+        )
+        SELECT id FROM marked ORDER BY id
+        """, .intArray(ids), .text(storable(by))))
     return (0..<rows.count).compactMap { rows.int($0, 0) }
   }
 }

@@ -10,9 +10,9 @@ public struct DeadLetterOffice: Sendable {
 
   /// What came of a replay.
   public struct Replay: Sendable, Equatable {
-    /// Published, confirmed and marked.
+    /// Published, confirmed and marked; or marked, and their orders asked for.
     public var replayed: [Int64] = []
-    /// Not confirmed, with the broker's words; they stay as they were.
+    /// Not confirmed, with the broker's words, or nothing to be asked for; they stay as they were.
     public var refused: [(id: Int64, why: String)] = []
 
     /// Equal in both.
@@ -88,6 +88,25 @@ public struct DeadLetterOffice: Sendable {
     }
     return result
   }
+
+  /// Has the poller read the letters' orders anew from OKKI instead of publishing what was parked.
+  public func refetch(_ ids: [Int64], by: String) async throws(Failure) -> Replay {
+    var result = Replay()
+    for start in stride(from: 0, to: ids.count, by: 1_000) {
+      let part = ids[start..<min(start + 1_000, ids.count)]
+      let marked: [Int64]
+      do throws(LedgerFailure) { marked = try await archive.refetch(Array(part), by: by) } catch {
+        throw .ledger(error)
+      }
+      let done = Set(marked)
+      result.replayed += marked
+      result.refused += part.filter { !done.contains($0) }.map { ($0, Self.namesNoOrder) }
+    }
+    return result
+  }
+
+  private static let namesNoOrder =
+    "it names no order, so nothing can be read anew: replay it without --refetch, or discard it"
 
   /// Marks waiting letters as discarded; they stay in the archive.
   /// - Returns: those that were waiting.

@@ -238,8 +238,10 @@ extension Poller {
     return await source.details(of: Array(control)).contains(where: isAnswered)
   }
 
+  func isStuckNoMore(_ id: OrderID) { stuck.withLock { $0[id] = nil } }
+
   /// Whether an order alone has failed in so many cycles, while others were answered, that it must not hold them up.
-  private func isStuck(_ id: OrderID) -> Bool {
+  func isStuck(_ id: OrderID) -> Bool {
     stuck.withLock { stuck in
       if stuck.count >= 10_000 { stuck.removeAll() }
       stuck[id, default: 0] += 1
@@ -253,7 +255,7 @@ extension Poller {
     try await publish(denied.map { broken($0, "the list shows it and order/info denies it") })
   }
 
-  private func fetched(_ order: SourceOrder, at now: BeijingTime) -> Fetched {
+  func fetched(_ order: SourceOrder, at now: BeijingTime) -> Fetched {
     Fetched(
       envelope: Envelope(
         orderID: order.id, orderNumber: order.number, revision: 0, updateTime: order.updateTime,
@@ -264,7 +266,7 @@ extension Poller {
   }
 
   /// An order whose details cannot be read: it must neither be lost nor hold up the others for ever.
-  private func broken(_ headline: OrderHeadline, _ why: String) -> Fetched {
+  func broken(_ headline: OrderHeadline, _ why: String) -> Fetched {
     Fetched(
       envelope: Envelope(
         orderID: headline.id, orderNumber: "", revision: 0, updateTime: headline.updateTime,
@@ -278,7 +280,7 @@ extension Poller {
 
   /// Numbers, publishes with confirms, then records. A crash in between publishes again and skips nothing.
   @discardableResult
-  private func publish(_ fetched: [Fetched]) async throws(PollInterruption) -> [Finding] {
+  func publish(_ fetched: [Fetched]) async throws(PollInterruption) -> [Finding] {
     if fetched.isEmpty { return [] }
     let answers = try await fromLedger { () async throws(LedgerFailure) in
       try await ledger.number(fetched.map(\.revision))

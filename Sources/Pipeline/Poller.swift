@@ -102,6 +102,7 @@ public final class Poller: Service {
   private let leading = Gauge(label: "ferry_poll_leader")
   private let watermarkGauge = Gauge(label: "ferry_watermark_epoch_seconds")
   let removals = Counter(label: "ferry_removals_polled_total")
+  let refetched = Counter(label: "ferry_refetched_total")
   private let removedFailures = Counter(label: "ferry_removed_poll_failures_total")
   private let removedWatermarkGauge = Gauge(label: "ferry_removed_watermark_epoch_seconds")
   /// Why deleted orders could not be read last, so that the same is told once.
@@ -188,13 +189,14 @@ public final class Poller: Service {
     return leads
   }
 
-  /// One cycle over customers, orders and deleted orders.
+  /// One cycle over customers, orders, deleted orders, and those that somebody wants to be read anew.
   func cycle() async throws(PollInterruption) {
     let now = try await fromSource { () async throws(SourceFailure) in try await source.now() }
     let end = now.advanced(bySeconds: -Int64(plan.lagSeconds))
     try await readCustomers(until: end)
     try await read(.orders, until: end) { .updated($0) }
     try await readRemoved(until: end)
+    try await readAnew(at: now)
     cycles.increment()
   }
 

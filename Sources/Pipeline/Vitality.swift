@@ -23,25 +23,32 @@ public struct WorkerActivity: Sendable, Equatable {
 public struct Vitality: Sendable {
   /// What is wrong.
   public enum Trouble: Sendable, Equatable {
-    /// So many messages are ready, and for a minute none was delivered.
+    /// So many messages are ready, and for as long as is waited none was delivered.
     case notConsuming(ready: Int)
     /// A batch has been under way for longer than any can take.
     case stuck
   }
 
-  /// Seconds between two looks.
-  public static let interval = Duration.seconds(15)
-  /// How long a worker may get nothing from a queue that has something.
-  static let patience = Duration.seconds(60)
+  /// How long a worker may get nothing from a queue that has something, where nobody says otherwise.
+  public static let patience = Duration.seconds(60)
 
+  /// Time between two looks.
+  public var interval: Duration { min(.seconds(15), patience / 4) }
+
+  private let patience: Duration
   private let longestBatch: Duration
   private var taken = -1
   private var idleSince: ContinuousClock.Instant?
   private var heldBackUntil: ContinuousClock.Instant?
 
   /// A vitality of a worker that has just begun.
-  /// - Parameter longestBatch: more than a batch can take while nobody is away.
-  public init(longestBatch: Duration) { self.longestBatch = longestBatch }
+  /// - Parameters:
+  ///   - longestBatch: more than a batch can take while nobody is away.
+  ///   - patience: how long it may get nothing from a queue that has something.
+  public init(longestBatch: Duration, patience: Duration = Self.patience) {
+    self.longestBatch = longestBatch
+    self.patience = patience
+  }
 
   /// Whether the queue's length is worth asking for.
   public func isIdle(_ activity: WorkerActivity) -> Bool { !activity.isHeldBack && activity.oldestBatch == nil }
@@ -62,6 +69,6 @@ public struct Vitality: Sendable {
     }
     let since = idleSince ?? now
     idleSince = since
-    return since.duration(to: now) >= Self.patience ? .notConsuming(ready: ready) : nil
+    return since.duration(to: now) >= patience ? .notConsuming(ready: ready) : nil
   }
 }

@@ -22,7 +22,10 @@ extension FiledLetter {
     lines.append("  parked by \(letter.stage.rawValue) at \(time(letter.parkedAt))\(attempts)\(first)")
     if let key { lines.append("  its number in K/3: \(key)") }
     if !letter.vendorAnswer.isEmpty { lines.append("  answer: \(letter.vendorAnswer)") }
-    for act in acts { lines.append("  \(act.state.rawValue) by \(act.by) at \(time(act.at))") }
+    for act in acts {
+      let how = act.isRefetch ? ", its order to be read anew," : ""
+      lines.append("  \(act.state.rawValue)\(how) by \(act.by) at \(time(act.at))")
+    }
     lines.append("  properties: \(letter.properties)")
     lines.append(String(decoding: letter.body, as: UTF8.self))
     return lines.joined(separator: "\n")
@@ -61,6 +64,7 @@ extension FiledLetter {
       for act in acts {
         writer.beginObject()
         member("state", act.state.rawValue)
+        member("how", act.isRefetch ? "refetch" : nil)
         member("by", act.by)
         member("at", time(act.at))
         writer.endObject()
@@ -81,4 +85,31 @@ extension FiledLetter {
   }
 
   private func time(_ milliseconds: Int64) -> String { BeijingTime(epochSeconds: milliseconds / 1_000).description }
+}
+
+extension DeadLetterOffice.Replay {
+  /// One JSON object, in one line.
+  func json(refetch: Bool) -> String {
+    var writer = JSONWriter(reserving: 128)
+    writer.beginObject()
+    writer.key("how")
+    writer.string(refetch ? "refetch" : "publish")
+    writer.key("replayed")
+    writer.beginArray()
+    for id in replayed { writer.integer(id) }
+    writer.endArray()
+    writer.key("refused")
+    writer.beginArray()
+    for (id, why) in refused {
+      writer.beginObject()
+      writer.key("id")
+      writer.integer(id)
+      writer.key("why")
+      writer.string(why)
+      writer.endObject()
+    }
+    writer.endArray()
+    writer.endObject()
+    return String(decoding: writer.bytes, as: UTF8.self)
+  }
 }

@@ -74,6 +74,7 @@ let metricHelp: [String: String] = [
   "ferry_poll_leader": "1 in the process that polls, 0 in those that stand by.",
   "ferry_watermark_epoch_seconds": "Every order up to this time has been published and confirmed.",
   "ferry_removals_polled_total": "Deletions of orders read from OKKI and published.",
+  "ferry_refetched_total": "Orders read anew from OKKI because somebody asked for it.",
   "ferry_removed_poll_failures_total": "Cycles in which deleted orders could not be read from OKKI; orders were.",
   "ferry_removed_watermark_epoch_seconds": "Every deletion up to this time has been published and confirmed.",
   "ferry_reconcile_found_total":

@@ -43,6 +43,7 @@ enum SettingName: String, CaseIterable, Sendable {
   case adminHost = "FERRY_ADMIN_HOST"
   case adminPort = "FERRY_ADMIN_PORT"
   case shutdownSeconds = "FERRY_SHUTDOWN_SECONDS"
+  case stallSeconds = "FERRY_STALL_SECONDS"
   case logLevel = "FERRY_LOG_LEVEL"
   case logFormat = "FERRY_LOG_FORMAT"
 }
@@ -218,6 +219,10 @@ extension SettingRow {
     SettingRow(
       name: .shutdownSeconds, kind: .whole(1...600), standard: "25",
       meaning: "seconds in which a stopping process finishes what it holds"),
+    SettingRow(
+      name: .stallSeconds, kind: .whole(4...3600), standard: "60",
+      meaning:
+        "seconds that a worker may get nothing from a queue with messages, while nobody is away; then it exits 70"),
     SettingRow(
       name: .logLevel, kind: .choice(["trace", "debug", "info", "notice", "warning", "error", "critical"]),
       standard: "info", meaning: "least level that is logged"),

@@ -17,14 +17,17 @@ final class VitalityWatch: Sendable {
   private let ready: @Sendable () async -> Int?
   private let end: @Sendable (Int32) -> Void
   private let vitality: Mutex<Vitality>
+  private let interval: Duration
   private let trouble = Mutex<Vitality.Trouble?>(nil)
 
   /// A watch.
   /// - Parameters:
+  ///   - patience: how long the worker may get nothing from a queue that has something.
   ///   - ready: messages ready in the worker's queue; asked for only while it is idle.
   ///   - end: ends the process.
   init(
-    _ name: String, longestBatch: Duration, clock: PipelineClock, logger: Logger,
+    _ name: String, longestBatch: Duration, patience: Duration = Vitality.patience, clock: PipelineClock,
+    logger: Logger,
     activity: @escaping @Sendable () -> WorkerActivity, ready: @escaping @Sendable () async -> Int?,
     end: @escaping @Sendable (Int32) -> Void = { exit($0) }
   ) {
@@ -34,17 +37,19 @@ final class VitalityWatch: Sendable {
     self.activity = activity
     self.ready = ready
     self.end = end
-    vitality = Mutex(Vitality(longestBatch: longestBatch))
+    let fresh = Vitality(longestBatch: longestBatch, patience: patience)
+    interval = fresh.interval
+    vitality = Mutex(fresh)
   }
 
   /// False while the worker does not work and nothing holds it back.
   var isAlive: Bool { trouble.withLock { $0 == nil } }
 
-  /// Looks every 15 s until the task is cancelled. Trouble is told by the health first, and ends the process when the next
+  /// Looks every 15 s, or four times in its patience, until the task is cancelled. Trouble is told by the health first, and ends the process when the next
   /// look still finds it.
   func watch() async {
     while !Task.isCancelled {
-      await clock.sleep(Vitality.interval)
+      await clock.sleep(interval)
       if Task.isCancelled { return }
       await look()
     }
@@ -67,7 +72,7 @@ final class VitalityWatch: Sendable {
       }
     let what: Logger.Message =
       switch found {
-      case .notConsuming: "Up, but not consuming: messages are ready and none was delivered for a minute"
+      case .notConsuming: "Up, but not consuming: messages are ready and none is delivered"
       case .stuck: "Up, but stuck: a batch does not come to an end"
       }
     logger.critical(what, metadata: metadata)

@@ -260,7 +260,8 @@ final class Wiring: Sendable {
       away: { worker.absences.union([ledger.absence].compactMap { $0 }) }
     ).watched(
       by: VitalityWatch(
-        name.rawValue, longestBatch: .seconds(600 + settings.whole(.leaseSeconds) * 2), clock: clock, logger: logger,
+        name.rawValue, longestBatch: .seconds(600 + settings.whole(.leaseSeconds) * 2),
+        patience: .seconds(settings.whole(.stallSeconds)), clock: clock, logger: logger,
         activity: { worker.activity }, ready: { await inbox.ready() }))
   }
 

@@ -10,6 +10,10 @@ import Testing
 struct DeadLetterTests {
   /// Runs a command of `ferry dead-letters`.
   private func letters(_ stage: Stage, _ arguments: String...) async throws -> (status: Int32, output: String) {
+    try await letters(stage, arguments)
+  }
+
+  private func letters(_ stage: Stage, _ arguments: [String]) async throws -> (status: Int32, output: String) {
     let program = try stage.ferry(["dead-letters"] + arguments)
     return (await program.exit(), program.output)
   }
@@ -138,5 +142,60 @@ struct DeadLetterTests {
     let last = try stage.verdict(["--without-workers"])
     #expect(await last.exit() == 0, "\(last.output)")
     #expect(try await stage.ask(stage.k3URL + "/_sim/stats")["bills"]?.int64 == 12)
+  }
+
+  @Test(
+    "an order that is mended in OKKI without a new update_time comes when it is to be read anew, once",
+    .timeLimit(.minutes(5)))
+  func readAnew() async throws {
+    let stage = try await Stage.set(orders: 10, faults: "off", unmappable: 50)
+    defer { stage.kill() }
+    let client = try await polled(stage)
+    let transform = try stage.ferry(["transform"])
+    let load = try stage.ferry(["load"])
+    defer {
+      transform.kill()
+      load.kill()
+    }
+    let parked = try #require(try await waiting(stage, "material_missing", count: 1).first)
+    let (id, order) = (try #require(parked["id"]?.int64), try #require(parked["order_id"]?.string))
+    let first = try stage.verdict(["--without-workers", "--wait", "120"])
+    #expect(await first.exit() == 0, "\(first.output)")
+    _ = try await stage.ask(stage.okkiURL + "/_sim/orders", #"{"mend_silently":\#(order)}"#)
+    // The poller does not notice by itself, and what is parked is as it was.
+    func poll() async throws {
+      let poll = try stage.ferry(["poll", "--once"])
+      #expect(await poll.exit() == 0, "\(poll.output)")
+    }
+    try await poll()
+    let refused = try await letters(stage, "replay", "\(id)", "--refetch", "--by", "ann")
+    #expect(refused.status == 64 && refused.output.contains("Read the orders of 1 letters anew? Nothing was done"))
+    _ = try await waiting(stage, "material_missing", count: 1)
+    #expect(try await stage.ask(stage.k3URL + "/_sim/stats")["bills"]?.int64 == 5)
+
+    _ = try await client.run(
+      PostgresStatement(
+        "INSERT INTO dead_letters (fingerprint, stage, reason, sentence, parked_at, vendor_answer, properties, body) "
+          + "VALUES ('x', 'load', 'undecodable', 'nobody knows', 0, '', '{}', 'x')"))
+    await client.close()
+    let nameless = try #require(try await waiting(stage, "undecodable", count: 1).first?["id"]?.int64)
+    let chosen = ["\(id)", "\(nameless)", "--refetch", "--yes", "--by", "ann", "--json"]
+    let replay = try await letters(stage, ["replay"] + chosen)
+    #expect(replay.status == 1)
+    let told = #"{"how":"refetch","replayed":[\#(id)],"refused":[{"id":\#(nameless),"why":"it names"#
+    #expect(replay.output.contains(told), "\(replay.output)")
+    let show = try await letters(stage, "show", "\(id)")
+    #expect(show.output.contains("replayed, its order to be read anew, by ann at"), "\(show.output)")
+    try await poll()
+    let verdict = try stage.verdict(["--without-workers", "--wait", "120"])
+    #expect(await verdict.exit() == 0, "\(verdict.output)")
+    #expect(try await stage.ask(stage.k3URL + "/_sim/stats")["bills"]?.int64 == 6)
+    // What it asked for is done with.
+    try await poll()
+    let last = try stage.verdict(["--without-workers"])
+    #expect(await last.exit() == 0, "\(last.output)")
+    #expect(try await letters(stage, "list", "--reason", "material_missing") == (0, "No such letter.\n"))
+    #expect(await transform.stop() == 0)
+    #expect(await load.stop() == 0)
   }
 }

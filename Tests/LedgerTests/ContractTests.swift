@@ -35,7 +35,8 @@ struct ContractTests {
     try await withSchema { schema, one, other in
       let nowhere = try LedgerDatabase(LedgerOptions(url: "postgresql://nobody@127.0.0.1:1/none"))
       let subject = PollLedgerSubject(
-        ledger: PostgresPollLedger(one), other: PostgresPollLedger(other), away: PostgresPollLedger(nowhere),
+        ledger: PostgresPollLedger(one), other: PostgresPollLedger(other),
+        archive: PostgresDeadLetters(other), away: PostgresPollLedger(nowhere),
         cutOff: { try await schema.endLeadership() })
       #expect(try await subject.ledger.lead())
       try await sentence.check(subject)
@@ -51,7 +52,8 @@ struct ContractTests {
     let away = MemoryPollLedger(books)
     away.fail(.unavailable("connection refused"))
     let subject = PollLedgerSubject(
-      ledger: MemoryPollLedger(books), other: MemoryPollLedger(books), away: away, cutOff: { books.cutOff() })
+      ledger: MemoryPollLedger(books), other: MemoryPollLedger(books),
+      archive: MemoryDeadLetters(asking: books), away: away, cutOff: { books.cutOff() })
     #expect(try await subject.ledger.lead())
     try await sentence.check(subject)
   }

@@ -60,6 +60,21 @@ public let deadLettersContract: [ContractCase<any DeadLetters>] = [
     #expect(try await archive.acts(on: 2).map(\.state) == [.replayed])
     #expect(try await archive.acts(on: 7) == [])
   },
+  ContractCase("letters whose orders are to be read anew are replayed and say so; one that names no order stays") {
+    archive in
+    var nameless = deadLetter(2)
+    nameless.orderID = nil
+    _ = try await archive.file([deadLetter(1), nameless, deadLetter(1, stage: .transform), deadLetter(4)])
+    _ = try await archive.mark([4], .discarded, by: "bob")
+    #expect(try await archive.refetch([4, 1, 2, 3, 9], by: "ann") == [1, 3, 4])
+    let filed = try await archive.letters(LetterFilter(), after: 0, limit: 10, withBodies: false)
+    #expect(filed.map(\.state) == [.replayed, .waiting, .replayed, .replayed])
+    #expect(filed.map(\.by) == ["ann", nil, "ann", "ann"])
+    #expect(try await archive.acts(on: 4).map(\.isRefetch) == [false, true])
+    #expect(try await archive.acts(on: 2) == [])
+    #expect(try await archive.mark([1], .replayed, by: "bob") == [1])
+    #expect(try await archive.acts(on: 1).map(\.isRefetch) == [true, false])
+  },
   ContractCase("a letter of which nothing is known is kept too") { archive async throws in
     let letter = DeadLetter(
       stage: .load, reason: "delivery_limit", sentence: "", parkedAt: 0, properties: "{}", body: [0, 255, 0])

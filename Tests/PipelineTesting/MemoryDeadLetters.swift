@@ -16,8 +16,11 @@ public final class MemoryDeadLetters: DeadLetters {
 
   private let state = Mutex(State())
 
+  private let books: MemoryPollLedger.Books
+
   /// An empty archive.
-  public init() {}
+  /// - Parameter books: where it asks for orders to be read anew.
+  public init(asking books: MemoryPollLedger.Books = MemoryPollLedger.Books()) { self.books = books }
 
   /// The next `mark` fails so, and does nothing.
   public func failNextMark(_ failure: LedgerFailure) { state.withLock { $0.failure = failure } }
@@ -54,6 +57,21 @@ public final class MemoryDeadLetters: DeadLetters {
   /// What was done to a letter.
   public func acts(on id: Int64) async throws(LedgerFailure) -> [LetterAct] {
     state.withLock { $0.filed.indices.contains(Int(id) - 1) ? $0.filed[Int(id) - 1].acts : [] }
+  }
+
+  /// Marks letters as replayed, and asks for their orders.
+  public func refetch(_ ids: [Int64], by: String) async throws(LedgerFailure) -> [Int64] {
+    let (marked, orders) = state.withLock { state in
+      let places = ids.map { Int($0) - 1 }.filter { state.filed.indices.contains($0) }
+        .filter { state.filed[$0].letter.orderID != nil }.sorted()
+      for place in places {
+        state.filed[place].state = .replayed
+        state.filed[place].acts.append(LetterAct(.replayed, by: by, at: 0, isRefetch: true))
+      }
+      return (places.map { Int64($0 + 1) }, Set(places.compactMap { state.filed[$0].letter.orderID }))
+    }
+    books.ask(orders)
+    return marked
   }
 
   /// Records an act.

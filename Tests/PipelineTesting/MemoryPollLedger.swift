@@ -14,7 +14,15 @@ public final class MemoryPollLedger: PollLedger {
       var mustRefetch = false
     }
 
+    struct Asked {
+      var request: Int64
+      /// When it was taken last: a number that grows.
+      var tried: Int64?
+    }
+
     struct State {
+      var refetches: [OrderID: Asked] = [:]
+      var serial: Int64 = 0
       var watermarks: [PollStream: BeijingTime] = [:]
       var orders: [OrderID: Known] = [:]
       var leader: ObjectIdentifier?
@@ -29,6 +37,16 @@ public final class MemoryPollLedger: PollLedger {
 
     /// Whoever leads loses the lock and does not know it.
     public func cutOff() { state.withLock { $0.leader = nil } }
+
+    /// Orders are to be read anew.
+    func ask(_ orders: Set<OrderID>) {
+      state.withLock { state in
+        for order in orders.sorted() {
+          state.serial += 1
+          state.refetches[order] = Asked(request: state.serial)
+        }
+      }
+    }
 
     /// Somebody whom nobody here knows is elected and gone again.
     public func electAnother() { state.withLock { $0.fence += 1 } }
@@ -126,6 +144,37 @@ public final class MemoryPollLedger: PollLedger {
       for revision in published where state.orders[revision.orderID]?.number == revision.number {
         state.orders[revision.orderID]?.isPublished = true
         state.orders[revision.orderID]?.mustRefetch = revision.mayStillChange
+      }
+      return true
+    }
+  }
+
+  /// Takes what is asked for, as the port says.
+  public func refetches(limit: Int) async throws(LedgerFailure) -> [Refetch]? {
+    let isElected = isElected
+    return try checked { state in
+      if !isElected(state) { return nil }
+      let order = { (asked: Books.Asked) in (asked.tried ?? -1, asked.request) }
+      let taken = state.refetches.sorted { order($0.value) < order($1.value) }.prefix(limit)
+      for (id, asked) in taken {
+        if asked.tried == nil {
+          state.orders[id]?.updateTime = BeijingTime(epochSeconds: 0)
+          state.orders[id]?.contentHash = FetchedRevision.forgottenHash
+        }
+        state.serial += 1
+        state.refetches[id]?.tried = state.serial
+      }
+      return taken.map { Refetch($0.key, request: $0.value.request) }.sorted { $0.request < $1.request }
+    }
+  }
+
+  /// Ends what was asked for, as the port says.
+  public func endRefetches(_ done: [Refetch]) async throws(LedgerFailure) -> Bool {
+    let isElected = isElected
+    return try checked { state in
+      if !isElected(state) { return false }
+      for refetch in done where state.refetches[refetch.order]?.request == refetch.request {
+        state.refetches[refetch.order] = nil
       }
       return true
     }

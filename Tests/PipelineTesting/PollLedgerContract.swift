@@ -8,6 +8,8 @@ public struct PollLedgerSubject: Sendable {
   public let ledger: any PollLedger
   /// Another poller's, over the same books.
   public let other: any PollLedger
+  /// The archive of parked messages over the same books.
+  public let archive: any DeadLetters
   /// A poller's memory whose database is away.
   public let away: any PollLedger
   /// Takes the lock from whoever leads, who is not told.
@@ -15,12 +17,13 @@ public struct PollLedgerSubject: Sendable {
 
   /// A subject.
   public init(
-    ledger: any PollLedger, other: any PollLedger, away: any PollLedger,
+    ledger: any PollLedger, other: any PollLedger, archive: any DeadLetters, away: any PollLedger,
     cutOff: @escaping @Sendable () async throws -> Void
   ) {
     self.cutOff = cutOff
     self.ledger = ledger
     self.other = other
+    self.archive = archive
     self.away = away
   }
 
@@ -33,6 +36,21 @@ public struct PollLedgerSubject: Sendable {
       orderID: OrderID(rawValue: order), number: number, mayStillChange: mayStillChange)
     #expect(try await ledger.record([revision]))
   }
+
+  /// Somebody wants these orders to be read anew.
+  func ask(_ orders: Int64...) async throws {
+    _ = try await archive.file(orders.map { deadLetter($0) })
+    var ids: [Int64] = []
+    for order in orders {
+      var filter = LetterFilter()
+      filter.order = "\(order)"
+      ids += try await archive.letters(filter, after: 0, limit: 1, withBodies: false).map(\.id)
+    }
+    #expect(try await archive.refetch(ids, by: "ann") == ids.sorted())
+  }
+
+  /// The orders that are to be read anew now.
+  func taken(_ limit: Int = 10) async throws -> [Refetch] { try #require(try await ledger.refetches(limit: limit)) }
 
   func mustFetch(_ order: Int64, _ time: Int64) async throws -> Bool {
     try await !ledger.unpublished(among: [headline(order, time)]).isEmpty
@@ -52,7 +70,7 @@ private func at(_ seconds: Int64) -> BeijingTime { BeijingTime(epochSeconds: sec
 
 /// What every `PollLedger` does.
 public let pollLedgerContract: [ContractCase<PollLedgerSubject>] =
-  watermarkCases + revisionCases + deletionCases + fenceCases + [
+  watermarkCases + revisionCases + deletionCases + refetchCases + fenceCases + [
     ContractCase("one poller leads until it steps down") { subject async throws in
       #expect(try await subject.ledger.lead())
       #expect(try await subject.ledger.lead())
@@ -208,13 +226,82 @@ private let revisionCases: [ContractCase<PollLedgerSubject>] = [
   },
 ]
 
+private let refetchCases: [ContractCase<PollLedgerSubject>] = [
+  ContractCase("an order that is to be read anew is told until it is ended, and the same content gets one new number") {
+    subject async throws in
+    _ = try await subject.number(1, 10, 111)
+    try await subject.record(1, 1)
+    #expect(try await subject.taken().isEmpty)
+    try await subject.ask(1)
+    #expect(try await subject.number(1, 10, 111) == .published)
+    let asked = try await subject.taken()
+    #expect(asked.map(\.order.rawValue) == [1])
+    // Until it is read the overlap would read it too.
+    #expect(try await subject.mustFetch(1, 10))
+    #expect(try await subject.number(1, 10, 111) == .publish(number: 2))
+    // A crash before it is recorded, and one before it is ended.
+    #expect(try await subject.taken() == asked)
+    #expect(try await subject.number(1, 10, 111) == .publish(number: 2))
+    try await subject.record(1, 2)
+    #expect(try await subject.taken() == asked)
+    #expect(try await subject.number(1, 10, 111) == .published)
+    #expect(try await subject.ledger.endRefetches(asked))
+    #expect(try await subject.taken().isEmpty)
+    #expect(try await !subject.mustFetch(1, 10))
+  },
+  ContractCase("an order that is read anew is new also with an older content, pending, deleted or never seen") {
+    subject async throws in
+    _ = try await subject.number(1, 20, 222)
+    try await subject.record(1, 1)
+    _ = try await subject.number(2, 20, 222)
+    _ = try await subject.ledger.number([.removal(of: OrderID(rawValue: 3))])
+    try await subject.record(3, 1)
+    try await subject.ask(1, 2, 3, 4)
+    #expect(try await subject.taken().map(\.order.rawValue) == [1, 2, 3, 4])
+    let answers = try await subject.ledger.number([
+      fetched(1, 10, 111), fetched(2, 20, 222), fetched(3, 5, 5), fetched(4, 5, 5),
+    ])
+    #expect(answers == [.publish(number: 2), .publish(number: 2), .publish(number: 2), .publish(number: 1)])
+  },
+  ContractCase("an order that is asked for again while it is read stays, and is new once more") {
+    subject async throws in
+    try await subject.ask(1)
+    let first = try await subject.taken()
+    #expect(try await subject.number(1, 10, 111) == .publish(number: 1))
+    try await subject.record(1, 1)
+    try await subject.ask(1)
+    #expect(try await subject.ledger.endRefetches(first))
+    let second = try await subject.taken()
+    #expect(second.map(\.order) == first.map(\.order) && second != first)
+    #expect(try await subject.number(1, 10, 111) == .publish(number: 2))
+    #expect(try await subject.ledger.endRefetches(second))
+    #expect(try await subject.taken().isEmpty)
+  },
+  ContractCase("orders that were not taken yet come first, then those that were taken longest ago") {
+    subject async throws in
+    try await subject.ask(1, 2, 3, 4)
+    func next(_ limit: Int) async throws -> [Int64] { try await subject.taken(limit).map(\.order.rawValue) }
+    #expect(try await next(2) == [1, 2])
+    #expect(try await next(1) == [3])
+    try await subject.ask(5)
+    #expect(try await next(3) == [1, 4, 5])
+    #expect(try await next(1) == [2])
+    #expect(try await next(1) == [3])
+  },
+]
+
 /// Two pollers, each of which believes to be the one.
 private let fenceCases: [ContractCase<PollLedgerSubject>] = [
   ContractCase("a leader that was cut off writes on until another one is elected, and nothing afterwards") {
     subject async throws in
     #expect(try await subject.number(1, 10, 111) == .publish(number: 1))
     #expect(try await subject.number(2, 10, 222) == .publish(number: 1))
+    _ = try await subject.number(8, 10, 888)
+    try await subject.record(8, 1)
+    try await subject.ask(7)
+    let asked = try await subject.taken()
     try await subject.cutOff()
+    try await subject.ask(8)
     try await subject.record(1, 1)
     #expect(try await subject.ledger.advance(.orders, from: nil, to: at(100)))
     #expect(try await subject.other.lead())
@@ -223,6 +310,12 @@ private let fenceCases: [ContractCase<PollLedgerSubject>] = [
     #expect(try await !subject.ledger.advance(.orders, from: at(100), to: at(200)))
     #expect(try await !subject.ledger.advance(.removed, from: nil, to: at(200)))
     #expect(try await subject.number(3, 10, 333) == .overtaken)
+    #expect(try await subject.ledger.refetches(limit: 10) == nil)
+    #expect(try await !subject.ledger.endRefetches(asked))
+    // Nothing was forgotten, and nothing ended.
+    #expect(try await subject.other.number([fetched(8, 10, 888)]) == [.published])
+    let others = try #require(try await subject.other.refetches(limit: 10))
+    #expect(others.map(\.order.rawValue) == [7, 8] && others.first == asked.first)
     // Known to it, and pending: not its to publish any more.
     #expect(try await subject.ledger.number([fetched(2, 10, 222), fetched(1, 10, 111)]) == [.overtaken, .overtaken])
     #expect(try await subject.other.watermark(of: .orders) == at(100))
@@ -238,6 +331,8 @@ private let fenceCases: [ContractCase<PollLedgerSubject>] = [
   ContractCase("whoever never led, or has stepped down, writes nothing") { subject async throws in
     #expect(try await subject.other.number([fetched(1, 10, 111)]) == [.overtaken])
     #expect(try await !subject.other.advance(.orders, from: nil, to: at(100)))
+    #expect(try await subject.other.refetches(limit: 10) == nil)
+    #expect(try await !subject.other.endRefetches([]))
     #expect(try await subject.number(1, 10, 111) == .publish(number: 1))
     await subject.ledger.resign()
     #expect(try await subject.number(1, 10, 111) == .overtaken)

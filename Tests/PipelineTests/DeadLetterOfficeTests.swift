@@ -53,4 +53,16 @@ struct DeadLetterOfficeTests {
     #expect(try await office.replay([1], by: "ann").replayed == [1])
     #expect(try await archive.acts(on: 1).map { "\($0.state) \($0.by)" } == ["discarded bob", "replayed ann"])
   }
+
+  @Test("letters whose orders are read anew are not published; those that name no order are refused with a remedy")
+  func refetched() async throws {
+    var nameless = deadLetter(2)
+    nameless.orderID = nil
+    _ = try await archive.file([deadLetter(1), nameless] + (3...1_200).map { deadLetter($0) })
+    let result = try await office.refetch(Array(1...1_200), by: "ann")
+    #expect(result.replayed == [1] + Array(3...1_200))
+    #expect(result.refused.map(\.id) == [2])
+    #expect(result.refused.first?.why.contains("names no order") == true)
+    #expect(queues.published.isEmpty)
+  }
 }

@@ -151,6 +151,8 @@ private final class Overtaken: PollLedger {
   func record(_ published: [PublishedRevision]) async throws(LedgerFailure) -> Bool {
     try await inner.record(published)
   }
+  func refetches(limit: Int) async throws(LedgerFailure) -> [Refetch]? { try await inner.refetches(limit: limit) }
+  func endRefetches(_ done: [Refetch]) async throws(LedgerFailure) -> Bool { try await inner.endRefetches(done) }
   func lead() async throws(LedgerFailure) -> Bool { try await inner.lead() }
   func resign() async { await inner.resign() }
 }

@@ -122,6 +122,10 @@ final class SimulatedLedger: SyncLedger, PollLedger, SweepLedger, Collections, @
     try await ask { [poll] () async throws(LedgerFailure) in try await poll.record(published) }
   }
 
+  // Nobody asks for orders to be read anew here.
+  func refetches(limit: Int) async throws(LedgerFailure) -> [Refetch]? { [] }
+  func endRefetches(_ done: [Refetch]) async throws(LedgerFailure) -> Bool { true }
+
   func lead() async throws(LedgerFailure) -> Bool {
     do throws(LedgerFailure) {
       return try await ask { [poll, database, host] () async throws(LedgerFailure) in

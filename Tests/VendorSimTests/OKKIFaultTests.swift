@@ -94,6 +94,24 @@ struct OKKIFaultTests {
     }
   }
 
+  @Test("mend_silently gives an order its product number without moving update_time, and no order that has it")
+  func mendedSilently() async throws {
+    try await withOKKI({ $0.unmappable = 100 }) { desk in
+      func orders() throws -> [JSONValue] {
+        Array(try #require(try desk.get("/_sim/orders").json()["orders"]).elements)
+      }
+      let bad = try #require(try orders().first { $0["reason"]?.string == "material_missing" }?["id"]?.int64)
+      let other = try #require(try orders().first { $0["reason"]?.string == "division_by_zero" }?["id"]?.int64)
+      let info = "/v1/invoices/order/info?order_id=\(bad)"
+      let before = try desk.get(info).json().at("data.update_time")?.string
+      try desk.sim("clock", #"{"advance_seconds":7}"#)
+      try desk.sim("orders", #"{"mend_silently":\#(bad)}"#)
+      #expect(try desk.get(info).json().at("data.update_time")?.string == before)
+      #expect(try orders().first { $0["id"]?.int64 == bad }?["fate"]?.string == "load")
+      #expect(try desk.post("/_sim/orders", #"{"mend_silently":\#(other)}"#).status == 400)
+    }
+  }
+
   @Test("deleted_between answers code 404 and the order is in the removed list")
   func deletedBetween() async throws {
     try await withOKKI { desk in

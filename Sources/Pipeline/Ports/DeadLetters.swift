@@ -48,7 +48,7 @@ public struct FiledLetter: Sendable, Equatable {
   public enum State: String, Sendable, CaseIterable {
     /// Nobody has dealt with it.
     case waiting
-    /// It was published to its stage again.
+    /// It was published to its stage again, or its order is read anew.
     case replayed
     /// Somebody has decided that nothing happens to it.
     case discarded
@@ -80,12 +80,15 @@ public struct LetterAct: Sendable, Equatable {
   public let by: String
   /// When, milliseconds since 1970 UTC by the archive's clock.
   public let at: Int64
+  /// The order was to be read anew from OKKI; the message itself was not published again.
+  public let isRefetch: Bool
 
   /// An act.
-  public init(_ state: FiledLetter.State, by: String, at: Int64) {
+  public init(_ state: FiledLetter.State, by: String, at: Int64, isRefetch: Bool = false) {
     self.state = state
     self.by = by
     self.at = at
+    self.isRefetch = isRefetch
   }
 }
 
@@ -121,6 +124,9 @@ public protocol DeadLetters: Sendable {
   /// Records an act. Only what waits can be discarded; whatever was published again is marked so.
   /// - Returns: the letters that have become it.
   func mark(_ ids: [Int64], _ state: FiledLetter.State, by: String) async throws(LedgerFailure) -> [Int64]
+  /// Marks letters as replayed and asks the poller to read their orders anew (`PollLedger.refetches`): both or neither.
+  /// - Returns: the letters that have become it. One that names no order stays as it is.
+  func refetch(_ ids: [Int64], by: String) async throws(LedgerFailure) -> [Int64]
 }
 
 /// The broker's dead queues, and the way back out of them.

@@ -9,6 +9,8 @@ public struct FetchedRevision: Sendable, Equatable {
   /// Fingerprint of the content.
   public let contentHash: Int64
 
+  /// Stands for the content of an order that is to be read anew: no content of an order is equal to it.
+  public static let forgottenHash = fingerprint("to be read anew".utf8)
   /// The order is deleted: stands for its content.
   public static let removalHash = fingerprint("deleted in OKKI".utf8)
 
@@ -54,6 +56,20 @@ public struct PublishedRevision: Sendable, Equatable {
   }
 }
 
+/// An order that somebody wants to be read anew, whatever is known of it.
+public struct Refetch: Sendable, Hashable {
+  /// The order.
+  public let order: OrderID
+  /// Another one each time that the order is asked for.
+  public let request: Int64
+
+  /// An order to be read anew.
+  public init(_ order: OrderID, request: Int64) {
+    self.order = order
+    self.request = request
+  }
+}
+
 /// A stream that is polled, each with a watermark of its own.
 public enum PollStream: String, Sendable, CaseIterable {
   /// Orders by `update_time`.
@@ -87,6 +103,14 @@ public protocol PollLedger: Sendable {
   /// Records what the broker confirmed.
   /// - Returns: false when another poller was elected, and nothing was recorded.
   func record(_ published: [PublishedRevision]) async throws(LedgerFailure) -> Bool
+  /// Orders that are to be read anew, at most `limit`: those that were not taken yet, then those that were taken longest ago.
+  /// When one is taken first, what is known of its content is forgotten: the next content has a new number, also an equal or
+  /// older one. Committed when it returns.
+  /// - Returns: in the order in which they were asked for; nil when another poller was elected, and nothing was taken.
+  func refetches(limit: Int) async throws(LedgerFailure) -> [Refetch]?
+  /// Ends what was asked for. An order that was asked for again since stays.
+  /// - Returns: false when another poller was elected, and nothing was ended.
+  func endRefetches(_ done: [Refetch]) async throws(LedgerFailure) -> Bool
   /// Becomes or stays the one poller of the installation. False while another process is; it throws when nobody can
   /// tell, and then this poller does not lead.
   func lead() async throws(LedgerFailure) -> Bool

@@ -190,24 +190,30 @@ struct DeadLettersReplayCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "replay", abstract: "Gives letters to their stages again, each on its first attempt.",
     discussion: """
-      What was written to K/3 meanwhile is not written again, so a replay may be repeated. Exit 0 when the broker has confirmed \
-      all, 1 when it refused some.
+      What was written to K/3 meanwhile is not written again, so a replay may be repeated. With --refetch the message stays \
+      where it is, and the poller reads the letter's order anew in its next cycle: for orders that were mended in OKKI. What it \
+      reads is a new version of the order, and counts as changed where the order is in K/3 already. Exit 0 when the broker has \
+      confirmed all, or all are asked for; 1 when some were refused.
       """)
 
   @OptionGroup var chosen: ChosenLetters
+  @Flag(help: "have the orders read anew from OKKI instead") var refetch = false
+  @Flag(help: "one JSON object in one line") var json = false
 
   func run() async throws {
     let by = try LetterDesk.name(chosen.by)
-    try await LetterDesk.with(needsBroker: true) { office in
+    try await LetterDesk.with(needsBroker: !refetch) { office in
       let ids = try await chosen.chosen(office)
       if ids.isEmpty { return Startup.complain("No such letter.") }
-      guard try LetterDesk.agrees(chosen.yes, to: "Replay \(ids.count) letters?") else { return }
-      let result = try await office.replay(ids, by: by)
-      print("\(result.replayed.count) replayed")
+      let question = refetch ? "Read the orders of \(ids.count) letters anew?" : "Replay \(ids.count) letters?"
+      guard try LetterDesk.agrees(chosen.yes, to: question) else { return }
+      let result = try await refetch ? office.refetch(ids, by: by) : office.replay(ids, by: by)
+      let done = "\(result.replayed.count) \(refetch ? "to be read anew" : "replayed")"
+      print(json ? result.json(refetch: refetch) : done)
       for (id, why) in result.refused { Startup.complain("\(id): \(why)") }
       let left = ids.count - result.replayed.count
       if left > 0 {
-        Startup.complain("\(left) stay as they were. Run the command again.")
+        Startup.complain("\(left) stay as they were." + (refetch ? "" : " Run the command again."))
         throw ExitCode(1)
       }
     }

@@ -57,10 +57,11 @@ extension OKKISite {
     return stage.showFaults(profile: profile)
   }
 
-  /// `{"add": n}` invents new orders updated now; `{"touch": id}`, `{"touch_silently": id}`, `{"return": id}` and `{"remove": id}` change one.
+  /// `{"add": n}` invents new orders updated now; `{"touch": id}`, `{"touch_silently": id}`, `{"mend_silently": id}`,
+  /// `{"return": id}` and `{"remove": id}` change one. Mended is a product number that was left out, and `update_time` stays.
   private func changeOrders(_ body: JSONValue?) -> Reply {
     guard let body, body.kind == .object, body.count > 0 else {
-      return refused(["wanted: add (a number), touch, touch_silently, return or remove (an order id)"])
+      return refused(["wanted: add (a number), touch, touch_silently, mend_silently, return or remove (an order id)"])
     }
     let now = stage.clock.seconds
     for (name, value) in body.members {
@@ -75,11 +76,15 @@ extension OKKISite {
       switch name {
       case "touch": touch(position, now: now)
       case "touch_silently": touch(position, now: nil)
+      case "mend_silently":
+        guard mend(position) else { return refused(["\(name): order \(number) lacks no product number"]) }
       case "return":
         store.edit(position) { $0.status = Self.returned }
         touch(position, now: now)
       case "remove": remove(position)
-      default: return refused(["\(name): no such name; known are add, touch, touch_silently, return, remove"])
+      default:
+        let known = "add, touch, touch_silently, mend_silently, return, remove"
+        return refused(["\(name): no such name; known are \(known)"])
       }
     }
     return stats()

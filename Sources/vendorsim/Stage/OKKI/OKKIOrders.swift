@@ -137,6 +137,19 @@ extension OKKISite {
     }
   }
 
+  /// Gives the lines of an order that was made without a product number their numbers; false where that is not what it lacks.
+  func mend(_ position: Int) -> Bool {
+    guard store[position].defect == .noProductNumber else { return false }
+    changes += 1
+    store.edit(position) { order in
+      order.defect = nil
+      for place in order.lines.indices where order.lines[place].productNumber.isEmpty {
+        order.lines[place].productNumber = Catalogue.productNumber(order.lines[place].productIndex)
+      }
+    }
+    return true
+  }
+
   func remove(_ position: Int) {
     changes += 1
     removedCount += 1
