@@ -36,7 +36,8 @@ struct ContractTests {
       let nowhere = try LedgerDatabase(LedgerOptions(url: "postgresql://nobody@127.0.0.1:1/none"))
       let subject = PollLedgerSubject(
         ledger: PostgresPollLedger(one), other: PostgresPollLedger(other), away: PostgresPollLedger(nowhere),
-        cutOff: { try await schema.endLeadership() })
+        collections: PostgresCollections(one), cutOff: { try await schema.endLeadership() },
+        expire: { try await schema.run("UPDATE poll_lease SET until = clock_timestamp()") })
       #expect(try await subject.ledger.lead())
       try await sentence.check(subject)
       await nowhere.close()
@@ -51,7 +52,8 @@ struct ContractTests {
     let away = MemoryPollLedger(books)
     away.fail(.unavailable("connection refused"))
     let subject = PollLedgerSubject(
-      ledger: MemoryPollLedger(books), other: MemoryPollLedger(books), away: away, cutOff: { books.cutOff() })
+      ledger: MemoryPollLedger(books), other: MemoryPollLedger(books), away: away,
+      collections: books.collections, cutOff: { books.cutOff() }, expire: { books.expire() })
     #expect(try await subject.ledger.lead())
     try await sentence.check(subject)
   }
