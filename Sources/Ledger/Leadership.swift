@@ -1,16 +1,23 @@
 import Pipeline
 import PostgreSQL
 
-/// The election of the one poller: an advisory lock, held by a connection of its own.
+/// The election of the one poller: a lease in `poll_lease`, by the database's clock, and an advisory lock on a connection of
+/// its own.
 ///
-/// A leader that is cut off or frozen may believe in its lock for as long as it takes to notice. Every election raises the
-/// fence in `poll_lease`, which every write of a poller names, so whoever was elected last alone writes.
+/// The lock tells at once when the holder's connection has ended: whoever gets it need not wait for the lease's end. The lease
+/// ends when it is not renewed, so that a holder that is frozen while its connection lives is followed too. Its successor
+/// leads by the lease alone until the lock is free. An older program knows the lock alone: while it holds it, nobody follows.
+///
+/// Every election raises the fence in `poll_lease`, which every write of a poller names, so whoever was elected last alone
+/// writes, whatever the others believe.
 actor Leadership {
   private let database: LedgerDatabase
   private var session: PostgresSession?
+  /// Whether the session has the lock.
+  private var isLocked = false
   private var leads = false
-  /// What this poller was elected with last; nil when it never was, or has stepped down. It stays when the connection is
-  /// lost: until another one is elected the work under way may be ended.
+  /// What this poller was elected with last; nil when it never was, has stepped down, or was told of another one's
+  /// election. It stays when the connection is lost: until another one is elected the work under way may be ended.
   private(set) var fence: Int64?
   private var isBusy = false
 
@@ -38,10 +45,14 @@ actor Leadership {
   }
 
   func give() async {
-    leads = false
-    fence = nil
     let session = self.session
+    let lease = isLocked ? nil : fence
+    leads = false
+    isLocked = false
+    fence = nil
     self.session = nil
+    // A lease that has the lock ends with it; one that stands alone would have to be waited for.
+    if let session, let lease, session.isAlive { _ = try? await session.run(Self.return(lease)) }
     await session?.close()
   }
 
@@ -53,22 +64,67 @@ actor Leadership {
 
   private func drop(_ session: PostgresSession) async {
     leads = false
+    isLocked = false
     self.session = nil
     await session.close()
   }
 
-  /// Whether the lock is ours.
+  /// Renews the lease, or has this poller elected.
   private func ask(_ session: PostgresSession) async throws(PostgresFailure) -> Bool {
-    // A session gets a lock that it holds a second time: whoever leads asks for something that changes nothing.
-    if leads { return try await session.run(PostgresStatement("SELECT true")).bool(0, 0) ?? false }
-    let lock = PostgresStatement(
-      "SELECT pg_try_advisory_lock($1::int, hashtext($2::text))", .int(AdvisoryLock.poller), .text(database.schema))
-    guard try await session.run(lock).bool(0, 0) == true else { return false }
-    let raise = PostgresStatement(
-      "UPDATE poll_lease SET fence = fence + 1, since = clock_timestamp() RETURNING fence")
-    guard let raised = try await session.run(raise).int(0, 0) else { return false }
-    // Stepped down while it asked: the connection is being closed.
-    if self.session === session { fence = raised }
-    return true
+    let isMine = { () -> Bool in self.session === session }
+    if !isLocked {
+      let lock = PostgresStatement(
+        "SELECT pg_try_advisory_lock($1::int, hashtext($2::text))", .int(AdvisoryLock.poller), .text(database.schema))
+      let isGranted = try await session.run(lock).bool(0, 0) == true
+      // Stepped down while it asked: the connection is being closed.
+      guard isMine() else { return false }
+      isLocked = isGranted
+    }
+    if let fence {
+      let isRenewed = try await session.run(Self.renewal(of: fence, bound: isLocked)).count == 1
+      guard isMine() else { return false }
+      if isRenewed { return true }
+      self.fence = nil
+    }
+    let elected = try await session.run(Self.election(bound: isLocked))
+    guard isMine() else { return false }
+    if elected.count > 0, let raised = elected.int(0, 0) {
+      fence = raised
+      return true
+    }
+    if isLocked {
+      isLocked = false
+      let unlock = PostgresStatement(
+        "SELECT pg_advisory_unlock($1::int, hashtext($2::text))", .int(AdvisoryLock.poller), .text(database.schema))
+      _ = try await session.run(unlock)
+    }
+    return false
+  }
+
+  // MARK: Statements
+
+  private static func renewal(of fence: Int64, bound: Bool) -> PostgresStatement {
+    PostgresStatement(
+      "UPDATE poll_lease SET until = clock_timestamp() + make_interval(secs => $2::int), bound = $3::boolean "
+        + "WHERE fence = $1::bigint RETURNING fence",
+      .int(fence), .int(PollLease.seconds), .bool(bound))
+  }
+
+  private static func election(bound: Bool) -> PostgresStatement {
+    PostgresStatement(
+      """
+      UPDATE poll_lease SET fence = fence + 1, leased = fence + 1, since = clock_timestamp(), bound = $2::boolean,
+        until = clock_timestamp() + make_interval(secs => $1::int),
+        holder = (SELECT application_name || ' ' || pid || ' from ' || coalesce(client_addr::text, 'this machine')
+          FROM pg_stat_activity WHERE pid = pg_backend_pid())
+      WHERE CASE WHEN $2::boolean THEN leased IS DISTINCT FROM fence OR bound OR until < clock_timestamp()
+        ELSE leased = fence AND until < clock_timestamp() END
+      RETURNING fence
+      """, .int(PollLease.seconds), .bool(bound))
+  }
+
+  private static func `return`(_ fence: Int64) -> PostgresStatement {
+    PostgresStatement(
+      "UPDATE poll_lease SET until = '-infinity' WHERE fence = $1::bigint RETURNING fence", .int(fence))
   }
 }

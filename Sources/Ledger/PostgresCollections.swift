@@ -191,43 +191,65 @@ public final class PostgresCollections: Collections {
 
   /// Stores records, as the port says. What is no JSON object is kept too, but never found.
   public func store(_ records: [CollectionRecord], in collection: String) async throws(LedgerFailure) {
+    for batch in Self.batches(of: records) { _ = try await database.run(Self.storing(batch, in: collection)) }
+  }
+
+  /// Records for a statement each: the last one of each id, the ids as they are stored.
+  static func batches(of records: [CollectionRecord]) -> [[CollectionRecord]] {
     var last: [String: [UInt8]] = [:]
     for record in records { last[storable(record.id)] = record.content }
+    var batches: [[CollectionRecord]] = []
     var batch: [CollectionRecord] = []
     var size = 0
     // In the order of ids, so that two that store at once cannot deadlock.
-    for id in last.keys.sorted() {
-      guard let content = last[id] else { continue }
+    for (id, content) in last.sorted(by: { $0.key < $1.key }) {
       batch.append(CollectionRecord(id: id, content: content))
       size += content.count
-      if size >= Self.bytesPerStatement || batch.count == rowsPerStatement {
-        _ = try await database.run(Self.storing(batch, in: collection))
+      if size >= bytesPerStatement || batch.count == rowsPerStatement {
+        batches.append(batch)
         batch = []
         size = 0
       }
     }
-    if !batch.isEmpty { _ = try await database.run(Self.storing(batch, in: collection)) }
+    return batch.isEmpty ? batches : batches + [batch]
   }
 
-  /// Stores records, whose ids are storable and each there once.
-  private static func storing(_ batch: [CollectionRecord], in collection: String) -> PostgresStatement {
+  /// Stores one of these batches.
+  /// - Parameter fence: of a poller that was elected; when another one has been since, nothing is stored and no row
+  ///   comes back. Nil stores in any case.
+  static func storing(
+    _ batch: [CollectionRecord], in collection: String, fence: Int64? = nil
+  ) -> PostgresStatement {
     PostgresStatement(
-      storeSQL, .text(storable(collection)), .textArray(batch.map(\.id)), .bytesArray(batch.map(\.content)),
-      .textArray(batch.map { IndexedRecord.entries(of: $0.content, in: collection) }), .int(IndexedRecord.layout))
+      fence == nil ? storeSQL : fencedSQL, .text(storable(collection)), .textArray(batch.map(\.id)),
+      .bytesArray(batch.map(\.content)),
+      .textArray(batch.map { IndexedRecord.entries(of: $0.content, in: collection) }), .int(IndexedRecord.layout),
+      fence.map { .int($0) } ?? .bool(true))
   }
 
   // A record that has not changed is not written again: writing costs an index entry per field. But a filling that has begun
   // must see that it is there still.
-  private static let storeSQL = """
+  private static let storeSQL = insert(where: "$6::boolean")
+
+  private static let fencedSQL = """
+    WITH held AS (SELECT fence FROM poll_lease WHERE fence = $6::bigint FOR SHARE),
+      stored AS (\(insert(where: "(SELECT true FROM held)")))
+    SELECT fence FROM held
+    """
+
+  private static func insert(where condition: String) -> String {
+    """
     INSERT INTO collection_records AS stored (collection, id, content, fields, layout)
     SELECT $1::text, id, content, fields::bigint[], $5::smallint
     FROM unnest($2::text[], $3::bytea[], $4::text[]) AS new (id, content, fields)
+    WHERE \(condition)
     ORDER BY id
     ON CONFLICT (collection, id) DO UPDATE
     SET content = EXCLUDED.content, fields = EXCLUDED.fields, layout = EXCLUDED.layout, stored = clock_timestamp()
     WHERE stored.content <> EXCLUDED.content OR stored.layout <> EXCLUDED.layout
       OR stored.stored < (SELECT fill.began FROM collection_fills fill WHERE fill.collection = $1::text)
     """
+  }
 }
 
 /// What the index offers for one question.

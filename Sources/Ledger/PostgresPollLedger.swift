@@ -144,10 +144,21 @@ public final class PostgresPollLedger: PollLedger {
     return true
   }
 
-  /// Becomes or stays the poller, by an advisory lock that lives as long as its connection, and a fence that outlives it.
+  /// Stores customers, as the port says.
+  public func store(customers: [CollectionRecord]) async throws(LedgerFailure) -> Bool {
+    guard let fence = await leadership.fence else { return false }
+    for batch in PostgresCollections.batches(of: customers) {
+      let statement = PostgresCollections.storing(batch, in: Poller.customersCollection, fence: fence)
+      if try await database.run(statement).count == 0 { return false }
+    }
+    return true
+  }
+
+  /// Becomes or stays the poller, by a lease, an advisory lock that lives as long as its connection, and a fence that
+  /// outlives both.
   public func lead() async throws(LedgerFailure) -> Bool { try await leadership.take() }
 
-  /// Steps down by closing that connection.
+  /// Steps down by closing that connection, and gives back a lease that stands alone.
   public func resign() async { await leadership.give() }
 
   // `held` keeps the lease from being raised until the statement's end: an election waits for what the last leader has under

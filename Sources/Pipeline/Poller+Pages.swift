@@ -287,6 +287,8 @@ extension Poller {
     }
     if answers.contains(.overtaken) { throw .overtaken }
     FaultPoint.reached(.pollNumbered)
+    // Frozen since: it would be known as overtaken only when it records.
+    guard mayWork else { throw .overtaken }
     var parcels: [Parcel] = []
     var revisions: [PublishedRevision] = []
     var findings: [Finding?] = []

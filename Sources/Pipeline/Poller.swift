@@ -84,7 +84,6 @@ public final class Poller: Service {
   let source: any OrderSource
   let ledger: any PollLedger
   let sweeps: (any SweepLedger)?
-  let collections: any Collections
   let outbox: any Outbox
   let plan: PollPlan
   let clock: PipelineClock
@@ -96,6 +95,8 @@ public final class Poller: Service {
   static let mostFailures = 5
   let metrics: PipelineMetrics
   private let ending = Mutex<PollInterruption?>(nil)
+  /// Until when this poller works, unless its lease is renewed before; nil before it was first asked for.
+  let workEnd = Mutex<ContinuousClock.Instant?>(nil)
   private let cycles = Counter(label: "ferry_poll_cycles_total")
   private let failures = Counter(label: "ferry_poll_failures_total")
   let drifts = Counter(label: "ferry_page_drift_total")
@@ -119,15 +120,13 @@ public final class Poller: Service {
   ///   - sweeps: where sweeps stand; nil where there are none.
   ///   - metrics: counts what it parks.
   public init(
-    source: any OrderSource, ledger: any PollLedger, collections: any Collections, outbox: any Outbox, plan: PollPlan,
-    clock: PipelineClock, logger: Logger, metrics: PipelineMetrics = PipelineMetrics(),
-    sweeps: (any SweepLedger)? = nil
+    source: any OrderSource, ledger: any PollLedger, outbox: any Outbox, plan: PollPlan, clock: PipelineClock,
+    logger: Logger, metrics: PipelineMetrics = PipelineMetrics(), sweeps: (any SweepLedger)? = nil
   ) {
     self.sweeps = sweeps
     self.metrics = metrics
     self.source = source
     self.ledger = ledger
-    self.collections = collections
     self.outbox = outbox
     self.plan = plan
     self.clock = clock
@@ -145,14 +144,15 @@ public final class Poller: Service {
     var standsBy = false
     while !Task.isCancelled, !Task.isShuttingDownGracefully {
       var wait = Duration.seconds(plan.intervalSeconds)
+      var leads = false
       do throws(PollInterruption) {
-        let leads = try await fromLedger { () async throws(LedgerFailure) in try await ledger.lead() }
+        leads = try await lead()
         leading.record(leads ? 1 : 0)
         if leads {
           standsBy = false
-          try await cycle()
+          try await renewing { () async throws(PollInterruption) in try await self.cycle() }
           let due = clock.now() + wait
-          await sweep(until: due)
+          await keepingLease { await self.sweep(until: due) }
           wait = max(.zero, due - clock.now())
         } else {
           if !standsBy { logger.info("Another process polls; this one stands by") }
@@ -164,13 +164,15 @@ public final class Poller: Service {
       } catch {
         if error == .stopped { break }
         ending.withLock { $0 = error }
+        leads = leads && error != .overtaken
         if case .ledger = error { leading.record(0) }
+        if error == .overtaken { leading.record(0) }
         failures.increment()
         logger.log(.warning, "The poll cycle ended early", [.failure: error])
         wait = pause
         pause = min(pause * 2, .seconds(15))
       }
-      await cancelWhenGracefulShutdown { [clock, wait] in await clock.sleep(wait) }
+      await rest(wait, leads: leads)
     }
     leading.record(0)
     await ledger.resign()
@@ -181,9 +183,12 @@ public final class Poller: Service {
   /// - Returns: false when another process polls; nothing was read then.
   @discardableResult
   public func once() async throws(PollInterruption) -> Bool {
-    let leads = try await fromLedger { () async throws(LedgerFailure) in try await ledger.lead() }
+    let leads = try await lead()
     let result: Result<Void, PollInterruption>
-    do throws(PollInterruption) { result = .success(leads ? try await cycle() : ()) } catch { result = .failure(error) }
+    do throws(PollInterruption) {
+      if leads { try await renewing { () async throws(PollInterruption) in try await self.cycle() } }
+      result = .success(())
+    } catch { result = .failure(error) }
     await ledger.resign()
     try result.get()
     return leads
@@ -265,9 +270,10 @@ public final class Poller: Service {
         if Task.isShuttingDownGracefully || Task.isCancelled { throw .stopped }
         let page = try await customers(index, of: window)
         if page.records.isEmpty { continue }
-        try await fromLedger { () async throws(LedgerFailure) in
-          try await collections.store(page.records, in: Poller.customersCollection)
+        let isStored = try await fromLedger { () async throws(LedgerFailure) in
+          try await ledger.store(customers: page.records)
         }
+        guard isStored else { throw .overtaken }
         FaultPoint.reached(.pollCustomersStored)
       }
       let after = try await customers(1, of: window).total

@@ -281,8 +281,7 @@ final class Wiring: Sendable {
       tokenStore: try PostgresTokenStore(shared, secret: settings.text(.okkiClientSecret)))
     let ledger = PostgresPollLedger(database)
     let poller = Poller(
-      source: source, ledger: ledger, collections: PostgresCollections(database),
-      outbox: outbox, plan: plan, clock: clock, logger: logger, sweeps: ledger)
+      source: source, ledger: ledger, outbox: outbox, plan: plan, clock: clock, logger: logger, sweeps: ledger)
     return (poller, outbox)
   }
 

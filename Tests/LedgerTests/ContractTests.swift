@@ -37,7 +37,8 @@ struct ContractTests {
       let subject = PollLedgerSubject(
         ledger: PostgresPollLedger(one), other: PostgresPollLedger(other),
         archive: PostgresDeadLetters(other), away: PostgresPollLedger(nowhere),
-        cutOff: { try await schema.endLeadership() })
+        collections: PostgresCollections(one), cutOff: { try await schema.endLeadership() },
+        expire: { try await schema.run("UPDATE poll_lease SET until = clock_timestamp()") })
       #expect(try await subject.ledger.lead())
       try await sentence.check(subject)
       await nowhere.close()
@@ -53,7 +54,8 @@ struct ContractTests {
     away.fail(.unavailable("connection refused"))
     let subject = PollLedgerSubject(
       ledger: MemoryPollLedger(books), other: MemoryPollLedger(books),
-      archive: MemoryDeadLetters(asking: books), away: away, cutOff: { books.cutOff() })
+      archive: MemoryDeadLetters(asking: books), away: away, collections: books.collections,
+      cutOff: { books.cutOff() }, expire: { books.expire() })
     #expect(try await subject.ledger.lead())
     try await sentence.check(subject)
   }

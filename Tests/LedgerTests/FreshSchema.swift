@@ -40,9 +40,12 @@ struct FreshSchema {
     await client.close()
   }
 
-  func drop() async throws {
+  func drop() async throws { try await run("DROP SCHEMA IF EXISTS \"\(name)\" CASCADE") }
+
+  /// Runs a statement from outside.
+  func run(_ statement: String) async throws {
     let client = client()
-    _ = try await client.run(PostgresStatement("DROP SCHEMA IF EXISTS \"\(name)\" CASCADE"))
+    _ = try await client.run(PostgresStatement(statement))
     await client.close()
   }
 }

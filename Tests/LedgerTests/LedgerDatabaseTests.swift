@@ -155,6 +155,32 @@ struct LedgerDatabaseTests {
     }
   }
 
+  @Test("a poller of an older program, which knows the lock and the fence alone, is not followed while it has the lock")
+  func olderPoller() async throws {
+    try await withSchema { schema, one, other in
+      let (first, second) = (PostgresPollLedger(one), PostgresPollLedger(other))
+      #expect(try await first.lead())
+      // It starts while the newer one has just lost its connection.
+      try await schema.endLeadership()
+      let client = schema.client()
+      let older = try await client.session()
+      let lock = PostgresStatement(
+        "SELECT pg_try_advisory_lock($1::int, hashtext($2::text))", .int(AdvisoryLock.poller), .text(schema.name))
+      #expect(try await older.run(lock).bool(0, 0) == true)
+      _ = try await older.run(PostgresStatement("UPDATE poll_lease SET fence = fence + 1, since = clock_timestamp()"))
+      #expect(try await !first.advance(.orders, from: nil, to: BeijingTime(epochSeconds: 1)))
+      try await schema.run("UPDATE poll_lease SET until = '-infinity'")
+      #expect(try await !first.lead())
+      #expect(try await !second.lead())
+      await older.close()
+      await client.close()
+      #expect(try await second.lead())
+      #expect(try await !first.lead())
+      await first.resign()
+      await second.resign()
+    }
+  }
+
   @Test("a batch with repetitions is split so that no part names an order twice")
   func splitting() {
     #expect(parts(of: [1, 2, 1, 3, 1, 2], by: { $0 }) == [[0, 1, 3], [2, 5], [4]])

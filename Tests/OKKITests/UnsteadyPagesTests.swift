@@ -149,7 +149,7 @@ struct UnsteadyPagesTests {
     plan.maxPasses = 3
     let outbox = NewestOutbox()
     let poller = Poller(
-      source: source, ledger: MemoryPollLedger(), collections: MemoryCollections(), outbox: outbox, plan: plan,
+      source: source, ledger: MemoryPollLedger(), outbox: outbox, plan: plan,
       clock: PipelineClock(now: { ContinuousClock.now }, epochMilliseconds: { 1 }, sleep: { _ in }),
       logger: Logger(label: "pages", factory: { _ in SwiftLogNoOpLogHandler() }))
     for _ in 1...4 {

@@ -2,7 +2,8 @@ public import Orders
 public import Pipeline
 import Synchronization
 
-/// The poller's memory in memory. Several of them may share one `Books`, as processes share a database.
+/// The poller's memory in memory. Several of them may share one `Books`, as processes share a database: there an election
+/// is a lease, and a lock that lives as long as its connection.
 public final class MemoryPollLedger: PollLedger {
   /// What would be in the database.
   public final class Books: Sendable {
@@ -25,18 +26,32 @@ public final class MemoryPollLedger: PollLedger {
       var serial: Int64 = 0
       var watermarks: [PollStream: BeijingTime] = [:]
       var orders: [OrderID: Known] = [:]
-      var leader: ObjectIdentifier?
+      /// Who has the lock.
+      var lock: ObjectIdentifier?
       var fence = 0
       var sweeps: [Sweep] = []
+      /// The fence of the last election; another one when somebody was elected who knows of no leases.
+      var leased: Int?
+      var until: ManualClock.Instant
+      /// Whether the lease ends with the lock.
+      var isBound = true
+
+      func isOver(at now: ManualClock.Instant) -> Bool { leased == fence && until <= now }
     }
 
-    let state = Mutex(State())
+    let clock: ManualClock
+    let state: Mutex<State>
+    /// Where customers are stored.
+    public let collections = MemoryCollections()
 
-    /// Empty books.
-    public init() {}
+    /// Empty books, whose leases end by this clock.
+    public init(clock: ManualClock = ManualClock()) {
+      self.clock = clock
+      state = Mutex(State(until: clock.now))
+    }
 
     /// Whoever leads loses the lock and does not know it.
-    public func cutOff() { state.withLock { $0.leader = nil } }
+    public func cutOff() { state.withLock { $0.lock = nil } }
 
     /// Orders are to be read anew.
     func ask(_ orders: Set<OrderID>) {
@@ -49,11 +64,17 @@ public final class MemoryPollLedger: PollLedger {
     }
 
     /// Somebody whom nobody here knows is elected and gone again.
+    /// Whoever leads has not renewed its lease in time.
+    public func expire() { state.withLock { [clock] in $0.until = clock.now } }
+
+    /// Somebody whom nobody here knows, and who knows of no leases, is elected and gone again.
     public func electAnother() { state.withLock { $0.fence += 1 } }
   }
 
   private let books: Books
   private let fence = Mutex<Int?>(nil)
+  /// Where customers are stored.
+  public var collections: MemoryCollections { books.collections }
   private let failure = Mutex<LedgerFailure?>(nil)
 
   /// A memory over these books.
@@ -180,34 +201,60 @@ public final class MemoryPollLedger: PollLedger {
     }
   }
 
+  /// Stores customers, as the port says.
+  public func store(customers: [CollectionRecord]) async throws(LedgerFailure) -> Bool {
+    let isElected = isElected
+    guard try checked({ isElected($0) }) else { return false }
+    try await books.collections.store(customers, in: Poller.customersCollection)
+    return true
+  }
+
   /// Becomes or stays the poller of these books.
   public func lead() async throws(LedgerFailure) -> Bool {
     let me = ObjectIdentifier(self)
     do throws(LedgerFailure) {
-      return try checked { state in
-        if state.leader == nil {
-          state.leader = me
+      return try checked { [now = books.clock.now] state in
+        if state.lock == nil { state.lock = me }
+        let isLocked = state.lock == me
+        let isOver = state.isOver(at: now)
+        let isMine = fence.withLock { $0 == state.fence }
+        guard isMine || isOver || isLocked && (state.leased != state.fence || state.isBound) else {
+          if isLocked { state.lock = nil }
+          fence.withLock { $0 = nil }
+          return false
+        }
+        if !isMine {
           state.fence += 1
+          state.leased = state.fence
           fence.withLock { $0 = state.fence }
         }
-        return state.leader == me
+        state.until = now.advanced(by: .seconds(PollLease.seconds))
+        state.isBound = isLocked
+        return true
       }
     } catch {
       // The lock lives as long as its connection; the fence is another one's only with another election.
-      release()
+      disconnect()
       throw error
     }
   }
 
   /// Steps down.
   public func resign() async {
-    fence.withLock { $0 = nil }
-    release()
+    let last = fence.withLock { fence in
+      defer { fence = nil }
+      return fence
+    }
+    books.state.withLock { state in
+      if state.fence == last { state.until = books.clock.now }
+    }
+    disconnect()
   }
 
-  private func release() {
+  /// Loses the connection, and the lock with it.
+  public func disconnect() {
     books.state.withLock { state in
-      if state.leader == ObjectIdentifier(self) { state.leader = nil }
+      if state.lock == ObjectIdentifier(self) { state.lock = nil }
     }
   }
 }

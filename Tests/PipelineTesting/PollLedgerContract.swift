@@ -1,3 +1,4 @@
+import JSON
 import Orders
 public import Pipeline
 import Testing
@@ -14,13 +15,20 @@ public struct PollLedgerSubject: Sendable {
   public let away: any PollLedger
   /// Takes the lock from whoever leads, who is not told.
   public let cutOff: @Sendable () async throws -> Void
+  /// Lets the lease of whoever leads end, as if it had not been renewed.
+  public let expire: @Sendable () async throws -> Void
+  /// Where customers are stored.
+  public let collections: any Collections
 
   /// A subject.
   public init(
     ledger: any PollLedger, other: any PollLedger, archive: any DeadLetters, away: any PollLedger,
-    cutOff: @escaping @Sendable () async throws -> Void
+    collections: any Collections, cutOff: @escaping @Sendable () async throws -> Void,
+    expire: @escaping @Sendable () async throws -> Void
   ) {
     self.cutOff = cutOff
+    self.expire = expire
+    self.collections = collections
     self.ledger = ledger
     self.other = other
     self.archive = archive
@@ -52,6 +60,13 @@ public struct PollLedgerSubject: Sendable {
   /// The orders that are to be read anew now.
   func taken(_ limit: Int = 10) async throws -> [Refetch] { try #require(try await ledger.refetches(limit: limit)) }
 
+  /// The name of the customer 1.
+  func customer() async throws -> String? {
+    let condition = LookupKey.Condition(field: "company_id", value: "1")
+    let key = LookupKey(collection: Poller.customersCollection, conditions: [condition])
+    return try await collections.find([key]).first?.record?.root["name"]?.string
+  }
+
   func mustFetch(_ order: Int64, _ time: Int64) async throws -> Bool {
     try await !ledger.unpublished(among: [headline(order, time)]).isEmpty
   }
@@ -66,11 +81,15 @@ private func headline(_ order: Int64, _ time: Int64) -> OrderHeadline {
   OrderHeadline(id: OrderID(rawValue: order), updateTime: BeijingTime(epochSeconds: time))
 }
 
+private func customer(_ name: String) -> CollectionRecord {
+  CollectionRecord(id: "1", content: Array(#"{"company_id":1,"name":"\#(name)"}"#.utf8))
+}
+
 private func at(_ seconds: Int64) -> BeijingTime { BeijingTime(epochSeconds: seconds) }
 
 /// What every `PollLedger` does.
 public let pollLedgerContract: [ContractCase<PollLedgerSubject>] =
-  watermarkCases + revisionCases + deletionCases + refetchCases + fenceCases + [
+  watermarkCases + revisionCases + deletionCases + refetchCases + fenceCases + leaseCases + [
     ContractCase("one poller leads until it steps down") { subject async throws in
       #expect(try await subject.ledger.lead())
       #expect(try await subject.ledger.lead())
@@ -339,5 +358,61 @@ private let fenceCases: [ContractCase<PollLedgerSubject>] = [
     let first = PublishedRevision(orderID: OrderID(rawValue: 1), number: 1, mayStillChange: false)
     #expect(try await !subject.ledger.record([first]))
     #expect(try await subject.ledger.watermark(of: .orders) == nil)
+  },
+]
+
+/// Leases that end, by the ledger's clock.
+private let leaseCases: [ContractCase<PollLedgerSubject>] = [
+  ContractCase("a leader that does not renew its lease is followed by another one, though its connection lives") {
+    subject async throws in
+    #expect(try await !subject.other.lead())
+    try await subject.expire()
+    #expect(try await subject.other.lead())
+    #expect(try await subject.number(1, 10, 111) == .overtaken)
+    // Its connection lives still, and the other one leads by the lease alone.
+    #expect(try await !subject.ledger.lead())
+    #expect(try await subject.other.lead())
+    #expect(try await subject.other.number([fetched(1, 10, 111)]) == [.publish(number: 1)])
+  },
+  ContractCase("a lease that was renewed is not over, and one that is over is renewed while nobody else has it") {
+    subject async throws in
+    #expect(try await subject.number(1, 10, 111) == .publish(number: 1))
+    try await subject.expire()
+    #expect(try await subject.ledger.lead())
+    #expect(try await !subject.other.lead())
+    // The same election: what was begun under it goes on.
+    try await subject.record(1, 1)
+  },
+  ContractCase("whoever leads by the lease alone is not followed because the lock is free") { subject async throws in
+    try await subject.expire()
+    #expect(try await subject.other.lead())
+    try await subject.cutOff()
+    #expect(try await !subject.ledger.lead())
+    // From its next renewal on it has both.
+    #expect(try await subject.other.lead())
+    try await subject.cutOff()
+    #expect(try await subject.ledger.lead())
+    #expect(try await !subject.other.lead())
+  },
+  ContractCase("a lease without the lock is given back by whoever steps down") { subject async throws in
+    try await subject.expire()
+    #expect(try await subject.other.lead())
+    await subject.other.resign()
+    #expect(try await subject.ledger.lead())
+    #expect(try await !subject.other.lead())
+  },
+  ContractCase("a former leader's customers are not stored over those of the elected one") { subject async throws in
+    #expect(try await subject.ledger.store(customers: [customer("first")]))
+    #expect(try await subject.customer() == "first")
+    try await subject.expire()
+    // Nobody else is elected yet.
+    #expect(try await subject.ledger.store(customers: [customer("second")]))
+    #expect(try await subject.other.lead())
+    #expect(try await subject.other.store(customers: [customer("newest")]))
+    #expect(try await !subject.ledger.store(customers: [customer("older")]))
+    #expect(try await subject.customer() == "newest")
+    await subject.ledger.resign()
+    #expect(try await !subject.ledger.store(customers: [customer("older")]))
+    #expect(try await subject.customer() == "newest")
   },
 ]

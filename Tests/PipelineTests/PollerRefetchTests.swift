@@ -23,7 +23,7 @@ struct PollerRefetchTests {
 
   private func poller() -> Poller {
     Poller(
-      source: source, ledger: ledger, collections: MemoryCollections(), outbox: outbox,
+      source: source, ledger: ledger, outbox: outbox,
       plan: PollPlan(since: noon.advanced(bySeconds: -86_400)), clock: pipelineClock(clock), logger: recording(lines))
   }
 

@@ -22,7 +22,7 @@ struct PollerRemovedTests {
     plan.pageSize = 2
     shape(&plan)
     return Poller(
-      source: source, ledger: ledger, collections: MemoryCollections(), outbox: outbox, plan: plan,
+      source: source, ledger: ledger, outbox: outbox, plan: plan,
       clock: pipelineClock(clock), logger: logger)
   }
 

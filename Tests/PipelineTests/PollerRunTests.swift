@@ -8,11 +8,13 @@ struct PollerRunTests {
   private let clock = ManualClock()
   private let lines = Probe<String>()
   private let source = MemoryOrderSource(now: noon)
-  private let books = MemoryPollLedger.Books()
+  private let books: MemoryPollLedger.Books
+
+  init() { books = MemoryPollLedger.Books(clock: clock) }
 
   private func poller(_ ledger: MemoryPollLedger) -> Poller {
     Poller(
-      source: source, ledger: ledger, collections: MemoryCollections(),
+      source: source, ledger: ledger,
       outbox: MemoryOutbox(MemoryBroker(clock: clock)), plan: PollPlan(since: noon.advanced(bySeconds: -3600)),
       clock: pipelineClock(clock), logger: recording(lines))
   }
@@ -33,7 +35,7 @@ struct PollerRunTests {
     }
     let told = "warning The poll cycle ended early failure=PostgreSQL is away: connection refused"
     #expect(lines.events == Array(repeating: told, count: 6))
-    try await clock.sleepers(atLeast: 1)
+    try await clock.sleepers(atLeast: leaderSleepers)
     #expect(try await ledger.watermark(of: .orders) == noon.advanced(bySeconds: -5))
     running.cancel()
     try await ended(running)
@@ -56,10 +58,10 @@ struct PollerRunTests {
     var plan = PollPlan(since: noon.advanced(bySeconds: -3600))
     plan.sliceSize = 1
     let poller = Poller(
-      source: source, ledger: ledger, collections: MemoryCollections(), outbox: inner, plan: plan,
+      source: source, ledger: ledger, outbox: inner, plan: plan,
       clock: pipelineClock(clock), logger: silent)
     let running = Task { await poller.run() }
-    try await clock.sleepers(atLeast: 1)
+    try await clock.sleepers(atLeast: partner == .postgresql ? 1 : leaderSleepers)
     #expect(poller.interruption?.absence == Absence(partner))
     let seen = Probe<Absence?>()
     source.beforeEach { if $0 == .details(OrderID(rawValue: 1)) { seen.report(poller.interruption?.absence) } }
@@ -82,7 +84,7 @@ struct PollerRunTests {
     let ledger = MemoryPollLedger(books)
     let broker = MemoryBroker(clock: clock)
     let poller = Poller(
-      source: source, ledger: ledger, collections: MemoryCollections(), outbox: MemoryOutbox(broker),
+      source: source, ledger: ledger, outbox: MemoryOutbox(broker),
       plan: PollPlan(since: noon.advanced(bySeconds: -3600)), clock: pipelineClock(clock), logger: silent)
     let published = Probe<Int>()
     source.beforeEach { [books] asked in
@@ -120,12 +122,16 @@ struct PollerRunTests {
     for _ in 1...3 {
       try await clock.sleepers(atLeast: 1)
       #expect(try await ledger.watermark(of: .orders) == nil)
-      clock.advance(by: .seconds(15))
+      // It renews its lease.
+      #expect(try await other.lead())
+      clock.advance(by: .seconds(15) - .nanoseconds(1))
+      #expect(try await other.lead())
+      clock.advance(by: .nanoseconds(1))
     }
     try await clock.sleepers(atLeast: 1)
     await other.resign()
     clock.advance(by: .seconds(15))
-    try await clock.sleepers(atLeast: 1)
+    try await clock.sleepers(atLeast: leaderSleepers)
     #expect(try await ledger.watermark(of: .orders) == noon.advanced(bySeconds: -5))
     #expect(lines.events == ["info Another process polls; this one stands by"])
     running.cancel()

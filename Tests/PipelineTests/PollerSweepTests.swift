@@ -23,7 +23,7 @@ struct PollerSweepTests {
     plan.reconcileSeconds = reconcile
     plan.reconcileDays = days
     return Poller(
-      source: source, ledger: ledger, collections: MemoryCollections(), outbox: MemoryOutbox(broker), plan: plan,
+      source: source, ledger: ledger, outbox: MemoryOutbox(broker), plan: plan,
       clock: clock ?? pipelineClock(self.clock), logger: recording(lines), sweeps: ledger)
   }
 
@@ -236,7 +236,7 @@ struct PollerSweepTests {
     let mine = MemoryPollLedger(books)
     _ = try await other.startBackfill(window(daysAgo: 45, 35), .create)
     let poller = Poller(
-      source: source, ledger: mine, collections: MemoryCollections(), outbox: MemoryOutbox(broker),
+      source: source, ledger: mine, outbox: MemoryOutbox(broker),
       plan: PollPlan(since: noon), clock: pipelineClock(clock), logger: silent, sweeps: mine)
     #expect(try await !poller.sweep())
     #expect(source.asked.isEmpty)

@@ -13,7 +13,6 @@ struct PollerTests {
   private let outbox: MemoryOutbox
   private let source = MemoryOrderSource(now: noon)
   private let ledger = MemoryPollLedger()
-  private let collections = MemoryCollections()
 
   init() {
     broker = MemoryBroker(clock: clock)
@@ -27,7 +26,7 @@ struct PollerTests {
     plan.pageSize = 10
     shape(&plan)
     return Poller(
-      source: source, ledger: ledger, collections: collections, outbox: outbox, plan: plan,
+      source: source, ledger: ledger, outbox: outbox, plan: plan,
       clock: pipelineClock(clock), logger: logger, metrics: metrics)
   }
 
@@ -231,7 +230,7 @@ struct PollerTests {
     try await poller().once()
     let key = LookupKey(
       collection: Poller.customersCollection, conditions: [LookupKey.Condition(field: "company_id", value: "7")])
-    #expect(try await collections.find([key]).first?.record?.root["serial_id"]?.string == "C7")
+    #expect(try await ledger.collections.find([key]).first?.record?.root["serial_id"]?.string == "C7")
     let first = source.asked.firstIndex(of: .customers) ?? .max
     let orders = source.asked.firstIndex(of: .orders(page: 1)) ?? .max
     #expect(first < orders)
@@ -243,11 +242,11 @@ struct PollerTests {
     source.fail(.now, with: .transient("503"))
     #expect(poller.interruption == nil)
     let running = Task { await poller.run() }
-    try await clock.sleepers(atLeast: 1)
+    try await clock.sleepers(atLeast: leaderSleepers)
     #expect(poller.interruption == .source(.transient("503")))
     #expect(poller.interruption?.absence == Absence(.okki))
     clock.advance(by: .seconds(1))
-    try await clock.sleepers(atLeast: 1)
+    try await clock.sleepers(atLeast: leaderSleepers)
     #expect(poller.interruption == nil)
     running.cancel()
     await running.value

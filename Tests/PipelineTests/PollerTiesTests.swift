@@ -55,8 +55,8 @@ struct PollerTiesTests {
     var plan = PollPlan(since: noon.advanced(bySeconds: -3600))
     plan.pageSize = 10
     let poller = Poller(
-      source: TiedSource(source, unsteady: unsteady), ledger: ledger, collections: MemoryCollections(),
-      outbox: MemoryOutbox(broker), plan: plan, clock: pipelineClock(clock), logger: silent)
+      source: TiedSource(source, unsteady: unsteady), ledger: ledger, outbox: MemoryOutbox(broker),
+      plan: plan, clock: pipelineClock(clock), logger: silent)
     try await poller.once()
     let inbox = MemoryInbox(broker, stage: .transform)
     let envelopes = await inbox.next(max: 1_000).compactMap { try? $0.envelope.get() }

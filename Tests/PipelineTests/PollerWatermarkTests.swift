@@ -10,7 +10,6 @@ struct PollerWatermarkTests {
   private let broker: MemoryBroker
   private let source = MemoryOrderSource(now: noon)
   private let ledger = MemoryPollLedger()
-  private let collections = MemoryCollections()
 
   init() { broker = MemoryBroker(clock: clock) }
 
@@ -19,7 +18,7 @@ struct PollerWatermarkTests {
     plan.pageSize = 10
     shape(&plan)
     try await Poller(
-      source: source, ledger: ledger ?? self.ledger, collections: collections, outbox: MemoryOutbox(broker), plan: plan,
+      source: source, ledger: ledger ?? self.ledger, outbox: MemoryOutbox(broker), plan: plan,
       clock: pipelineClock(clock), logger: silent
     ).once()
   }
@@ -37,7 +36,7 @@ struct PollerWatermarkTests {
   private func customer(_ id: Int) async throws -> String? {
     let condition = LookupKey.Condition(field: "company_id", value: "\(id)")
     let key = LookupKey(collection: Poller.customersCollection, conditions: [condition])
-    return try await collections.find([key]).first?.record?.root["serial_id"]?.string
+    return try await ledger.collections.find([key]).first?.record?.root["serial_id"]?.string
   }
 
   @Test("what OKKI shows late, with a time before the watermark, is found within the overlap")
@@ -153,6 +152,9 @@ private final class Overtaken: PollLedger {
   }
   func refetches(limit: Int) async throws(LedgerFailure) -> [Refetch]? { try await inner.refetches(limit: limit) }
   func endRefetches(_ done: [Refetch]) async throws(LedgerFailure) -> Bool { try await inner.endRefetches(done) }
+  func store(customers: [CollectionRecord]) async throws(LedgerFailure) -> Bool {
+    try await inner.store(customers: customers)
+  }
   func lead() async throws(LedgerFailure) -> Bool { try await inner.lead() }
   func resign() async { await inner.resign() }
 }

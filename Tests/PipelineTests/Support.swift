@@ -28,8 +28,9 @@ extension Envelope {
 
 /// The pipeline's clock on a manual one. Leases and deadlines run on the real monotonic clock, which no test waits for.
 func pipelineClock(_ clock: ManualClock) -> PipelineClock {
-  PipelineClock(
-    now: { ContinuousClock.now }, epochMilliseconds: { 1 },
+  let start = ContinuousClock.now
+  return PipelineClock(
+    now: { start + clock.now.offset }, epochMilliseconds: { 1 },
     sleep: { try? await clock.sleep(until: clock.now.advanced(by: $0), tolerance: nil) })
 }
 

@@ -157,7 +157,7 @@ final class History: @unchecked Sendable {
     let logger = Logger(label: "simulation") { _ in SwiftLogNoOpLogHandler() }
     if name.hasPrefix("poller") {
       let poller = Poller(
-        source: SimulatedOrderSource(host, okki), ledger: ledger, collections: ledger, outbox: outbox, plan: pollPlan,
+        source: SimulatedOrderSource(host, okki), ledger: ledger, outbox: outbox, plan: pollPlan,
         clock: host.clock, logger: logger, sweeps: plan.hasSilentChanges ? ledger : nil)
       return host.start { await poller.run() }
     }

@@ -2,19 +2,20 @@ import Orders
 import Pipeline
 import PipelineTesting
 
-/// PostgreSQL as the protocol sees it: statements that are done or not, answers that get lost, an advisory lock that
-/// lives as long as its connection.
+/// PostgreSQL as the protocol sees it: statements that are done or not, answers that get lost, a lease, and
+/// an advisory lock that lives as long as its connection.
 final class SimulatedDatabase: @unchecked Sendable {
   // Unchecked: only the main thread ever touches it.
   let server: Server
   let ledger: MemoryLedger
-  let books = MemoryPollLedger.Books()
+  let books: MemoryPollLedger.Books
   fileprivate var connections: [MemoryPollLedger] = []
   private let world: World
 
   init(_ world: World) {
     self.world = world
     ledger = MemoryLedger(clock: world.clock)
+    books = MemoryPollLedger.Books(clock: world.clock)
     server = Server("PostgreSQL", world)
   }
 
@@ -23,7 +24,7 @@ final class SimulatedDatabase: @unchecked Sendable {
     server.goDown(for: milliseconds)
     let lost = connections
     connections = []
-    for connection in lost { Task { await connection.resign() } }
+    for connection in lost { connection.disconnect() }
   }
 }
 
@@ -55,7 +56,7 @@ final class SimulatedLedger: SyncLedger, PollLedger, SweepLedger, Collections, @
     self.poll = poll
     host.whenDead { [world = host.world] in
       // The server sees the connection end a little later.
-      world.after(Int64(world.random.number(1...5_000))) { Task { await poll.resign() } }
+      world.after(Int64(world.random.number(1...5_000))) { poll.disconnect() }
     }
   }
 
@@ -125,6 +126,9 @@ final class SimulatedLedger: SyncLedger, PollLedger, SweepLedger, Collections, @
   // Nobody asks for orders to be read anew here.
   func refetches(limit: Int) async throws(LedgerFailure) -> [Refetch]? { [] }
   func endRefetches(_ done: [Refetch]) async throws(LedgerFailure) -> Bool { true }
+  func store(customers: [CollectionRecord]) async throws(LedgerFailure) -> Bool {
+    try await ask { [poll] () async throws(LedgerFailure) in try await poll.store(customers: customers) }
+  }
 
   func lead() async throws(LedgerFailure) -> Bool {
     do throws(LedgerFailure) {
@@ -135,7 +139,8 @@ final class SimulatedLedger: SyncLedger, PollLedger, SweepLedger, Collections, @
         return try await poll.lead()
       }
     } catch {
-      await poll.resign()
+      // The client closes the connection; until another one is elected its fence holds.
+      poll.disconnect()
       throw error
     }
   }

@@ -13,6 +13,8 @@ PARKED=0          # messages that must lie in the dead queues, beside the orders
 PARKED_TWICE=0    # how many of them may lie there twice: their worker was killed before it acknowledged
 LOST=- DUPLICATED=- ORDERS=0
 CLUSTER_PIDS=() CLUSTER_BORN=() CLUSTER_MANAGEMENT=() AMQP_PORTS=()
+PLACE=()          # in front of a worker's command: where it runs
+FAR=() ROUTER=()  # what runs a command on the other machine, and between the two
 declare -A PID=() BORN_AT=() ROLE=() ADMIN=()
 
 fail() { FAILURES+=("$*"); }
@@ -103,7 +105,7 @@ worker() {
   shift 2
   free_port
   command_line "FERRY_ADMIN_PORT=$PORT" "$@" -- "$role"
-  spawn "$SCENE-$name" TERM 12 "${COMMAND[@]}" >>"$RUN/logs/$SCENE-$name.log" 2>&1
+  spawn "$SCENE-$name" TERM 12 "${PLACE[@]}" "${COMMAND[@]}" >>"$RUN/logs/$SCENE-$name.log" 2>&1
   PID[$name]=$SPAWNED BORN_AT[$name]=$SPAWNED_BORN ROLE[$name]=$role ADMIN[$name]=http://127.0.0.1:$PORT
 }
 
@@ -206,9 +208,10 @@ await_stored() {
   done
 }
 
-# recovers SINCE_CS SECONDS: new orders come, and K/3 must be sent the newest of them.
+# recovers SINCE_CS SECONDS: new orders come, and K/3 must be sent the newest of them. In the long form many orders wait
+# before it: there so many seconds may pass without any bill.
 recovers() {
-  local deadline number='' saves text
+  local deadline number="" saves text before=-1
   okki orders '{"add":3}'
   figure "$OKKI_URL" orders
   text=$(ask "$OKKI_URL/_sim/orders?from=$((FIGURE - 1))&count=1") || true
@@ -217,6 +220,10 @@ recovers() {
   deadline=$((NOW_CS + $2 * 100))
   while saves=$(ask "$K3_URL/_sim/journal?last=10000&key=$number" || true); [[ $saves != *'"SO/Save"'* ]]; do
     now_cs
+    if [[ $LONG == yes ]]; then
+      stored
+      if ((STORED > before)); then before=$STORED deadline=$((NOW_CS + $2 * 100)); fi
+    fi
     if ((NOW_CS > deadline)); then
       fail "a new order was not sent within $2 s of a fault"
       return 1
@@ -336,12 +343,74 @@ begin_cluster() {
   RABBITMQ_PORT=${AMQP_PORTS[0]} RABBITMQ_MANAGEMENT_PORT=${CLUSTER_MANAGEMENT[0]}
 }
 
+# begin_far_machine: two network namespaces, a machine behind a router. What runs in the first one, by FAR, reaches this
+# machine's 127.0.0.1 through the second one alone, which can let packets vanish in both directions, without a word to
+# either side. Its own loopback address is 127.0.0.2. Nothing of this machine is changed but for an interface that ends
+# with them. Returns 1 when nobody may do so here.
+begin_far_machine() {
+  local machine router name=fy$((BASHPID % 100000)) deadline
+  ((EUID == 0)) && command -v ip >/dev/null && command -v nsenter >/dev/null || return 1
+  unshare --net true 2>/dev/null || return 1
+  [[ $(ip -4 address; ip -4 route) != *198.18.213.* ]] || return 1
+  spawn "$SCENE-machine" KILL 1 unshare --net sleep infinity
+  PID[machine]=$SPAWNED BORN_AT[machine]=$SPAWNED_BORN machine=$SPAWNED
+  spawn "$SCENE-router" KILL 1 unshare --net sleep infinity
+  PID[router]=$SPAWNED BORN_AT[router]=$SPAWNED_BORN router=$SPAWNED
+  now_cs
+  deadline=$((NOW_CS + 500))
+  while [[ $(readlink "/proc/$machine/ns/net") == "$(readlink /proc/self/ns/net)" ||
+    $(readlink "/proc/$router/ns/net") == "$(readlink /proc/self/ns/net)" ]]; do
+    now_cs
+    ((NOW_CS < deadline)) || return 1
+    sleep 0.05
+  done
+  ip link add "${name}a" type veth peer name "${name}b" netns "$router" || return 1
+  FAR=(nsenter "--net=/proc/$machine/ns/net" --) ROUTER=(nsenter "--net=/proc/$router/ns/net" --)
+  # Addresses that are for tests between machines alone, and that this one does not use otherwise.
+  ip address add 198.18.213.1/30 dev "${name}a" && ip link set "${name}a" up &&
+    ip route add 198.18.213.4/30 via 198.18.213.2 dev "${name}a" &&
+    echo 1 >"/proc/sys/net/ipv4/conf/${name}a/route_localnet" &&
+    "${ROUTER[@]}" bash -c "
+      set -e
+      echo 1 >/proc/sys/net/ipv4/ip_forward
+      echo 1 >/proc/sys/net/ipv4/conf/all/route_localnet
+      echo 0 >/proc/sys/net/ipv4/conf/all/rp_filter
+      ip link add far type veth peer name near netns $machine
+      ip address add 198.18.213.2/30 dev ${name}b && ip link set ${name}b up
+      ip address add 198.18.213.5/30 dev far && ip link set far up
+      ip route add 127.0.0.1/32 via 198.18.213.1 dev ${name}b
+      ip rule del pref 0 && ip rule add pref 10 lookup local" &&
+    "${FAR[@]}" bash -c '
+      set -e
+      echo 1 >/proc/sys/net/ipv4/conf/all/route_localnet
+      echo 0 >/proc/sys/net/ipv4/conf/all/rp_filter
+      ip link set lo up && ip address del 127.0.0.1/8 dev lo && ip address add 127.0.0.2/32 dev lo
+      ip address add 198.18.213.6/30 dev near && ip link set near up
+      ip route add 127.0.0.1/32 via 198.18.213.5 dev near'
+}
+
+# cut_off PORT blackhole|unreachable: between the far machine and this one's port; packets vanish, or are refused.
+cut_off() {
+  local side
+  for side in dport sport; do
+    "${ROUTER[@]}" ip rule add pref 5 ipproto tcp "$side" "$1" "$2" || fail "$1 is not cut off"
+  done
+}
+
+# heal PORT blackhole|unreachable: ends it.
+heal() {
+  local side
+  for side in dport sport; do
+    "${ROUTER[@]}" ip rule del pref 5 ipproto tcp "$side" "$1" "$2" || fail "$1 stays cut off"
+  done
+}
+
 # --- The verdict -----------------------------------------------------------------------------------------------------
 
 # settles SECONDS [VERDICT'S OPTION...]: until each order is in K/3 and nothing waits; then the judge, the ledger and the
 # queues are asked.
 settles() {
-  local seconds=$1 deadline wanted parked open text
+  local seconds=$1 deadline wanted parked open text before=-1
   shift
   figure "$OKKI_URL" orders && ORDERS=$FIGURE
   figure "$OKKI_URL" expected_load && wanted=$FIGURE
@@ -356,6 +425,7 @@ settles() {
     open=$(sql "select count(*) from $SCHEMA.order_ledger where state in ('writing', 'in_doubt')")
     if ((STORED >= wanted && WAITING == 0 && open == 0 && DEAD >= parked)); then break; fi
     now_cs
+    if [[ $LONG == yes ]] && ((STORED > before)); then before=$STORED deadline=$((NOW_CS + seconds * 100)); fi
     if ((NOW_CS > deadline)); then
       fail "not settled after $seconds s: $STORED of $wanted bills, $WAITING messages wait, $DEAD of $parked are parked, $open rows are open"
       break

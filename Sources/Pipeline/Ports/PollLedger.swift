@@ -80,6 +80,20 @@ public enum PollStream: String, Sendable, CaseIterable {
   case removed
 }
 
+/// How long an election lasts.
+public enum PollLease {
+  /// Seconds after its last renewal, by the ledger's clock, when another poller may be elected though this one's
+  /// connection lives.
+  public static let seconds: Int64 = 15
+  /// Between two renewals.
+  static let renewal = Duration.seconds(5)
+  /// Between two renewals when the last one failed.
+  static let retry = Duration.seconds(1)
+  /// After the last renewal was asked for, by the poller's own clock: by then it stops working, whatever it has heard.
+  /// Shorter than the lease, so that it has stopped when another one is elected.
+  static let work = Duration.seconds(10)
+}
+
 /// The poller's memory (nothing-lost-nothing-twice.md §1).
 ///
 /// Only the poller that was elected last writes: what another one still sends, frozen or cut off before the election, does
@@ -111,8 +125,11 @@ public protocol PollLedger: Sendable {
   /// Ends what was asked for. An order that was asked for again since stays.
   /// - Returns: false when another poller was elected, and nothing was ended.
   func endRefetches(_ done: [Refetch]) async throws(LedgerFailure) -> Bool
-  /// Becomes or stays the one poller of the installation. False while another process is; it throws when nobody can
-  /// tell, and then this poller does not lead.
+  /// Stores customers, in the collection that strategies look them up in; one with a known id replaces the former.
+  /// - Returns: false when another poller was elected: its customers are newer, and these are not stored over them.
+  func store(customers: [CollectionRecord]) async throws(LedgerFailure) -> Bool
+  /// Becomes or stays the one poller of the installation, for `PollLease.seconds` or until its connection ends. False while
+  /// another process is; it throws when nobody can tell.
   func lead() async throws(LedgerFailure) -> Bool
   /// Steps down.
   func resign() async
