@@ -4,7 +4,7 @@ import Synchronization
 extension Poller {
   /// Becomes or stays the one that polls.
   func lead() async throws(PollInterruption) -> Bool {
-    let asked = clock.now()
+    let asked = leaseClock.now()
     let leads = try await fromLedger { () async throws(LedgerFailure) in try await ledger.lead() }
     // From the question on: the ledger's lease begins later.
     workEnd.withLock { $0 = leads ? asked + PollLease.work : asked }
@@ -12,7 +12,7 @@ extension Poller {
   }
 
   /// Whether the lease lasts by this process' own clock, which goes on while the process is frozen or cut off.
-  var mayWork: Bool { workEnd.withLock { end in end.map { clock.now() < $0 } ?? true } }
+  var mayWork: Bool { workEnd.withLock { end in end.map { leaseClock.now() < $0 } ?? true } }
 
   private enum Ending: Sendable {
     case worked(Result<Void, PollInterruption>)
@@ -66,7 +66,7 @@ extension Poller {
   private func renewals() async -> Ending {
     var pause = PollLease.renewal
     while true {
-      await clock.sleep(pause)
+      await leaseClock.sleep(pause)
       if Task.isCancelled { return .cancelled }
       do throws(PollInterruption) {
         if try await !lead() { return .lost(.overtaken) }
@@ -79,11 +79,11 @@ extension Poller {
   private func leaseEnd() async -> Ending {
     while !Task.isCancelled {
       guard let end = workEnd.withLock({ $0 }) else { return .cancelled }
-      let left = clock.now().duration(to: end)
+      let left = leaseClock.now().duration(to: end)
       if left <= .zero {
         return .lost(.ledger(.unavailable("the poller's lease could not be renewed in time")))
       }
-      await clock.sleep(left)
+      await leaseClock.sleep(left)
     }
     return .cancelled
   }

@@ -87,6 +87,7 @@ public final class Poller: Service {
   let outbox: any Outbox
   let plan: PollPlan
   let clock: PipelineClock
+  let leaseClock: PipelineClock
   let logger: Logger
   let polled = Counter(label: "ferry_polled_total")
   /// Orders whose details failed alone, and how often in a row.
@@ -119,11 +120,14 @@ public final class Poller: Service {
   /// - Parameters:
   ///   - sweeps: where sweeps stand; nil where there are none.
   ///   - metrics: counts what it parks.
+  ///   - leaseClock: what its lease goes by, where that is not `clock`.
   public init(
     source: any OrderSource, ledger: any PollLedger, outbox: any Outbox, plan: PollPlan, clock: PipelineClock,
-    logger: Logger, metrics: PipelineMetrics = PipelineMetrics(), sweeps: (any SweepLedger)? = nil
+    logger: Logger, metrics: PipelineMetrics = PipelineMetrics(), sweeps: (any SweepLedger)? = nil,
+    leaseClock: PipelineClock? = nil
   ) {
     self.sweeps = sweeps
+    self.leaseClock = leaseClock ?? clock
     self.metrics = metrics
     self.source = source
     self.ledger = ledger

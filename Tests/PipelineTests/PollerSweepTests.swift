@@ -24,7 +24,8 @@ struct PollerSweepTests {
     plan.reconcileDays = days
     return Poller(
       source: source, ledger: ledger, outbox: MemoryOutbox(broker), plan: plan,
-      clock: clock ?? pipelineClock(self.clock), logger: recording(lines), sweeps: ledger)
+      clock: clock ?? pipelineClock(self.clock), logger: recording(lines), sweeps: ledger,
+      leaseClock: pipelineClock(self.clock))
   }
 
   private func put(_ id: Int64, _ text: String, secondsAgo: Int64 = 3600) {
