@@ -25,7 +25,7 @@ struct LoadStageChangeTests {
       clock: pipelineClock(clock), changed: changed)
   }
 
-  var row: MemoryLedger.Row? { ledger.rows[BillID(OrderID(rawValue: 1), stream: "SO")] }
+  var row: LedgerRow? { ledger.rows[BillID(OrderID(rawValue: 1), stream: "SO")] }
 
   func makeDue() { ledger.makeDue(OrderID(rawValue: 1)) }
 
