@@ -3,14 +3,15 @@ extension PostgresLedger {
   // each row is found by its index, and rows are locked in the order of their keys, so that batches cannot deadlock.
   // Single-row subselects with LIMIT serve the same end. Times are the database's, read when the row is judged.
 
-  // Beside another bill of the same order and stream none is taken that is older than it, nor one that would stand beside
-  // a bill of an older revision, or of another cut of the order, that is or may be in K/3. While such a bill is in doubt
-  // its oldest revision in doubt counts. The order's bills in other streams are in the way whatever their revision, but for
-  // the streams that the bill may stand beside. Of an order that is removed only rows in doubt are taken, to be looked up; a row
-  // with the reason `removed` that is being written or in doubt is being deleted, which nobody but `remove` goes on with. A row with a bill_number that is not `written` is an older revision's bill that
-  // is being changed, or could not be: it stays in the way, whatever revisions its attempts were of. A written bill that the
-  // newer revision leaves as it is is not taken: see `recogniseSQL`. Where an order may have several bills it must be locked, or two claims at
-  // the same moment do not see each other.
+  // Beside another bill of the same order and stream none is taken that is older than it, nor one that would stand
+  // beside a bill of an older revision, or of another cut of the order, that is or may be in K/3. While such a bill is
+  // in doubt its oldest revision in doubt counts. The order's bills in other streams are in the way whatever their
+  // revision, but for the streams that the bill may stand beside. Of an order that is removed only rows in doubt are
+  // taken, to be looked up; a row with the reason `removed` that is being written or in doubt is being deleted, which
+  // nobody but `remove` goes on with. A row with a bill_number that is not `written` is an older revision's bill that is
+  // being changed, or could not be: it stays in the way, whatever revisions its attempts were of. A written bill that
+  // the newer revision leaves as it is is not taken: see `recogniseSQL`. Where an order may have several bills it must
+  // be locked, or two claims at the same moment do not see each other.
 
   /// Locks orders until the transaction's end, in one order everywhere.
   static let lockSQL = """
@@ -207,7 +208,8 @@ extension PostgresLedger {
       bill_number = CASE WHEN \(isCancelled) THEN NULL ELSE coalesce(EXCLUDED.bill_number, held.bill_number) END,
       bill_internal_id =
         CASE WHEN \(isCancelled) THEN NULL ELSE coalesce(EXCLUDED.bill_internal_id, held.bill_internal_id) END,
-      writeback = CASE WHEN \(isCancelled) THEN NULL ELSE coalesce(EXCLUDED.writeback, held.writeback) END, absences = EXCLUDED.absences, changed = clock_timestamp()
+      writeback = CASE WHEN \(isCancelled) THEN NULL ELSE coalesce(EXCLUDED.writeback, held.writeback) END,
+      absences = EXCLUDED.absences, changed = clock_timestamp()
     WHERE held.token = EXCLUDED.token AND (held.state <> 'written' OR EXCLUDED.state = 'written')
     RETURNING held.order_id, held.stream, held.part
     """

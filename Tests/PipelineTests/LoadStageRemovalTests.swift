@@ -83,7 +83,7 @@ struct LoadStageRemovalTests {
     #expect(row?.state == .parked && erp.bodies.count == 1)
   }
 
-  @Test("whatever a look-up shows of a removed order's Update in doubt, its content is not known: back, it is changed again")
+  @Test("a removed order's Update in doubt leaves an unknown content, whatever is found: back, it is changed again")
   func updateInDoubt() async {
     let stage = LoadStage(
       ledger: ledger, destination: erp,

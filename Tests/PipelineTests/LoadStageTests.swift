@@ -251,7 +251,7 @@ struct LoadStageTests {
     #expect(erp.lookUps.isEmpty)
   }
 
-  @Test("an older revision is stale, a newer one that makes the same bill a duplicate, and one that makes another is held")
+  @Test("older revisions are stale, newer ones that make the same bill duplicates, and those that make another held")
   func revisions() async {
     #expect(await stage.handle([.bill(1, revision: 2)]) == [.done(.written)])
     #expect(await stage.handle([.bill(1, revision: 1)]) == [.done(.stale)])

@@ -91,7 +91,8 @@ final class SimulatedOKKI: @unchecked Sendable {
 
   func details(of id: OrderID) -> Result<SourceOrder, SourceFailure> {
     guard let order = orders[id] else { return .failure(.absent) }
-    let content = #"{"order_id":\#(id),"order_no":"S\#(id)","touches":"\#(order.touches)","version":"\#(order.version)"}"#
+    let saved = #""touches":"\#(order.touches)","version":"\#(order.version)""#
+    let content = #"{"order_id":\#(id),"order_no":"S\#(id)",\#(saved)}"#
     return .success(
       SourceOrder(
         id: id, number: "S\(id)", updateTime: BeijingTime(epochSeconds: order.updated), content: Array(content.utf8)))

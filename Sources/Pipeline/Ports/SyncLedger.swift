@@ -224,8 +224,9 @@ public protocol SyncLedger: Sendable {
   /// those in `beside`; there a bill in the way is told as `writtenElsewhere`.
   ///
   /// Where an older revision of the bill itself is written in the same cut, and `update` is wanted, the bill is claimed all the
-  /// same: `new`, with its number as `standing`. Where the newer revision makes the very same bill (payload, object, cut)
-  /// the answer is `duplicate`, whatever is wanted, and revisions between the two are stale from then on. From then on, until it is written again, each claim of it has `standing`.
+  /// same: `new`, with its number as `standing`; from then on, until it is written again, each claim of it has `standing`.
+  /// Where the newer revision makes the very same bill (payload, object, cut) the answer is `duplicate`, whatever is wanted,
+  /// and revisions between the two are stale from then on.
   /// - Parameter leaseSeconds: how long nobody else may take them.
   func claim(_ requests: [ClaimRequest], leaseSeconds: Int) async throws(LedgerFailure) -> [ClaimAnswer]
   /// Records that orders are removed, and says what there is of them; committed when it returns. One answer per request, in
