@@ -121,7 +121,12 @@ extension PostgresLedger {
       parts = EXCLUDED.parts,
       doubt = held.state = 'writing' OR held.doubt,
       absences = CASE WHEN held.state = 'writing' THEN 0 ELSE held.absences END,
-      doubt_revision = CASE WHEN held.state = 'writing' OR held.doubt THEN least(held.doubt_revision, held.revision) END,
+      doubt_revision = CASE
+        WHEN held.state <> 'writing' AND NOT held.doubt THEN NULL
+        -- All that is in doubt is just what this revision makes.
+        WHEN (coalesce(held.doubt_revision, held.revision), held.payload_hash, held.object, held.parts)
+          = (held.revision, EXCLUDED.payload_hash, EXCLUDED.object, EXCLUDED.parts) THEN EXCLUDED.revision
+        ELSE least(held.doubt_revision, held.revision) END,
       reason = NULL, claims = held.claims + 1, changed = clock_timestamp()
     WHERE held.revision <= EXCLUDED.revision AND (
       held.reason IS DISTINCT FROM 'removed' OR held.state NOT IN ('writing', 'in_doubt')

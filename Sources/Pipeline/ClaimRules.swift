@@ -64,7 +64,7 @@ public struct LedgerOrder: Sendable, Equatable {
       // Whoever held it may have sent a Save.
       (row.doubt, row.absences) = (true, 0)
     }
-    row.doubtfulRevision = row.doubt ? min(row.doubtfulRevision ?? row.revision, row.revision) : nil
+    row.doubtfulRevision = row.doubt ? row.doubtfulRevision(before: request) : nil
     (row.state, row.revision, row.payloadHash) = (.writing, request.revision, request.payloadHash)
     (row.token, row.due, row.reason, row.parts) = (token, due, nil, request.parts)
     if let place { rows[place] = row } else { rows.append(row) }

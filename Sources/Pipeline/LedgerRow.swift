@@ -30,7 +30,7 @@ public struct LedgerRow: Sendable, Equatable {
   public var due = Duration.zero
   /// Whether K/3 must be asked before anything is sent.
   public var doubt = false
-  /// While in doubt: the oldest revision that may be in K/3.
+  /// While in doubt: the oldest revision that may be in K/3, but for older ones that made just the same.
   public var doubtfulRevision: Int64?
   /// Look-ups in a row that found nothing.
   public var absences = 0
@@ -66,8 +66,19 @@ public struct LedgerRow: Sendable, Equatable {
 
   /// Whether it is written in an older revision, and would be written just so again.
   func isUnchanged(by request: ClaimRequest) -> Bool {
-    state == .written && revision < request.revision && payloadHash == request.payloadHash
-      && object == request.object && parts == request.parts
+    state == .written && revision < request.revision && makes(request)
+  }
+
+  /// Of a row in doubt that is claimed again: the oldest revision in doubt. A revision that makes just what is in doubt is
+  /// in doubt itself, and none older.
+  func doubtfulRevision(before request: ClaimRequest) -> Int64 {
+    let oldest = min(doubtfulRevision ?? revision, revision)
+    return oldest == revision && makes(request) ? request.revision : oldest
+  }
+
+  /// Whether what was claimed last is what a request would send.
+  private func makes(_ request: ClaimRequest) -> Bool {
+    payloadHash == request.payloadHash && object == request.object && parts == request.parts
   }
 
   /// Whole seconds until it is due, rounded up; below 0 since.

@@ -64,6 +64,27 @@ let touchCases: [ContractCase<SyncLedgerSubject>] = [
     #expect(try await subject.claim(bill(5, 8, .update))[0].isInDoubt)
     #expect(try await subject.claim(bill(6, 8, .update))[0].busySeconds != nil)
   },
+  ContractCase("a newer revision that makes just what is in doubt is in doubt itself, and nothing older is") {
+    subject async throws in
+    try await subject.settle(bill(1, 7), .inDoubt(lookUpAfterSeconds: 0))
+    let touched = try await subject.settle(bill(2, 7), .inDoubt(lookUpAfterSeconds: 0))
+    #expect(touched.isInDoubt && touched.claim?.doubtfulRevision == 2)
+    let changed = try await subject.settle(bill(3, 8), .inDoubt(lookUpAfterSeconds: 0))
+    #expect(changed.claim?.doubtfulRevision == 2)
+    // The same as the last one, but an older one is in doubt, too.
+    let again = try await subject.settle(bill(4, 8), .inDoubt(lookUpAfterSeconds: 0))
+    #expect(again.claim?.doubtfulRevision == 2)
+    #expect(try await subject.settle(bill(5, 7), .clean).claim?.doubtfulRevision == 2)
+    #expect(try await subject.claim(bill(5, 7))[0].claim?.doubtfulRevision == nil)
+  },
+  ContractCase("whose worker died over it, a bill that only its revision changed is in doubt with that revision") {
+    subject async throws in
+    #expect(try await subject.claim(bill(1, 7))[0].isNew)
+    try await subject.makeDue(order)
+    #expect(try await subject.claim(bill(2, 7))[0].claim?.doubtfulRevision == 2)
+    try await subject.makeDue(order)
+    #expect(try await subject.claim(bill(3, 7, of: 1))[0].claim?.doubtfulRevision == 2)
+  },
   ContractCase("of several bills those that stay are duplicates, whatever becomes of those that change") {
     subject async throws in
     for part in 1...3 { try await subject.settle(bill(1, Int64(part), part: part, of: 3), .written(written)) }

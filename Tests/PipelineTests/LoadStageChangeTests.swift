@@ -111,6 +111,20 @@ struct LoadStageChangeTests {
     #expect(row?.state == .parked && row?.doubt == true && erp.saves == ["SO1"])
   }
 
+  @Test("an order in doubt that was only saved again in OKKI is resolved by its bill, whatever becomes of changed ones")
+  func touched() async {
+    for (index, policy) in ChangedOrders.allCases.enumerated() {
+      let (id, key) = (Int64(index + 1), "SO\(index + 1)")
+      let stage = Self.stage(over: ledger, erp, clock, policy)
+      erp.next(.lostAnswer, key: key)
+      _ = await stage.handle([.bill(id)])
+      ledger.makeDue(OrderID(rawValue: id))
+      erp.next(lookUp: .same(WrittenBill(number: key, internalID: 1)), key: key)
+      #expect(await stage.handle([.bill(id, revision: 2)]) == [.done(.resolved)])
+    }
+    #expect(erp.saves.count == ChangedOrders.allCases.count && erp.updates.isEmpty)
+  }
+
   @Test("a bill in doubt that looks like a newer revision's is updated to it, under its number, after a second look-up")
   func alikeUpdated() async {
     let (stage, outcome) = await alike(.update)

@@ -360,7 +360,7 @@ final class History: @unchecked Sendable {
         if isLeft, !isHeld { world.fail("removed order \(id) has a bill still") }
       }
     }
-<<<<<<< HEAD
+    checkTouched()
     for letter in broker.dead where !isRightlyParked(letter) {
       world.fail("order \(letter.envelope.orderID) is parked for \(letter.reason?.rawValue ?? "the delivery limit")")
     }
@@ -380,17 +380,6 @@ final class History: @unchecked Sendable {
       let isQuestionLost = plan.network.requestLost + plan.network.replyLost + plan.okkiOutages + plan.freezes > 0
       return letter.envelope.content == .order([]) && (isQuestionLost || okki.everDeleted.contains(id))
     default: return false
-=======
-    checkTouched()
-    // An outage parks nothing.
-    for letter in broker.dead {
-      let isAllowed: Set<ReasonCode?> = [
-        .k3Rejected, .changedAfterWritten, .removedAfterWritten, .conflict, .orderMalformed,
-      ]
-      if !isAllowed.contains(letter.reason) {
-        world.fail("order \(letter.envelope.orderID) is parked for \(letter.reason?.rawValue ?? "the delivery limit")")
-      }
->>>>>>> 948c243 (Touched orders are answered duplicate; the claim's rules are pure and compared with PostgreSQL)
     }
   }
 

@@ -150,7 +150,8 @@ public struct Claim: Sendable, Equatable {
   public let key: String
   /// Fencing token: settles count only with it.
   public let token: Int64
-  /// Of a claim in doubt: the oldest revision that may have been written. Nil of a new one.
+  /// Of a claim in doubt: the oldest revision that may have been written; where only what this revision makes may have been,
+  /// this one. Nil of a new one.
   public let doubtfulRevision: Int64?
   /// Of a claim in doubt: how many look-ups in a row have found nothing since the last Save. 0 of a new one.
   public let absences: Int
