@@ -3,18 +3,60 @@ extension PostgresLedger {
   // each row is found by its index, and rows are locked in the order of their keys, so that batches cannot deadlock.
   // Single-row subselects with LIMIT serve the same end. Times are the database's, read when the row is judged.
 
-  // Beside another bill of the same order and stream none is taken that is older than it, nor one that would stand beside
-  // a bill of an older revision, or of another cut of the order, that is or may be in K/3. While such a bill is in doubt
-  // its oldest revision in doubt counts. The order's bills in other streams are in the way whatever their revision, but for
-  // the streams that the bill may stand beside. Of an order that is removed only rows in doubt are taken, to be looked up; a row
-  // with the reason `removed` that is being written or in doubt is being deleted, which nobody but `remove` goes on with. A row with a bill_number that is not `written` is an older revision's bill that
-  // is being changed, or could not be: it stays in the way, whatever revisions its attempts were of. Where an order may have several bills it must be locked, or two claims at
-  // the same moment do not see each other.
+  // Beside another bill of the same order and stream none is taken that is older than it, nor one that would stand
+  // beside a bill of an older revision, or of another cut of the order, that is or may be in K/3. While such a bill is
+  // in doubt its oldest revision in doubt counts. The order's bills in other streams are in the way whatever their
+  // revision, but for the streams that the bill may stand beside. Of an order that is removed only rows in doubt are
+  // taken, to be looked up; a row with the reason `removed` that is being written or in doubt is being deleted, which
+  // nobody but `remove` goes on with. A row with a bill_number that is not `written` is an older revision's bill that is
+  // being changed, or could not be: it stays in the way, whatever revisions its attempts were of. A written bill that
+  // the newer revision leaves as it is is not taken: see `recogniseSQL`. Where an order may have several bills it must
+  // be locked, or two claims at the same moment do not see each other.
 
   /// Locks orders until the transaction's end, in one order everywhere.
   static let lockSQL = """
     SELECT pg_advisory_xact_lock(hashtextextended('order', order_id))
     FROM (SELECT DISTINCT order_id FROM unnest($1::bigint[]) AS asked (order_id) ORDER BY order_id OFFSET 0) AS orders
+    """
+
+  /// Raises bills that are written in an older revision, and are unchanged in this one, to this one. Runs under the orders'
+  /// locks, before a claim; the claim then finds them written in its revision.
+  static let recogniseSQL = """
+    WITH asked AS (
+      SELECT * FROM unnest(
+        $1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::bigint[], $8::text[]
+      ) AS asked (order_id, stream, part, revision, payload_hash, object, parts, beside)
+    )
+    INSERT INTO order_ledger AS held (
+      order_id, stream, part, state, revision, payload_hash, token, due, doubt, object, external_key, parts)
+    SELECT order_id, stream, part, 'written', revision, payload_hash, 0, clock_timestamp(), false, object, '', parts
+    FROM asked
+    WHERE (
+      SELECT true FROM order_ledger mine
+      WHERE mine.order_id = asked.order_id AND mine.stream = asked.stream AND mine.part = asked.part
+        AND mine.state = 'written' AND mine.revision < asked.revision AND mine.payload_hash = asked.payload_hash
+        AND mine.object = asked.object AND mine.parts = asked.parts
+      LIMIT 1
+    ) AND (
+      SELECT true FROM order_ledger other
+      WHERE other.order_id = asked.order_id AND other.stream = asked.stream AND other.part <> asked.part
+        AND (other.revision > asked.revision OR other.parts <> asked.parts AND (
+          other.state IN ('writing', 'in_doubt', 'written') OR other.doubt OR other.bill_number IS NOT NULL))
+      LIMIT 1
+    ) IS NULL AND (
+      SELECT true FROM order_ledger other
+      WHERE asked.beside IS NOT NULL AND other.order_id = asked.order_id AND other.stream <> asked.stream
+        AND other.stream <> ALL (string_to_array(asked.beside, ','))
+        AND (other.revision > asked.revision OR other.state IN ('writing', 'in_doubt', 'written') OR other.doubt
+          OR other.bill_number IS NOT NULL)
+      LIMIT 1
+    ) IS NULL AND (
+      SELECT true FROM order_removals gone
+      WHERE gone.order_id = asked.order_id AND gone.revision > asked.revision LIMIT 1
+    ) IS NULL
+    ORDER BY order_id, stream, part
+    ON CONFLICT (order_id, stream, part) DO UPDATE SET revision = EXCLUDED.revision, changed = clock_timestamp()
+    WHERE held.state = 'written' AND held.revision < EXCLUDED.revision AND held.payload_hash = EXCLUDED.payload_hash
     """
 
   /// Takes what may be taken: free bills, those whose lease is over, those in doubt whose look-up is due.
@@ -79,7 +121,12 @@ extension PostgresLedger {
       parts = EXCLUDED.parts,
       doubt = held.state = 'writing' OR held.doubt,
       absences = CASE WHEN held.state = 'writing' THEN 0 ELSE held.absences END,
-      doubt_revision = CASE WHEN held.state = 'writing' OR held.doubt THEN least(held.doubt_revision, held.revision) END,
+      doubt_revision = CASE
+        WHEN held.state <> 'writing' AND NOT held.doubt THEN NULL
+        -- All that is in doubt is just what this revision makes.
+        WHEN (coalesce(held.doubt_revision, held.revision), held.payload_hash, held.object, held.parts)
+          = (held.revision, EXCLUDED.payload_hash, EXCLUDED.object, EXCLUDED.parts) THEN EXCLUDED.revision
+        ELSE least(held.doubt_revision, held.revision) END,
       reason = NULL, claims = held.claims + 1, changed = clock_timestamp()
     WHERE held.revision <= EXCLUDED.revision AND (
       held.reason IS DISTINCT FROM 'removed' OR held.state NOT IN ('writing', 'in_doubt')
@@ -87,6 +134,7 @@ extension PostgresLedger {
       held.state IN ('clean', 'parked')
       OR held.state IN ('writing', 'in_doubt') AND held.due <= clock_timestamp()
       OR held.state = 'written' AND held.revision < EXCLUDED.revision AND held.parts = EXCLUDED.parts
+        AND (held.payload_hash, held.object) <> (EXCLUDED.payload_hash, EXCLUDED.object)
         AND EXCLUDED.order_id = ANY ($15::bigint[]))
     RETURNING held.order_id, held.stream, held.part, held.token, held.external_key, held.doubt, held.doubt_revision,
       held.absences, held.bill_number,
@@ -97,8 +145,9 @@ extension PostgresLedger {
   static let lookSQL = """
     SELECT held.order_id, held.stream, held.part, held.state, held.revision, held.doubt,
       ceil(extract(epoch FROM held.due - clock_timestamp()))::bigint, held.parts,
-      CASE WHEN held.state <> 'written' THEN held.doubt_revision END, held.bill_number IS NOT NULL,
-      held.reason = 'removed' AND held.state IN ('writing', 'in_doubt'), gone.revision, asked.order_id
+      CASE WHEN held.state <> 'written' THEN held.doubt_revision END, held.bill_number,
+      held.reason = 'removed' AND held.state IN ('writing', 'in_doubt'), gone.revision, asked.order_id,
+      held.payload_hash, held.object
     FROM (SELECT DISTINCT * FROM unnest($1::bigint[]) AS asked (order_id)) AS asked
     LEFT JOIN LATERAL (
       SELECT * FROM order_ledger row WHERE row.order_id = asked.order_id LIMIT \(mostBills)
@@ -164,7 +213,8 @@ extension PostgresLedger {
       bill_number = CASE WHEN \(isCancelled) THEN NULL ELSE coalesce(EXCLUDED.bill_number, held.bill_number) END,
       bill_internal_id =
         CASE WHEN \(isCancelled) THEN NULL ELSE coalesce(EXCLUDED.bill_internal_id, held.bill_internal_id) END,
-      writeback = CASE WHEN \(isCancelled) THEN NULL ELSE coalesce(EXCLUDED.writeback, held.writeback) END, absences = EXCLUDED.absences, changed = clock_timestamp()
+      writeback = CASE WHEN \(isCancelled) THEN NULL ELSE coalesce(EXCLUDED.writeback, held.writeback) END,
+      absences = EXCLUDED.absences, changed = clock_timestamp()
     WHERE held.token = EXCLUDED.token AND (held.state <> 'written' OR EXCLUDED.state = 'written')
     RETURNING held.order_id, held.stream, held.part
     """

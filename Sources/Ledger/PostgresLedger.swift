@@ -20,7 +20,7 @@ public final class PostgresLedger: SyncLedger {
     _ requests: [ClaimRequest], leaseSeconds: Int
   ) async throws(LedgerFailure) -> [ClaimAnswer] {
     var answers: [ClaimAnswer?] = Array(repeating: nil, count: requests.count)
-    for part in ClaimRounds.parts(of: requests) {
+    for part in ClaimRounds.parts(of: requests, limit: rowsPerStatement) {
       let asked = part.map { requests[$0] }
       let found = try await claimOnce(asked, leaseSeconds: leaseSeconds)
       for (position, answer) in zip(part, found) { answers[position] = answer }
@@ -45,11 +45,11 @@ public final class PostgresLedger: SyncLedger {
     // A refused row does not say why. Asked again together with a look at the rows: the claim holds them all, also
     // those that it may not take, so that the second statement sees what the first one judged. The other bills of an
     // order are held by the order's lock.
-    let lock = lock(others)
+    let first = lock(others) + [recogniseStatement(others)]
     let look = PostgresStatement(Self.lookSQL, .intArray(others.map(\.bill.orderID.rawValue)))
-    let answers = try await database.transaction(lock + [claimStatement(others, leaseSeconds), look])
-    granted.merge(self.granted(answers[lock.count])) { _, new in new }
-    let held = HeldRows(answers[lock.count + 1])
+    let answers = try await database.transaction(first + [claimStatement(others, leaseSeconds), look])
+    granted.merge(self.granted(answers[first.count])) { _, new in new }
+    let held = HeldRows(answers[first.count + 1])
     return requests.map { request in
       granted[request.bill] ?? held.refusal(of: request) ?? .busy(forSeconds: 1)
     }
@@ -58,6 +58,15 @@ public final class PostgresLedger: SyncLedger {
   /// Each claim takes the order's lock: it must see the order's other bills, and a removal.
   private func lock(_ requests: [ClaimRequest]) -> [PostgresStatement] {
     requests.isEmpty ? [] : [PostgresStatement(Self.lockSQL, .intArray(requests.map(\.bill.orderID.rawValue)))]
+  }
+
+  private func recogniseStatement(_ requests: [ClaimRequest]) -> PostgresStatement {
+    PostgresStatement(
+      Self.recogniseSQL,
+      .intArray(requests.map(\.bill.orderID.rawValue)), .textArray(requests.map(\.bill.stream)),
+      .intArray(requests.map { Int64($0.bill.part) }), .intArray(requests.map(\.revision)),
+      .intArray(requests.map(\.payloadHash)), .textArray(requests.map(\.object)),
+      .intArray(requests.map { Int64($0.parts) }), .textArray(requests.map { $0.beside?.joined(separator: ",") }))
   }
 
   /// Records removals, as the port says; few enough to go one by one.
@@ -179,9 +188,9 @@ private struct LedgerEnd {
       self.seconds = Int64(min(max(seconds, 0), 86_400))
       doubt = true
     case .standing(let bill, let seconds, let absences):
-      self = LedgerEnd(.inDoubt(lookUpAfterSeconds: seconds, absences: absences))
-      number = storable(String(bill.number.prefix(255)))
-      internalID = bill.internalID.map { String($0) }
+      self = LedgerEnd(.written(bill))
+      let end = LedgerEnd(.inDoubt(lookUpAfterSeconds: seconds, absences: absences))
+      (state, doubt, self.seconds, self.absences) = (end.state, end.doubt, end.seconds, end.absences)
     case .cancelled:
       state = "clean"
       reason = "removed"

@@ -236,9 +236,8 @@ public struct LoadStage: Stage {
   private func found(_ work: Work, _ answer: LookUpAnswer, isLast: Bool) -> Decision {
     switch (answer, work.claim.standing) {
     case (.absent, _) where isLast: return gone(work, .cancelled)
-    case (.different, let standing?):
-      let bill = WrittenBill(number: standing, internalID: nil)
-      return Decision(work: work, outcome: .done(.resolved), settlement: .written(bill))
+    // The bill stands, but whether the Update in doubt was done is not known, nor will be.
+    case (.same, _?), (.different, _?): return Decision(work: work, outcome: .done(.resolved), settlement: .clean)
     default: return resolved(work, answer)
     }
   }

@@ -25,7 +25,7 @@ struct LoadStageChangeTests {
       clock: pipelineClock(clock), changed: changed)
   }
 
-  var row: MemoryLedger.Row? { ledger.rows[BillID(OrderID(rawValue: 1), stream: "SO")] }
+  var row: LedgerRow? { ledger.rows[BillID(OrderID(rawValue: 1), stream: "SO")] }
 
   func makeDue() { ledger.makeDue(OrderID(rawValue: 1)) }
 
@@ -109,6 +109,20 @@ struct LoadStageChangeTests {
     let (_, outcome) = await alike(.hold)
     #expect(buried(outcome)?.reason.code == .changedAfterWritten)
     #expect(row?.state == .parked && row?.doubt == true && erp.saves == ["SO1"])
+  }
+
+  @Test("an order in doubt that was only saved again in OKKI is resolved by its bill, whatever becomes of changed ones")
+  func touched() async {
+    for (index, policy) in ChangedOrders.allCases.enumerated() {
+      let (id, key) = (Int64(index + 1), "SO\(index + 1)")
+      let stage = Self.stage(over: ledger, erp, clock, policy)
+      erp.next(.lostAnswer, key: key)
+      _ = await stage.handle([.bill(id)])
+      ledger.makeDue(OrderID(rawValue: id))
+      erp.next(lookUp: .same(WrittenBill(number: key, internalID: 1)), key: key)
+      #expect(await stage.handle([.bill(id, revision: 2)]) == [.done(.resolved)])
+    }
+    #expect(erp.saves.count == ChangedOrders.allCases.count && erp.updates.isEmpty)
   }
 
   @Test("a bill in doubt that looks like a newer revision's is updated to it, under its number, after a second look-up")

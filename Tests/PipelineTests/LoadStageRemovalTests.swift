@@ -20,7 +20,7 @@ struct LoadStageRemovalTests {
 
   func removal(_ revision: Int64) -> Envelope { Envelope.order(1, revision: revision).carrying(.removal) }
 
-  var row: MemoryLedger.Row? { ledger.rows[BillID(OrderID(rawValue: 1), stream: "SO")] }
+  var row: LedgerRow? { ledger.rows[BillID(OrderID(rawValue: 1), stream: "SO")] }
 
   func code(_ outcome: Outcome?) -> ReasonCode? {
     switch outcome {
@@ -81,6 +81,23 @@ struct LoadStageRemovalTests {
     }
     #expect(burial.reason.code == .removedAfterWritten && burial.vendorAnswer == "单据已审核")
     #expect(row?.state == .parked && erp.bodies.count == 1)
+  }
+
+  @Test("a removed order's Update in doubt leaves an unknown content, whatever is found: back, it is changed again")
+  func updateInDoubt() async {
+    let stage = LoadStage(
+      ledger: ledger, destination: erp,
+      times: LoadTimes(leaseSeconds: 160, saveSeconds: 60, marginSeconds: 10, visibleSeconds: 30),
+      clock: pipelineClock(clock), changed: .update)
+    _ = await stage.handle([.bill(1)])
+    erp.next(.answer(.uncertain(Reason(.inDoubt, "reset"))), key: "SO1")
+    _ = await stage.handle([.bill(1, revision: 2, customer: "C2")])
+    ledger.makeDue(OrderID(rawValue: 1))
+    #expect(code(await stage.handle([removal(3)]).first) == .leaseBusy)
+    #expect(await stage.handle([.bill(1, revision: 2, customer: "C2")]) == [.done(.resolved)])
+    #expect(code(await stage.handle([removal(3)]).first) == .removedAfterWritten)
+    #expect(await stage.handle([.bill(1, revision: 4, customer: "C2")]) == [.done(.updated)])
+    #expect(erp.saves == ["SO1"])
   }
 
   @Test("a Save in doubt of a removed order is looked up and never repeated")

@@ -29,7 +29,7 @@ struct LoadStageTests {
     Self.stage(over: ledger, erp, clock, leaseSeconds: leaseSeconds)
   }
 
-  func row(_ id: Int64) -> MemoryLedger.Row? { ledger.rows[BillID(OrderID(rawValue: id), stream: "SO")] }
+  func row(_ id: Int64) -> LedgerRow? { ledger.rows[BillID(OrderID(rawValue: id), stream: "SO")] }
 
   @Test("a new bill is claimed, saved once and recorded as written")
   func writes() async {
@@ -251,11 +251,13 @@ struct LoadStageTests {
     #expect(erp.lookUps.isEmpty)
   }
 
-  @Test("an older revision is stale, a newer one after the bill was written is held")
+  @Test("older revisions are stale, newer ones that make the same bill duplicates, and those that make another held")
   func revisions() async {
     #expect(await stage.handle([.bill(1, revision: 2)]) == [.done(.written)])
     #expect(await stage.handle([.bill(1, revision: 1)]) == [.done(.stale)])
-    guard case .dead(let burial) = await stage.handle([.bill(1, revision: 3)]).first else {
+    #expect(await stage.handle([.bill(1, revision: 4)]) == [.done(.duplicate)])
+    #expect(await stage.handle([.bill(1, revision: 3, customer: "C2")]) == [.done(.stale)])
+    guard case .dead(let burial) = await stage.handle([.bill(1, revision: 5, customer: "C2")]).first else {
       Issue.record("a change after writing is held")
       return
     }

@@ -40,6 +40,7 @@ final class History: @unchecked Sendable {
   private var silent: SeededRandom
   /// Orders that only reconciliations found.
   private var reconciled = 0
+  private var touches: SeededRandom
   /// Removals that are settled: nothing older is written afterwards.
   private var settledRemovals: [OrderID: Int64] = [:]
   private var isOver = false
@@ -51,6 +52,7 @@ final class History: @unchecked Sendable {
     world = World(seed: seed, tells: tells)
     later = SeededRandom(seed: seed ^ 0x1A7E)
     silent = SeededRandom(seed: seed ^ 0x51E7)
+    touches = SeededRandom(seed: seed ^ 0x70C4)
     plan = Plan(&world.random, later: &later, silent: &silent)
     broker = SimulatedBroker(world, ladder: Self.policy.ladder)
     database = SimulatedDatabase(world)
@@ -63,6 +65,10 @@ final class History: @unchecked Sendable {
     let before = Scheduler.shared.steps
     world.tell("\(plan)")
     k3.onSave = { [unowned self] in checkSave($0, $1) }
+    k3.isNewer = { [unowned self] order, one, other in
+      // A version that was taken back to was published in several revisions.
+      broker.firstRevisions[order]?[one] ?? 0 > broker.revisions[order]?[other] ?? 0
+    }
     users()
     for number in 1...plan.pollers { start("poller \(number)") }
     for number in 1...plan.transformers { start("transformer \(number)") }
@@ -107,6 +113,14 @@ final class History: @unchecked Sendable {
         world.after(min(at + Int64(world.random.number(0...60_000)), plan.chaosEnds - 1)) { self.okki.delete(id) }
       }
       if world.random.happens(100) { k3.refused.insert(id) }
+      if touches.happens(400) {
+        for _ in 1...touches.number(1...3) {
+          let takesBack = touches.happens(400)
+          world.after(Int64(touches.number(0...Int(plan.chaosEnds) - 10_000))) {
+            self.okki.touch(id, takesBack: takesBack)
+          }
+        }
+      }
       if plan.hasRemovals, later.happens(600) { remove(id) }
       if plan.hasSilentChanges { changeSilently(id) }
       if later.happens(plan.audited) {
@@ -283,7 +297,7 @@ final class History: @unchecked Sendable {
   }
 
   private func isPublished(_ id: OrderID, _ order: SimulatedOKKI.Order) -> Bool {
-    broker.versions[id]?.contains(order.version) ?? false || isParkedUnread(id, order)
+    broker.editions[id]?.contains([order.touches, order.version]) ?? false || isParkedUnread(id, order)
   }
 
   private func isSettled(_ id: OrderID, _ order: SimulatedOKKI.Order) -> Bool {
@@ -300,12 +314,17 @@ final class History: @unchecked Sendable {
     }
   }
 
+  /// The last touch of the order that a message carries, and its version.
+  static func edition(_ envelope: Envelope) -> [Int]? {
+    guard case .order(let bytes) = envelope.content else { return nil }
+    let numbers = String(decoding: bytes, as: UTF8.self).split(separator: "\"").compactMap { Int($0) }
+    return numbers.isEmpty ? nil : numbers
+  }
+
   /// The version that a message carries.
   static func version(_ envelope: Envelope) -> Int? {
     switch envelope.content {
-    case .order(let bytes):
-      let text = String(decoding: bytes, as: UTF8.self)
-      return text.split(separator: "\"").last(where: { Int($0) != nil }).flatMap { Int($0) }
+    case .order: return edition(envelope)?.last
     case .bill(let bill, _): return SimulatedDestination.content(bill)?.version
     case .removal: return nil
     }
@@ -341,6 +360,7 @@ final class History: @unchecked Sendable {
         if isLeft, !isHeld { world.fail("removed order \(id) has a bill still") }
       }
     }
+    checkTouched()
     for letter in broker.dead where !isRightlyParked(letter) {
       world.fail("order \(letter.envelope.orderID) is parked for \(letter.reason?.rawValue ?? "the delivery limit")")
     }
@@ -360,6 +380,18 @@ final class History: @unchecked Sendable {
       let isQuestionLost = plan.network.requestLost + plan.network.replyLost + plan.okkiOutages + plan.freezes > 0
       return letter.envelope.content == .order([]) && (isQuestionLost || okki.everDeleted.contains(id))
     default: return false
+    }
+  }
+
+  /// Where K/3's bill is never changed nor deleted, no order is parked for a change whose bill is K/3's very bill.
+  private func checkTouched() {
+    guard plan.changed != .update, plan.removed == .hold else { return }
+    for letter in broker.dead where letter.reason == .changedAfterWritten {
+      let order = letter.envelope.orderID
+      guard let version = Self.version(letter.envelope) else { continue }
+      if k3.bills.contains(where: { $0.order == order && $0.version == version }) {
+        world.fail("order \(order) is parked as changed in revision \(letter.envelope.revision), which is what K/3 has")
+      }
     }
   }
 

@@ -47,11 +47,13 @@ final class SimulatedBroker: @unchecked Sendable {
   /// Every revision that ever was safe in `orders` or dead.
   private(set) var published: [OrderID: [(updateTime: BeijingTime, revision: Int64)]] = [:]
   /// What was published of each order.
-  private(set) var versions: [OrderID: Set<Int>] = [:]
+  private(set) var editions: [OrderID: Set<[Int]>] = [:]
   /// The newest deletion that was published of each order.
   private(set) var removals: [OrderID: Int64] = [:]
   /// The newest revision that a version was published as.
   private(set) var revisions: [OrderID: [Int: Int64]] = [:]
+  /// The oldest one.
+  private(set) var firstRevisions: [OrderID: [Int: Int64]] = [:]
   /// How often a message was handed to a worker, by order.
   private(set) var handed: [OrderID: Int] = [:]
 
@@ -93,8 +95,10 @@ final class SimulatedBroker: @unchecked Sendable {
 
   private func note(_ envelope: Envelope) {
     published[envelope.orderID, default: []].append((envelope.updateTime, envelope.revision))
-    if let version = History.version(envelope) {
-      versions[envelope.orderID, default: []].insert(version)
+    if let edition = History.edition(envelope), let version = edition.last {
+      editions[envelope.orderID, default: []].insert(edition)
+      let first = firstRevisions[envelope.orderID]?[version] ?? .max
+      firstRevisions[envelope.orderID, default: [:]][version] = min(first, envelope.revision)
       let known = revisions[envelope.orderID]?[version] ?? 0
       revisions[envelope.orderID, default: [:]][version] = max(known, envelope.revision)
     }

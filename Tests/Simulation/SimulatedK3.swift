@@ -48,6 +48,8 @@ final class SimulatedK3: @unchecked Sendable {
   private var ghosts: [(bill: Stored, until: Int64)] = []
   /// Told of each bill before it is saved.
   var onSave: (OrderID, Int) -> Void = { _, _ in }
+  /// Whether the first version of an order came to be after the second one.
+  var isNewer: (OrderID, Int, Int) -> Bool = { $1 > $2 }
   private(set) var lookUps = 0
   /// All versions that it ever held of each order.
   private(set) var held: [OrderID: Set<Int>] = [:]
@@ -96,7 +98,7 @@ final class SimulatedK3: @unchecked Sendable {
     if refused.contains(order) { return .refused }
     world.tell("K/3 changes \(key) of order \(order) from version \(bills[place].version) to \(version)")
     if bills[place].order != order { world.fail("order \(order) changes the bill of order \(bills[place].order)") }
-    if bills[place].version > version {
+    if isNewer(order, bills[place].version, version) {
       world.fail("order \(order) goes back from version \(bills[place].version) to \(version)")
     }
     bills[place].version = version

@@ -9,7 +9,10 @@ final class SimulatedOKKI: @unchecked Sendable {
   struct Order {
     let created: Int64
     var updated: Int64
+    /// Which content it has.
     var version: Int
+    /// The last touch, by a number of its own.
+    var touches = 0
   }
 
   let server: Server
@@ -17,6 +20,7 @@ final class SimulatedOKKI: @unchecked Sendable {
   /// Orders that were deleted at some time.
   private(set) var everDeleted: Set<OrderID> = []
   private(set) var orders: [OrderID: Order] = [:]
+  private var touches = 0
   /// When orders were deleted, and their last update time.
   private(set) var deleted: [OrderID: (at: Int64, updated: Int64)] = [:]
 
@@ -31,7 +35,9 @@ final class SimulatedOKKI: @unchecked Sendable {
   func change(_ id: OrderID) {
     if deleted[id] != nil { return }
     let version = (orders[id]?.version ?? 0) + 1
-    orders[id] = Order(created: orders[id]?.created ?? world.seconds, updated: world.seconds, version: version)
+    orders[id] = Order(
+      created: orders[id]?.created ?? world.seconds, updated: world.seconds, version: version,
+      touches: orders[id]?.touches ?? 0)
     world.tell("order \(id) becomes version \(version)")
   }
 
@@ -40,6 +46,17 @@ final class SimulatedOKKI: @unchecked Sendable {
     guard let version = orders[id]?.version else { return }
     orders[id]?.version = version + 1
     world.tell("order \(id) becomes version \(version + 1), silently")
+  }
+
+  /// A user saves an order with something that no bill shows, or takes its last change back.
+  func touch(_ id: OrderID, takesBack: Bool) {
+    guard var order = orders[id] else { return }
+    order.updated = world.seconds
+    touches += 1
+    order.touches = touches
+    if takesBack, order.version > 1 { order.version -= 1 }
+    orders[id] = order
+    world.tell("order \(id) is touched, with version \(order.version)")
   }
 
   func delete(_ id: OrderID) {
@@ -52,7 +69,8 @@ final class SimulatedOKKI: @unchecked Sendable {
   /// A user takes an order back out of the bin.
   func restore(_ id: OrderID, version: Int) {
     guard let gone = deleted.removeValue(forKey: id) else { return }
-    orders[id] = Order(created: gone.updated, updated: world.seconds, version: version + 1)
+    touches += 1
+    orders[id] = Order(created: gone.updated, updated: world.seconds, version: version + 1, touches: touches)
     world.tell("order \(id) is back as version \(version + 1)")
   }
 
@@ -73,7 +91,8 @@ final class SimulatedOKKI: @unchecked Sendable {
 
   func details(of id: OrderID) -> Result<SourceOrder, SourceFailure> {
     guard let order = orders[id] else { return .failure(.absent) }
-    let content = #"{"order_id":\#(id),"order_no":"S\#(id)","version":"\#(order.version)"}"#
+    let saved = #""touches":"\#(order.touches)","version":"\#(order.version)""#
+    let content = #"{"order_id":\#(id),"order_no":"S\#(id)",\#(saved)}"#
     return .success(
       SourceOrder(
         id: id, number: "S\(id)", updateTime: BeijingTime(epochSeconds: order.updated), content: Array(content.utf8)))

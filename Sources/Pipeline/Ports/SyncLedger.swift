@@ -130,7 +130,7 @@ public enum ClaimAnswer: Sendable, Equatable {
   case busy(forSeconds: Int)
   /// An outcome in doubt must not be looked up yet, for so many seconds more.
   case tooEarly(forSeconds: Int)
-  /// This revision is written.
+  /// This revision is written, or an older one that made the very same bill.
   case duplicate
   /// A newer revision is written or being written.
   case stale
@@ -150,7 +150,8 @@ public struct Claim: Sendable, Equatable {
   public let key: String
   /// Fencing token: settles count only with it.
   public let token: Int64
-  /// Of a claim in doubt: the oldest revision that may have been written. Nil of a new one.
+  /// Of a claim in doubt: the oldest revision that may have been written; where only what this revision makes may have been,
+  /// this one. Nil of a new one.
   public let doubtfulRevision: Int64?
   /// Of a claim in doubt: how many look-ups in a row have found nothing since the last Save. 0 of a new one.
   public let absences: Int
@@ -224,7 +225,9 @@ public protocol SyncLedger: Sendable {
   /// those in `beside`; there a bill in the way is told as `writtenElsewhere`.
   ///
   /// Where an older revision of the bill itself is written in the same cut, and `update` is wanted, the bill is claimed all the
-  /// same: `new`, with its number as `standing`. From then on, until it is written again, each claim of it has `standing`.
+  /// same: `new`, with its number as `standing`; from then on, until it is written again, each claim of it has `standing`.
+  /// Where the newer revision makes the very same bill (payload, object, cut) the answer is `duplicate`, whatever is wanted,
+  /// and revisions between the two are stale from then on.
   /// - Parameter leaseSeconds: how long nobody else may take them.
   func claim(_ requests: [ClaimRequest], leaseSeconds: Int) async throws(LedgerFailure) -> [ClaimAnswer]
   /// Records that orders are removed, and says what there is of them; committed when it returns. One answer per request, in

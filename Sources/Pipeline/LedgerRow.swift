@@ -1,0 +1,130 @@
+public import Orders
+
+/// A bill's row in the loader's memory.
+public struct LedgerRow: Sendable, Equatable {
+  /// Where it stands, spelled as the ledger keeps it.
+  public enum State: String, Sendable, CaseIterable {
+    /// Claimed.
+    case writing
+    /// Provably nothing written by the last attempt.
+    case clean
+    /// Nobody knows.
+    case inDoubt = "in_doubt"
+    /// In K/3, in the row's revision.
+    case written
+    /// In the dead queue.
+    case parked
+  }
+
+  /// Which bill of which order.
+  public let id: BillID
+  /// Where it stands.
+  public var state: State
+  /// The revision claimed last; of a written one the newest that is known to have the same content.
+  public var revision: Int64
+  /// Fingerprint of the body claimed last.
+  public var payloadHash: Int64 = 0
+  /// The fencing token of the claim.
+  public var token: Int64 = 0
+  /// End of the lease, or when a look-up is due, on the clock of whoever asks.
+  public var due = Duration.zero
+  /// Whether K/3 must be asked before anything is sent.
+  public var doubt = false
+  /// While in doubt: the oldest revision that may be in K/3, but for older ones that made just the same.
+  public var doubtfulRevision: Int64?
+  /// Look-ups in a row that found nothing.
+  public var absences = 0
+  /// The external key.
+  public var key = ""
+  /// K/3's object.
+  public var object = ""
+  /// Into how many bills the order was cut.
+  public var parts = 0
+  /// What K/3 made of it, at last or in an older revision.
+  public var bill: WrittenBill?
+  /// It is being deleted in K/3.
+  public var isCancelling = false
+  /// Why it is parked.
+  public var reason: ReasonCode?
+
+  /// A row.
+  public init(_ id: BillID, state: State, revision: Int64) {
+    (self.id, self.state, self.revision) = (id, state, revision)
+  }
+
+  /// Whether something of it is in K/3, or may be.
+  var mayBeWritten: Bool { bill != nil || state != .clean && (state != .parked || doubt) }
+
+  /// Somebody is at it, or it is being found out about.
+  var isOpen: Bool { state == .writing || state == .inDoubt }
+
+  /// The oldest revision that is or may be in K/3. A bill of a row that is not written is of an older one.
+  var oldest: Int64 {
+    if state == .written { return revision }
+    return bill == nil ? min(revision, doubtfulRevision ?? revision) : .min
+  }
+
+  /// Whether it is written in an older revision, and would be written just so again.
+  func isUnchanged(by request: ClaimRequest) -> Bool {
+    state == .written && revision < request.revision && makes(request)
+  }
+
+  /// Of a row in doubt that is claimed again: the oldest revision in doubt. A revision that makes just what is in doubt is
+  /// in doubt itself, and none older.
+  func doubtfulRevision(before request: ClaimRequest) -> Int64 {
+    let oldest = min(doubtfulRevision ?? revision, revision)
+    return oldest == revision && makes(request) ? request.revision : oldest
+  }
+
+  /// Whether what was claimed last is what a request would send.
+  private func makes(_ request: ClaimRequest) -> Bool {
+    payloadHash == request.payloadHash && object == request.object && parts == request.parts
+  }
+
+  /// Whole seconds until it is due, rounded up; below 0 since.
+  func seconds(_ now: Duration) -> Int {
+    let left = (due - now).components
+    return Int(left.seconds) + (left.attoseconds > 0 ? 1 : 0)
+  }
+
+  func wait(_ now: Duration) -> ClaimAnswer {
+    let wait = max(1, seconds(now))
+    return state == .inDoubt ? .tooEarly(forSeconds: wait) : .busy(forSeconds: wait)
+  }
+
+  /// Ends a claim.
+  /// - Returns: false when the claim is not the row's any more, or the row is written and would not stay so.
+  public mutating func settle(_ settlement: Settlement, now: Duration) -> Bool {
+    guard token == settlement.token else { return false }
+    if case .written = settlement.result {} else if state == .written { return false }
+    (absences, due, doubt, reason, isCancelling) = (0, now, false, nil, false)
+    switch settlement.result {
+    case .written(let bill):
+      state = .written
+      stand(bill)
+    case .clean: state = .clean
+    case .inDoubt(let seconds, let absences): find(after: seconds, absences)
+    case .standing(let bill, let seconds, let absences):
+      stand(bill)
+      find(after: seconds, absences)
+    case .cancelled: (state, bill) = (.clean, nil)
+    case .cancelling(let seconds, let absences):
+      find(after: seconds, absences)
+      isCancelling = true
+    case .parked(let code): (state, reason, doubt) = (.parked, code, code.leavesDoubt)
+    }
+    return true
+  }
+
+  private mutating func stand(_ bill: WrittenBill) {
+    var next = WrittenBill(number: bill.number, internalID: bill.internalID ?? self.bill?.internalID)
+    next.writeback = bill.writeback ?? self.bill?.writeback
+    self.bill = next
+  }
+
+  private mutating func find(after seconds: Int, _ absences: Int) {
+    (state, doubt) = (.inDoubt, true)
+    self.absences = min(max(absences, 0), 1_000)
+    due += .seconds(min(max(seconds, 0), 86_400))
+  }
+}
