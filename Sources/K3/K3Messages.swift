@@ -8,6 +8,8 @@ public struct K3Messages: Sendable {
   public var token = ["token", "令牌", "授权"]
   /// We are not let in, also with a fresh token.
   public var unauthorized = ["token", "令牌", "授权"]
+  /// Not about our rights, though the words above stand in them: they are taken out before those are looked for.
+  public var unrelated = ["授权额度", "额度授权", "授权金额", "信用授权", "授权经销", "授权代理"]
   /// A message with one of these is about a field of the bill, whatever other words it has.
   public var aboutField = ["字段"]
   /// Passes by itself, or gives no reason at all: worth another try later.
@@ -33,13 +35,14 @@ public struct K3Messages: Sendable {
   /// - Parameter isFresh: the token was got for this very call, so it cannot have expired.
   func kind(of message: String, isFresh: Bool) -> Kind {
     let words = Self.withoutValues(message).lowercased()
-    func has(_ list: [String]) -> Bool { list.contains { words.contains($0.lowercased()) } }
-    if !has(aboutField) {
-      if !isFresh, has(token) { return .token }
-      if has(unauthorized) { return .unauthorized }
+    func has(_ list: [String], in words: String) -> Bool { list.contains { words.contains($0.lowercased()) } }
+    if !has(aboutField, in: words) {
+      let rights = unrelated.reduce(words) { $0.replacing($1.lowercased(), with: " ") }
+      if !isFresh, has(token, in: rights) { return .token }
+      if has(unauthorized, in: rights) { return .unauthorized }
     }
     if duplicate.contains(where: { $0.allSatisfy { words.contains($0.lowercased()) } }) { return .duplicate }
-    return has(busy) ? .busy : .other
+    return has(busy, in: words) ? .busy : .other
   }
 
   /// Whether K/3 refuses because it has too much to do.
