@@ -20,9 +20,9 @@ enum K3Comparison {
     let data = answer.data?.member("Page1") == nil ? answer.data?.member("Data") : answer.data
     guard let page = data?.member("Page1"), let header = page.kind == .array ? page[0] : page, header.kind == .object,
       let shownLines = data?.member("Page2"), shownLines.kind == .array
-    else { return .unavailable(Reason(.k3Unavailable, "K/3's details of the bill have no pages")) }
+    else { return .unusable(Reason(.inDoubt, "K/3's details of the bill have no pages")) }
     if let number = header.member("FBillNo")?.text, number != bill.key {
-      return .unavailable(Reason(.k3Unavailable, "K/3 shows the details of a bill that was not asked for"))
+      return .unusable(Reason(.inDoubt, "K/3 shows the details of a bill that was not asked for"))
     }
     if let field = firstDifference(sent, header, inOrder(Array(shownLines.elements))) {
       return .different(Reason(.conflict, "\(field): K/3 holds another bill under the order's number"))
@@ -35,9 +35,9 @@ enum K3Comparison {
   static func identify(_ bill: StandingBill, with answer: K3Answer) -> LookUpAnswer {
     let data = answer.data?.member("Page1") == nil ? answer.data?.member("Data") : answer.data
     guard let page = data?.member("Page1"), let header = page.kind == .array ? page[0] : page, header.kind == .object
-    else { return .unavailable(Reason(.k3Unavailable, "K/3's details of the bill have no pages")) }
+    else { return .unusable(Reason(.inDoubt, "K/3's details of the bill have no pages")) }
     if let number = header.member("FBillNo")?.text, number != bill.number {
-      return .unavailable(Reason(.k3Unavailable, "K/3 shows the details of a bill that was not asked for"))
+      return .unusable(Reason(.inDoubt, "K/3 shows the details of a bill that was not asked for"))
     }
     let id = header.member("FInterID")?.text.flatMap { ExactDecimal($0) }?.wholeNumber
     if let id, let known = bill.internalID, id != known {

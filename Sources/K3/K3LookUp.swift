@@ -21,7 +21,7 @@ extension K3BillDestination {
     }
     for (index, reply) in zip(asked, await replies(calls)) {
       switch reply {
-      case .failure(let reason): answers[index] = .unavailable(reason)
+      case .failure(let miss): answers[index] = miss.answer
       case .success(let answer): answers[index] = K3Listed.answer(answer, key: bills[index].key)
       }
     }
@@ -44,7 +44,7 @@ extension K3BillDestination {
     }
     for (index, reply) in zip(asked, await replies(calls)) {
       switch reply {
-      case .failure(let reason): answers[index] = .unavailable(reason)
+      case .failure(let miss): answers[index] = miss.answer
       case .success(let answer): answers[index] = K3Listed.answer(answer, key: bills[index].number)
       }
     }
@@ -54,7 +54,7 @@ extension K3BillDestination {
     }
     for (index, reply) in zip(there, await replies(details)) {
       switch reply {
-      case .failure(let reason): answers[index] = .unavailable(reason)
+      case .failure(let miss): answers[index] = miss.answer
       case .success(let answer): answers[index] = K3Comparison.identify(bills[index], with: answer)
       }
     }
@@ -79,29 +79,43 @@ extension K3BillDestination {
     }
     for (index, reply) in zip(there, await replies(calls)) {
       switch reply {
-      case .failure(let reason): answers[index] = .unavailable(reason)
+      case .failure(let miss): answers[index] = miss.answer
       case .success(let answer): answers[index] = K3Comparison.compare(bills[index], with: answer)
       }
     }
   }
 
-  /// K/3's good answers; anything else is a reason why it could not be asked.
-  private func replies(_ calls: [K3Client.Call]) async -> [Result<K3Answer, Reason>] {
-    guard !calls.isEmpty else { return [] }
-    do throws(K3Outage) { return try await client.post(calls).map(good) } catch {
-      return calls.map { _ in .failure(error.reason) }
-    }
+  /// Why there is no good answer.
+  private struct Miss: Error {
+    let answer: LookUpAnswer
   }
 
-  private func good(_ reply: K3Reply) -> Result<K3Answer, Reason> {
+  /// K/3's good answers. Anything else is K/3 that could not be asked, or an answer that tells nothing.
+  private func replies(_ calls: [K3Client.Call]) async -> [Result<K3Answer, Miss>] {
+    guard !calls.isEmpty else { return [] }
+    do throws(K3Outage) {
+      return zip(calls, try await client.post(calls)).map { good($1, isList: $0.path.hasSuffix("/GetList")) }
+    } catch { return calls.map { _ in .failure(Miss(answer: .unavailable(error.reason))) } }
+  }
+
+  /// - Parameter isList: the question for the list, which comes first: who is refused that is not let in. Where K/3 has
+  ///   answered it and refuses the details, it is a matter of this bill.
+  private func good(_ reply: K3Reply, isList: Bool) -> Result<K3Answer, Miss> {
     switch reply {
-    case .notSent(let failure): return .failure(Reason(.k3Unavailable, failure.description))
-    case .unclear(let sentence): return .failure(Reason(.k3Unavailable, sentence))
+    case .notSent(let failure): return .failure(Miss(answer: .unavailable(Reason(.k3Unavailable, failure.description))))
+    // No envelope: somebody else may have answered for K/3, such as its web server while K/3 is being started.
+    case .unclear(let sentence): return .failure(Miss(answer: .unavailable(Reason(.k3Unavailable, sentence))))
     case .answer(let answer) where answer.isGood: return .success(answer)
     case .answer(let answer):
-      let told = K3Messages.withoutValues(client.shown(answer.refusal))
+      if client.options.messages.isOverload(answer.refusal) {
+        return .failure(Miss(answer: .unavailable(Reason(.k3Unavailable, "K/3 is too busy for the look-up"))))
+      }
+      let sentence = "K/3 refused the look-up: \(K3Messages.withoutValues(client.shown(answer.refusal)))"
       let isLockedOut = client.options.messages.kind(of: answer.refusal, isFresh: true) == .unauthorized
-      return .failure(Reason(isLockedOut ? .k3Unauthorized : .k3Unavailable, "K/3 refused the look-up: \(told)"))
+      return .failure(
+        Miss(
+          answer: isLockedOut && isList
+            ? .unavailable(Reason(.k3Unauthorized, sentence)) : .unusable(Reason(.inDoubt, sentence))))
     }
   }
 }

@@ -164,7 +164,10 @@ extension PostgresLedger {
       bill_number = CASE WHEN \(isCancelled) THEN NULL ELSE coalesce(EXCLUDED.bill_number, held.bill_number) END,
       bill_internal_id =
         CASE WHEN \(isCancelled) THEN NULL ELSE coalesce(EXCLUDED.bill_internal_id, held.bill_internal_id) END,
-      writeback = CASE WHEN \(isCancelled) THEN NULL ELSE coalesce(EXCLUDED.writeback, held.writeback) END, absences = EXCLUDED.absences, changed = clock_timestamp()
+      writeback = CASE WHEN \(isCancelled) THEN NULL ELSE coalesce(EXCLUDED.writeback, held.writeback) END, absences = EXCLUDED.absences,
+      doubt_since = CASE WHEN EXCLUDED.state = 'in_doubt' THEN
+        coalesce(CASE WHEN held.doubt THEN held.doubt_since END, clock_timestamp()) END,
+      changed = clock_timestamp()
     WHERE held.token = EXCLUDED.token AND (held.state <> 'written' OR EXCLUDED.state = 'written')
     RETURNING held.order_id, held.stream, held.part
     """

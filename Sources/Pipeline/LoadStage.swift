@@ -223,7 +223,7 @@ public struct LoadStage: Stage {
     // What is compared of a bill is not all that an Update may have changed, so that the bill looks as it should is no proof:
     // the Update is sent again, which changes nothing where it was done.
     switch answer {
-    case .ambiguous, .unavailable: return .decided(resolved(work, answer))
+    case .ambiguous, .unavailable, .unusable: return .decided(resolved(work, answer))
     case .same, .different, .absent: break
     }
     guard changed == .update else { return .decided(held(work)) }
@@ -258,9 +258,9 @@ public struct LoadStage: Stage {
     switch answer {
     case .same(let bill): Decision(work: work, outcome: .done(.resolved), settlement: .written(kept(bill, of: work)))
     case .different(let reason), .ambiguous(let reason): different(work, reason)
-    case .unavailable(let reason):
+    case .unavailable(let reason), .unusable(let reason):
       Decision(
-        work: work, outcome: .later(reason, afterSeconds: times.visibleSeconds),
+        work: work, outcome: unanswered(answer, reason),
         settlement: .inDoubt(lookUpAfterSeconds: times.visibleSeconds, absences: work.claim.absences))
     case .absent:
       Decision(

@@ -59,8 +59,10 @@ public enum LookUpAnswer: Sendable, Equatable {
   case ambiguous(Reason)
   /// No bill.
   case absent
-  /// K/3 could not be asked.
+  /// K/3 could not be asked: it is away or busy, or does not let us in (`k3Unauthorized`).
   case unavailable(Reason)
+  /// K/3 answered, and its answer tells nothing of the bill: it contradicts itself or the question, or refuses this one.
+  case unusable(Reason)
 }
 
 /// The ERP, as the load stage needs it. Keeps its own bound on requests under way.
