@@ -151,7 +151,7 @@ public struct LoadStage: Stage {
     }
     if !toSave.isEmpty {
       FaultPoint.reached(.loadBeforeSave)
-      let saved = await destination.save(toSave.map { $0.keyed(notAfter) })
+      let saved = await save(toSave.map { $0.keyed(notAfter) })
       FaultPoint.reached(.loadAfterSave)
       for (item, answer) in zip(toSave, saved) {
         decisions.append(decided(item, answer, .written, isRepeat: repeated.contains(item.index)))

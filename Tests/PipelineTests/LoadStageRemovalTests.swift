@@ -71,6 +71,24 @@ struct LoadStageRemovalTests {
     #expect(erp.deletes.isEmpty && row?.state == .inDoubt)
   }
 
+  @Test("a bill whose id K/3 does not tell is asked for it at once, and is deleted by it")
+  func idLearnt() async {
+    erp.next(.untoldID, key: "SO1")
+    #expect(await stage(.cancel).handle([.bill(1)]) == [.done(.written)])
+    #expect(erp.lookUps == ["SO1"] && row?.bill?.internalID == 1)
+    #expect(await stage(.cancel).handle([removal(2)]) == [.done(.cancelled)])
+    #expect(erp.deletes == ["SO1"])
+  }
+
+  @Test("a bill whose id was never told is not deleted: another one may have its number by now")
+  func idUnknown() async {
+    erp.next(.untoldID, key: "SO1")
+    erp.next(lookUp: .absent, key: "SO1")
+    #expect(await stage(.cancel).handle([.bill(1)]) == [.done(.written)])
+    #expect(code(await stage(.cancel).handle([removal(2)]).first) == .removedAfterWritten)
+    #expect(erp.deletes.isEmpty && row?.state == .parked)
+  }
+
   @Test("a lost answer to a Delete is looked up, twice, and not sent again where the bill is gone")
   func lostAnswer() async {
     _ = await stage(.cancel).handle([.bill(1)])
