@@ -79,6 +79,8 @@ public struct LoadStage: Stage {
     let work: Work
     let outcome: Outcome
     let settlement: Settlement.Result
+    /// See `Settlement.followsProof`.
+    var followsProof = false
   }
 
   /// One outcome per bill.
@@ -310,7 +312,7 @@ public struct LoadStage: Stage {
     case .uncertain(let reason):
       Decision(
         work: work, outcome: isRepeat ? .retry(reason) : .later(reason, afterSeconds: times.visibleSeconds),
-        settlement: .inDoubt(lookUpAfterSeconds: times.visibleSeconds))
+        settlement: .inDoubt(lookUpAfterSeconds: times.visibleSeconds), followsProof: isRepeat && done == .written)
     }
   }
 
@@ -334,8 +336,10 @@ public struct LoadStage: Stage {
 
   private func settle(_ decisions: [Decision], into outcomes: inout [Outcome]) async {
     if decisions.isEmpty { return }
-    let settlements = decisions.map {
-      Settlement($0.work.id, token: $0.work.claim.token, result: $0.settlement)
+    let settlements = decisions.map { decision in
+      var settlement = Settlement(decision.work.id, token: decision.work.claim.token, result: decision.settlement)
+      settlement.followsProof = decision.followsProof
+      return settlement
     }
     do throws(LedgerFailure) {
       let answers = try await ledger.settle(settlements)
@@ -353,24 +357,6 @@ public struct LoadStage: Stage {
       // The rows stay claimed; when their leases end they are in doubt, and K/3 is asked.
       for decision in decisions { outcomes[decision.work.index] = .outage(Reason(error)) }
     }
-  }
-}
-
-extension WrittenBill {
-  /// The answer under the names that K/3 and strategies use for number and id (vendor-apis.md A.5.2).
-  fileprivate var answer: JSONDocument? {
-    var writer = JSONWriter()
-    writer.beginObject()
-    for name in ["FBillNo", "BillNo", "Number", "number"] {
-      writer.key(name)
-      writer.string(number)
-    }
-    for name in ["FInterID", "BillInterID", "Id", "id"] {
-      writer.key(name)
-      if let internalID { writer.integer(internalID) } else { writer.null() }
-    }
-    writer.endObject()
-    return try? JSONDocument(writer.bytes)
   }
 }
 

@@ -258,6 +258,7 @@ public final class MemoryLedger: SyncLedger {
         settlements.map { settlement in
           guard var row = state.rows[settlement.bill], row.token == settlement.token else { return false }
           guard row.apply(settlement.result, now: now) else { return false }
+          if settlement.followsProof { row.doubtfulRevision = row.revision }
           state.rows[settlement.bill] = row
           return true
         })
