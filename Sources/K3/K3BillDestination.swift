@@ -203,6 +203,7 @@ public final class K3BillDestination: BillDestination {
     let sentence = "K/3 refused the bill: \(K3Messages.withoutValues(told))"
     switch client.options.messages.kind(of: answer.refusal, isFresh: true) {
     case .token, .unauthorized: return .outage(Reason(.k3Unauthorized, sentence))
+    case .busy where client.options.messages.isUnsettled(answer.refusal): return .uncertain(Reason(.inDoubt, sentence))
     case .busy: return .nothingWritten(Reason(.k3Busy, sentence))
     // Whose bill has the number? A look-up tells: ours, if an earlier Save's answer was lost (A.14).
     case .duplicate: return .uncertain(Reason(.inDoubt, sentence))

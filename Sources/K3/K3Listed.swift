@@ -32,6 +32,27 @@ enum K3Listed {
     return unusable("shows a bill that was not asked for")
   }
 
+  /// Whether there are several rows, all of this very number.
+  static func hasRows(_ answer: K3Answer, key: String) -> Bool {
+    let rows = rows(of: answer)
+    return rows.count > 1 && rows.allSatisfy { $0.member("FBillNo")?.text == key }
+  }
+
+  /// Whether all rows that there are are shown, and are of one bill by K/3's id.
+  static func isOneBill(_ answer: K3Answer, key: String) -> Bool {
+    let rows = rows(of: answer)
+    guard hasRows(answer, key: key), answer.data?.member("RowCount")?.text.flatMap({ Int($0) }) == rows.count else {
+      return false
+    }
+    let ids = rows.map { $0.member("FInterID")?.text.flatMap { ExactDecimal($0) }?.wholeNumber }
+    return ids.allSatisfy { $0 ?? 0 > 0 } && Set(ids).count == 1
+  }
+
+  private static func rows(of answer: K3Answer) -> [JSONValue] {
+    guard let page = answer.data?.member("Data"), page.kind == .array else { return [] }
+    return Array(page.elements)
+  }
+
   private static func isEcho(_ value: JSONValue?, _ asked: Int) -> Bool {
     guard let value, !value.isNull else { return true }
     return value.text.flatMap { ExactDecimal($0) } == ExactDecimal(Int64(asked))

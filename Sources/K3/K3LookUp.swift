@@ -9,7 +9,7 @@ extension K3BillDestination {
   public func lookUp(_ bills: [KeyedBill]) async -> [LookUpAnswer] {
     var answers = [LookUpAnswer?](repeating: nil, count: bills.count)
     var asked: [Int] = []
-    var calls: [K3Client.Call] = []
+    var questions: [Question] = []
     for (index, bill) in bills.enumerated() {
       guard let filter = K3Filter.equals("FBillNo", bill.key), (try? Self.body(of: bill)) != nil else {
         // Such a bill is never saved, so whatever stands under its number is not ours.
@@ -17,14 +17,9 @@ extension K3BillDestination {
         continue
       }
       asked.append(index)
-      calls.append(K3Client.Call(bill.bill.object + "/GetList", K3Question.list(filter: filter)))
+      questions.append(Question(object: bill.bill.object, number: bill.key, filter: filter))
     }
-    for (index, reply) in zip(asked, await replies(calls)) {
-      switch reply {
-      case .failure(let miss): answers[index] = miss.answer
-      case .success(let answer): answers[index] = K3Listed.answer(answer, key: bills[index].key)
-      }
-    }
+    for (index, answer) in zip(asked, await listed(questions)) { answers[index] = answer }
     await compare(bills, &answers)
     return answers.map { $0 ?? .unavailable(Reason(.k3Unavailable, "K/3 gave no answer")) }
   }
@@ -33,21 +28,16 @@ extension K3BillDestination {
   public func find(_ bills: [StandingBill]) async -> [LookUpAnswer] {
     var answers = [LookUpAnswer?](repeating: nil, count: bills.count)
     var asked: [Int] = []
-    var calls: [K3Client.Call] = []
+    var questions: [Question] = []
     for (index, bill) in bills.enumerated() {
       guard let filter = K3Filter.equals("FBillNo", bill.number) else {
         answers[index] = .different(Reason(.valueInvalid, "FBillNo: K/3 cannot be asked for the bill's number"))
         continue
       }
       asked.append(index)
-      calls.append(K3Client.Call(bill.object + "/GetList", K3Question.list(filter: filter)))
+      questions.append(Question(object: bill.object, number: bill.number, filter: filter))
     }
-    for (index, reply) in zip(asked, await replies(calls)) {
-      switch reply {
-      case .failure(let miss): answers[index] = miss.answer
-      case .success(let answer): answers[index] = K3Listed.answer(answer, key: bills[index].number)
-      }
-    }
+    for (index, answer) in zip(asked, await listed(questions)) { answers[index] = answer }
     let there = answers.indices.filter { answers[$0] == nil }
     let details = there.map {
       K3Client.Call(bills[$0].object + "/GetDetail", K3Question.detail(number: bills[$0].number))
@@ -69,6 +59,38 @@ extension K3BillDestination {
       case .answer(let answer) = reply
     else { return false }
     return answer.isGood || client.options.messages.kind(of: answer.refusal, isFresh: true) != .busy
+  }
+
+  /// One number that the list is asked for.
+  private struct Question {
+    let object: String
+    let number: String
+    let filter: String
+  }
+
+  /// What the lists say; nil where there is one bill, whose details must be compared.
+  private func listed(_ questions: [Question]) async -> [LookUpAnswer?] {
+    let calls = questions.map { K3Client.Call($0.object + "/GetList", K3Question.list(filter: $0.filter)) }
+    var answers: [LookUpAnswer?] = []
+    var inRows: [Int] = []
+    for (question, reply) in zip(questions, await replies(calls)) {
+      switch reply {
+      case .failure(let miss): answers.append(miss.answer)
+      case .success(let answer):
+        if K3Listed.hasRows(answer, key: question.number) { inRows.append(answers.count) }
+        answers.append(K3Listed.answer(answer, key: question.number))
+      }
+    }
+    // Several bills, or one whose lines have a row each: the ids tell. Not every site may show them, so they are asked for only here.
+    let again = inRows.map {
+      K3Client.Call(questions[$0].object + "/GetList", K3Question.list(filter: questions[$0].filter, isWithIDs: true))
+    }
+    for (index, reply) in zip(inRows, await replies(again)) {
+      if case .success(let answer) = reply, K3Listed.isOneBill(answer, key: questions[index].number) {
+        answers[index] = nil
+      }
+    }
+    return answers
   }
 
   /// Fills in the answers of those bills that are there: they have none yet.
@@ -125,14 +147,16 @@ enum K3Question {
   static let pageSize = 10
 
   /// `GetList` of headers, one row a bill (`SelectPage` 1).
-  static func list(filter: String) -> [UInt8] {
+  /// - Parameter isWithIDs: with K/3's ids, and as many rows as a bill may have lines, for a site that shows a row for each.
+  static func list(filter: String, isWithIDs: Bool = false) -> [UInt8] {
+    let pageSize = isWithIDs ? 1_000 : pageSize
     var writer = JSONWriter()
     writer.beginObject()
     writer.key("Data")
     writer.beginObject()
     let fields = [
       ("Top", "\(pageSize)"), ("PageSize", "\(pageSize)"), ("PageIndex", "1"), ("SelectPage", "1"),
-      ("Fields", "FBillNo"), ("Filter", filter), ("OrderBy", ""),
+      ("Fields", isWithIDs ? "FBillNo,FInterID" : "FBillNo"), ("Filter", filter), ("OrderBy", ""),
     ]
     for (key, value) in fields {
       writer.key(key)

@@ -14,6 +14,8 @@ public struct K3Messages: Sendable {
   public var aboutField = ["字段"]
   /// Passes by itself, or gives no reason at all: worth another try later.
   public var busy = ["系统繁忙", "稍后再试", "正在使用", "超时", "死锁", "deadlock", "timeout", "操作不成功"]
+  /// K/3 gave up waiting for its own work: nobody knows whether that was done all the same.
+  public var unsettled = ["超时", "timeout"]
   /// K/3 has more to do than it can: fewer requests at a time. Not the words about one bill, such as 正在使用.
   public var overloaded = ["系统繁忙", "稍后再试", "超时", "死锁", "deadlock", "timeout"]
   /// A bill with this number is there already: all words of one entry must occur.
@@ -49,6 +51,12 @@ public struct K3Messages: Sendable {
   func isOverload(_ message: String) -> Bool {
     let words = Self.withoutValues(message).lowercased()
     return overloaded.contains { words.contains($0.lowercased()) }
+  }
+
+  /// Whether a refused write may have been done all the same.
+  func isUnsettled(_ message: String) -> Bool {
+    let words = Self.withoutValues(message).lowercased()
+    return unsettled.contains { words.contains($0.lowercased()) }
   }
 
   /// Whether a refusal says that the bill can no longer be changed.

@@ -105,6 +105,28 @@ struct LookUpTests {
     }
   }
 
+  @Test("a bill of which the list shows a row for each line is one bill, where K/3's ids say so")
+  func rowsOfOneBill() async throws {
+    func answer(_ ids: [String]) async throws -> String {
+      let rows = ids.map { #"{"FBillNo":"SO-1"\#($0.isEmpty ? "" : #","FInterID":\#($0)"#)}"# }.joined(separator: ",")
+      return try await withK3 { request in
+        if request.path == detailPath { return .ok(Self.details()) }
+        let page = request.body.contains("FInterID") ? 1_000 : 10
+        let shown = page == 10 ? #"{"FBillNo":"SO-1"},{"FBillNo":"SO-1"}"# : rows
+        return .ok(
+          #"{"StatusCode":200,"Data":{"ROWCOUNT":2,"PAGESIZE":\#(page),"PAGEINDEX":1,"DATA":[\#(shown)]}}"#)
+      } test: { destination, server in
+        let label = await destination.lookUp([bill("SO-1")])[0].label
+        #expect(server.count(listPath) == 2)
+        return label
+      }
+    }
+    #expect(try await answer(["1456", #""1456""#]) == "same")
+    for several in [["1456", "1457"], ["", ""], ["1456", ""], ["0", "0"], ["1456"], ["1456", "1456", "1456"]] {
+      #expect(try await answer(several) == "different conflict")
+    }
+  }
+
   @Test("the same bill is found with its id, in whatever spelling its values are shown")
   func same() async throws {
     let shown = [
