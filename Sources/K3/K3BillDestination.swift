@@ -2,10 +2,13 @@ internal import Curl
 internal import JSON
 public import Orders
 public import Pipeline
+internal import Synchronization
 
 /// K/3 WISE as the load stage sees it (vendor-apis.md part A).
 public final class K3BillDestination: BillDestination {
   let client: K3Client
+  /// Objects of which K/3 has told us something good lately: it lets us in.
+  let open = Mutex<Set<String>>([])
 
   /// Connects nothing yet.
   /// - Throws: `SetupProblem` when an option is out of its range or the CA file cannot be read.
@@ -58,7 +61,8 @@ public final class K3BillDestination: BillDestination {
         $0.object + "/Delete", K3Question.delete(number: $0.number), notAfter: notAfter, repeatable: false)
     }
     do throws(K3Outage) {
-      return zip(bills, try await client.post(calls)).map { deleted($0, $1) }
+      let answers = zip(bills, try await client.post(calls)).map { deleted($0, $1) }
+      return await judged(answers, of: bills.map(\.object))
     } catch {
       return bills.map { _ in .outage(error.reason) }
     }
@@ -96,7 +100,9 @@ public final class K3BillDestination: BillDestination {
     }
     do throws(K3Outage) {
       let replies = try await client.post(calls)
-      for (index, reply) in zip(indices, replies) { answers[index] = answer(reply, bills[index].key) }
+      let told = zip(indices, replies).map { index, reply in answer(reply, bills[index].key) }
+      let judged = await judged(told, of: indices.map { bills[$0].bill.object })
+      for (index, answer) in zip(indices, judged) { answers[index] = answer }
     } catch {
       for index in indices { answers[index] = .outage(error.reason) }
     }
@@ -197,6 +203,7 @@ public final class K3BillDestination: BillDestination {
     let sentence = "K/3 refused the bill: \(K3Messages.withoutValues(told))"
     switch client.options.messages.kind(of: answer.refusal, isFresh: true) {
     case .token, .unauthorized: return .outage(Reason(.k3Unauthorized, sentence))
+    case .busy where client.options.messages.isUnsettled(answer.refusal): return .uncertain(Reason(.inDoubt, sentence))
     case .busy: return .nothingWritten(Reason(.k3Busy, sentence))
     // Whose bill has the number? A look-up tells: ours, if an earlier Save's answer was lost (A.14).
     case .duplicate: return .uncertain(Reason(.inDoubt, sentence))

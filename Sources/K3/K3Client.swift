@@ -69,10 +69,12 @@ final class K3Client: Sendable {
   ///
   /// What K/3 refuses with words about the token goes once more with a new one: a refusal that could be read is proof
   /// that nothing was written.
+  /// - Parameter renewing: false: with the token that there is, which is good as far as anybody knows.
   /// - Throws: when there is no token; nothing was sent then.
-  func post(_ calls: [Call]) async throws(K3Outage) -> [K3Reply] {
+  func post(_ calls: [Call], renewing: Bool = true) async throws(K3Outage) -> [K3Reply] {
     var token = try await tokens.current()
     var replies = await send(calls, token)
+    guard renewing else { return replies }
     let refused = calls.indices.filter { isTokenRefusal(replies[$0]) }
     guard !refused.isEmpty else { return replies }
     do throws(K3Outage) { token = try await tokens.current(insteadOf: token.generation) } catch { return replies }

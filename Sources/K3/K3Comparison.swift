@@ -20,9 +20,9 @@ enum K3Comparison {
     let data = answer.data?.member("Page1") == nil ? answer.data?.member("Data") : answer.data
     guard let page = data?.member("Page1"), let header = page.kind == .array ? page[0] : page, header.kind == .object,
       let shownLines = data?.member("Page2"), shownLines.kind == .array
-    else { return .unavailable(Reason(.k3Unavailable, "K/3's details of the bill have no pages")) }
+    else { return .unusable(Reason(.inDoubt, "K/3's details of the bill have no pages")) }
     if let number = header.member("FBillNo")?.text, number != bill.key {
-      return .unavailable(Reason(.k3Unavailable, "K/3 shows the details of a bill that was not asked for"))
+      return .unusable(Reason(.inDoubt, "K/3 shows the details of a bill that was not asked for"))
     }
     if let field = firstDifference(sent, header, inOrder(Array(shownLines.elements))) {
       return .different(Reason(.conflict, "\(field): K/3 holds another bill under the order's number"))
@@ -31,16 +31,21 @@ enum K3Comparison {
     return .same(WrittenBill(number: bill.key, internalID: id))
   }
 
-  /// Whether the bill under a number is the one that was written: K/3's id tells, where it was told.
+  /// Whether the bill under a number is the one that was written: K/3's id tells. The number alone is no proof, for what follows
+  /// is a Delete, and somebody may have deleted ours and given its number to another bill.
   static func identify(_ bill: StandingBill, with answer: K3Answer) -> LookUpAnswer {
     let data = answer.data?.member("Page1") == nil ? answer.data?.member("Data") : answer.data
     guard let page = data?.member("Page1"), let header = page.kind == .array ? page[0] : page, header.kind == .object
-    else { return .unavailable(Reason(.k3Unavailable, "K/3's details of the bill have no pages")) }
+    else { return .unusable(Reason(.inDoubt, "K/3's details of the bill have no pages")) }
     if let number = header.member("FBillNo")?.text, number != bill.number {
-      return .unavailable(Reason(.k3Unavailable, "K/3 shows the details of a bill that was not asked for"))
+      return .unusable(Reason(.inDoubt, "K/3 shows the details of a bill that was not asked for"))
     }
     let id = header.member("FInterID")?.text.flatMap { ExactDecimal($0) }?.wholeNumber
-    if let id, let known = bill.internalID, id != known {
+    guard let id, let known = bill.internalID else {
+      return .ambiguous(
+        Reason(.conflict, "FInterID: K/3 never told it, so that the bill under the order's number may be another one"))
+    }
+    guard id == known else {
       return .different(Reason(.conflict, "FInterID: K/3 holds another bill under the order's number"))
     }
     return .same(WrittenBill(number: bill.number, internalID: id))

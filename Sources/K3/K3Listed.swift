@@ -8,18 +8,18 @@ enum K3Listed {
   /// Containers and counts are named `DATA`/`ROWCOUNT` or `Data`/`RowCount`. Only a plain "no rows" counts as absent:
   /// an answer that contradicts itself or the question is no answer, for what follows absence is another Save.
   static func answer(_ answer: K3Answer, key: String) -> LookUpAnswer? {
-    guard let data = answer.data, data.kind == .object else { return unavailable("holds no page") }
+    guard let data = answer.data, data.kind == .object else { return unusable("holds no page") }
     guard let count = data.member("RowCount")?.text.flatMap({ Int($0) }), count >= 0 else {
-      return unavailable("has no row count")
+      return unusable("has no row count")
     }
     guard isEcho(data.member("PageSize"), K3Question.pageSize), isEcho(data.member("PageIndex"), 1) else {
-      return unavailable("is of another page than was asked for")
+      return unusable("is of another page than was asked for")
     }
     let page = data.member("Data")
-    guard page == nil || page?.isNull == true || page?.kind == .array else { return unavailable("holds no rows") }
+    guard page == nil || page?.isNull == true || page?.kind == .array else { return unusable("holds no rows") }
     let rows = page.map { Array($0.elements) } ?? []
     if count == 0, rows.isEmpty { return .absent }
-    guard let row = rows.first else { return unavailable("counts \(count) rows and shows none") }
+    guard let row = rows.first else { return unusable("counts \(count) rows and shows none") }
     guard rows.count == 1, count == 1 else {
       return .ambiguous(
         Reason(.conflict, "FBillNo: K/3 holds \(max(count, rows.count)) bills under the order's number"))
@@ -29,7 +29,28 @@ enum K3Listed {
     if number.lowercased().trimmed == key.lowercased().trimmed {
       return .ambiguous(Reason(.conflict, "FBillNo: K/3 holds a bill whose number differs by case or spaces only"))
     }
-    return unavailable("shows a bill that was not asked for")
+    return unusable("shows a bill that was not asked for")
+  }
+
+  /// Whether there are several rows, all of this very number.
+  static func hasRows(_ answer: K3Answer, key: String) -> Bool {
+    let rows = rows(of: answer)
+    return rows.count > 1 && rows.allSatisfy { $0.member("FBillNo")?.text == key }
+  }
+
+  /// Whether all rows that there are are shown, and are of one bill by K/3's id.
+  static func isOneBill(_ answer: K3Answer, key: String) -> Bool {
+    let rows = rows(of: answer)
+    guard hasRows(answer, key: key), answer.data?.member("RowCount")?.text.flatMap({ Int($0) }) == rows.count else {
+      return false
+    }
+    let ids = rows.map { $0.member("FInterID")?.text.flatMap { ExactDecimal($0) }?.wholeNumber }
+    return ids.allSatisfy { $0 ?? 0 > 0 } && Set(ids).count == 1
+  }
+
+  private static func rows(of answer: K3Answer) -> [JSONValue] {
+    guard let page = answer.data?.member("Data"), page.kind == .array else { return [] }
+    return Array(page.elements)
   }
 
   private static func isEcho(_ value: JSONValue?, _ asked: Int) -> Bool {
@@ -37,8 +58,8 @@ enum K3Listed {
     return value.text.flatMap { ExactDecimal($0) } == ExactDecimal(Int64(asked))
   }
 
-  private static func unavailable(_ what: String) -> LookUpAnswer {
-    .unavailable(Reason(.k3Unavailable, "K/3's list \(what)"))
+  private static func unusable(_ what: String) -> LookUpAnswer {
+    .unusable(Reason(.inDoubt, "K/3's list \(what)"))
   }
 }
 

@@ -9,7 +9,7 @@ extension K3BillDestination {
   public func lookUp(_ bills: [KeyedBill]) async -> [LookUpAnswer] {
     var answers = [LookUpAnswer?](repeating: nil, count: bills.count)
     var asked: [Int] = []
-    var calls: [K3Client.Call] = []
+    var questions: [Question] = []
     for (index, bill) in bills.enumerated() {
       guard let filter = K3Filter.equals("FBillNo", bill.key), (try? Self.body(of: bill)) != nil else {
         // Such a bill is never saved, so whatever stands under its number is not ours.
@@ -17,14 +17,9 @@ extension K3BillDestination {
         continue
       }
       asked.append(index)
-      calls.append(K3Client.Call(bill.bill.object + "/GetList", K3Question.list(filter: filter)))
+      questions.append(Question(object: bill.bill.object, number: bill.key, filter: filter))
     }
-    for (index, reply) in zip(asked, await replies(calls)) {
-      switch reply {
-      case .failure(let reason): answers[index] = .unavailable(reason)
-      case .success(let answer): answers[index] = K3Listed.answer(answer, key: bills[index].key)
-      }
-    }
+    for (index, answer) in zip(asked, await listed(questions)) { answers[index] = answer }
     await compare(bills, &answers)
     return answers.map { $0 ?? .unavailable(Reason(.k3Unavailable, "K/3 gave no answer")) }
   }
@@ -33,28 +28,23 @@ extension K3BillDestination {
   public func find(_ bills: [StandingBill]) async -> [LookUpAnswer] {
     var answers = [LookUpAnswer?](repeating: nil, count: bills.count)
     var asked: [Int] = []
-    var calls: [K3Client.Call] = []
+    var questions: [Question] = []
     for (index, bill) in bills.enumerated() {
       guard let filter = K3Filter.equals("FBillNo", bill.number) else {
         answers[index] = .different(Reason(.valueInvalid, "FBillNo: K/3 cannot be asked for the bill's number"))
         continue
       }
       asked.append(index)
-      calls.append(K3Client.Call(bill.object + "/GetList", K3Question.list(filter: filter)))
+      questions.append(Question(object: bill.object, number: bill.number, filter: filter))
     }
-    for (index, reply) in zip(asked, await replies(calls)) {
-      switch reply {
-      case .failure(let reason): answers[index] = .unavailable(reason)
-      case .success(let answer): answers[index] = K3Listed.answer(answer, key: bills[index].number)
-      }
-    }
+    for (index, answer) in zip(asked, await listed(questions)) { answers[index] = answer }
     let there = answers.indices.filter { answers[$0] == nil }
     let details = there.map {
       K3Client.Call(bills[$0].object + "/GetDetail", K3Question.detail(number: bills[$0].number))
     }
     for (index, reply) in zip(there, await replies(details)) {
       switch reply {
-      case .failure(let reason): answers[index] = .unavailable(reason)
+      case .failure(let miss): answers[index] = miss.answer
       case .success(let answer): answers[index] = K3Comparison.identify(bills[index], with: answer)
       }
     }
@@ -71,6 +61,38 @@ extension K3BillDestination {
     return answer.isGood || client.options.messages.kind(of: answer.refusal, isFresh: true) != .busy
   }
 
+  /// One number that the list is asked for.
+  private struct Question {
+    let object: String
+    let number: String
+    let filter: String
+  }
+
+  /// What the lists say; nil where there is one bill, whose details must be compared.
+  private func listed(_ questions: [Question]) async -> [LookUpAnswer?] {
+    let calls = questions.map { K3Client.Call($0.object + "/GetList", K3Question.list(filter: $0.filter)) }
+    var answers: [LookUpAnswer?] = []
+    var inRows: [Int] = []
+    for (question, reply) in zip(questions, await replies(calls)) {
+      switch reply {
+      case .failure(let miss): answers.append(miss.answer)
+      case .success(let answer):
+        if K3Listed.hasRows(answer, key: question.number) { inRows.append(answers.count) }
+        answers.append(K3Listed.answer(answer, key: question.number))
+      }
+    }
+    // Several bills, or one whose lines have a row each: the ids tell. Not every site may show them, so they are asked for only here.
+    let again = inRows.map {
+      K3Client.Call(questions[$0].object + "/GetList", K3Question.list(filter: questions[$0].filter, isWithIDs: true))
+    }
+    for (index, reply) in zip(inRows, await replies(again)) {
+      if case .success(let answer) = reply, K3Listed.isOneBill(answer, key: questions[index].number) {
+        answers[index] = nil
+      }
+    }
+    return answers
+  }
+
   /// Fills in the answers of those bills that are there: they have none yet.
   private func compare(_ bills: [KeyedBill], _ answers: inout [LookUpAnswer?]) async {
     let there = answers.indices.filter { answers[$0] == nil }
@@ -79,29 +101,43 @@ extension K3BillDestination {
     }
     for (index, reply) in zip(there, await replies(calls)) {
       switch reply {
-      case .failure(let reason): answers[index] = .unavailable(reason)
+      case .failure(let miss): answers[index] = miss.answer
       case .success(let answer): answers[index] = K3Comparison.compare(bills[index], with: answer)
       }
     }
   }
 
-  /// K/3's good answers; anything else is a reason why it could not be asked.
-  private func replies(_ calls: [K3Client.Call]) async -> [Result<K3Answer, Reason>] {
-    guard !calls.isEmpty else { return [] }
-    do throws(K3Outage) { return try await client.post(calls).map(good) } catch {
-      return calls.map { _ in .failure(error.reason) }
-    }
+  /// Why there is no good answer.
+  private struct Miss: Error {
+    let answer: LookUpAnswer
   }
 
-  private func good(_ reply: K3Reply) -> Result<K3Answer, Reason> {
+  /// K/3's good answers. Anything else is K/3 that could not be asked, or an answer that tells nothing.
+  private func replies(_ calls: [K3Client.Call]) async -> [Result<K3Answer, Miss>] {
+    guard !calls.isEmpty else { return [] }
+    do throws(K3Outage) {
+      return zip(calls, try await client.post(calls)).map { good($1, isList: $0.path.hasSuffix("/GetList")) }
+    } catch { return calls.map { _ in .failure(Miss(answer: .unavailable(error.reason))) } }
+  }
+
+  /// - Parameter isList: the question for the list, which comes first: who is refused that is not let in. Where K/3 has
+  ///   answered it and refuses the details, it is a matter of this bill.
+  private func good(_ reply: K3Reply, isList: Bool) -> Result<K3Answer, Miss> {
     switch reply {
-    case .notSent(let failure): return .failure(Reason(.k3Unavailable, failure.description))
-    case .unclear(let sentence): return .failure(Reason(.k3Unavailable, sentence))
+    case .notSent(let failure): return .failure(Miss(answer: .unavailable(Reason(.k3Unavailable, failure.description))))
+    // No envelope: somebody else may have answered for K/3, such as its web server while K/3 is being started.
+    case .unclear(let sentence): return .failure(Miss(answer: .unavailable(Reason(.k3Unavailable, sentence))))
     case .answer(let answer) where answer.isGood: return .success(answer)
     case .answer(let answer):
-      let told = K3Messages.withoutValues(client.shown(answer.refusal))
+      if client.options.messages.isOverload(answer.refusal) {
+        return .failure(Miss(answer: .unavailable(Reason(.k3Unavailable, "K/3 is too busy for the look-up"))))
+      }
+      let sentence = "K/3 refused the look-up: \(K3Messages.withoutValues(client.shown(answer.refusal)))"
       let isLockedOut = client.options.messages.kind(of: answer.refusal, isFresh: true) == .unauthorized
-      return .failure(Reason(isLockedOut ? .k3Unauthorized : .k3Unavailable, "K/3 refused the look-up: \(told)"))
+      return .failure(
+        Miss(
+          answer: isLockedOut && isList
+            ? .unavailable(Reason(.k3Unauthorized, sentence)) : .unusable(Reason(.inDoubt, sentence))))
     }
   }
 }
@@ -111,14 +147,16 @@ enum K3Question {
   static let pageSize = 10
 
   /// `GetList` of headers, one row a bill (`SelectPage` 1).
-  static func list(filter: String) -> [UInt8] {
+  /// - Parameter isWithIDs: with K/3's ids, and as many rows as a bill may have lines, for a site that shows a row for each.
+  static func list(filter: String, isWithIDs: Bool = false) -> [UInt8] {
+    let pageSize = isWithIDs ? 1_000 : pageSize
     var writer = JSONWriter()
     writer.beginObject()
     writer.key("Data")
     writer.beginObject()
     let fields = [
       ("Top", "\(pageSize)"), ("PageSize", "\(pageSize)"), ("PageIndex", "1"), ("SelectPage", "1"),
-      ("Fields", "FBillNo"), ("Filter", filter), ("OrderBy", ""),
+      ("Fields", isWithIDs ? "FBillNo,FInterID" : "FBillNo"), ("Filter", filter), ("OrderBy", ""),
     ]
     for (key, value) in fields {
       writer.key(key)

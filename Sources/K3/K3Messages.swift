@@ -8,10 +8,14 @@ public struct K3Messages: Sendable {
   public var token = ["token", "令牌", "授权"]
   /// We are not let in, also with a fresh token.
   public var unauthorized = ["token", "令牌", "授权"]
+  /// Not about our rights, though the words above stand in them: they are taken out before those are looked for.
+  public var unrelated = ["授权额度", "额度授权", "授权金额", "信用授权", "授权经销", "授权代理"]
   /// A message with one of these is about a field of the bill, whatever other words it has.
   public var aboutField = ["字段"]
   /// Passes by itself, or gives no reason at all: worth another try later.
   public var busy = ["系统繁忙", "稍后再试", "正在使用", "超时", "死锁", "deadlock", "timeout", "操作不成功"]
+  /// K/3 gave up waiting for its own work: nobody knows whether that was done all the same.
+  public var unsettled = ["超时", "timeout"]
   /// K/3 has more to do than it can: fewer requests at a time. Not the words about one bill, such as 正在使用.
   public var overloaded = ["系统繁忙", "稍后再试", "超时", "死锁", "deadlock", "timeout"]
   /// A bill with this number is there already: all words of one entry must occur.
@@ -33,19 +37,26 @@ public struct K3Messages: Sendable {
   /// - Parameter isFresh: the token was got for this very call, so it cannot have expired.
   func kind(of message: String, isFresh: Bool) -> Kind {
     let words = Self.withoutValues(message).lowercased()
-    func has(_ list: [String]) -> Bool { list.contains { words.contains($0.lowercased()) } }
-    if !has(aboutField) {
-      if !isFresh, has(token) { return .token }
-      if has(unauthorized) { return .unauthorized }
+    func has(_ list: [String], in words: String) -> Bool { list.contains { words.contains($0.lowercased()) } }
+    if !has(aboutField, in: words) {
+      let rights = unrelated.reduce(words) { $0.replacing($1.lowercased(), with: " ") }
+      if !isFresh, has(token, in: rights) { return .token }
+      if has(unauthorized, in: rights) { return .unauthorized }
     }
     if duplicate.contains(where: { $0.allSatisfy { words.contains($0.lowercased()) } }) { return .duplicate }
-    return has(busy) ? .busy : .other
+    return has(busy, in: words) ? .busy : .other
   }
 
   /// Whether K/3 refuses because it has too much to do.
   func isOverload(_ message: String) -> Bool {
     let words = Self.withoutValues(message).lowercased()
     return overloaded.contains { words.contains($0.lowercased()) }
+  }
+
+  /// Whether a refused write may have been done all the same.
+  func isUnsettled(_ message: String) -> Bool {
+    let words = Self.withoutValues(message).lowercased()
+    return unsettled.contains { words.contains($0.lowercased()) }
   }
 
   /// Whether a refusal says that the bill can no longer be changed.

@@ -147,7 +147,8 @@ public final class PostgresLedger: SyncLedger {
       .intArray(settlements.map { Int64($0.bill.part) }), .intArray(settlements.map(\.token)),
       .textArray(ends.map { $0.state }), .intArray(ends.map(\.seconds)), .boolArray(ends.map(\.doubt)),
       .textArray(ends.map(\.reason)), .textArray(ends.map(\.number)), .textArray(ends.map(\.internalID)),
-      .textArray(ends.map(\.writeback)), .intArray(ends.map(\.absences)))
+      .textArray(ends.map(\.writeback)), .intArray(ends.map(\.absences)),
+      .boolArray(settlements.map(\.followsProof)))
   }
 
   /// How many bills are in each state (`writing clean in_doubt written parked`); reads the whole table.

@@ -113,6 +113,7 @@ public struct LedgerRow: Sendable, Equatable {
       isCancelling = true
     case .parked(let code): (state, reason, doubt) = (.parked, code, code.leavesDoubt)
     }
+    if settlement.followsProof { doubtfulRevision = revision }
     return true
   }
 

@@ -76,10 +76,10 @@ extension LoadStage {
     case .different(let reason), .ambiguous(let reason):
       let reason = held("\(item.bill.bill)", reason.sentence)
       return ended(.dead(Outcome.Burial(reason)), .parked(reason.code))
-    case .unavailable(let reason):
+    case .unavailable(let reason), .unusable(let reason):
       let same = Settlement.Result.cancelling(
         lookUpAfterSeconds: times.visibleSeconds, absences: item.bill.absences)
-      return ended(.later(reason, afterSeconds: times.visibleSeconds), same)
+      return ended(unanswered(answer, reason), same)
     }
   }
 

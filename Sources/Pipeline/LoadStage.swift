@@ -79,6 +79,8 @@ public struct LoadStage: Stage {
     let work: Work
     let outcome: Outcome
     let settlement: Settlement.Result
+    /// See `Settlement.followsProof`.
+    var followsProof = false
   }
 
   /// One outcome per bill.
@@ -151,7 +153,7 @@ public struct LoadStage: Stage {
     }
     if !toSave.isEmpty {
       FaultPoint.reached(.loadBeforeSave)
-      let saved = await destination.save(toSave.map { $0.keyed(notAfter) })
+      let saved = await save(toSave.map { $0.keyed(notAfter) })
       FaultPoint.reached(.loadAfterSave)
       for (item, answer) in zip(toSave, saved) {
         decisions.append(decided(item, answer, .written, isRepeat: repeated.contains(item.index)))
@@ -223,7 +225,7 @@ public struct LoadStage: Stage {
     // What is compared of a bill is not all that an Update may have changed, so that the bill looks as it should is no proof:
     // the Update is sent again, which changes nothing where it was done.
     switch answer {
-    case .ambiguous, .unavailable: return .decided(resolved(work, answer))
+    case .ambiguous, .unavailable, .unusable: return .decided(resolved(work, answer))
     case .same, .different, .absent: break
     }
     guard changed == .update else { return .decided(held(work)) }
@@ -257,9 +259,9 @@ public struct LoadStage: Stage {
     switch answer {
     case .same(let bill): Decision(work: work, outcome: .done(.resolved), settlement: .written(kept(bill, of: work)))
     case .different(let reason), .ambiguous(let reason): different(work, reason)
-    case .unavailable(let reason):
+    case .unavailable(let reason), .unusable(let reason):
       Decision(
-        work: work, outcome: .later(reason, afterSeconds: times.visibleSeconds),
+        work: work, outcome: unanswered(answer, reason),
         settlement: .inDoubt(lookUpAfterSeconds: times.visibleSeconds, absences: work.claim.absences))
     case .absent:
       Decision(
@@ -309,7 +311,7 @@ public struct LoadStage: Stage {
     case .uncertain(let reason):
       Decision(
         work: work, outcome: isRepeat ? .retry(reason) : .later(reason, afterSeconds: times.visibleSeconds),
-        settlement: .inDoubt(lookUpAfterSeconds: times.visibleSeconds))
+        settlement: .inDoubt(lookUpAfterSeconds: times.visibleSeconds), followsProof: isRepeat && done == .written)
     }
   }
 
@@ -333,8 +335,10 @@ public struct LoadStage: Stage {
 
   private func settle(_ decisions: [Decision], into outcomes: inout [Outcome]) async {
     if decisions.isEmpty { return }
-    let settlements = decisions.map {
-      Settlement($0.work.id, token: $0.work.claim.token, result: $0.settlement)
+    let settlements = decisions.map { decision in
+      var settlement = Settlement(decision.work.id, token: decision.work.claim.token, result: decision.settlement)
+      settlement.followsProof = decision.followsProof
+      return settlement
     }
     do throws(LedgerFailure) {
       let answers = try await ledger.settle(settlements)
@@ -352,24 +356,6 @@ public struct LoadStage: Stage {
       // The rows stay claimed; when their leases end they are in doubt, and K/3 is asked.
       for decision in decisions { outcomes[decision.work.index] = .outage(Reason(error)) }
     }
-  }
-}
-
-extension WrittenBill {
-  /// The answer under the names that K/3 and strategies use for number and id (vendor-apis.md A.5.2).
-  fileprivate var answer: JSONDocument? {
-    var writer = JSONWriter()
-    writer.beginObject()
-    for name in ["FBillNo", "BillNo", "Number", "number"] {
-      writer.key(name)
-      writer.string(number)
-    }
-    for name in ["FInterID", "BillInterID", "Id", "id"] {
-      writer.key(name)
-      if let internalID { writer.integer(internalID) } else { writer.null() }
-    }
-    writer.endObject()
-    return try? JSONDocument(writer.bytes)
   }
 }
 

@@ -56,7 +56,7 @@ extension Logger {
       [
         .stage: stage.rawValue, .order: envelope?.orderID.description ?? "unknown",
         .revision: envelope?.revision ?? 0, .attempt: envelope?.attempt ?? 0, .reason: reason.code.rawValue,
-        .sentence: hasVendorWords ? "the vendor's words are in the dead letter" : reason.sentence,
+        .sentence: hasVendorWords ? "the vendor's words are in the dead letter" : reason.logged,
       ])
   }
 }

@@ -46,24 +46,30 @@ final class OutagePause: Sendable {
   }
 
   /// A batch in which something is an outage, or in which nothing got a clear answer from K/3, starts or keeps the pause;
-  /// one that got an answer ends it; one that says nothing of the partners changes nothing.
+  /// one that got an answer ends it; one that says nothing of the partners changes nothing. K/3 does not lock out those whose
+  /// bill it has just written.
   @discardableResult
   func note(_ outcomes: [Outcome]) -> Change? {
     var outage: Reason?
     var doubt: Reason?
     var isAnswered = false
+    var isWritten = false
     var isLedgerBack = false
     for outcome in outcomes {
       switch outcome {
-      case .outage(let reason): outage = reason
+      case .outage(let reason): if outage == nil || reason.code != .k3Unauthorized { outage = reason }
       case .later(let reason, _) where reason.code == .inDoubt || reason.code == .k3Unavailable: doubt = reason
       // The ledger alone has answered.
       case .later, .done(.duplicate), .done(.stale), .done(.ignored), .done(.removed): isLedgerBack = true
       // Parked before anybody was asked.
       case .dead(let burial) where burial.reason.code == .undecodable: break
+      case .done(.written), .done(.updated), .done(.cancelled):
+        isAnswered = true
+        isWritten = true
       case .forward, .done, .retry, .dead: isAnswered = true
       }
     }
+    if isWritten, outage?.code == .k3Unauthorized { outage = nil }
     let reason = outage ?? (isAnswered ? nil : doubt)
     return state.withLock { state in
       if let reason {

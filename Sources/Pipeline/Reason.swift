@@ -76,6 +76,18 @@ public struct Reason: Error, Sendable, Equatable, CustomStringConvertible {
     self.sentence = sentence
   }
 
+  /// What logs and the installation's breakers say of it: no words of K/3's own, in which a customer's name may stand. Those are
+  /// with the message.
+  public var logged: String {
+    switch code {
+    case .k3Unauthorized: "K/3 refuses our authority code or rights"
+    case .k3Busy: "K/3 has too much to do"
+    case .k3Rejected: "K/3 refused the bill"
+    case .inDoubt: "K/3 gave no clear answer"
+    default: sentence
+    }
+  }
+
   /// `code: sentence`
   public var description: String { "\(code.rawValue): \(sentence)" }
 }

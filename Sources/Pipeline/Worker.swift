@@ -137,7 +137,7 @@ public final class Worker: Service {
       .warning, "Pausing: a partner is away",
       [
         .stage: stage.name.rawValue, .seconds: wait.components.seconds, .reason: reason.code.rawValue,
-        .sentence: reason.sentence,
+        .sentence: reason.logged,
       ])
     await cancelWhenGracefulShutdown { [clock, breakers, pause] in
       // With others in steps of a second, so that their success is not waited out.
@@ -180,7 +180,7 @@ public final class Worker: Service {
     switch change {
     case .away(let reason) where reason.partner == .k3:
       do throws(LedgerFailure) {
-        try await breakers.open(.k3, reason)
+        try await breakers.open(.k3, Reason(reason.code, reason.logged))
         pause.share()
       } catch { return }
     case .back(let reason) where reason.partner == .k3:

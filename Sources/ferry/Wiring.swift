@@ -208,8 +208,11 @@ final class Wiring: Sendable {
       registry.observe("ferry_concurrency_limit", labels: [("partner", Partner.k3.rawValue)]) {
         Double(destination.concurrencyLimit)
       }
+      let ledger = PostgresLedger(database)
+      let doubts = DoubtWatch(clock: clock) { () async throws(LedgerFailure) in try await ledger.oldestDoubtSeconds() }
+      registry.observe("ferry_oldest_doubt_seconds") { doubts.seconds }
       let stage = LoadStage(
-        ledger: PostgresLedger(database), destination: destination, times: times,
+        ledger: ledger, destination: destination, times: times,
         clock: clock, strategies: try writingBack(),
         changed: ChangedOrders(rawValue: settings.text(.changed)) ?? .hold,
         removed: RemovedOrders(rawValue: settings.text(.removed)) ?? .hold)
@@ -217,7 +220,8 @@ final class Wiring: Sendable {
       return try worker(
         stage, database, partners: [.k3, .postgresql, .rabbitmq, .setup],
         shape: WorkerShape(batchSize: max(4, settings.whole(.k3Concurrency) * 2), concurrentBatches: 4),
-        mostLent: 8 * max(4, settings.whole(.k3Concurrency) * 2), breakers: PostgresPartnerBreakers(shared))
+        mostLent: 8 * max(4, settings.whole(.k3Concurrency) * 2), breakers: PostgresPartnerBreakers(shared)
+      ).beside { await doubts.watch() }
     case .migrate: throw SetupProblem("migrate is no service.", remedy: "Run ferry migrate by itself.")
     }
   }

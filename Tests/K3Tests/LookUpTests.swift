@@ -69,14 +69,30 @@ struct LookUpTests {
     #"{"StatusCode":200,"Data":{"ROWCOUNT":1,"DATA":[{"FBillNo":"SO-2"}]}}"#,
     #"{"StatusCode":200,"Data":{"DATA":[]}}"#, #"{"StatusCode":200,"Data":{"ROWCOUNT":0,"DATA":"x"}}"#,
     #"{"StatusCode":200,"Data":null}"#, #"{"StatusCode":200,"Data":[]}"#, #"{"StatusCode":200,"Data":"x"}"#,
-    #"{"StatusCode":201,"Message":"Faild","Data":"过滤条件错误"}"#, "", "<html>", #"{"StatusCode":200,"Data":{"ROWCOUNT":0"#,
+    #"{"StatusCode":201,"Message":"Faild","Data":"过滤条件错误"}"#,
   ]
 
   @Test(
     "an answer that contradicts itself or the question is none: absence would mean another Save",
     arguments: unclearLists)
   func unclear(list: String) async throws {
+    #expect(try await lookUp(list: list).label == "unusable in_doubt")
+  }
+
+  static let missingLists = [
+    "", "<html>", #"{"StatusCode":200,"Data":{"ROWCOUNT":0"#, #"{"StatusCode":201,"Message":"系统繁忙,请稍后再试"}"#,
+  ]
+
+  @Test("what is not K/3's answer, or that of a busy K/3, is waited for", arguments: missingLists)
+  func missing(list: String) async throws {
     #expect(try await lookUp(list: list).label == "unavailable k3_unavailable")
+  }
+
+  @Test("who may not ask for the list is locked out; who may not ask for a bill's details is so for this bill alone")
+  func lockedOut() async throws {
+    let refused = #"{"StatusCode":201,"Message":"模块未授权"}"#
+    #expect(try await lookUp(list: refused).label == "unavailable k3_unauthorized")
+    #expect(try await lookUp(detail: .ok(refused)).label == "unusable in_doubt")
   }
 
   @Test("several bills, or one whose number differs by case or spaces only, are a conflict")
@@ -86,6 +102,28 @@ struct LookUpTests {
     for number in ["so-1", "SO-1 "] {
       let other = #"{"StatusCode":200,"Data":{"ROWCOUNT":1,"DATA":[{"FBillNo":"\#(number)"}]}}"#
       #expect(try await lookUp(list: other).label == "different conflict")
+    }
+  }
+
+  @Test("a bill of which the list shows a row for each line is one bill, where K/3's ids say so")
+  func rowsOfOneBill() async throws {
+    func answer(_ ids: [String]) async throws -> String {
+      let rows = ids.map { #"{"FBillNo":"SO-1"\#($0.isEmpty ? "" : #","FInterID":\#($0)"#)}"# }.joined(separator: ",")
+      return try await withK3 { request in
+        if request.path == detailPath { return .ok(Self.details()) }
+        let page = request.body.contains("FInterID") ? 1_000 : 10
+        let shown = page == 10 ? #"{"FBillNo":"SO-1"},{"FBillNo":"SO-1"}"# : rows
+        return .ok(
+          #"{"StatusCode":200,"Data":{"ROWCOUNT":2,"PAGESIZE":\#(page),"PAGEINDEX":1,"DATA":[\#(shown)]}}"#)
+      } test: { destination, server in
+        let label = await destination.lookUp([bill("SO-1")])[0].label
+        #expect(server.count(listPath) == 2)
+        return label
+      }
+    }
+    #expect(try await answer(["1456", #""1456""#]) == "same")
+    for several in [["1456", "1457"], ["", ""], ["1456", ""], ["0", "0"], ["1456"], ["1456", "1456", "1456"]] {
+      #expect(try await answer(several) == "different conflict")
     }
   }
 
@@ -170,16 +208,22 @@ struct LookUpTests {
     #expect(try await lookUp(detail: .ok(swapped), body: sent).sentence.hasPrefix("Page2 line 1 Fauxqty"))
   }
 
+  @Test(
+    "details that cannot be had leave the doubt", arguments: [.drop, .status(500), .ok("")] as [ScriptedServer.Answer])
+  func missingDetails(detail: ScriptedServer.Answer) async throws {
+    #expect(try await lookUp(detail: detail).label == "unavailable k3_unavailable")
+  }
+
   static let unclearDetailCases: [ScriptedServer.Answer] = [
-    .drop, .status(500), .ok(""), .ok(#"{"StatusCode":201,"Message":"单据不存在"}"#),
+    .ok(#"{"StatusCode":201,"Message":"单据不存在"}"#),
     .ok(#"{"StatusCode":200,"Data":null}"#),
     .ok(#"{"StatusCode":200,"Data":{"Page1":[],"Page2":[]}}"#), .ok(#"{"StatusCode":200,"Data":{"Page1":[{}]}}"#),
     .ok(details(number: "SO-2")),
   ]
 
-  @Test("details that cannot be had or read leave the doubt", arguments: unclearDetailCases)
+  @Test("details that cannot be read leave the doubt", arguments: unclearDetailCases)
   func unclearDetails(detail: ScriptedServer.Answer) async throws {
-    #expect(try await lookUp(detail: detail).label == "unavailable k3_unavailable")
+    #expect(try await lookUp(detail: detail).label == "unusable in_doubt")
   }
 
   @Test("a token that ends midway is renewed for look-ups too")

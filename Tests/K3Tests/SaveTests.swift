@@ -87,6 +87,8 @@ struct SaveTests {
     SaveCase(#"{"StatusCode":200,"Message":"Successful","Data":"bm90IHJlYWRhYmxl"}"#, "encrypted"),
     SaveCase(#"{"StatusCode":200,"Data":[{"BillNo":"SO-1"},{"FStatus":false}]}"#, "a number and a failed row"),
     SaveCase(#"{"StatusCode":201,"Message":"Faild","Data":"单据编号[SO-1]已存在"}"#, "a duplicate: whose?"),
+    SaveCase(#"{"StatusCode":201,"Message":"Faild","Data":"执行超时"}"#, "K/3 waited in vain for itself"),
+    SaveCase(#"{"StatusCode":500,"Message":"Timeout expired."}"#, "the same"),
     // Not K/3's envelope.
     SaveCase("", "empty"), SaveCase(#"{"StatusCode":200,"Message":"Succ"#, "truncated"), SaveCase("<html>", "HTML"),
     SaveCase("[]", "no object"), SaveCase("{}", "no StatusCode"), SaveCase(#"{"StatusCode":true}"#, "no number"),

@@ -104,12 +104,14 @@ extension LookUpAnswer {
     case .different(let reason), .ambiguous(let reason): "different \(reason.code.rawValue)"
     case .absent: "absent"
     case .unavailable(let reason): "unavailable \(reason.code.rawValue)"
+    case .unusable(let reason): "unusable \(reason.code.rawValue)"
     }
   }
 
   var sentence: String {
     switch self {
-    case .different(let reason), .ambiguous(let reason), .unavailable(let reason): reason.sentence
+    case .different(let reason), .ambiguous(let reason), .unavailable(let reason), .unusable(let reason):
+      reason.sentence
     default: ""
     }
   }

@@ -16,6 +16,7 @@ struct ClaimSequence {
     /// Since when everything of the order is due, in days.
     var days = 0
     var result = Settlement.Result.clean
+    var followsProof = false
     /// Which of the granted claims is settled.
     var place = 0
   }
@@ -57,6 +58,7 @@ struct ClaimSequence {
         // Mostly the last one; else one that may be over.
         step.place = random.below(4) > 0 ? granted.count - 1 : random.below(granted.count)
         step.result = result
+        if case .inDoubt = result { step.followsProof = random.below(3) == 0 }
       }
     case 2: step.removal = RemovalRequest(step.order, revision: random.revision, cancels: random.below(3) > 0)
     default: step.days = random.pick([0, 0, 0, 2])
@@ -99,10 +101,11 @@ struct ClaimSequence {
   /// The same settlement with each ledger's token.
   func settlement(_ step: Step) -> (Settlement, Settlement) {
     let claim = granted[step.place]
-    return (
-      Settlement(claim.bill, token: claim.left, result: step.result),
-      Settlement(claim.bill, token: claim.right, result: step.result)
-    )
+    var left = Settlement(claim.bill, token: claim.left, result: step.result)
+    var right = Settlement(claim.bill, token: claim.right, result: step.result)
+    left.followsProof = step.followsProof
+    right.followsProof = step.followsProof
+    return (left, right)
   }
 
   mutating func note(_ request: ClaimRequest, _ left: ClaimAnswer, _ right: ClaimAnswer) {

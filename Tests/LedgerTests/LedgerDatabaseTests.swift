@@ -118,6 +118,36 @@ struct LedgerDatabaseTests {
     }
   }
 
+  @Test("the age of the oldest doubt goes on over its look-ups, and ends with it")
+  func doubtAge() async throws {
+    try await withSchema { schema, one, _ in
+      let ledger = PostgresLedger(one)
+      func settle(_ result: Settlement.Result) async throws {
+        let answer = try await ledger.claim([claim(1)], leaseSeconds: 60)[0]
+        let token =
+          switch answer {
+          case .new(let claim), .inDoubt(let claim): claim.token
+          default: Int64(0)
+          }
+        let held = try await ledger.settle([Settlement(bill(of: OrderID(rawValue: 1)), token: token, result: result)])
+        #expect(held == [true])
+      }
+      let client = schema.client()
+      #expect(try await ledger.oldestDoubtSeconds() == 0)
+      try await settle(.inDoubt(lookUpAfterSeconds: 0))
+      _ = try await client.run(
+        PostgresStatement("UPDATE order_ledger SET doubt_since = doubt_since - interval '1 hour'"))
+      await client.close()
+      #expect(try await ledger.oldestDoubtSeconds() >= 3600)
+      try await settle(.inDoubt(lookUpAfterSeconds: 0, absences: 1))
+      #expect(try await ledger.oldestDoubtSeconds() >= 3600)
+      try await settle(.parked(.inDoubt))
+      #expect(try await ledger.oldestDoubtSeconds() == 0)
+      try await settle(.inDoubt(lookUpAfterSeconds: 0))
+      #expect(try await ledger.oldestDoubtSeconds() < 3600)
+    }
+  }
+
   @Test("a bill in doubt that nobody finds out about for a day holds others back no longer in silence")
   func forgotten() async throws {
     try await withSchema { schema, one, _ in

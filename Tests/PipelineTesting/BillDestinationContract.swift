@@ -187,6 +187,10 @@ public struct BillDestinationContract {
       Issue.record("a bill with another id is not ours")
       return
     }
+    guard case .ambiguous = await destination.find([standing(nil, one.key)]).first else {
+      Issue.record("a number alone does not tell whose bill it is")
+      return
+    }
     guard case .notStarted = await destination.delete([ours], notAfter: .now - .seconds(1)).first else {
       Issue.record("a Delete must not start after notAfter")
       return

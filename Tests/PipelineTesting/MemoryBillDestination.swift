@@ -13,6 +13,8 @@ public final class MemoryBillDestination: BillDestination {
     case answer(SaveAnswer)
     /// It is written, and the answer is lost.
     case lostAnswer
+    /// It is written, and the answer does not have K/3's id.
+    case untoldID
   }
 
   private struct State {
@@ -92,7 +94,11 @@ public final class MemoryBillDestination: BillDestination {
       let written = WrittenBill(number: bill.key, internalID: state.nextID)
       state.nextID += 1
       state.bills[bill.key] = (written, bill.bill.body)
-      return mishap == nil ? .written(written) : .uncertain(Reason(.inDoubt, "the answer was lost"))
+      switch mishap {
+      case .untoldID: return .written(WrittenBill(number: bill.key, internalID: nil))
+      case .lostAnswer: return .uncertain(Reason(.inDoubt, "the answer was lost"))
+      case .answer, nil: return .written(written)
+      }
     }
   }
 
@@ -127,8 +133,10 @@ public final class MemoryBillDestination: BillDestination {
           return answer
         }
         guard let found = state.bills[bill.number] else { return .absent }
-        let isOurs = bill.internalID == nil || found.bill.internalID == bill.internalID
-        return isOurs ? .same(found.bill) : .different(Reason(.conflict, "another bill"))
+        guard let id = bill.internalID, let shown = found.bill.internalID else {
+          return .ambiguous(Reason(.conflict, "whose bill it is nobody can tell"))
+        }
+        return id == shown ? .same(found.bill) : .different(Reason(.conflict, "another bill"))
       }
     }
   }

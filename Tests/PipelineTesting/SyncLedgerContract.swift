@@ -116,6 +116,24 @@ private let claimCases: [ContractCase<SyncLedgerSubject>] = [
     let clean = try await subject.claim(1, 6)
     #expect(clean.isNew && clean.claim?.doubtfulRevision == nil)
   },
+  ContractCase("a Save after proof that nothing older is in K/3 leaves a doubt of its own revision alone") {
+    subject async throws in
+    let order = OrderID(rawValue: 1)
+    try await subject.settle(1, try await subject.claim(1, 1), .inDoubt(lookUpAfterSeconds: 0))
+    try await subject.makeDue(order)
+    let older = try await subject.claim(1, 2)
+    #expect(older.claim?.doubtfulRevision == 1)
+    var settlement = Settlement(
+      bill(of: order), token: older.claim?.token ?? 0, result: .inDoubt(lookUpAfterSeconds: 0))
+    settlement.followsProof = true
+    #expect(try await subject.ledger.settle([settlement]) == [true])
+    try await subject.makeDue(order)
+    let own = try await subject.claim(1, 3)
+    #expect(own.isInDoubt && own.claim?.doubtfulRevision == 2)
+    try await subject.settle(1, own, .inDoubt(lookUpAfterSeconds: 0))
+    try await subject.makeDue(order)
+    #expect(try await subject.claim(1, 3).claim?.doubtfulRevision == 2)
+  },
   ContractCase("a newer revision of an order in doubt asks first") { subject async throws in
     _ = try await subject.claim(1, 1)
     try await subject.makeDue(OrderID(rawValue: 1))

@@ -85,6 +85,38 @@ extension LoadStageTests {
     #expect(row(1)?.state == .inDoubt)
   }
 
+  @Test("what is found after a Save that followed two absences is that Save's, not an older revision's")
+  func provenRevision() async {
+    await onceAbsent()
+    erp.next(.lostAnswer, key: "SO1")
+    _ = await stage.handle([.bill(1, revision: 2)])
+    #expect(erp.saves == ["SO1", "SO1"] && row(1)?.state == .inDoubt)
+    ledger.makeDue(OrderID(rawValue: 1))
+    #expect(await stage.handle([.bill(1, revision: 2)]) == [.done(.resolved)])
+  }
+
+  @Test("a look-up that K/3 answers unusably counts as an attempt, and the bill stays in doubt")
+  func lookUpUnusable() async {
+    let reason = Reason(.inDoubt, "K/3's list counts 1 rows and shows none")
+    erp.next(.lostAnswer, key: "SO1")
+    _ = await stage.handle([.bill(1)])
+    ledger.makeDue(OrderID(rawValue: 1))
+    erp.next(lookUp: .unusable(reason), key: "SO1")
+    #expect(await stage.handle([.bill(1)]) == [.retry(reason)])
+    #expect(erp.saves == ["SO1"] && row(1)?.state == .inDoubt)
+  }
+
+  @Test("a look-up that K/3 does not let us make is an outage, and the bill stays in doubt")
+  func lookUpLockedOut() async {
+    let reason = Reason(.k3Unauthorized, "refused")
+    erp.next(.lostAnswer, key: "SO1")
+    _ = await stage.handle([.bill(1)])
+    ledger.makeDue(OrderID(rawValue: 1))
+    erp.next(lookUp: .unavailable(reason), key: "SO1")
+    #expect(await stage.handle([.bill(1)]) == [.outage(reason)])
+    #expect(erp.saves == ["SO1"] && row(1)?.state == .inDoubt)
+  }
+
   @Test("in doubt again after a look-up that found nothing: counted, so that it ends")
   func doubtRepeated() async {
     let doubt = Reason(.inDoubt, "reset")

@@ -56,6 +56,39 @@ struct LoadStageRemovalTests {
     #expect(erp.saves == ["SO1", "SO1"])
   }
 
+  @Test(
+    "a look-up before the Delete that K/3 answers unusably counts as an attempt; one that it does not let us make stops"
+  )
+  func lookUpUnusable() async {
+    _ = await stage(.cancel).handle([.bill(1)])
+    let unusable = Reason(.inDoubt, "no pages")
+    erp.next(lookUp: .unusable(unusable), key: "SO1")
+    #expect(await stage(.cancel).handle([removal(2)]) == [.retry(unusable)])
+    ledger.makeDue(OrderID(rawValue: 1))
+    let refused = Reason(.k3Unauthorized, "refused")
+    erp.next(lookUp: .unavailable(refused), key: "SO1")
+    #expect(await stage(.cancel).handle([removal(2)]) == [.outage(refused)])
+    #expect(erp.deletes.isEmpty && row?.state == .inDoubt)
+  }
+
+  @Test("a bill whose id K/3 does not tell is asked for it at once, and is deleted by it")
+  func idLearnt() async {
+    erp.next(.untoldID, key: "SO1")
+    #expect(await stage(.cancel).handle([.bill(1)]) == [.done(.written)])
+    #expect(erp.lookUps == ["SO1"] && row?.bill?.internalID == 1)
+    #expect(await stage(.cancel).handle([removal(2)]) == [.done(.cancelled)])
+    #expect(erp.deletes == ["SO1"])
+  }
+
+  @Test("a bill whose id was never told is not deleted: another one may have its number by now")
+  func idUnknown() async {
+    erp.next(.untoldID, key: "SO1")
+    erp.next(lookUp: .absent, key: "SO1")
+    #expect(await stage(.cancel).handle([.bill(1)]) == [.done(.written)])
+    #expect(code(await stage(.cancel).handle([removal(2)]).first) == .removedAfterWritten)
+    #expect(erp.deletes.isEmpty && row?.state == .parked)
+  }
+
   @Test("a lost answer to a Delete is looked up, twice, and not sent again where the bill is gone")
   func lostAnswer() async {
     _ = await stage(.cancel).handle([.bill(1)])

@@ -38,6 +38,18 @@ struct OutagePauseTests {
     #expect(pause.isOn && !pause.looksForWork)
   }
 
+  @Test("who has just written a bill is not locked out; K/3 that is away outweighs what it wrote before")
+  func lockOut() {
+    let pause = OutagePause()
+    let refused = Outcome.outage(Reason(.k3Unauthorized, "refused"))
+    pause.note([refused, .done(.written)])
+    #expect(!pause.isOn)
+    pause.note([refused])
+    #expect(pause.reason?.code == .k3Unauthorized)
+    pause.note([.done(.updated), .outage(Reason(.k3Unavailable, "away")), refused])
+    #expect(pause.reason?.code == .k3Unavailable)
+  }
+
   @Test("once the wait is over nobody is said to be away; the next batch goes alone all the same")
   func lacksWork() {
     let pause = OutagePause()

@@ -44,14 +44,17 @@ struct WorkerBreakerTests {
     let running = Task { await worker.run() }
     try await clock.sleepers(atLeast: 1)
     try await breakers.open(.k3, refused)
-    #expect(try await breakers.probe(.k3, as: 99, seconds: 1_000) == .granted)
+    #expect(try await breakers.probe(.k3, as: 99, seconds: 20) == .granted)
     try await second(sleepers: 1)
     #expect(worker.absences == [Absence(.k3)])
     await enqueue(1)
     // Its watch and its pause: the message that came meanwhile is kept.
     try await clock.sleepers(atLeast: 2)
     // Another process tries K/3, so this one does not, however long it takes.
-    for _ in 0..<60 { try await second(sleepers: 2) }
+    for _ in 0..<60 {
+      #expect(try await breakers.probe(.k3, as: 99, seconds: 20) == .granted)
+      try await second(sleepers: 2)
+    }
     #expect(stage.batches.events.isEmpty)
     #expect(worker.absences == [Absence(.k3)])
     try await breakers.close(.k3)
@@ -154,5 +157,25 @@ struct WorkerBreakerTests {
     pause.lookForWork()
     pause.hear(refused, of: .k3)
     #expect(pause.looksForWork)
+  }
+
+  @Test("neither the log nor the installation's breaker has K/3's words, in which a customer may be named")
+  func words() async throws {
+    let refused = Reason(.k3Unauthorized, "K/3 refused the bill: 甲公司 未授权")
+    let lines = Probe<String>()
+    let stage = ScriptedStage(.load) { envelope in envelope.orderID.rawValue == 1 ? .retry(refused) : .outage(refused) }
+    let worker = Worker(
+      stage: stage, inbox: inbox, outbox: MemoryOutbox(broker), policy: RetryPolicy(ladder: [10], maxAttempts: 1),
+      shape: WorkerShape(batchSize: 1, concurrentBatches: 1), clock: pipelineClock(clock), logger: recording(lines),
+      breakers: breakers)
+    await enqueue(1)
+    await enqueue(2)
+    let running = Task { await worker.run() }
+    try await lines.wait { $0.contains { $0.contains("Pausing") } }
+    #expect(lines.events.contains { $0.contains("Parked") })
+    #expect(!lines.events.contains { $0.contains("甲公司") })
+    #expect(try await breakers.standing(of: .k3) == Reason(.k3Unauthorized, refused.logged))
+    running.cancel()
+    try await ended(running)
   }
 }

@@ -59,8 +59,10 @@ public enum LookUpAnswer: Sendable, Equatable {
   case ambiguous(Reason)
   /// No bill.
   case absent
-  /// K/3 could not be asked.
+  /// K/3 could not be asked: it is away or busy, or does not let us in (`k3Unauthorized`).
   case unavailable(Reason)
+  /// K/3 answered, and its answer tells nothing of the bill: it contradicts itself or the question, or refuses this one.
+  case unusable(Reason)
 }
 
 /// The ERP, as the load stage needs it. Keeps its own bound on requests under way.
@@ -76,8 +78,8 @@ public protocol BillDestination: Sendable {
   func update(_ bills: [KeyedBill]) async -> [SaveAnswer]
   /// Asks what is held under each bill's key. One answer per bill, in order.
   func lookUp(_ bills: [KeyedBill]) async -> [LookUpAnswer]
-  /// Asks whether bills that were written are there: `same`, `absent`, or another one (`different`) under the number. One
-  /// answer per bill, in order.
+  /// Asks whether bills that were written are there: `same` where K/3's id proves it, `absent`, another one (`different`) under the
+  /// number, or one of which nobody can tell (`ambiguous`). One answer per bill, in order.
   func find(_ bills: [StandingBill]) async -> [LookUpAnswer]
   /// Deletes bills, each in a request of its own that is sent at most once, and not after `notAfter`. One answer per bill, in
   /// order: `written` says that it is deleted, `rejected` that K/3 does not let us.

@@ -205,6 +205,8 @@ public struct Settlement: Sendable, Equatable {
   public let token: Int64
   /// What became of it.
   public let result: Result
+  /// Of a claim that ends in doubt: its Save came after proof that nothing older is in K/3, so that only its own revision may be.
+  public var followsProof = false
 
   /// A settlement.
   public init(_ bill: BillID, token: Int64, result: Result) {

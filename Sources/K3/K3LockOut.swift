@@ -1,0 +1,54 @@
+internal import JSON
+internal import Pipeline
+internal import Synchronization
+
+/// Whom a refusal with words about token or rights is about: all of us, or one bill.
+///
+/// The words alone do not tell: a customer's name may hold them, and so may a rule about one order (vendor-apis.md A.14 knows
+/// hardly any of K/3's texts). Taken for a lock-out, one such order would stop the whole installation, for ever.
+extension K3BillDestination {
+  /// The answers, in which a lock-out is one: where K/3 lets us in all the same, the refusal is the bill's own. Nothing was
+  /// written, it may pass later, and it counts as an attempt.
+  ///
+  /// K/3 lets us in where it has just written another bill of the object, or answers a cheap question with the same token: one
+  /// for each object, and one more for another object, of which it has told us something before.
+  /// - Parameter objects: of each answer its bill's.
+  func judged(_ answers: [SaveAnswer], of objects: [String]) async -> [SaveAnswer] {
+    var isOpen: [String: Bool] = [:]
+    for case (.written, let object) in zip(answers, objects) { isOpen[object] = true }
+    note(isOpen.keys)
+    var judged = answers
+    for (index, object) in objects.enumerated() {
+      guard case .outage(let reason) = answers[index], reason.code == .k3Unauthorized else { continue }
+      let isIn: Bool
+      if let known = isOpen[object] { isIn = known } else { isIn = await letsUsIn(object) }
+      isOpen[object] = isIn
+      if isIn { judged[index] = .nothingWritten(reason) }
+    }
+    return judged
+  }
+
+  /// Objects of which something was answered.
+  func note(_ objects: some Sequence<String>) { open.withLock { $0.formUnion(objects) } }
+
+  private func letsUsIn(_ object: String) async -> Bool {
+    if await isReadable(object) { return true }
+    // An object that nobody has ticked for us is no matter of the others.
+    let other = open.withLock { open in
+      open.remove(object)
+      return open.sorted().first
+    }
+    guard let other else { return false }
+    return await isReadable(other)
+  }
+
+  private func isReadable(_ object: String) async -> Bool {
+    guard let filter = K3Filter.equals("FBillNo", "ferry-probe") else { return false }
+    let call = K3Client.Call("\(object)/GetList", K3Question.list(filter: filter))
+    guard let reply = try? await client.post([call], renewing: false).first, case .answer(let answer) = reply else {
+      return false
+    }
+    if answer.isGood { note([object]) } else { _ = open.withLock { $0.remove(object) } }
+    return answer.isGood
+  }
+}
