@@ -126,8 +126,15 @@ final class Host: @unchecked Sendable {
     resume()
   }
 
+  /// Waits, for less when its task is cancelled.
   func pause(_ milliseconds: Int64) async {
-    await suspend(dying: ()) { done in world.after(milliseconds) { done(()) } }
+    // All tasks run on one thread: nobody else waits between this and the wait itself.
+    let id = nextWait
+    await withTaskCancellationHandler {
+      await suspend(dying: ()) { done in world.after(milliseconds) { done(()) } }
+    } onCancel: {
+      world.after(0) { if let resume = self.waits[id] { self.wake(id, resume) } }
+    }
   }
 
   /// A request: on its way, done by the server, and back; or lost on either way.
