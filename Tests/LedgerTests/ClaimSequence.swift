@@ -58,7 +58,7 @@ struct ClaimSequence {
         // Mostly the last one; else one that may be over.
         step.place = random.below(4) > 0 ? granted.count - 1 : random.below(granted.count)
         step.result = result
-        if case .inDoubt = result { step.followsProof = random.below(3) == 0 }
+        step.followsProof = random.below(4) == 0
       }
     case 2: step.removal = RemovalRequest(step.order, revision: random.revision, cancels: random.below(3) > 0)
     default: step.days = random.pick([0, 0, 0, 2])
@@ -103,8 +103,7 @@ struct ClaimSequence {
     let claim = granted[step.place]
     var left = Settlement(claim.bill, token: claim.left, result: step.result)
     var right = Settlement(claim.bill, token: claim.right, result: step.result)
-    left.followsProof = step.followsProof
-    right.followsProof = step.followsProof
+    (left.followsProof, right.followsProof) = (step.followsProof, step.followsProof)
     return (left, right)
   }
 
