@@ -35,50 +35,64 @@ struct ClaimSequence {
   private var granted: [Granted] = []
   private let policy: ChangedOrders
   private let beside: [String]?
+  /// A sequence is of a few kinds of trouble: with all of them at once it would soon be at an end.
+  private let orders: [Int64]
+  private let streams: [String]
+  private let cuts: [Int]
+  private let kinds: [Int]
+  private var steps = 0
 
   init(_ seed: UInt64) {
     self.seed = seed
     random = Chance(seed)
     policy = random.pick(ChangedOrders.allCases)
     beside = random.pick([nil, [], ["SO", "D"]])
+    orders = random.pick([[1], [1], [1, 1, 1, 2]])
+    streams = random.pick([["SO"], ["SO"], ["SO", "SO", "SO", "D"]])
+    cuts = random.pick([[0], [2], [2, 2, 2, 2, 2, 3], [0, 0, 2, 2, 2, 3]])
+    kinds = random.pick([[0, 0, 1], [0, 0, 0, 0, 1, 1, 1, 3], [0, 0, 0, 0, 1, 1, 1, 2, 3]])
   }
 
   mutating func next() -> Step {
     var step = Step()
-    step.order = OrderID(rawValue: Int64(seed) * 10 + Int64(random.pick([1, 1, 1, 2])))
-    step.kind = random.pick([0, 0, 0, 0, 1, 1, 1, 2, 3])
+    step.order = OrderID(rawValue: Int64(seed) * 10 + random.pick(orders))
+    step.kind = random.pick(kinds)
+    steps += 1
     switch step.kind {
     case 0:
-      let revision = random.revision
+      let revision = someRevision
       for _ in 0..<random.pick([1, 1, 2, 3]) { step.claims.append(claim(step.order, revision)) }
     case 1:
       if granted.isEmpty {
-        (step.kind, step.claims) = (0, [claim(step.order, random.revision)])
+        (step.kind, step.claims) = (0, [claim(step.order, someRevision)])
       } else {
         // Mostly the last one; else one that may be over.
         step.place = random.below(4) > 0 ? granted.count - 1 : random.below(granted.count)
         step.result = result
         step.followsProof = random.below(4) == 0
       }
-    case 2: step.removal = RemovalRequest(step.order, revision: random.revision, cancels: random.below(3) > 0)
+    case 2: step.removal = RemovalRequest(step.order, revision: someRevision, cancels: random.below(3) > 0)
     default: step.days = random.pick([0, 0, 0, 2])
     }
     return step
   }
 
   private mutating func claim(_ order: OrderID, _ revision: Int64) -> ClaimRequest {
-    let stream = random.pick(["SO", "SO", "SO", "D"])
-    let parts = random.pick([0, 0, 2, 2, 2, 3])
+    let stream = random.pick(streams)
+    let parts = random.pick(cuts)
     let id = BillID(order, stream: stream, part: parts == 0 ? 1 : 1 + random.below(parts))
     let object = random.below(20) == 0 ? "X" : stream
     var request = ClaimRequest(
-      id, revision: random.below(4) == 0 ? random.revision : revision, object: object,
+      id, revision: random.below(4) == 0 ? someRevision : revision, object: object,
       billNumber: "\(stream)\(order)-\(id.part)", payloadHash: Int64(random.below(2)))
     request.parts = parts
     request.change = policy
     request.beside = random.below(8) == 0 ? nil : beside
     return request
   }
+
+  /// Few at a time, so that they collide, and newer ones as it goes on.
+  private var someRevision: Int64 { mutating get { Int64(1 + steps / 6 + random.below(3)) } }
 
   private var result: Settlement.Result {
     mutating get {
@@ -177,7 +191,4 @@ private struct Chance {
   }
 
   mutating func pick<Element>(_ choices: [Element]) -> Element { choices[below(choices.count)] }
-
-  /// Few, so that they collide.
-  var revision: Int64 { mutating get { Int64(1 + below(5)) } }
 }

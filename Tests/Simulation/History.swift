@@ -314,22 +314,6 @@ final class History: @unchecked Sendable {
     }
   }
 
-  /// The last touch of the order that a message carries, and its version.
-  static func edition(_ envelope: Envelope) -> [Int]? {
-    guard case .order(let bytes) = envelope.content else { return nil }
-    let numbers = String(decoding: bytes, as: UTF8.self).split(separator: "\"").compactMap { Int($0) }
-    return numbers.isEmpty ? nil : numbers
-  }
-
-  /// The version that a message carries.
-  static func version(_ envelope: Envelope) -> Int? {
-    switch envelope.content {
-    case .order: return edition(envelope)?.last
-    case .bill(let bill, _): return SimulatedDestination.content(bill)?.version
-    case .removal: return nil
-    }
-  }
-
   private func judge(_ done: Bool) {
     for (id, order) in okki.orders.sorted(by: { $0.key < $1.key }) where !isSettled(id, order) {
       let held = k3.bills.filter { $0.order == id }.map(\.version)
