@@ -148,12 +148,13 @@ struct UnsteadyPagesTests {
     plan.sliceSize = 30
     plan.maxPasses = 3
     let outbox = NewestOutbox()
-    // No lease is renewed.
+    // No lease is renewed, and none ends however long a cycle takes.
     let still = ManualClock()
+    let begun = ContinuousClock.now
     let poller = Poller(
       source: source, ledger: MemoryPollLedger(), outbox: outbox, plan: plan,
       clock: PipelineClock(
-        now: { ContinuousClock.now }, epochMilliseconds: { 1 }, sleep: { try? await still.sleep(for: $0) }),
+        now: { begun }, epochMilliseconds: { 1 }, sleep: { try? await still.sleep(for: $0) }),
       logger: Logger(label: "pages", factory: { _ in SwiftLogNoOpLogHandler() }))
     for _ in 1...4 {
       // Drift that does not end is the next cycle's.
