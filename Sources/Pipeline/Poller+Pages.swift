@@ -196,9 +196,11 @@ extension Poller {
         item.finding = isNew ? .missed : order.updateTime == headline.updateTime ? .changed : nil
         result.fetched.append(item)
         continue
-      case .failure(.absent):
+      // Denied or unreadable without another order that is shown: it may be all of `order/info` that fails, such as by a right
+      // that was taken away (vendor-apis.md B.3), and no order's own matter.
+      case .failure(.absent) where others:
         if isNew { result.absent.append(headline) }
-      case .failure(.malformed(let why)):
+      case .failure(.malformed(let why)) where others:
         if isNew { result.fetched.append(broken(headline, why)) }
       case .failure(.transient(let why)) where others && isStuck(headline.id):
         if isNew { result.fetched.append(broken(headline, why)) }
@@ -228,12 +230,12 @@ extension Poller {
     if details.contains(where: isAnswered) { return true }
     let ids = Set(asked.map(\.id))
     var controls = known
-    if reading != .live, controls.allSatisfy({ ids.contains($0.id) }) {
-      // A sweep asks for all that its slice shows, so another order is looked for elsewhere.
+    if controls.allSatisfy({ ids.contains($0.id) }) {
+      // Everything that the page shows is asked for, so another order is looked for elsewhere.
       guard let all = TimeWindow(from: plan.since, to: now) else { return false }
       controls = (try? await source.orders(.updated(all), page: 1, size: min(ids.count + 5, 500)))?.headlines ?? []
     }
-    let control = controls.lazy.map(\.id).filter { !ids.contains($0) }.prefix(reading == .live ? 1 : 5)
+    let control = controls.lazy.map(\.id).filter { !ids.contains($0) }.prefix(5)
     if control.isEmpty { return false }
     return await source.details(of: Array(control)).contains(where: isAnswered)
   }

@@ -162,6 +162,20 @@ struct PollerTests {
     #expect(broker.parked(by: .transform).map { $0.envelope?.orderID.rawValue } == [2])
   }
 
+  @Test(
+    "orders that are all denied or unreadable are not parked: it is order/info that fails",
+    arguments: [SourceFailure.absent, .malformed("data is null")])
+  func allDenied(failure: SourceFailure) async throws {
+    put(1...25)
+    for id in 1...25 as ClosedRange<Int64> { source.fail(.details(OrderID(rawValue: id)), with: failure) }
+    let poller = poller { $0.pageSize = 100 }
+    await #expect(throws: PollInterruption.source(failure)) { try await poller.once() }
+    #expect(broker.parked(by: .transform).isEmpty)
+    #expect(try await ledger.watermark(of: .orders) == nil)
+    try await poller.once()
+    #expect(await queued().count == 25)
+  }
+
   @Test("an order whose details alone fail is parked after five cycles; the others go on at once")
   func stuckOrder() async throws {
     put(1...3)
