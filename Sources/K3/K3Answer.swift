@@ -9,6 +9,8 @@ struct K3Answer {
   let message: String
   /// `Data`.
   let data: JSONValue?
+  /// The whole answer as it came.
+  var body: [UInt8] = []
 
   /// Whether K/3 says that it went well. Rows inside may say otherwise.
   var isGood: Bool { status == 200 }
@@ -58,31 +60,33 @@ enum K3Reply {
   case answer(K3Answer)
   /// Provably nothing of the request reached K/3.
   case notSent(HTTPFailure)
-  /// Something else: what was sent may have had its effect. The sentence holds no data.
-  case unclear(String)
+  /// Something else: what was sent may have had its effect. The sentence holds no data; `body` is what came, if anything.
+  case unclear(String, body: [UInt8])
 
   /// Reads an outcome.
   init(_ outcome: HTTPOutcome, limits: JSONLimits) {
     switch outcome {
     case .notSent(let failure): self = .notSent(failure)
-    case .uncertain(let failure): self = .unclear(failure.description)
+    case .uncertain(let failure): self = .unclear(failure.description, body: [])
     case .response(let response): self = Self.read(response, limits)
     }
   }
 
   private static func read(_ response: HTTPResponse, _ limits: JSONLimits) -> K3Reply {
     // A server error may have struck after the work was done, whatever its text says.
-    guard response.status < 500 else { return .unclear("K/3 answered HTTP \(response.status)") }
+    guard response.status < 500 else { return .unclear("K/3 answered HTTP \(response.status)", body: response.body) }
     let root: JSONValue
     do throws(JSONError) { root = try JSONDocument(response.body, limits: limits).root } catch {
-      return .unclear("K/3's answer (HTTP \(response.status)) is \(error.description)")
+      return .unclear("K/3's answer (HTTP \(response.status)) is \(error.description)", body: response.body)
     }
     guard let status = root.member("StatusCode")?.text.flatMap({ Int64($0) }) else {
-      return .unclear("K/3's answer (HTTP \(response.status)) has no StatusCode")
+      return .unclear("K/3's answer (HTTP \(response.status)) has no StatusCode", body: response.body)
     }
-    let answer = K3Answer(status: status, message: root.member("Message")?.text ?? "", data: root.member("Data"))
+    let answer = K3Answer(
+      status: status, message: root.member("Message")?.text ?? "", data: root.member("Data"),
+      body: response.body)
     guard (200..<300).contains(response.status) || !answer.isGood else {
-      return .unclear("K/3 answered HTTP \(response.status) with StatusCode 200")
+      return .unclear("K/3 answered HTTP \(response.status) with StatusCode 200", body: response.body)
     }
     return .answer(answer)
   }

@@ -145,7 +145,7 @@ public final class K3BillDestination: BillDestination {
   private func answer(_ reply: K3Reply, _ key: String) -> SaveAnswer {
     switch reply {
     case .notSent(let failure): notSent(failure)
-    case .unclear(let sentence): .uncertain(Reason(.inDoubt, sentence))
+    case .unclear(let sentence, let body): .uncertain(Reason(.inDoubt, sentence), answer: client.excerpt(body))
     case .answer(let answer): answer.isGood ? accepted(answer, key) : refused(answer)
     }
   }
@@ -159,7 +159,8 @@ public final class K3BillDestination: BillDestination {
     }
     guard case .answer(let good) = reply, good.isGood, !good.hasFailedRow else { return answer(reply, key) }
     guard good.savedBill?.number ?? key == key else {
-      return .uncertain(Reason(.inDoubt, "K/3 answered an Update with the number of another bill"))
+      return .uncertain(
+        Reason(.inDoubt, "K/3 answered an Update with the number of another bill"), answer: client.excerpt(good.body))
     }
     return .written(WrittenBill(number: key, internalID: good.savedBill?.internalID))
   }
@@ -179,8 +180,12 @@ public final class K3BillDestination: BillDestination {
     switch (bill, answer.hasFailedRow) {
     case (let bill?, false): return .written(WrittenBill(number: bill.number, internalID: bill.internalID))
     case (nil, true): return refused(answer)
-    case (_?, true): return .uncertain(Reason(.inDoubt, "K/3 answered with a bill number and a failed row"))
-    case (nil, false): return .uncertain(Reason(.inDoubt, "K/3 answered StatusCode 200 without a bill number"))
+    case (_?, true):
+      return .uncertain(
+        Reason(.inDoubt, "K/3 answered with a bill number and a failed row"), answer: client.excerpt(answer.body))
+    case (nil, false):
+      return .uncertain(
+        Reason(.inDoubt, "K/3 answered StatusCode 200 without a bill number"), answer: client.excerpt(answer.body))
     }
   }
 
@@ -203,10 +208,11 @@ public final class K3BillDestination: BillDestination {
     let sentence = "K/3 refused the bill: \(K3Messages.withoutValues(told))"
     switch client.options.messages.kind(of: answer.refusal, isFresh: true) {
     case .token, .unauthorized: return .outage(Reason(.k3Unauthorized, sentence))
-    case .busy where client.options.messages.isUnsettled(answer.refusal): return .uncertain(Reason(.inDoubt, sentence))
+    case .busy where client.options.messages.isUnsettled(answer.refusal):
+      return .uncertain(Reason(.inDoubt, sentence), answer: told)
     case .busy: return .nothingWritten(Reason(.k3Busy, sentence))
     // Whose bill has the number? A look-up tells: ours, if an earlier Save's answer was lost (A.14).
-    case .duplicate: return .uncertain(Reason(.inDoubt, sentence))
+    case .duplicate: return .uncertain(Reason(.inDoubt, sentence), answer: told)
     case .other: return .rejected(Reason(.k3Rejected, sentence), answer: told)
     }
   }

@@ -126,6 +126,11 @@ final class K3Client: Sendable {
     return options.messages.kind(of: answer.refusal, isFresh: false) == .token
   }
 
+  /// The beginning of an answer that was not expected, as `shown`; nil of an empty one.
+  func excerpt(_ body: [UInt8]) -> String? {
+    body.isEmpty ? nil : shown(String(decoding: body.prefix(2_048), as: UTF8.self))
+  }
+
   /// A vendor's text for people: at most 200 characters, without control characters, and without token and authority
   /// code, which K/3 might echo: both are known, and both look like long hexadecimal numbers.
   func shown(_ text: String) -> String {

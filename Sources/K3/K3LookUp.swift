@@ -126,7 +126,7 @@ extension K3BillDestination {
     switch reply {
     case .notSent(let failure): return .failure(Miss(answer: .unavailable(Reason(.k3Unavailable, failure.description))))
     // No envelope: somebody else may have answered for K/3, such as its web server while K/3 is being started.
-    case .unclear(let sentence): return .failure(Miss(answer: .unavailable(Reason(.k3Unavailable, sentence))))
+    case .unclear(let sentence, _): return .failure(Miss(answer: .unavailable(Reason(.k3Unavailable, sentence))))
     case .answer(let answer) where answer.isGood: return .success(answer)
     case .answer(let answer):
       if client.options.messages.isOverload(answer.refusal) {

@@ -191,17 +191,17 @@ extension PostgresLedger {
     WITH ended AS (
       SELECT * FROM unnest(
         $1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::bigint[], $7::boolean[], $8::text[],
-        $9::text[], $10::text[], $11::text[], $12::bigint[], $13::boolean[]
+        $9::text[], $10::text[], $11::text[], $12::bigint[], $13::boolean[], $14::text[]
       ) AS ended (
         order_id, stream, part, token, state, seconds, doubt, reason, bill_number, bill_internal_id, writeback, absences,
-        proof)
+        proof, vendor_answer)
     )
     INSERT INTO order_ledger AS held (
       order_id, stream, part, state, revision, payload_hash, token, due, doubt, object, external_key, reason,
-      bill_number, bill_internal_id, writeback, absences, doubt_revision)
+      bill_number, bill_internal_id, writeback, absences, doubt_revision, vendor_answer)
     SELECT
       order_id, stream, part, state, 0, 0, token, clock_timestamp() + seconds * interval '1 second', doubt, '', '',
-      reason, bill_number, bill_internal_id::bigint, writeback, absences, CASE WHEN proof THEN 0 END
+      reason, bill_number, bill_internal_id::bigint, writeback, absences, CASE WHEN proof THEN 0 END, vendor_answer
     FROM ended
     WHERE (
       SELECT true FROM order_ledger mine
@@ -219,6 +219,7 @@ extension PostgresLedger {
       doubt_revision = CASE WHEN EXCLUDED.doubt_revision = 0 THEN held.revision ELSE held.doubt_revision END,
       doubt_since = CASE WHEN EXCLUDED.state = 'in_doubt' THEN
         coalesce(CASE WHEN held.doubt THEN held.doubt_since END, clock_timestamp()) END,
+      vendor_answer = coalesce(EXCLUDED.vendor_answer, held.vendor_answer),
       changed = clock_timestamp()
     WHERE held.token = EXCLUDED.token AND (held.state <> 'written' OR EXCLUDED.state = 'written')
     RETURNING held.order_id, held.stream, held.part

@@ -62,6 +62,8 @@ public struct BillRecord: Sendable {
   public let notes: String?
   /// What `primaryWriteback` made of K/3's answer, JSON; nil where the strategy keeps nothing.
   public let writeback: String?
+  /// The last answer of K/3's that was not what was expected: its beginning, secrets masked; nil where there was none.
+  public let vendorAnswer: String?
 
   fileprivate init?(_ rows: PostgresRows, _ row: Int) {
     func int(_ column: Int) -> Int64 { rows.int(row, column) ?? 0 }
@@ -75,7 +77,7 @@ public struct BillRecord: Sendable {
     (revision, internalID, doubtfulRevision) = (int(7), rows.int(row, 10), rows.int(row, 14))
     isInDoubt = rows.bool(row, 13) ?? false
     (due, firstClaimed, changed) = (time(15), time(16), time(17))
-    (notes, writeback) = (rows[row, 18], rows[row, 19])
+    (notes, writeback, vendorAnswer) = (rows[row, 18], rows[row, 19], rows[row, 20])
   }
 }
 
@@ -125,7 +127,8 @@ extension PostgresLedger {
   private static let billsSQL = """
     SELECT order_id, stream, part, parts, state, object, strategy, revision, external_key, bill_number, bill_internal_id,
       claims, reason, doubt, doubt_revision, extract(epoch FROM due)::bigint,
-      extract(epoch FROM first_claimed)::bigint, extract(epoch FROM changed)::bigint, notes, writeback
+      extract(epoch FROM first_claimed)::bigint, extract(epoch FROM changed)::bigint, notes, writeback,
+      vendor_answer
     FROM order_ledger WHERE order_id = ANY ($1::bigint[]) ORDER BY order_id, stream, part LIMIT 20000
     """
 }

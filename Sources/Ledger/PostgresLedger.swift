@@ -148,7 +148,8 @@ public final class PostgresLedger: SyncLedger {
       .textArray(ends.map { $0.state }), .intArray(ends.map(\.seconds)), .boolArray(ends.map(\.doubt)),
       .textArray(ends.map(\.reason)), .textArray(ends.map(\.number)), .textArray(ends.map(\.internalID)),
       .textArray(ends.map(\.writeback)), .intArray(ends.map(\.absences)),
-      .boolArray(settlements.map(\.followsProof)))
+      .boolArray(settlements.map(\.followsProof)),
+      .textArray(settlements.map { $0.vendorAnswer.map { storable(String($0.prefix(200))) } }))
   }
 
   /// How many bills are in each state (`writing clean in_doubt written parked`); reads the whole table.

@@ -32,6 +32,8 @@ public struct LedgerRow: Sendable, Equatable {
   public var doubt = false
   /// While in doubt: the oldest revision that may be in K/3, but for older ones that made just the same.
   public var doubtfulRevision: Int64?
+  /// See `Settlement.vendorAnswer`.
+  public var vendorAnswer: String?
   /// Look-ups in a row that found nothing.
   public var absences = 0
   /// The external key.
@@ -114,6 +116,7 @@ public struct LedgerRow: Sendable, Equatable {
     case .parked(let code): (state, reason, doubt) = (.parked, code, code.leavesDoubt)
     }
     if settlement.followsProof { doubtfulRevision = revision }
+    vendorAnswer = settlement.vendorAnswer ?? vendorAnswer
     return true
   }
 

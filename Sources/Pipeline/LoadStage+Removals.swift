@@ -8,6 +8,7 @@ extension LoadStage {
     let bill: StandingBill
     let outcome: Outcome
     let settlement: Settlement.Result
+    var vendorAnswer: String?
   }
 
   /// Records removals, deletes what stands where that is wanted, and settles.
@@ -95,17 +96,23 @@ extension LoadStage {
       case .nothingWritten(let reason): (.retry(reason), .cancelling(lookUpAfterSeconds: 0))
       case .notStarted(let reason): (.later(reason, afterSeconds: 1), .cancelling(lookUpAfterSeconds: 0))
       case .outage(let reason): (.outage(reason), .cancelling(lookUpAfterSeconds: 0))
-      case .uncertain(let reason):
+      case .uncertain(let reason, _):
         (
           item.bill.isInDoubt ? .retry(reason) : .later(reason, afterSeconds: times.visibleSeconds),
           .cancelling(lookUpAfterSeconds: times.visibleSeconds)
         )
       }
-    return Ended(message: item.message, bill: item.bill, outcome: outcome, settlement: settlement)
+    return Ended(
+      message: item.message, bill: item.bill, outcome: outcome, settlement: settlement,
+      vendorAnswer: answer.vendorAnswer)
   }
 
   private func settle(_ ended: [Ended], into outcomes: inout [Outcome]) async {
-    let settlements = ended.map { Settlement($0.bill.bill, token: $0.bill.token, result: $0.settlement) }
+    let settlements = ended.map { end in
+      var settlement = Settlement(end.bill.bill, token: end.bill.token, result: end.settlement)
+      settlement.vendorAnswer = end.vendorAnswer
+      return settlement
+    }
     do throws(LedgerFailure) {
       for (end, isHeld) in zip(ended, try await ledger.settle(settlements)) {
         let outcome =

@@ -81,6 +81,8 @@ public struct LoadStage: Stage {
     let settlement: Settlement.Result
     /// See `Settlement.followsProof`.
     var followsProof = false
+    /// See `Settlement.vendorAnswer`.
+    var vendorAnswer: String?
   }
 
   /// One outcome per bill.
@@ -301,17 +303,19 @@ public struct LoadStage: Stage {
   private func decided(_ work: Work, _ answer: SaveAnswer, _ done: Outcome.Done, isRepeat: Bool) -> Decision {
     switch answer {
     case .written(let bill): Decision(work: work, outcome: .done(done), settlement: .written(kept(bill, of: work)))
-    case .rejected(let reason, let answer):
+    case .rejected(let reason, let words):
       Decision(
-        work: work, outcome: .dead(Outcome.Burial(reason, vendorAnswer: answer)), settlement: .parked(reason.code))
+        work: work, outcome: .dead(Outcome.Burial(reason, vendorAnswer: words)), settlement: .parked(reason.code),
+        vendorAnswer: words)
     case .nothingWritten(let reason): Decision(work: work, outcome: .retry(reason), settlement: .clean)
     case .notStarted(let reason):
       Decision(work: work, outcome: .later(reason, afterSeconds: 1), settlement: .clean)
     case .outage(let reason): Decision(work: work, outcome: .outage(reason), settlement: .clean)
-    case .uncertain(let reason):
+    case .uncertain(let reason, let words):
       Decision(
         work: work, outcome: isRepeat ? .retry(reason) : .later(reason, afterSeconds: times.visibleSeconds),
-        settlement: .inDoubt(lookUpAfterSeconds: times.visibleSeconds), followsProof: isRepeat && done == .written)
+        settlement: .inDoubt(lookUpAfterSeconds: times.visibleSeconds), followsProof: isRepeat && done == .written,
+        vendorAnswer: words)
     }
   }
 
@@ -338,6 +342,7 @@ public struct LoadStage: Stage {
     let settlements = decisions.map { decision in
       var settlement = Settlement(decision.work.id, token: decision.work.claim.token, result: decision.settlement)
       settlement.followsProof = decision.followsProof
+      settlement.vendorAnswer = decision.vendorAnswer
       return settlement
     }
     do throws(LedgerFailure) {

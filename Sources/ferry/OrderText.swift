@@ -57,6 +57,7 @@ extension BillRecord {
     }
     for note in notes.flatMap(NoteText.notes) ?? [] { lines.append("  note \(note)") }
     if let writeback { lines.append("  write-back \(writeback)") }
+    if let vendorAnswer { lines.append("  K/3's last unexpected answer: \(vendorAnswer)") }
     return lines
   }
 
@@ -101,6 +102,7 @@ extension BillRecord {
         writer.null()
       }
     }
+    writer.member("vendor_answer", vendorAnswer)
     writer.endObject()
   }
 }

@@ -49,6 +49,28 @@ struct SaveTests {
     #expect(count == 1)
   }
 
+  @Test(
+    "what was not expected is kept for the order's row: its beginning, without secrets",
+    arguments: [
+      (.status(502, "<html><h1>502 Bad Gateway</h1></html>"), "<html><h1>502 Bad Gateway</h1></html>"),
+      (.ok(#"{"StatusCode":200,"Mess"#), #"{"StatusCode":200,"Mess"#),
+      (.ok("a\u{0}b\u{7}c\nd"), "a b c d"),
+      (.ok(#"{"StatusCode":200,"Message":"Successful"}"#), #"{"StatusCode":200,"Message":"Successful"}"#),
+      (.ok("no token \(String(repeating: "A1", count: 40)) of \(authorityCode)."), "no token *** of ***."),
+      (.ok(String(repeating: "单", count: 500)), String(repeating: "单", count: 200)),
+      (.status(500), nil),
+    ] as [(ScriptedServer.Answer, String?)])
+  func kept(answer: ScriptedServer.Answer, words: String?) async throws {
+    let (found, _) = try await save(answer)
+    guard case .uncertain(let reason, let kept) = found else {
+      Issue.record("\(found)")
+      return
+    }
+    #expect(kept == words)
+    // The sentence goes to logs.
+    #expect(!reason.sentence.contains("Gateway") && !reason.sentence.contains("单"))
+  }
+
   static let rejectedCases: [SaveCase] = [
     SaveCase(#"{"StatusCode":201,"Message":"Faild","Data":"客户[C00001]不存在"}"#, "rejected k3_rejected"),
     SaveCase(

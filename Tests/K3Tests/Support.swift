@@ -86,7 +86,7 @@ extension SaveAnswer {
     case .nothingWritten(let reason): "nothing \(reason.code.rawValue)"
     case .notStarted(let reason): "not started \(reason.code.rawValue)"
     case .outage(let reason): "outage \(reason.code.rawValue)"
-    case .uncertain(let reason): "uncertain \(reason.code.rawValue)"
+    case .uncertain(let reason, _): "uncertain \(reason.code.rawValue)"
     }
   }
 

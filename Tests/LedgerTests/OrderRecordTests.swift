@@ -30,7 +30,10 @@ struct OrderRecordTests {
       let results: [Settlement.Result] = [.written(bill), .parked(.k3Rejected), .inDoubt(lookUpAfterSeconds: 5)]
       let settled = try await ledger.settle(
         zip(zip(requests, answers), results).compactMap { pair, result in
-          if case .new(let claim) = pair.1 { Settlement(pair.0.bill, token: claim.token, result: result) } else { nil }
+          guard case .new(let claim) = pair.1 else { return nil }
+          var settlement = Settlement(pair.0.bill, token: claim.token, result: result)
+          if pair.0.bill.stream == "D" { settlement.vendorAnswer = String(repeating: "单", count: 300) }
+          return settlement
         })
       #expect(settled == [true, true, true])
       let client = schema.client()
@@ -49,6 +52,7 @@ struct OrderRecordTests {
       #expect(order.bills.map(\.key) == ["A-D", "A", "A-2"])
       #expect(order.bills.map(\.isInDoubt) == [true, false, false])
       #expect(order.bills.map(\.reason) == [nil, nil, "k3_rejected"])
+      #expect(order.bills.map { $0.vendorAnswer?.count } == [200, nil, nil])
       let first = order.bills[1]
       #expect(first.number == "A" && first.internalID == 1001 && first.writeback == #"{"id":1001}"#)
       #expect(first.strategy == "maker" && first.revision == 3 && first.claims == 1 && first.notes == nil)

@@ -26,6 +26,18 @@ extension LoadStageTests {
     ledger.makeDue(OrderID(rawValue: 1))
   }
 
+  @Test("what K/3 said to a Save in doubt, or to one that it refused, stays with the bill")
+  func answers() async {
+    erp.next(.answer(.uncertain(Reason(.inDoubt, "HTTP 502"), answer: "<html>")), key: "SO1")
+    erp.next(.answer(.rejected(Reason(.k3Rejected, "refused"), answer: "客户不存在")), key: "SO2")
+    _ = await stage.handle([.bill(1), .bill(2)])
+    #expect(row(1)?.vendorAnswer == "<html>")
+    #expect(row(2)?.vendorAnswer == "客户不存在")
+    ledger.makeDue(OrderID(rawValue: 1))
+    _ = await stage.handle([.bill(1)])
+    #expect(row(1)?.vendorAnswer == "<html>")
+  }
+
   @Test("in doubt and twice not in K/3: it is saved after the second look-up")
   func absent() async {
     await onceAbsent()

@@ -45,8 +45,20 @@ public enum SaveAnswer: Sendable, Equatable {
   case notStarted(Reason)
   /// Provably nothing was written, and nothing else would be either: K/3 is away or does not let us in.
   case outage(Reason)
-  /// Nobody knows. Must be resolved by a look-up before anything is repeated.
-  case uncertain(Reason)
+  /// Nobody knows. Must be resolved by a look-up before anything is repeated. `answer`: the beginning of what came, at most
+  /// 200 characters, secrets masked; nil where nothing came.
+  case uncertain(Reason, answer: String? = nil)
+}
+
+extension SaveAnswer {
+  /// What K/3 said, where that is kept with the order.
+  var vendorAnswer: String? {
+    switch self {
+    case .rejected(_, let answer): answer
+    case .uncertain(_, let answer): answer
+    case .written, .nothingWritten, .notStarted, .outage: nil
+    }
+  }
 }
 
 /// What K/3 holds under a key.

@@ -207,6 +207,9 @@ public struct Settlement: Sendable, Equatable {
   public let result: Result
   /// Of a claim that ends in doubt: its Save came after proof that nothing older is in K/3, so that only its own revision may be.
   public var followsProof = false
+  /// What the vendor answered, where it was not what was expected: at most 200 characters, secrets masked. It stays on the
+  /// order's row until another one comes, for people; no log has it.
+  public var vendorAnswer: String?
 
   /// A settlement.
   public init(_ bill: BillID, token: Int64, result: Result) {
