@@ -29,6 +29,28 @@ enum OKKIRefusal: Error {
   }
 }
 
+extension OKKIRefusal {
+  /// With the beginning of an answer that cannot be understood.
+  /// - Parameter secrets: what OKKI might echo.
+  func keeping(_ outcome: HTTPOutcome, without secrets: [String]) -> OKKIRefusal {
+    guard case .response(let response) = outcome, !response.body.isEmpty else { return self }
+    func told(_ failure: SourceFailure) -> SourceFailure {
+      guard case .malformed(let sentence, _) = failure else { return failure }
+      var text = String(decoding: response.body.prefix(2_048), as: UTF8.self)
+      for secret in secrets where !secret.isEmpty {
+        text = text.replacing(secret, with: "***")
+        if let bare = secret.split(separator: " ").last { text = text.replacing(bare, with: "***") }
+      }
+      return .malformed(sentence, answer: OKKIWire.bounded(text, 200))
+    }
+    return switch self {
+    case .token: .token
+    case .again(let failure): .again(told(failure))
+    case .final(let failure): .final(told(failure))
+    }
+  }
+}
+
 /// Reads OKKI's envelope (vendor-apis.md B.2.4, B.3, B.4).
 enum OKKIWire {
   /// The answer in an HTTP outcome.

@@ -143,7 +143,7 @@ extension Poller {
     let revision: FetchedRevision
     let mayStillChange: Bool
     /// Why the order cannot be carried at all; it is parked with its headline alone.
-    let broken: Reason?
+    let broken: Outcome.Burial?
     /// What it means that this is published, for who counts.
     var finding: Finding?
   }
@@ -200,12 +200,12 @@ extension Poller {
       // that was taken away (vendor-apis.md B.3), and no order's own matter.
       case .failure(.absent) where others:
         if isNew { result.absent.append(headline) }
-      case .failure(.malformed(let why)) where others:
-        if isNew { result.fetched.append(broken(headline, why)) }
+      case .failure(.malformed(let why, let answer)) where others:
+        if isNew { result.fetched.append(broken(headline, why, answer)) }
       case .failure(.transient(let why)) where others && isStuck(headline.id):
         if isNew { result.fetched.append(broken(headline, why)) }
       case .failure(let failure):
-        result.failure = failure
+        result.failure = failure.bare
         continue
       }
       result.failed += 1
@@ -268,7 +268,8 @@ extension Poller {
   }
 
   /// An order whose details cannot be read: it must neither be lost nor hold up the others for ever.
-  func broken(_ headline: OrderHeadline, _ why: String) -> Fetched {
+  /// - Parameter answer: what OKKI answered; it is parked with the order, and in no log.
+  func broken(_ headline: OrderHeadline, _ why: String, _ answer: String? = nil) -> Fetched {
     Fetched(
       envelope: Envelope(
         orderID: headline.id, orderNumber: "", revision: 0, updateTime: headline.updateTime,
@@ -277,7 +278,9 @@ extension Poller {
         orderID: headline.id, updateTime: headline.updateTime, contentHash: fingerprint(why.utf8)),
       // Fetched again while the overlap shows it: what could not be read may be mended by then.
       mayStillChange: true,
-      broken: Reason(.orderMalformed, "order \(headline.id): OKKI's answer cannot be read: \(why)"))
+      broken: Outcome.Burial(
+        Reason(.orderMalformed, "order \(headline.id): OKKI's answer cannot be read: \(why)"),
+        vendorAnswer: answer ?? ""))
   }
 
   /// Numbers, publishes with confirms, then records. A crash in between publishes again and skips nothing.
@@ -299,8 +302,8 @@ extension Poller {
       var envelope = item.envelope
       envelope.revision = number
       if let broken = item.broken {
-        envelope.lastReason = broken
-        parcels.append(Parcel(to: .dead(.transform), .envelope(envelope), burial: Outcome.Burial(broken)))
+        envelope.lastReason = broken.reason
+        parcels.append(Parcel(to: .dead(.transform), .envelope(envelope), burial: broken))
       } else {
         let queue: QueueName = envelope.content == .removal ? .bills : .orders
         parcels.append(Parcel(to: .queue(queue), .envelope(envelope)))

@@ -26,7 +26,7 @@ extension Poller {
       switch detail {
       case .success(let order): read.append(fetched(order, at: now))
       case .failure(.absent): read.append(broken(refetch.headline, "it was to be read anew, and order/info denies it"))
-      case .failure(.malformed(let why)): read.append(broken(refetch.headline, why))
+      case .failure(.malformed(let why, let answer)): read.append(broken(refetch.headline, why, answer))
       case .failure(.transient(let why)) where othersAnswer && isStuck(refetch.order):
         read.append(broken(refetch.headline, why))
       case .failure(let other):

@@ -164,16 +164,28 @@ struct WireTests {
     }
   }
 
+  @Test("an order's answer that cannot be understood is kept without token and secret")
+  func kept() async throws {
+    let text = #"{"code":200,"data":{"order_id":8,"echo":"T1 Bearer T1 ferry-demo-secret"}}"#
+    guard case .malformed(let why, let answer) = try await order(.ok(text)).failure else {
+      Issue.record("the answer is not of that order")
+      return
+    }
+    #expect(why == "OKKI's answer for order 7 is not of that order")
+    #expect(answer == #"{"code":200,"data":{"order_id":8,"echo":"*** *** ***"}}"#)
+  }
+
   @Test("oversized and deep answers are malformed with the sentence that says why")
   func limits() async throws {
     let deep = String(repeating: "[", count: 100) + String(repeating: "]", count: 100)
-    guard case .malformed(let why) = try await order(.ok(envelope(deep))).failure else {
+    guard case .malformed(let why, let answer) = try await order(.ok(envelope(deep))).failure else {
       Issue.record("a deep answer must be malformed")
       return
     }
     #expect(why.contains("nested too deep"))
+    #expect(answer.map { envelope(deep).hasPrefix($0) && $0.count == 200 } == true)
     let long = envelope(#"{"order_id":7,"remark":"\#(String(repeating: "x", count: 5_000))"}"#)
-    guard case .malformed(let much) = try await order(.ok(long), { $0.maxOrderBytes = 2_000 }).failure else {
+    guard case .malformed(let much, _) = try await order(.ok(long), { $0.maxOrderBytes = 2_000 }).failure else {
       Issue.record("a large order must be malformed")
       return
     }

@@ -194,7 +194,7 @@ struct PollerTests {
   @Test("details that cannot be read are parked with their reason and hold up nobody")
   func malformedDetails() async throws {
     put(1...3)
-    source.fail(.details(OrderID(rawValue: 2)), with: .malformed("nested too deep"))
+    source.fail(.details(OrderID(rawValue: 2)), with: .malformed("nested too deep", answer: "[[[["))
     let lines = Probe<String>()
     let registry = MetricsRegistry()
     try await poller(logger: recording(lines), metrics: PipelineMetrics(factory: registry)).once()
@@ -207,7 +207,8 @@ struct PollerTests {
     #expect(await queued().keys.sorted() == [1, 3])
     let parked = broker.parked(by: .transform)
     #expect(parked.map { $0.envelope?.orderID.rawValue } == [2])
-    #expect(parked.first?.burial?.reason.code == .orderMalformed)
+    #expect(parked.first?.burial?.reason.code == .orderMalformed && parked.first?.burial?.vendorAnswer == "[[[[")
+    #expect(!line.contains("[[[["))
     #expect(try await ledger.watermark(of: .orders) != nil)
   }
 

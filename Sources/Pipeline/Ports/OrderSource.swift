@@ -11,7 +11,15 @@ public enum SourceFailure: Error, Sendable, Equatable {
   /// The vendor has no such thing (any more), or will not show it.
   case absent
   /// An answer that cannot be understood; trying again may help.
-  case malformed(String)
+  /// `answer`: its first 200 characters, secrets masked, for the parked order alone; nil where that is not known.
+  case malformed(String, answer: String? = nil)
+}
+
+extension SourceFailure {
+  /// Without what only a parked order keeps, so that the same trouble is the same twice.
+  var bare: SourceFailure {
+    if case .malformed(let why, _) = self { .malformed(why) } else { self }
+  }
 }
 
 /// Which orders a list shows, and by which of their times; both ends of the window belong to it.
