@@ -13,6 +13,16 @@ extension PostgresLedger {
   // the newer revision leaves as it is is not taken: see `recogniseSQL`. Where an order may have several bills it must
   // be locked, or two claims at the same moment do not see each other.
 
+  /// The order has a bill in a stream beside which the asked one may not stand.
+  private static let isElsewhere = """
+    SELECT true FROM order_ledger other
+    WHERE asked.beside IS NOT NULL AND other.order_id = asked.order_id AND other.stream <> asked.stream
+      AND other.stream <> ALL (string_to_array(asked.beside, ','))
+      AND (other.revision > asked.revision OR other.state IN ('writing', 'in_doubt', 'written') OR other.doubt
+        OR other.bill_number IS NOT NULL)
+    LIMIT 1
+    """
+
   /// Locks orders until the transaction's end, in one order everywhere.
   static let lockSQL = """
     SELECT pg_advisory_xact_lock(hashtextextended('order', order_id))
@@ -44,12 +54,7 @@ extension PostgresLedger {
           other.state IN ('writing', 'in_doubt', 'written') OR other.doubt OR other.bill_number IS NOT NULL))
       LIMIT 1
     ) IS NULL AND (
-      SELECT true FROM order_ledger other
-      WHERE asked.beside IS NOT NULL AND other.order_id = asked.order_id AND other.stream <> asked.stream
-        AND other.stream <> ALL (string_to_array(asked.beside, ','))
-        AND (other.revision > asked.revision OR other.state IN ('writing', 'in_doubt', 'written') OR other.doubt
-          OR other.bill_number IS NOT NULL)
-      LIMIT 1
+      \(isElsewhere)
     ) IS NULL AND (
       SELECT true FROM order_removals gone
       WHERE gone.order_id = asked.order_id AND gone.revision > asked.revision LIMIT 1
@@ -97,12 +102,7 @@ extension PostgresLedger {
           OR other.state <> 'written' AND (other.doubt_revision < asked.revision OR other.bill_number IS NOT NULL)))
       LIMIT 1
     ) IS NULL AND (
-      SELECT true FROM order_ledger other
-      WHERE asked.beside IS NOT NULL AND other.order_id = asked.order_id AND other.stream <> asked.stream
-        AND other.stream <> ALL (string_to_array(asked.beside, ','))
-        AND (other.revision > asked.revision OR other.state IN ('writing', 'in_doubt', 'written') OR other.doubt
-          OR other.bill_number IS NOT NULL)
-      LIMIT 1
+      \(isElsewhere)
     ) IS NULL AND (
       (
         SELECT true FROM order_removals gone

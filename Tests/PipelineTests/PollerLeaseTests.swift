@@ -33,7 +33,7 @@ struct PollerLeaseTests {
   @Test("it is renewed while a cycle takes long, and between cycles")
   func renewed() async throws {
     let clock = clock
-    let slow = Held(inner, beforeNumbering: { try? await clock.sleep(for: .seconds(60)) })
+    let slow = AlteredPollLedger(inner, beforeNumbering: { try? await clock.sleep(for: .seconds(60)) })
     let running = Task { await poller(slow).run() }
     for round in 1...12 {
       try await clock.sleepers(atLeast: leaderSleepers)
@@ -55,7 +55,7 @@ struct PollerLeaseTests {
   @Test("a leader that cannot renew it stops working before it is over")
   func cutOff() async throws {
     let clock = clock
-    let slow = Held(inner, beforeNumbering: { try? await clock.sleep(for: .seconds(3600)) })
+    let slow = AlteredPollLedger(inner, beforeNumbering: { try? await clock.sleep(for: .seconds(3600)) })
     let running = Task { () -> PollInterruption? in
       do throws(PollInterruption) { try await poller(slow).once() } catch { return error }
       return nil
@@ -77,7 +77,7 @@ struct PollerLeaseTests {
   func frozen() async throws {
     let (clock, other) = (clock, other)
     let elected = Probe<Bool>()
-    let slow = Held(
+    let slow = AlteredPollLedger(
       inner,
       afterNumbering: {
         clock.advance(by: .seconds(PollLease.seconds))
@@ -90,51 +90,4 @@ struct PollerLeaseTests {
     #expect(try await poller(other).once())
     #expect(broker.count(in: .orders) == 1)
   }
-}
-
-/// A ledger in which numbering takes a while.
-private final class Held: PollLedger {
-  private let inner: MemoryPollLedger
-  private let before: @Sendable () async -> Void
-  private let after: @Sendable () async -> Void
-
-  init(
-    _ inner: MemoryPollLedger, beforeNumbering before: @escaping @Sendable () async -> Void = {},
-    afterNumbering after: @escaping @Sendable () async -> Void = {}
-  ) {
-    self.inner = inner
-    self.before = before
-    self.after = after
-  }
-
-  func watermark(of stream: PollStream) async throws(LedgerFailure) -> BeijingTime? {
-    try await inner.watermark(of: stream)
-  }
-  func advance(
-    _ stream: PollStream, from old: BeijingTime?, to new: BeijingTime
-  ) async throws(LedgerFailure) -> Bool {
-    try await inner.advance(stream, from: old, to: new)
-  }
-  func unpublished(among headlines: [OrderHeadline]) async throws(LedgerFailure) -> [OrderHeadline] {
-    try await inner.unpublished(among: headlines)
-  }
-  func unremoved(among headlines: [OrderHeadline]) async throws(LedgerFailure) -> [OrderHeadline] {
-    try await inner.unremoved(among: headlines)
-  }
-  func number(_ revisions: [FetchedRevision]) async throws(LedgerFailure) -> [RevisionAnswer] {
-    await before()
-    let answers = try await inner.number(revisions)
-    await after()
-    return answers
-  }
-  func record(_ published: [PublishedRevision]) async throws(LedgerFailure) -> Bool {
-    try await inner.record(published)
-  }
-  func refetches(limit: Int) async throws(LedgerFailure) -> [Refetch]? { try await inner.refetches(limit: limit) }
-  func endRefetches(_ done: [Refetch]) async throws(LedgerFailure) -> Bool { try await inner.endRefetches(done) }
-  func store(customers: [CollectionRecord]) async throws(LedgerFailure) -> Bool {
-    try await inner.store(customers: customers)
-  }
-  func lead() async throws(LedgerFailure) -> Bool { try await inner.lead() }
-  func resign() async { await inner.resign() }
 }

@@ -82,7 +82,9 @@ struct PollerWatermarkTests {
 
   @Test("a poller that was overtaken stops", arguments: PollStream.allCases)
   func overtaken(stream: PollStream) async throws {
-    await #expect(throws: PollInterruption.overtaken) { try await cycle(over: Overtaken(ledger, stream)) }
+    await #expect(throws: PollInterruption.overtaken) {
+      try await cycle(over: AlteredPollLedger(ledger, overtaken: stream))
+    }
   }
 
   @Test("an order read in the very second of its change is read again: it may have changed once more")
@@ -117,44 +119,4 @@ struct PollerWatermarkTests {
     try await cycle()
     #expect(try await customer(2) == "C2")
   }
-}
-
-/// A ledger in which somebody else has moved one stream's watermark.
-private final class Overtaken: PollLedger {
-  private let inner: MemoryPollLedger
-  private let stream: PollStream
-
-  init(_ inner: MemoryPollLedger, _ stream: PollStream) {
-    self.inner = inner
-    self.stream = stream
-  }
-
-  func watermark(of stream: PollStream) async throws(LedgerFailure) -> BeijingTime? {
-    try await inner.watermark(of: stream)
-  }
-  func advance(
-    _ stream: PollStream, from old: BeijingTime?, to new: BeijingTime
-  ) async throws(LedgerFailure) -> Bool {
-    if stream == self.stream { return false }
-    return try await inner.advance(stream, from: old, to: new)
-  }
-  func unpublished(among headlines: [OrderHeadline]) async throws(LedgerFailure) -> [OrderHeadline] {
-    try await inner.unpublished(among: headlines)
-  }
-  func unremoved(among headlines: [OrderHeadline]) async throws(LedgerFailure) -> [OrderHeadline] {
-    try await inner.unremoved(among: headlines)
-  }
-  func number(_ revisions: [FetchedRevision]) async throws(LedgerFailure) -> [RevisionAnswer] {
-    try await inner.number(revisions)
-  }
-  func record(_ published: [PublishedRevision]) async throws(LedgerFailure) -> Bool {
-    try await inner.record(published)
-  }
-  func refetches(limit: Int) async throws(LedgerFailure) -> [Refetch]? { try await inner.refetches(limit: limit) }
-  func endRefetches(_ done: [Refetch]) async throws(LedgerFailure) -> Bool { try await inner.endRefetches(done) }
-  func store(customers: [CollectionRecord]) async throws(LedgerFailure) -> Bool {
-    try await inner.store(customers: customers)
-  }
-  func lead() async throws(LedgerFailure) -> Bool { try await inner.lead() }
-  func resign() async { await inner.resign() }
 }
