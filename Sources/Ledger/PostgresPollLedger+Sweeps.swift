@@ -10,8 +10,10 @@ extension PostgresPollLedger: SweepLedger {
       PostgresStatement(
         """
         WITH held AS (SELECT fence FROM poll_lease WHERE fence = $4::bigint FOR SHARE)
-        INSERT INTO sweeps (kind, basis, from_at, to_at, next_at)
-        SELECT 'reconcile', 'create', $1::bigint, $2::bigint, $1::bigint FROM held
+        INSERT INTO sweeps (kind, basis, from_at, to_at, next_at, state)
+        SELECT 'reconcile', 'create', CASE WHEN is_first THEN $2::bigint ELSE $1::bigint END, $2::bigint,
+          CASE WHEN is_first THEN $2::bigint + 1 ELSE $1::bigint END, CASE WHEN is_first THEN 'done' ELSE 'running' END
+        FROM held, (SELECT NOT EXISTS (SELECT FROM sweeps WHERE kind = 'reconcile') AS is_first) AS begun
         WHERE NOT EXISTS (
           SELECT FROM sweeps WHERE kind = 'reconcile'
             AND (state IN ('running', 'paused') OR to_at > $2::bigint - $3::bigint))

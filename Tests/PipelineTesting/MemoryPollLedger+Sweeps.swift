@@ -10,7 +10,13 @@ extension MemoryPollLedger: SweepLedger {
       let isEarly = state.sweeps.contains { sweep in
         sweep.kind == .reconcile && (sweep.state == .running || sweep.state == .paused || sweep.window.to > last)
       }
-      if isElected(state), !isEarly { _ = state.begin(.reconcile, .create, window) }
+      guard isElected(state), !isEarly else { return }
+      let isFirst = !state.sweeps.contains { $0.kind == .reconcile }
+      _ = state.begin(.reconcile, .create, isFirst ? TimeWindow(from: window.to, to: window.to) ?? window : window)
+      if isFirst {
+        state.sweeps[state.sweeps.count - 1].state = .done
+        state.sweeps[state.sweeps.count - 1].next = window.to.advanced(bySeconds: 1)
+      }
     }
   }
 

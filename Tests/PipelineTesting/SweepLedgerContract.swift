@@ -34,11 +34,17 @@ private func findings(_ read: Int, _ missed: Int, _ changed: Int, _ failed: Int)
   return findings
 }
 
+/// Has the live stream begin, so that the next reconciliation is due whenever its window ends an interval later.
+private func noted(_ sweeps: any SweepLedger) async throws {
+  try await sweeps.startReconcile(window(0, 1), everySeconds: 50)
+}
+
 /// What every `SweepLedger` does.
 public let sweepLedgerContract: [ContractCase<SweepLedgerSubject>] = [
   ContractCase("a reconciliation goes on where it was, ends, and the next one is begun when it is due") {
     subject async throws in
     let sweeps = subject.sweeps
+    try await noted(sweeps)
     #expect(try await sweeps.runningSweeps().isEmpty)
     try await sweeps.startReconcile(window(100, 200), everySeconds: 50)
     let whole = try #require(try await sweeps.runningSweeps().first)
@@ -62,7 +68,27 @@ public let sweepLedgerContract: [ContractCase<SweepLedgerSubject>] = [
     try await sweeps.startReconcile(window(150, 250), everySeconds: 50)
     #expect(try await sweeps.runningSweeps().map(\.window) == [window(150, 250)])
   },
+  ContractCase("the first reconciliation is due an interval after the first call, whoever asks then") {
+    subject async throws in
+    try await subject.sweeps.startReconcile(window(100, 200), everySeconds: 50)
+    #expect(try await subject.sweeps.runningSweeps().isEmpty)
+    let note = try #require(try await subject.other.sweeps().first)
+    #expect(note.state == .done && note.rest == nil && note.findings == SweepFindings())
+    #expect(try note.window == window(200, 200))
+    try await subject.sweeps.startReconcile(window(149, 249), everySeconds: 50)
+    #expect(try await subject.sweeps.runningSweeps().isEmpty)
+    try await subject.cutOff()
+    #expect(try await subject.other.lead())
+    try await subject.other.startReconcile(window(149, 249), everySeconds: 50)
+    #expect(try await subject.other.sweeps() == [note])
+    try await subject.other.startReconcile(window(150, 250), everySeconds: 50)
+    #expect(try await subject.other.runningSweeps().map(\.window) == [window(150, 250)])
+  },
   ContractCase("of pollers only the one that was elected last begins and moves sweeps") { subject async throws in
+    // Nor does another one note that the live stream has begun.
+    try await noted(subject.other)
+    #expect(try await subject.sweeps.sweeps().isEmpty)
+    try await noted(subject.sweeps)
     try await subject.other.startReconcile(window(100, 200), everySeconds: 50)
     #expect(try await subject.sweeps.runningSweeps().isEmpty)
     try await subject.sweeps.startReconcile(window(100, 200), everySeconds: 50)
@@ -85,9 +111,10 @@ public let sweepLedgerContract: [ContractCase<SweepLedgerSubject>] = [
     #expect(first.kind == .backfill && first.basis == .create && first.state == .running)
     let second = try await subject.other.startBackfill(window(100, 100), .update)
     #expect(second.id > first.id && second.basis == .update)
+    try await noted(subject.sweeps)
     try await subject.sweeps.startReconcile(window(100, 200), everySeconds: 50)
     #expect(try await subject.sweeps.runningSweeps().prefix(2) == [first, second])
-    #expect(try await subject.sweeps.sweeps().map(\.kind) == [.reconcile, .backfill, .backfill])
+    #expect(try await subject.sweeps.sweeps().map(\.kind) == [.reconcile, .reconcile, .backfill, .backfill])
     #expect(try await subject.sweeps.advance(second, past: at(100), findings(1, 1, 0, 0)))
     #expect(try await subject.sweeps.runningSweeps().map(\.kind) == [.backfill, .reconcile])
   },
@@ -124,6 +151,7 @@ public let sweepLedgerContract: [ContractCase<SweepLedgerSubject>] = [
   ContractCase("while a reconciliation is paused no other one is begun; once it is cancelled the next one is, when due")
   {
     subject async throws in
+    try await noted(subject.sweeps)
     try await subject.sweeps.startReconcile(window(100, 200), everySeconds: 50)
     let sweep = try #require(try await subject.sweeps.runningSweeps().first)
     _ = try await subject.other.change(sweep.id, to: .paused)

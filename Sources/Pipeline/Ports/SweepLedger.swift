@@ -107,6 +107,9 @@ public enum SweepChange: Sendable, Equatable {
 public protocol SweepLedger: Sendable {
   /// Begins a reconciliation of the window by creation, unless one is running or paused, or the last one's window ended
   /// less than `everySeconds` before this one's.
+  ///
+  /// The first call of all begins none, for the live stream has just read everything: it notes a reconciliation of the
+  /// window's last second, done with nothing read, from which the next one's time counts.
   func startReconcile(_ window: TimeWindow, everySeconds: Int) async throws(LedgerFailure)
   /// Sweeps that are running, by their numbers.
   func runningSweeps() async throws(LedgerFailure) -> [Sweep]
