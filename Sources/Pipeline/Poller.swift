@@ -101,6 +101,9 @@ public final class Poller: Service {
   private let cycles = Counter(label: "ferry_poll_cycles_total")
   private let failures = Counter(label: "ferry_poll_failures_total")
   let drifts = Counter(label: "ferry_page_drift_total")
+  let customerDrifts = Counter(label: "ferry_customer_drift_total")
+  /// Whether the customers' list kept changing in the last cycle.
+  let isCustomersDrifting = Mutex(false)
   private let leading = Gauge(label: "ferry_poll_leader")
   private let watermarkGauge = Gauge(label: "ferry_watermark_epoch_seconds")
   let removals = Counter(label: "ferry_removals_polled_total")
@@ -255,48 +258,6 @@ public final class Poller: Service {
       FaultPoint.reached(.pollWatermarkMoved)
       watermark = slice.window.to
       (stream == .removed ? removedWatermarkGauge : watermarkGauge).record(slice.window.to.epochSeconds)
-    }
-  }
-
-  private func readCustomers(until end: BeijingTime) async throws(PollInterruption) {
-    let watermark = try await fromLedger { () async throws(LedgerFailure) in
-      try await ledger.watermark(of: .customers)
-    }
-    var window: TimeWindow?
-    if let watermark {
-      window = TimeWindow(from: watermark.advanced(bySeconds: -Int64(plan.overlapSeconds)), to: end)
-      if window == nil { return }
-    }
-    // As with orders: from the last page to the first, until the count stays.
-    var total = try await customers(1, of: window).total
-    for pass in 1... {
-      for index in stride(from: (total + Self.customersPage - 1) / Self.customersPage, through: 1, by: -1) {
-        if Task.isShuttingDownGracefully || Task.isCancelled { throw .stopped }
-        let page = try await customers(index, of: window)
-        if page.records.isEmpty { continue }
-        let isStored = try await fromLedger { () async throws(LedgerFailure) in
-          try await ledger.store(customers: page.records)
-        }
-        guard isStored else { throw .overtaken }
-        FaultPoint.reached(.pollCustomersStored)
-      }
-      let after = try await customers(1, of: window).total
-      if after == total { break }
-      if pass == plan.maxPasses { throw .drift }
-      total = after
-    }
-    if let watermark, end <= watermark { return }
-    let moved = try await fromLedger { () async throws(LedgerFailure) in
-      try await ledger.advance(.customers, from: watermark, to: end)
-    }
-    guard moved else { throw .overtaken }
-  }
-
-  private static let customersPage = 500
-
-  private func customers(_ index: Int, of window: TimeWindow?) async throws(PollInterruption) -> CustomerPage {
-    try await fromSource { () async throws(SourceFailure) in
-      try await source.customers(updatedIn: window, page: index, size: Self.customersPage)
     }
   }
 

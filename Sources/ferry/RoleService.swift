@@ -71,6 +71,8 @@ let metricHelp: [String: String] = [
   "ferry_poll_cycles_total": "Poll cycles that reached OKKI's now.",
   "ferry_poll_failures_total": "Poll cycles that ended early.",
   "ferry_page_drift_total": "Slices read again because pages moved while they were read.",
+  "ferry_customer_drift_total":
+    "Cycles in which OKKI's list of customers kept changing while it was read; orders were read all the same.",
   "ferry_poll_leader": "1 in the process that polls, 0 in those that stand by.",
   "ferry_watermark_epoch_seconds": "Every order up to this time has been published and confirmed.",
   "ferry_removals_polled_total": "Deletions of orders read from OKKI and published.",

@@ -65,9 +65,12 @@ public final class MemoryOrderSource: OrderSource {
     state.withLock { state in state.removed[id] = state.orders[id].map { ($0, time) } }
   }
 
-  /// Stores a customer.
+  /// Stores a customer, new or changed.
   public func putCustomer(_ record: CollectionRecord, updated: BeijingTime) {
-    state.withLock { $0.customers.append((record, updated)) }
+    state.withLock { state in
+      state.customers.removeAll { $0.record.id == record.id }
+      state.customers.append((record, updated))
+    }
   }
 
   /// Moves the clock.
