@@ -45,7 +45,7 @@ extension K3BillDestination {
     for (index, reply) in zip(there, await replies(details)) {
       switch reply {
       case .failure(let miss): answers[index] = miss.answer
-      case .success(let answer): answers[index] = K3Comparison.identify(bills[index], with: answer)
+      case .success(let answer): answers[index] = kept(K3Comparison.identify(bills[index], with: answer), answer)
       }
     }
     return answers.map { $0 ?? .unavailable(Reason(.k3Unavailable, "K/3 gave no answer")) }
@@ -78,7 +78,7 @@ extension K3BillDestination {
       case .failure(let miss): answers.append(miss.answer)
       case .success(let answer):
         if K3Listed.hasRows(answer, key: question.number) { inRows.append(answers.count) }
-        answers.append(K3Listed.answer(answer, key: question.number))
+        answers.append(K3Listed.answer(answer, key: question.number).map { kept($0, answer) })
       }
     }
     // Several bills, or one whose lines have a row each: the ids tell. Not every site may show them, so they are asked for only here.
@@ -102,9 +102,15 @@ extension K3BillDestination {
     for (index, reply) in zip(there, await replies(calls)) {
       switch reply {
       case .failure(let miss): answers[index] = miss.answer
-      case .success(let answer): answers[index] = K3Comparison.compare(bills[index], with: answer)
+      case .success(let answer): answers[index] = kept(K3Comparison.compare(bills[index], with: answer), answer)
       }
     }
+  }
+
+  /// With the beginning of what K/3 answered, where that tells nothing of the bill.
+  private func kept(_ answer: LookUpAnswer, _ told: K3Answer) -> LookUpAnswer {
+    guard case .unusable(let reason, nil) = answer else { return answer }
+    return .unusable(reason, answer: client.excerpt(told.body))
   }
 
   /// Why there is no good answer.
@@ -126,18 +132,23 @@ extension K3BillDestination {
     switch reply {
     case .notSent(let failure): return .failure(Miss(answer: .unavailable(Reason(.k3Unavailable, failure.description))))
     // No envelope: somebody else may have answered for K/3, such as its web server while K/3 is being started.
-    case .unclear(let sentence, _): return .failure(Miss(answer: .unavailable(Reason(.k3Unavailable, sentence))))
+    case .unclear(let sentence, let body):
+      return .failure(
+        Miss(answer: .unavailable(Reason(.k3Unavailable, sentence), answer: client.excerpt(body))))
     case .answer(let answer) where answer.isGood: return .success(answer)
     case .answer(let answer):
+      let told = client.shown(answer.refusal)
       if client.options.messages.isOverload(answer.refusal) {
-        return .failure(Miss(answer: .unavailable(Reason(.k3Unavailable, "K/3 is too busy for the look-up"))))
+        return .failure(
+          Miss(answer: .unavailable(Reason(.k3Unavailable, "K/3 is too busy for the look-up"), answer: told)))
       }
-      let sentence = "K/3 refused the look-up: \(K3Messages.withoutValues(client.shown(answer.refusal)))"
+      let sentence = "K/3 refused the look-up: \(K3Messages.withoutValues(told))"
       let isLockedOut = client.options.messages.kind(of: answer.refusal, isFresh: true) == .unauthorized
       return .failure(
         Miss(
           answer: isLockedOut && isList
-            ? .unavailable(Reason(.k3Unauthorized, sentence)) : .unusable(Reason(.inDoubt, sentence))))
+            ? .unavailable(Reason(.k3Unauthorized, sentence), answer: told)
+            : .unusable(Reason(.inDoubt, sentence), answer: told)))
     }
   }
 }

@@ -63,7 +63,7 @@ extension OKKIOrderSource {
       SetupProblem(
         "OKKI does not let us in: \(sentence).",
         remedy: "Compare client id and secret with 企业管理 → 外部对接 → API对接.")
-    case .transient(let sentence):
+    case .transient(let sentence, _):
       SetupProblem(
         "OKKI cannot be reached: \(sentence).", remedy: "Check the URL, the network and the certificate authorities.")
     case .throttled:

@@ -30,18 +30,22 @@ enum OKKIRefusal: Error {
 }
 
 extension OKKIRefusal {
-  /// With the beginning of an answer that cannot be understood.
+  /// With the beginning of an answer that cannot be understood, or says that something is broken.
   /// - Parameter secrets: what OKKI might echo.
   func keeping(_ outcome: HTTPOutcome, without secrets: [String]) -> OKKIRefusal {
     guard case .response(let response) = outcome, !response.body.isEmpty else { return self }
     func told(_ failure: SourceFailure) -> SourceFailure {
-      guard case .malformed(let sentence, _) = failure else { return failure }
       var text = String(decoding: response.body.prefix(2_048), as: UTF8.self)
       for secret in secrets where !secret.isEmpty {
         text = text.replacing(secret, with: "***")
         if let bare = secret.split(separator: " ").last { text = text.replacing(bare, with: "***") }
       }
-      return .malformed(sentence, answer: OKKIWire.bounded(text, 200))
+      let answer = OKKIWire.bounded(text, 200)
+      return switch failure {
+      case .malformed(let sentence, _): .malformed(sentence, answer: answer)
+      case .transient(let sentence, _): .transient(sentence, answer: answer)
+      case .throttled, .unauthorized, .absent: failure
+      }
     }
     return switch self {
     case .token: .token

@@ -68,7 +68,9 @@ extension LoadStage {
       afterSeconds: times.visibleSeconds)
     let wait = Settlement.Result.cancelling(lookUpAfterSeconds: times.visibleSeconds, absences: seen)
     func ended(_ outcome: Outcome, _ settlement: Settlement.Result) -> Ended {
-      Ended(message: item.message, bill: item.bill, outcome: outcome, settlement: settlement)
+      Ended(
+        message: item.message, bill: item.bill, outcome: outcome, settlement: settlement,
+        vendorAnswer: answer.vendorAnswer)
     }
     switch answer {
     // K/3 may show a bill late that it has, and one that it has deleted.
@@ -77,7 +79,7 @@ extension LoadStage {
     case .different(let reason), .ambiguous(let reason):
       let reason = held("\(item.bill.bill)", reason.sentence)
       return ended(.dead(Outcome.Burial(reason)), .parked(reason.code))
-    case .unavailable(let reason), .unusable(let reason):
+    case .unavailable(let reason, _), .unusable(let reason, _):
       let same = Settlement.Result.cancelling(
         lookUpAfterSeconds: times.visibleSeconds, absences: item.bill.absences)
       return ended(unanswered(answer, reason), same)

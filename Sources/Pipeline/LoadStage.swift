@@ -261,10 +261,11 @@ public struct LoadStage: Stage {
     switch answer {
     case .same(let bill): Decision(work: work, outcome: .done(.resolved), settlement: .written(kept(bill, of: work)))
     case .different(let reason), .ambiguous(let reason): different(work, reason)
-    case .unavailable(let reason), .unusable(let reason):
+    case .unavailable(let reason, let words), .unusable(let reason, let words):
       Decision(
         work: work, outcome: unanswered(answer, reason),
-        settlement: .inDoubt(lookUpAfterSeconds: times.visibleSeconds, absences: work.claim.absences))
+        settlement: .inDoubt(lookUpAfterSeconds: times.visibleSeconds, absences: work.claim.absences),
+        vendorAnswer: words)
     case .absent:
       Decision(
         work: work,

@@ -202,8 +202,8 @@ extension Poller {
         if isNew { result.absent.append(headline) }
       case .failure(.malformed(let why, let answer)) where others:
         if isNew { result.fetched.append(broken(headline, why, answer)) }
-      case .failure(.transient(let why)) where others && isStuck(headline.id):
-        if isNew { result.fetched.append(broken(headline, why)) }
+      case .failure(.transient(let why, let answer)) where others && isStuck(headline.id):
+        if isNew { result.fetched.append(broken(headline, why, answer)) }
       case .failure(let failure):
         result.failure = failure.bare
         continue

@@ -27,10 +27,10 @@ extension Poller {
       case .success(let order): read.append(fetched(order, at: now))
       case .failure(.absent): read.append(broken(refetch.headline, "it was to be read anew, and order/info denies it"))
       case .failure(.malformed(let why, let answer)): read.append(broken(refetch.headline, why, answer))
-      case .failure(.transient(let why)) where othersAnswer && isStuck(refetch.order):
-        read.append(broken(refetch.headline, why))
+      case .failure(.transient(let why, let answer)) where othersAnswer && isStuck(refetch.order):
+        read.append(broken(refetch.headline, why, answer))
       case .failure(let other):
-        failure = other
+        failure = other.bare
         continue
       }
       done.append(refetch)

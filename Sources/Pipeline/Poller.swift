@@ -57,7 +57,7 @@ public enum PollInterruption: Error, Sendable, Equatable, CustomStringConvertibl
   /// One sentence.
   public var description: String {
     switch self {
-    case .source(.transient(let why)): "OKKI is away or broken for now: \(why)"
+    case .source(.transient(let why, _)): "OKKI is away or broken for now: \(why)"
     case .source(.throttled(let seconds)):
       seconds.map { "OKKI asks to slow down for \($0) s" } ?? "OKKI asks to slow down"
     case .source(.unauthorized(let why)): "OKKI refuses us: \(why)"

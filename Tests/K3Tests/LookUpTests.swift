@@ -79,6 +79,30 @@ struct LookUpTests {
     #expect(try await lookUp(list: list).label == "unusable in_doubt")
   }
 
+  @Test(
+    "what K/3 answered to a look-up, where it tells nothing, is kept for the bill's row, without secrets and in no sentence"
+  )
+  func kept() async throws {
+    let empty = #"{"StatusCode":200,"Data":{"DATA":[]}}"#
+    let refused = #"{"StatusCode":201,"Message":"Faild","Data":"客户[甲公司]不存在 \#(authorityCode)"}"#
+    let pageless = #"{"StatusCode":200,"Data":{"Page1":"甲公司"}}"#
+    let answers: [(LookUpAnswer, String)] = [
+      (try await lookUp(list: empty), "unusable \(empty)"),
+      (try await lookUp(list: "<html>甲公司"), "unavailable <html>甲公司"),
+      (try await lookUp(list: refused), "unusable Faild | 客户[甲公司]不存在 ***"),
+      (try await lookUp(detail: .ok(pageless)), "unusable \(pageless)"),
+      (try await lookUp(detail: .status(502, "<h1>甲公司")), "unavailable <h1>甲公司"),
+    ]
+    for (answer, words) in answers {
+      switch answer {
+      case .unusable(_, let told): #expect("unusable \(told ?? "nothing")" == words)
+      case .unavailable(_, let told): #expect("unavailable \(told ?? "nothing")" == words)
+      default: Issue.record("\(answer)")
+      }
+      #expect(!answer.sentence.contains("甲公司"))
+    }
+  }
+
   static let missingLists = [
     "", "<html>", #"{"StatusCode":200,"Data":{"ROWCOUNT":0"#, #"{"StatusCode":201,"Message":"系统繁忙,请稍后再试"}"#,
   ]

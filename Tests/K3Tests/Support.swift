@@ -103,14 +103,15 @@ extension LookUpAnswer {
     case .same: "same"
     case .different(let reason), .ambiguous(let reason): "different \(reason.code.rawValue)"
     case .absent: "absent"
-    case .unavailable(let reason): "unavailable \(reason.code.rawValue)"
-    case .unusable(let reason): "unusable \(reason.code.rawValue)"
+    case .unavailable(let reason, _): "unavailable \(reason.code.rawValue)"
+    case .unusable(let reason, _): "unusable \(reason.code.rawValue)"
     }
   }
 
   var sentence: String {
     switch self {
-    case .different(let reason), .ambiguous(let reason), .unavailable(let reason), .unusable(let reason):
+    case .different(let reason), .ambiguous(let reason), .unavailable(let reason, _),
+      .unusable(let reason, _):
       reason.sentence
     default: ""
     }

@@ -38,6 +38,23 @@ extension LoadStageTests {
     #expect(row(1)?.vendorAnswer == "<html>")
   }
 
+  @Test("what K/3 said to a look-up that told nothing stays with the bill, also while it is to be deleted")
+  func lookUpAnswers() async throws {
+    for id in 1...2 { erp.next(.lostAnswer, key: "SO\(id)") }
+    _ = await stage.handle([.bill(1), .bill(2), .bill(3)])
+    for id in 1...2 { ledger.makeDue(OrderID(rawValue: Int64(id))) }
+    erp.next(lookUp: .unusable(Reason(.inDoubt, "no page"), answer: "[]"), key: "SO1")
+    erp.next(lookUp: .unavailable(Reason(.k3Unavailable, "HTTP 502"), answer: "<html>"), key: "SO2")
+    erp.next(lookUp: .unusable(Reason(.inDoubt, "no page"), answer: "{}"), key: "SO3")
+    _ = await stage.handle([.bill(1), .bill(2)])
+    let cancelling = LoadStage(
+      ledger: ledger, destination: erp,
+      times: LoadTimes(leaseSeconds: 120, saveSeconds: 60, marginSeconds: 5, visibleSeconds: 30),
+      clock: pipelineClock(clock), removed: .cancel)
+    _ = await cancelling.handle([Envelope.order(3, revision: 2).carrying(.removal)])
+    #expect((1...3).map { row($0)?.vendorAnswer } == ["[]", "<html>", "{}"])
+  }
+
   @Test("in doubt and twice not in K/3: it is saved after the second look-up")
   func absent() async {
     await onceAbsent()

@@ -179,14 +179,16 @@ struct PollerTests {
   @Test("an order whose details alone fail is parked after five cycles; the others go on at once")
   func stuckOrder() async throws {
     put(1...3)
-    for _ in 1...5 { source.fail(.details(OrderID(rawValue: 2)), with: .transient("500")) }
+    for _ in 1...5 { source.fail(.details(OrderID(rawValue: 2)), with: .transient("500", answer: "<h1>")) }
     let poller = poller()
     for _ in 1...4 {
       await #expect(throws: PollInterruption.source(.transient("500"))) { try await poller.once() }
       #expect(try await ledger.watermark(of: .orders) == nil)
     }
     try await poller.once()
-    #expect(broker.parked(by: .transform).map { $0.envelope?.orderID.rawValue } == [2])
+    let parked = broker.parked(by: .transform)
+    #expect(parked.map { $0.envelope?.orderID.rawValue } == [2])
+    #expect(parked.first?.burial?.vendorAnswer == "<h1>")
     #expect(await queued().keys.contains(1))
     #expect(try await ledger.watermark(of: .orders) != nil)
   }

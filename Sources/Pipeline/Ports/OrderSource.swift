@@ -2,8 +2,8 @@ public import Orders
 
 /// Why the CRM did not give what was asked; each case says what to do.
 public enum SourceFailure: Error, Sendable, Equatable {
-  /// Away or broken for now: try again later.
-  case transient(String)
+  /// Away or broken for now: try again later. `answer`: as with `malformed`.
+  case transient(String, answer: String? = nil)
   /// Slow down, for so many seconds when the vendor said so.
   case throttled(afterSeconds: Int?)
   /// The credentials or rights are wrong: a person must act.
@@ -18,7 +18,11 @@ public enum SourceFailure: Error, Sendable, Equatable {
 extension SourceFailure {
   /// Without what only a parked order keeps, so that the same trouble is the same twice.
   var bare: SourceFailure {
-    if case .malformed(let why, _) = self { .malformed(why) } else { self }
+    switch self {
+    case .malformed(let why, _): .malformed(why)
+    case .transient(let why, _): .transient(why)
+    case .throttled, .unauthorized, .absent: self
+    }
   }
 }
 
