@@ -64,6 +64,15 @@ extension PostgresLedger {
     WHERE held.state = 'written' AND held.revision < EXCLUDED.revision AND held.payload_hash = EXCLUDED.payload_hash
     """
 
+  /// The fingerprint of all that may be in K/3 of a row in doubt; NULL where that is not one content, or not known. What
+  /// was claimed since the doubt began was not sent, or the doubt would be of it alone: but whoever died over it may have,
+  /// and a standing bill may have been updated. `doubt_hash` is what the row's last claim left, or an older program came after.
+  private static let contentInDoubt = """
+    CASE WHEN coalesce(held.doubt_revision, held.revision) = held.revision THEN held.payload_hash
+      WHEN held.state <> 'writing' AND held.bill_number IS NULL AND held.doubt_token = held.token THEN held.doubt_hash END
+    """
+  private static let isSameBill = "(held.object, held.parts) = (EXCLUDED.object, EXCLUDED.parts)"
+
   /// Takes what may be taken: free bills, those whose lease is over, those in doubt whose look-up is due.
   static let claimSQL = """
     WITH asked AS (
@@ -124,9 +133,11 @@ extension PostgresLedger {
       doubt_revision = CASE
         WHEN held.state <> 'writing' AND NOT held.doubt THEN NULL
         -- All that is in doubt is just what this revision makes.
-        WHEN (coalesce(held.doubt_revision, held.revision), held.payload_hash, held.object, held.parts)
-          = (held.revision, EXCLUDED.payload_hash, EXCLUDED.object, EXCLUDED.parts) THEN EXCLUDED.revision
+        WHEN \(isSameBill) AND \(contentInDoubt) = EXCLUDED.payload_hash THEN EXCLUDED.revision
         ELSE least(held.doubt_revision, held.revision) END,
+      doubt_hash = CASE WHEN (held.state = 'writing' OR held.doubt) AND \(isSameBill) AND held.bill_number IS NULL
+        THEN \(contentInDoubt) END,
+      doubt_token = EXCLUDED.token,
       reason = NULL, claims = held.claims + 1, changed = clock_timestamp()
     WHERE held.revision <= EXCLUDED.revision AND (
       held.reason IS DISTINCT FROM 'removed' OR held.state NOT IN ('writing', 'in_doubt')

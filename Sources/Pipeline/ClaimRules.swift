@@ -64,7 +64,7 @@ public struct LedgerOrder: Sendable, Equatable {
       // Whoever held it may have sent a Save.
       (row.doubt, row.absences) = (true, 0)
     }
-    row.doubtfulRevision = row.doubt ? row.doubtfulRevision(before: request) : nil
+    if row.doubt { row.doubt(before: request) } else { (row.doubtfulRevision, row.doubtfulHash) = (nil, nil) }
     (row.state, row.revision, row.payloadHash) = (.writing, request.revision, request.payloadHash)
     (row.token, row.due, row.reason, row.parts) = (token, due, nil, request.parts)
     if let place { rows[place] = row } else { rows.append(row) }
@@ -157,6 +157,7 @@ public struct LedgerOrder: Sendable, Equatable {
       next.absences = row.state == .inDoubt ? row.absences : 0
       (next.state, next.revision, next.token, next.due) = (.writing, request.revision, token(), due)
       (next.doubt, next.doubtfulRevision, next.reason, next.isCancelling) = (row.isOpen, nil, nil, true)
+      next.doubtfulHash = nil
       rows[place] = next
       claimed.append(
         StandingBill(

@@ -32,6 +32,9 @@ public struct LedgerRow: Sendable, Equatable {
   public var doubt = false
   /// While in doubt: the oldest revision that may be in K/3, but for older ones that made just the same.
   public var doubtfulRevision: Int64?
+  /// While in doubt: the fingerprint of all that may be in K/3 of before the last claim; nil where that is not one content,
+  /// or not known.
+  public var doubtfulHash: Int64?
   /// See `Settlement.vendorAnswer`.
   public var vendorAnswer: String?
   /// Look-ups in a row that found nothing.
@@ -71,11 +74,22 @@ public struct LedgerRow: Sendable, Equatable {
     state == .written && revision < request.revision && makes(request)
   }
 
-  /// Of a row in doubt that is claimed again: the oldest revision in doubt. A revision that makes just what is in doubt is
-  /// in doubt itself, and none older.
-  func doubtfulRevision(before request: ClaimRequest) -> Int64 {
+  /// Takes over what is in doubt before a row is claimed again: the oldest revision, and its content. A revision that makes
+  /// just what is in doubt is in doubt itself, and none older.
+  mutating func doubt(before request: ClaimRequest) {
+    let isSameBill = object == request.object && parts == request.parts
+    let content = contentInDoubt
     let oldest = min(doubtfulRevision ?? revision, revision)
-    return oldest == revision && makes(request) ? request.revision : oldest
+    doubtfulRevision = isSameBill && content == request.payloadHash ? request.revision : oldest
+    doubtfulHash = isSameBill && bill == nil ? content : nil
+  }
+
+  /// The fingerprint of all that may be in K/3 of a row in doubt; nil where that is not one content, or not known. What was
+  /// claimed since the doubt began was not sent, but with proof that nothing else is there (`Settlement.followsProof`), unless
+  /// whoever held it has died over it. Of a standing bill it may have been, by an Update.
+  private var contentInDoubt: Int64? {
+    if doubtfulRevision ?? revision == revision { return payloadHash }
+    return state == .writing || bill != nil ? nil : doubtfulHash
   }
 
   /// Whether what was claimed last is what a request would send.

@@ -74,8 +74,50 @@ let touchCases: [ContractCase<SyncLedgerSubject>] = [
     // The same as the last one, but an older one is in doubt, too.
     let again = try await subject.settle(bill(4, 8), .inDoubt(lookUpAfterSeconds: 0))
     #expect(again.claim?.doubtfulRevision == 2)
-    #expect(try await subject.settle(bill(5, 7), .clean).claim?.doubtfulRevision == 2)
+    // Nothing of 3 and 4 was sent, or the doubt would be of them alone: 5 is what is in doubt.
+    #expect(try await subject.settle(bill(5, 7), .clean).claim?.doubtfulRevision == 5)
     #expect(try await subject.claim(bill(5, 7))[0].claim?.doubtfulRevision == nil)
+  },
+  ContractCase("an order that goes back to what is in doubt, after a parked change, is in doubt with that alone") {
+    subject async throws in
+    try await subject.settle(bill(1, 7), .inDoubt(lookUpAfterSeconds: 0))
+    let changed = try await subject.settle(bill(2, 8), .parked(.changedAfterWritten))
+    #expect(changed.isInDoubt && changed.claim?.doubtfulRevision == 1)
+    let back = try await subject.settle(bill(3, 7), .inDoubt(lookUpAfterSeconds: 0))
+    #expect(back.isInDoubt && back.claim?.doubtfulRevision == 3)
+    #expect(try await subject.settle(bill(4, 8), .parked(.changedAfterWritten)).claim?.doubtfulRevision == 3)
+    try await subject.settle(bill(5, 7), .written(written))
+    #expect(try await subject.claim(bill(4, 8)) == [.stale])
+    #expect(try await subject.claim(bill(5, 7)) == [.duplicate])
+  },
+  ContractCase("where somebody died over the change, or it was of another cut, older contents stay in doubt") {
+    subject async throws in
+    try await subject.settle(bill(1, 7), .inDoubt(lookUpAfterSeconds: 0))
+    // It may have been sent.
+    #expect(try await subject.claim(bill(2, 8))[0].isInDoubt)
+    try await subject.makeDue(order)
+    #expect(
+      try await subject.settle(bill(3, 7), .inDoubt(lookUpAfterSeconds: 0)).claim?.doubtfulRevision == 1)
+    #expect(try await subject.settle(bill(4, 7), .clean).claim?.doubtfulRevision == 1)
+    try await subject.settle(bill(4, 7), .inDoubt(lookUpAfterSeconds: 0))
+    #expect(try await subject.settle(bill(5, 8, of: 1), .parked(.conflict)).claim?.doubtfulRevision == 4)
+    #expect(try await subject.claim(bill(6, 7))[0].claim?.doubtfulRevision == 4)
+  },
+  ContractCase("a change that was sent with proof that nothing older is there is all that is in doubt") {
+    subject async throws in
+    try await subject.settle(bill(1, 7), .inDoubt(lookUpAfterSeconds: 0))
+    let token = try #require(try await subject.claim(bill(2, 8))[0].claim).token
+    var sent = Settlement(bill(2, 8).bill, token: token, result: .inDoubt(lookUpAfterSeconds: 0))
+    sent.followsProof = true
+    #expect(try await subject.ledger.settle([sent]) == [true])
+    #expect(try await subject.settle(bill(3, 7), .parked(.changedAfterWritten)).claim?.doubtfulRevision == 2)
+    #expect(try await subject.claim(bill(4, 8))[0].claim?.doubtfulRevision == 4)
+  },
+  ContractCase("of a standing bill every revision that was to be written may be there") { subject async throws in
+    try await subject.settle(bill(1, 7), .written(written))
+    try await subject.settle(bill(2, 8, .update), .inDoubt(lookUpAfterSeconds: 0))
+    try await subject.settle(bill(3, 9, .update), .inDoubt(lookUpAfterSeconds: 0))
+    #expect(try await subject.claim(bill(4, 8, .update))[0].claim?.doubtfulRevision == 2)
   },
   ContractCase("whose worker died over it, a bill that only its revision changed is in doubt with that revision") {
     subject async throws in

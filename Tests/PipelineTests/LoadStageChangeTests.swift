@@ -111,6 +111,25 @@ struct LoadStageChangeTests {
     #expect(row?.state == .parked && row?.doubt == true && erp.saves == ["SO1"])
   }
 
+  @Test("an order that goes back to what is in doubt is resolved by its bill; only the change is parked")
+  func backAgain() async {
+    for isAlike in [true, false] {
+      let id: Int64 = isAlike ? 1 : 2
+      let key = "SO\(id)"
+      let stage = Self.stage(over: ledger, erp, clock, .hold)
+      erp.next(.lostAnswer, key: key)
+      _ = await stage.handle([.bill(id, customer: "C1")])
+      ledger.makeDue(OrderID(rawValue: id))
+      if isAlike { erp.next(lookUp: .same(WrittenBill(number: key, internalID: id)), key: key) }
+      let change = Envelope.bill(id, revision: 2, customer: "C2")
+      #expect(buried(await stage.handle([change]).first)?.reason.code == .changedAfterWritten)
+      #expect(await stage.handle([.bill(id, revision: 3, customer: "C1")]) == [.done(.resolved)])
+      // Of the letter, too, nothing comes any more.
+      #expect(await stage.handle([change]) == [.done(.stale)])
+    }
+    #expect(erp.saves == ["SO1", "SO2"] && erp.updates.isEmpty)
+  }
+
   @Test("an order in doubt that was only saved again in OKKI is resolved by its bill, whatever becomes of changed ones")
   func touched() async {
     for (index, policy) in ChangedOrders.allCases.enumerated() {
