@@ -23,7 +23,9 @@ extension K3BillDestination {
       let isIn: Bool
       if let known = isOpen[object] { isIn = known } else { isIn = await letsUsIn(object) }
       isOpen[object] = isIn
-      if isIn { judged[index] = .nothingWritten(reason) }
+      var refusal = reason
+      refusal.object = object
+      judged[index] = isIn ? .nothingWritten(reason) : .outage(refusal)
     }
     return judged
   }

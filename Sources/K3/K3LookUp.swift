@@ -122,13 +122,13 @@ extension K3BillDestination {
   private func replies(_ calls: [K3Client.Call]) async -> [Result<K3Answer, Miss>] {
     guard !calls.isEmpty else { return [] }
     do throws(K3Outage) {
-      return zip(calls, try await client.post(calls)).map { good($1, isList: $0.path.hasSuffix("/GetList")) }
+      return zip(calls, try await client.post(calls)).map { good($1, to: $0.path) }
     } catch { return calls.map { _ in .failure(Miss(answer: .unavailable(error.reason))) } }
   }
 
-  /// - Parameter isList: the question for the list, which comes first: who is refused that is not let in. Where K/3 has
-  ///   answered it and refuses the details, it is a matter of this bill.
-  private func good(_ reply: K3Reply, isList: Bool) -> Result<K3Answer, Miss> {
+  /// - Parameter path: object and action. The question for the list comes first: who is refused that is not let in. Where K/3
+  ///   has answered it and refuses the details, it is a matter of this bill.
+  private func good(_ reply: K3Reply, to path: String) -> Result<K3Answer, Miss> {
     switch reply {
     case .notSent(let failure): return .failure(Miss(answer: .unavailable(Reason(.k3Unavailable, failure.description))))
     // No envelope: somebody else may have answered for K/3, such as its web server while K/3 is being started.
@@ -144,11 +144,12 @@ extension K3BillDestination {
       }
       let sentence = "K/3 refused the look-up: \(K3Messages.withoutValues(told))"
       let isLockedOut = client.options.messages.kind(of: answer.refusal, isFresh: true) == .unauthorized
-      return .failure(
-        Miss(
-          answer: isLockedOut && isList
-            ? .unavailable(Reason(.k3Unauthorized, sentence), answer: told)
-            : .unusable(Reason(.inDoubt, sentence), answer: told)))
+      guard isLockedOut, path.hasSuffix("/GetList") else {
+        return .failure(Miss(answer: .unusable(Reason(.inDoubt, sentence), answer: told)))
+      }
+      var reason = Reason(.k3Unauthorized, sentence)
+      reason.object = path.split(separator: "/").first.map { String($0) }
+      return .failure(Miss(answer: .unavailable(reason, answer: told)))
     }
   }
 }

@@ -29,11 +29,14 @@ public struct Absence: Sendable, Hashable {
   public let partner: Partner
   /// It is there and refuses our login: no matter of the network.
   public let refusesUs: Bool
+  /// See `Reason.object`.
+  public let object: String?
 
   /// An absence.
-  public init(_ partner: Partner, refusesUs: Bool = false) {
+  public init(_ partner: Partner, refusesUs: Bool = false, object: String? = nil) {
     self.partner = partner
     self.refusesUs = refusesUs
+    self.object = object
   }
 
   /// What is said of it.
@@ -41,7 +44,7 @@ public struct Absence: Sendable, Hashable {
     guard refusesUs else { return partner.isAway }
     return switch partner {
     case .okki: "OKKI refuses our client id or secret"
-    case .k3: "K/3 WISE refuses our authority code or rights"
+    case .k3: "K/3 WISE refuses our authority code or rights" + Reason.last(object)
     case .postgresql, .rabbitmq, .setup: partner.isAway
     }
   }
@@ -58,7 +61,7 @@ extension Reason {
   }
 
   /// The same, told apart from a refused login.
-  public var absence: Absence { Absence(partner, refusesUs: code == .k3Unauthorized) }
+  public var absence: Absence { Absence(partner, refusesUs: code == .k3Unauthorized, object: object) }
 }
 
 extension LedgerFailure {

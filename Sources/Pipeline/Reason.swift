@@ -69,6 +69,9 @@ public struct Reason: Error, Sendable, Equatable, CustomStringConvertible {
   public let code: ReasonCode
   /// One sentence.
   public let sentence: String
+  /// Where K/3 refuses us: the object that it was asked for, such as `SO`, for it may be a matter of that one alone. Nil where
+  /// that is not known.
+  public var object: String?
 
   /// A reason.
   public init(_ code: ReasonCode, _ sentence: String) {
@@ -80,13 +83,15 @@ public struct Reason: Error, Sendable, Equatable, CustomStringConvertible {
   /// with the message.
   public var logged: String {
     switch code {
-    case .k3Unauthorized: "K/3 refuses our authority code or rights"
+    case .k3Unauthorized: "K/3 refuses our authority code or rights" + Self.last(object)
     case .k3Busy: "K/3 has too much to do"
     case .k3Rejected: "K/3 refused the bill"
     case .inDoubt: "K/3 gave no clear answer"
     default: sentence
     }
   }
+
+  static func last(_ object: String?) -> String { object.map { ", last for the object \($0)" } ?? "" }
 
   /// `code: sentence`
   public var description: String { "\(code.rawValue): \(sentence)" }

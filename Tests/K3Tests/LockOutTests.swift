@@ -59,7 +59,18 @@ struct LockOutTests {
       return request.path == listPath ? .ok(Self.empty) : Self.written("1")
     } test: { destination, server in
       let other = bill("2", object: "SEOutStock")
-      #expect(await destination.save([other]).map(\.label) == ["outage k3_unauthorized"])
+      guard case .outage(let reason) = await destination.save([other])[0] else {
+        Issue.record("no other object was answered yet")
+        return
+      }
+      // An operator sees whose refusal it is.
+      #expect(reason.code == .k3Unauthorized && reason.object == "SEOutStock" && reason.logged.contains("SEOutStock"))
+      #expect(reason.absence.sentence.hasSuffix("authority code or rights, last for the object SEOutStock"))
+      guard case .unavailable(let unseen, _) = await destination.lookUp([other])[0] else {
+        Issue.record("who may not ask is locked out")
+        return
+      }
+      #expect(unseen.code == .k3Unauthorized && unseen.object == "SEOutStock")
       #expect(await destination.save([bill("1")]).map(\.label) == ["written"])
       #expect(await destination.save([other]).map(\.label) == ["nothing k3_unauthorized"])
       #expect(server.count(listPath) == 1)
