@@ -75,10 +75,11 @@ public struct DeadLetterOffice: Sendable {
   }
 
   /// Publishes letters again and marks them then: a crash between repeats a publish, which the ledger makes harmless.
-  /// Stops after the batch in which the broker refuses something.
+  /// Stops after the batch in which the broker refuses something that it might take.
   public func replay(_ ids: [Int64], by: String) async throws(Failure) -> Replay {
     var result = Replay()
-    for start in stride(from: 0, to: ids.count, by: Self.batch) {
+    var isRefused = false
+    for start in stride(from: 0, to: ids.count, by: Self.batch) where !isRefused {
       var filter = LetterFilter()
       filter.ids = Array(ids[start..<min(start + Self.batch, ids.count)])
       do throws(LedgerFailure) {
@@ -87,12 +88,14 @@ public struct DeadLetterOffice: Sendable {
         for (letter, answer) in zip(filed, await queues.publishAgain(filed.map(\.letter))) {
           switch answer {
           case .confirmed: confirmed.append(letter.id)
-          case .unknown(let why), .refused(let why): result.refused.append((letter.id, why))
+          case .tooLarge(let why): result.refused.append((letter.id, why))
+          case .unknown(let why), .refused(let why):
+            result.refused.append((letter.id, why))
+            isRefused = true
           }
         }
         if !confirmed.isEmpty { result.replayed += try await archive.mark(confirmed, .replayed, by: by) }
       } catch { throw .ledger(error) }
-      if !result.refused.isEmpty { break }
     }
     return result
   }

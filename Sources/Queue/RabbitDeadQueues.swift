@@ -122,7 +122,13 @@ public final class RabbitDeadQueues: DeadQueues {
   /// Publishes letters anew, as the port says.
   public func publishAgain(_ letters: [DeadLetter]) async -> [PublishResult] {
     let now = pacing.now()
-    return await outbox.publish(letters.map { coding.message(again: $0, now: now) })
+    let whole = letters.indices.filter { !DeadLetterCoding.lacksBody(letters[$0]) }
+    var results = letters.map { _ in
+      PublishResult.tooLarge("its body was too large for RabbitMQ and is not kept: replay it with --refetch")
+    }
+    let answers = await outbox.publish(whole.map { coding.message(again: letters[$0], now: now) })
+    for (place, answer) in zip(whole, answers) { results[place] = answer }
+    return results
   }
 
   /// Closes all connections, as the port says.

@@ -132,6 +132,7 @@ public final class MemoryDeadQueues: DeadQueues {
     var serial: UInt64 = 0
     var published: [DeadLetter] = []
     var refusal: String?
+    var unfit: (orders: Set<OrderID>, answer: PublishResult)?
   }
 
   private let state = Mutex(State())
@@ -144,6 +145,11 @@ public final class MemoryDeadQueues: DeadQueues {
 
   /// Nothing more can be published.
   public func refuse(_ why: String) { state.withLock { $0.refusal = why } }
+
+  /// Letters of these orders are answered so.
+  public func refuse(_ orders: Set<OrderID>, as answer: PublishResult) {
+    state.withLock { $0.unfit = (orders, answer) }
+  }
 
   /// Puts a letter into its stage's dead queue.
   /// - Parameter excess: why it cannot be taken in.
@@ -179,8 +185,11 @@ public final class MemoryDeadQueues: DeadQueues {
   public func publishAgain(_ letters: [DeadLetter]) async -> [PublishResult] {
     state.withLock { state in
       if let why = state.refusal { return letters.map { _ in .refused(why) } }
-      state.published += letters
-      return letters.map { _ in .confirmed }
+      return letters.map { letter in
+        if let unfit = state.unfit, let order = letter.orderID, unfit.orders.contains(order) { return unfit.answer }
+        state.published.append(letter)
+        return .confirmed
+      }
     }
   }
 

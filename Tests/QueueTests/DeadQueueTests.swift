@@ -1,4 +1,5 @@
 import AMQP
+import AMQPTesting
 import JSON
 import Orders
 import Pipeline
@@ -85,6 +86,37 @@ struct DeadQueueTests {
       #expect(orders == Array(1...30))
       await queues.close()
     }
+  }
+
+  @Test(
+    "a queue that has messages and gives none, and one that does not answer, end the drain with how many are left",
+    arguments: [true, false])
+  func givesNone(answers: Bool) async throws {
+    let peer = try FakePeer { session in
+      while true {
+        switch try session.next().method {
+        case [50, 10]: try session.send([50, 11], Bytes().text("orders.dead").long(9).long(0))
+        case [60, 70] where answers: try session.send([60, 72], Bytes().text(""))
+        case [60, 70]: return
+        default: continue
+        }
+      }
+    }
+    let pauses = Probe<Duration>()
+    let hasty = Pacing(sleep: { pauses.report($0) }, random: { 0 }, now: { 1 })
+    let settings = try RabbitSettings(url: "amqp://guest:guest@127.0.0.1:\(peer.port)/")
+    let queues = RabbitDeadQueues(settings, topology: try Topology(), pacing: hasty)
+    do throws(BrokerFailure) {
+      _ = try await queues.take(.transform, max: 10)
+      Issue.record("it was taken for empty")
+    } catch {
+      let left = answers ? "orders.dead has 9 messages" : "9 messages of the queue"
+      #expect(error.description.contains(left), "\(error)")
+    }
+    // Ten seconds of patience in all.
+    #expect(pauses.events.reduce(.zero, +) == (answers ? .milliseconds(9_750) : .zero))
+    await queues.close()
+    peer.stop()
   }
 
   @Test("a letter larger than the drain takes is told with its place, and the rest is taken though many of them stay")
