@@ -12,15 +12,24 @@ public final class RabbitOutbox: Outbox {
 
   /// An outbox; it connects when it is first used.
   /// - Parameter onEvent: told of connections made and lost; must not block.
-  public init(
+  public convenience init(
     _ settings: RabbitSettings, topology: Topology, pacing: Pacing = .live,
+    onEvent: @escaping @Sendable (QueueEvent) -> Void = { _ in }
+  ) {
+    self.init(settings, topology: topology, pacing: pacing, mostBytes: nil, onEvent: onEvent)
+  }
+
+  /// - Parameter mostBytes: larger bodies are not sent; nil for the driver's own bound.
+  init(
+    _ settings: RabbitSettings, topology: Topology, pacing: Pacing, mostBytes: Int?,
     onEvent: @escaping @Sendable (QueueEvent) -> Void = { _ in }
   ) {
     coding = EnvelopeCoding(topology: topology)
     self.pacing = pacing
     timeoutSeconds = min(max(settings.publishTimeoutSeconds, 1), 600)
-    let options = settings.options(for: "outbox")
-    mostBytes = options.maxMessageBytes
+    var options = settings.options(for: "outbox")
+    if let mostBytes { options.maxMessageBytes = mostBytes }
+    self.mostBytes = options.maxMessageBytes
     session = RabbitSession(options, pacing: pacing, onEvent: onEvent)
   }
 
