@@ -67,7 +67,7 @@ let package = Package(
     // The doors.
     room("OKKI", ["JSON", "Orders", "Pipeline", "Curl"]),
     room("K3", ["JSON", "Orders", "Pipeline", "Curl"]),
-    room("Queue", ["JSON", "Orders", "Pipeline", "AMQP", "Curl"]),
+    room("Queue", ["JSON", "Orders", "Pipeline", "AMQP", "Curl", "Digests"]),
     room("Ledger", ["JSON", "Orders", "Pipeline", "PostgreSQL", "PCRE2", "Digests"]),
     room("Telemetry", ["JSON", logging, coreMetrics]),
     room("Workbench", ["JSON", "Orders", "Mapping", "PCRE2"]),

@@ -87,11 +87,18 @@ public final class LedgerDatabase: Sendable {
 
   /// Runs statements as one transaction, again when it lost a race against another one.
   func transaction(_ statements: [PostgresStatement]) async throws(LedgerFailure) -> [PostgresRows] {
+    do throws(PostgresFailure) { return try await attempt(statements) } catch {
+      throw LedgerFailure(error, schema: schema)
+    }
+  }
+
+  /// The same, for who has to know what PostgreSQL said.
+  func attempt(_ statements: [PostgresStatement]) async throws(PostgresFailure) -> [PostgresRows] {
     var left = Self.tries
     while true {
       left -= 1
       do throws(PostgresFailure) { return try await client.transaction(statements) } catch {
-        guard left > 0, Self.lostRace(error) else { throw LedgerFailure(error, schema: schema) }
+        guard left > 0, Self.lostRace(error) else { throw error }
       }
     }
   }

@@ -10,14 +10,29 @@ public final class PostgresDeadLetters: DeadLetters {
   public init(_ database: LedgerDatabase) { self.database = database }
 
   /// Files letters, as the port says.
-  public func file(_ letters: [DeadLetter]) async throws(LedgerFailure) -> Int {
-    var new = 0
-    // One by one in one transaction: a body may be large, and there are few.
-    for rows in try await database.transaction(letters.map(filing)) { new += rows.affected }
-    return new
+  public func file(_ letters: [DeadLetter]) async throws(LedgerFailure) -> Filing {
+    var filing = Filing()
+    if letters.isEmpty { return filing }
+    do throws(PostgresFailure) {
+      // One by one in one transaction: a body may be large, and there are few.
+      for rows in try await database.attempt(letters.map(statement)) { filing.new += rows.affected }
+      return filing
+    } catch {
+      guard error.mayLieWithTheData else { throw LedgerFailure(error, schema: database.schema) }
+    }
+    filing = Filing()
+    for (place, letter) in letters.enumerated() {
+      do throws(PostgresFailure) {
+        for rows in try await database.attempt([statement(letter)]) { filing.new += rows.affected }
+      } catch {
+        guard error.mayLieWithTheData else { throw LedgerFailure(error, schema: database.schema) }
+        filing.refused[place] = error.description
+      }
+    }
+    return filing
   }
 
-  private func filing(_ letter: DeadLetter) -> PostgresStatement {
+  private func statement(_ letter: DeadLetter) -> PostgresStatement {
     func number(_ value: Int64?) -> PostgresValue { value.map(PostgresValue.int) ?? .null }
     return PostgresStatement(
       """
@@ -135,5 +150,17 @@ extension FiledLetter {
     letter.firstSeen = rows.int(row, 10)
     letter.vendorAnswer = answer
     self.init(id: id, state: state, by: rows[row, 2], letter: letter)
+  }
+}
+
+extension PostgresFailure {
+  /// Whether another letter may fare better: a value, a constraint or a limit, not the connection, the tables or the server's
+  /// disk. Memory is a matter of the letter too, since a large one takes some.
+  fileprivate var mayLieWithTheData: Bool {
+    switch self {
+    case .invalid: true
+    case .refused(let state, _): ["22", "23", "54", "XX"].contains(state.prefix(2)) || state == "53200"
+    case .unreachable, .lost, .timedOut, .closed: false
+    }
   }
 }

@@ -154,6 +154,7 @@ final class OKKIClient: Sendable {
         HTTPRequest(
           .get, options.base + paths[$0], headers: headers, timeoutMilliseconds: options.timeoutMilliseconds)
       })
+    options.onProgress()
     var refused: [Int] = []
     var hasAnswer = false
     for (index, outcome) in zip(chunk, outcomes) {

@@ -28,6 +28,8 @@ public struct OKKIOptions: Sendable, CustomStringConvertible, CustomReflectable 
   /// How often a request that failed for the moment is sent again before its caller hears of it, 0...10: at once, then
   /// after 0.2, 0.4, 0.8 … 5 seconds.
   public var retries = 4
+  /// Told when a request has ended, whatever came of it: of a call that takes many, it shows that it gets on. Must not block.
+  public var onProgress: @Sendable () -> Void = {}
   /// The longest pause that is waited out inside a call, in seconds. When the vendor asks for a longer one, the call
   /// ends with `.throttled`.
   public var patienceSeconds = 30

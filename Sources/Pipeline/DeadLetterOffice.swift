@@ -21,7 +21,7 @@ public struct DeadLetterOffice: Sendable {
     }
   }
 
-  /// Letters at a time. Bodies are mostly a few KiB, and all of a batch are in memory.
+  /// Letters at a time. Bodies are mostly a few KiB, and all of a batch are in memory; the queues bound their size.
   private static let batch = 50
 
   /// The archive.
@@ -35,9 +35,10 @@ public struct DeadLetterOffice: Sendable {
   }
 
   /// Files what lies in the dead queues, and takes it off them only then: a crash between leaves a message that is filed
-  /// again as the same letter.
+  /// again as the same letter. What cannot be filed stays, and holds up nothing else.
+  /// - Parameter onLeft: told of each letter that stays in its queue.
   /// - Returns: how many letters are new.
-  public func collect() async throws(Failure) -> Int {
+  public func collect(onLeft: (LeftLetter) -> Void = { _ in }) async throws(Failure) -> Int {
     var new = 0
     for stage in StageName.allCases {
       while true {
@@ -46,8 +47,15 @@ public struct DeadLetterOffice: Sendable {
           taken = try await queues.take(stage, max: Self.batch)
         } catch { throw .broker(error) }
         if taken.isEmpty { break }
-        do throws(LedgerFailure) { new += try await archive.file(taken.map(\.letter)) } catch { throw .ledger(error) }
-        queues.acknowledge(taken)
+        for letter in taken { if let excess = letter.excess { onLeft(LeftLetter(letter.place, why: excess)) } }
+        let whole = taken.filter { $0.excess == nil }
+        let filing: Filing
+        do throws(LedgerFailure) { filing = try await archive.file(whole.map(\.letter)) } catch { throw .ledger(error) }
+        new += filing.new
+        queues.acknowledge(whole.indices.filter { filing.refused[$0] == nil }.map { whole[$0] })
+        for (place, why) in filing.refused.sorted(by: { $0.key < $1.key }) {
+          onLeft(LeftLetter(whole[place].place, why: why))
+        }
       }
     }
     return new
@@ -67,10 +75,11 @@ public struct DeadLetterOffice: Sendable {
   }
 
   /// Publishes letters again and marks them then: a crash between repeats a publish, which the ledger makes harmless.
-  /// Stops after the batch in which the broker refuses something.
+  /// Stops after the batch in which the broker refuses something that it might take.
   public func replay(_ ids: [Int64], by: String) async throws(Failure) -> Replay {
     var result = Replay()
-    for start in stride(from: 0, to: ids.count, by: Self.batch) {
+    var isRefused = false
+    for start in stride(from: 0, to: ids.count, by: Self.batch) where !isRefused {
       var filter = LetterFilter()
       filter.ids = Array(ids[start..<min(start + Self.batch, ids.count)])
       do throws(LedgerFailure) {
@@ -79,12 +88,14 @@ public struct DeadLetterOffice: Sendable {
         for (letter, answer) in zip(filed, await queues.publishAgain(filed.map(\.letter))) {
           switch answer {
           case .confirmed: confirmed.append(letter.id)
-          case .unknown(let why), .refused(let why): result.refused.append((letter.id, why))
+          case .tooLarge(let why): result.refused.append((letter.id, why))
+          case .unknown(let why), .refused(let why):
+            result.refused.append((letter.id, why))
+            isRefused = true
           }
         }
         if !confirmed.isEmpty { result.replayed += try await archive.mark(confirmed, .replayed, by: by) }
       } catch { throw .ledger(error) }
-      if !result.refused.isEmpty { break }
     }
     return result
   }

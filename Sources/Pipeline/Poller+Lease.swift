@@ -5,7 +5,8 @@ extension Poller {
   /// Becomes or stays the one that polls.
   func lead() async throws(PollInterruption) -> Bool {
     let asked = leaseClock.now()
-    let leads = try await fromLedger { () async throws(LedgerFailure) in try await ledger.lead() }
+    let leads = try await fromLedger(isWork: false) { () async throws(LedgerFailure) in try await ledger.lead() }
+    progress.asked(leads: leads)
     // From the question on: the ledger's lease begins later.
     workEnd.withLock { $0 = leads ? asked + PollLease.work : asked }
     return leads

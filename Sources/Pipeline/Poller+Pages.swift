@@ -283,6 +283,23 @@ extension Poller {
         vendorAnswer: answer ?? ""))
   }
 
+  /// Publishes; what is larger than the broker takes is parked without its body, so that it holds up nobody.
+  private func safe(_ parcels: inout [Parcel]) async -> [PublishResult] {
+    var results = await outbox.publish(parcels)
+    progress.mark()
+    var places: [Int] = []
+    for (place, result) in results.enumerated() {
+      guard case .tooLarge(let why) = result else { continue }
+      parcels[place] = parcels[place].buriedWithoutBody(at: .transform, why)
+      places.append(place)
+    }
+    if places.isEmpty { return results }
+    let again = await outbox.publish(places.map { parcels[$0] })
+    progress.mark()
+    for (place, result) in zip(places, again) { results[place] = result }
+    return results
+  }
+
   /// Numbers, publishes with confirms, then records. A crash in between publishes again and skips nothing.
   @discardableResult
   func publish(_ fetched: [Fetched]) async throws(PollInterruption) -> [Finding] {
@@ -316,7 +333,7 @@ extension Poller {
     var confirmed: [PublishedRevision] = []
     var parked: [(envelope: Envelope, reason: Reason)] = []
     var failure: String?
-    let results = await outbox.publish(parcels)
+    let results = await safe(&parcels)
     for ((revision, parcel), result) in zip(zip(revisions, parcels), results) {
       switch result {
       case .confirmed:
@@ -324,7 +341,7 @@ extension Poller {
         if let reason = parcel.burial?.reason, case .envelope(let envelope) = parcel.content {
           parked.append((envelope, reason))
         }
-      case .unknown(let why), .refused(let why): failure = why
+      case .unknown(let why), .refused(let why), .tooLarge(let why): failure = why
       }
     }
     FaultPoint.reached(.pollPublished)

@@ -27,7 +27,9 @@ extension Poller {
       if let rest = sweeping.withLock({ $0.rest }), rest > clock.now() {
         if rest >= due { return }
         let pause = rest - clock.now()
+        progress.work(false)
         await cancelWhenGracefulShutdown { [clock] in await clock.sleep(pause) }
+        progress.work(true)
         continue
       }
       let start = clock.now()

@@ -95,6 +95,8 @@ public final class Poller: Service {
   /// After so many failures in a row an order is parked instead of holding up the watermark.
   static let mostFailures = 5
   let metrics: PipelineMetrics
+  /// What it gets done while it leads.
+  public let progress: PollProgress
   private let ending = Mutex<PollInterruption?>(nil)
   /// Until when this poller works, unless its lease is renewed before; nil before it was first asked for.
   let workEnd = Mutex<ContinuousClock.Instant?>(nil)
@@ -124,11 +126,13 @@ public final class Poller: Service {
   ///   - sweeps: where sweeps stand; nil where there are none.
   ///   - metrics: counts what it parks.
   ///   - leaseClock: what its lease goes by, where that is not `clock`.
+  ///   - progress: marked with each answer; where the source marks it too, a call of many requests is not taken for stuck.
   public init(
     source: any OrderSource, ledger: any PollLedger, outbox: any Outbox, plan: PollPlan, clock: PipelineClock,
     logger: Logger, metrics: PipelineMetrics = PipelineMetrics(), sweeps: (any SweepLedger)? = nil,
-    leaseClock: PipelineClock? = nil
+    leaseClock: PipelineClock? = nil, progress: PollProgress? = nil
   ) {
+    self.progress = progress ?? PollProgress(clock)
     self.sweeps = sweeps
     self.leaseClock = leaseClock ?? clock
     self.metrics = metrics
@@ -157,6 +161,8 @@ public final class Poller: Service {
         leading.record(leads ? 1 : 0)
         if leads {
           standsBy = false
+          progress.work(true)
+          defer { progress.work(false) }
           try await renewing { () async throws(PollInterruption) in try await self.cycle() }
           let due = clock.now() + wait
           await keepingLease { await self.sweep(until: due) }
@@ -172,6 +178,7 @@ public final class Poller: Service {
         if error == .stopped { break }
         ending.withLock { $0 = error }
         leads = leads && error != .overtaken
+        if !leads { progress.stepDown() }
         if case .ledger = error { leading.record(0) }
         if error == .overtaken { leading.record(0) }
         failures.increment()
@@ -182,6 +189,7 @@ public final class Poller: Service {
       await rest(wait, leads: leads)
     }
     leading.record(0)
+    progress.stepDown()
     await ledger.resign()
     await outbox.close()
   }
@@ -264,6 +272,7 @@ public final class Poller: Service {
   func fromSource<Answer: Sendable>(
     _ ask: () async throws(SourceFailure) -> Answer
   ) async throws(PollInterruption) -> Answer {
+    defer { progress.mark() }
     do throws(SourceFailure) {
       let answer = try await ask()
       hasAnswered(.okki)
@@ -271,9 +280,11 @@ public final class Poller: Service {
     } catch { throw .source(error) }
   }
 
+  /// - Parameter isWork: whether the answer is one that the work waits for.
   func fromLedger<Answer: Sendable>(
-    _ ask: () async throws(LedgerFailure) -> Answer
+    isWork: Bool = true, _ ask: () async throws(LedgerFailure) -> Answer
   ) async throws(PollInterruption) -> Answer {
+    defer { if isWork { progress.mark() } }
     do throws(LedgerFailure) {
       let answer = try await ask()
       hasAnswered(.postgresql)

@@ -3,6 +3,8 @@ public enum ReasonCode: String, Sendable, CaseIterable {
   // Messages
   /// A message in the queue that is not Ferry's, is too large, or whose body cannot be read.
   case undecodable
+  /// RabbitMQ takes no message as large as the one that would have to be published.
+  case messageTooLarge = "message_too_large"
   // Mapping
   /// The order's JSON lacks what every order has, or is malformed.
   case orderMalformed = "order_malformed"

@@ -257,22 +257,37 @@ public final class Worker: Service {
       inbox.acknowledge(finished)
       FaultPoint.reached(.acknowledged, at: stage.name)
     }
-    if !parcels.isEmpty { await publish(parcels, thenAcknowledge: receipts) }
+    if !parcels.isEmpty { await publish(parcels, thenAcknowledge: receipts, of: batch) }
+  }
+
+  /// What is parked for a parcel that the broker will never take: the delivery as it came, or where that is as large, what is
+  /// known of it.
+  private func burial(
+    of parcel: Parcel, _ receipt: Delivery.Receipt, in batch: [Delivery], _ why: String
+  ) -> Parcel {
+    guard case .queue = parcel.destination,
+      case .success(let envelope)? = batch.first(where: { $0.receipt == receipt })?.envelope
+    else { return parcel.buriedWithoutBody(at: stage.name, why) }
+    return Parcel(to: .dead(stage.name), .envelope(envelope), burial: Outcome.Burial(Reason(.messageTooLarge, why)))
   }
 
   /// Publishes until every parcel is confirmed, acknowledging each round what has no parcel left. Ends early only when the
   /// task is cancelled; what is unacknowledged then is delivered again.
-  private func publish(_ parcels: [Parcel], thenAcknowledge receipts: [Delivery.Receipt]) async {
+  private func publish(
+    _ parcels: [Parcel], thenAcknowledge receipts: [Delivery.Receipt], of batch: [Delivery]
+  ) async {
     var left = Array(zip(parcels, receipts))
     var wait = Duration.milliseconds(250)
     var isHeldUp = false
+    /// Deliveries that are parked since a successor of theirs is too large.
+    var tooLarge: Set<Delivery.Receipt> = []
     defer { if isHeldUp { unpublished.withLock { $0 -= 1 } } }
     while true {
       let results = await outbox.publish(left.map(\.0))
       var confirmed: [Delivery.Receipt] = []
       var waiting: Set<Delivery.Receipt> = []
       var unconfirmed: [(Parcel, Delivery.Receipt)] = []
-      var failure = ""
+      var failure: String?
       for (entry, result) in zip(left, results) {
         switch result {
         case .confirmed:
@@ -281,7 +296,16 @@ public final class Worker: Service {
             metrics.countDeadLetter(burial.reason.code, at: stage.name)
             FaultPoint.reached(.buried, at: stage.name)
           }
-        case .unknown(let why), .refused(let why):
+        case .tooLarge(let why) where !entry.0.leavesOutBody:
+          waiting.insert(entry.1)
+          // One of several successors is enough to have the delivery parked once.
+          if entry.0.burial == nil, !tooLarge.insert(entry.1).inserted { continue }
+          let parcel = burial(of: entry.0, entry.1, in: batch, why)
+          unconfirmed.append((parcel, entry.1))
+          if entry.0.burial == nil, case .envelope(let envelope) = parcel.content, let reason = parcel.burial?.reason {
+            logger.parked(reason, of: envelope, at: stage.name)
+          }
+        case .unknown(let why), .refused(let why), .tooLarge(let why):
           unconfirmed.append(entry)
           waiting.insert(entry.1)
           failure = why
@@ -296,12 +320,13 @@ public final class Worker: Service {
         FaultPoint.reached(.acknowledged, at: stage.name)
       }
       if unconfirmed.isEmpty || Task.isCancelled { return }
+      left = unconfirmed
+      guard let failure else { continue }
       if !isHeldUp { unpublished.withLock { $0 += 1 } }
       isHeldUp = true
       logger.log(.warning, "Publishing again", [.count: unconfirmed.count, .failure: failure])
       await clock.sleep(wait)
       wait = min(wait * 2, .seconds(15))
-      left = unconfirmed
     }
   }
 }

@@ -18,6 +18,8 @@ struct DeadLetterCoding: Sendable {
 
   /// The number in K/3 of a bill that is parked.
   static let key = "ferry-key"
+  /// How many bytes the body had that is not with a letter.
+  static let leftOut = "ferry-body-left-out"
   /// The properties of a message that could not be read, JSON.
   static let original = "ferry-original"
 
@@ -124,6 +126,11 @@ struct DeadLetterCoding: Sendable {
   }
 
   // MARK: Writing
+
+  /// Whether a letter's body was left out, so that nothing can be published again.
+  static func lacksBody(_ letter: DeadLetter) -> Bool {
+    (try? JSONDocument(Array(letter.properties.utf8)).root)?["headers"]?[leftOut] != nil
+  }
 
   /// The properties that a message came with: where a worker could not read it, those that it buried with it.
   private static func original(_ properties: String) -> JSONValue? {

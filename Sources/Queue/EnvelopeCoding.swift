@@ -1,4 +1,6 @@
 import AMQP
+import Digests
+import JSON
 import Orders
 import Pipeline
 
@@ -27,7 +29,7 @@ struct EnvelopeCoding: Sendable {
       // The queue's own limit stands beside it; the shorter one counts. The broker takes it off when it moves the message.
       properties.expiration = String(topology.rung(for: seconds) * permille)
     }
-    let body: [UInt8]
+    var body: [UInt8]
     switch parcel.content {
     case .unreadable(let bytes):
       properties.type = "unreadable"
@@ -59,11 +61,37 @@ struct EnvelopeCoding: Sendable {
         body = bill.body
       }
     }
+    if parcel.leavesOutBody {
+      headers.append(AMQPHeader(DeadLetterCoding.leftOut, .int(Int64(body.count))))
+      body = Self.note(inPlaceOf: body, of: parcel.content)
+    }
     if let burial = parcel.burial { headers += parked(burial, parcel.destination, now) }
     properties.headers = headers
     return AMQPMessage(
       exchange: topology.exchange, routingKey: topology.routingKey(to: parcel.destination), properties: properties,
       body: body, mandatory: true)
+  }
+
+  /// What tells of a body that is left out: its size, its SHA-256, and the order by which it can be had again.
+  private static func note(inPlaceOf body: [UInt8], of content: Parcel.Content) -> [UInt8] {
+    var writer = JSONWriter(reserving: 256)
+    writer.beginObject()
+    writer.key("left_out_bytes")
+    writer.integer(Int64(body.count))
+    writer.key("sha256")
+    writer.string(
+      unsafe body.withUnsafeBufferPointer { bytes in
+        // SAFETY: the buffer is used only inside the closure.
+        unsafe Digest.sha256.hexadecimal(bytes) ?? ""
+      })
+    if case .envelope(let envelope) = content {
+      writer.key("order_id")
+      writer.string("\(envelope.orderID)")
+      writer.key("revision")
+      writer.integer(envelope.revision)
+    }
+    writer.endObject()
+    return writer.bytes
   }
 
   private func format(of content: Parcel.Content) -> Int64 {

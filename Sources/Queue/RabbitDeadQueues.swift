@@ -2,17 +2,28 @@ import AMQP
 public import Pipeline
 import Synchronization
 
-/// The dead queues on RabbitMQ, for tools: they are consumed, never looked at by get and requeue, which brings a message
-/// nearer to a delivery limit with each look.
+/// The dead queues on RabbitMQ, for tools. What is got from them is acknowledged or stays with this connection until it ends:
+/// got and given back, a message would come nearer to a delivery limit with each look.
+///
+/// Messages are got one by one, which costs a round trip each, and in return nothing is guessed: the broker itself says that
+/// a queue is empty, memory is bounded by what was got, and letters that have to stay use up no prefetch.
 public final class RabbitDeadQueues: DeadQueues {
-  /// Larger bodies stay on the broker.
-  static let mostBytes = 128 << 20
-  /// A queue that gives nothing for so long is taken for empty, whatever its count said.
-  private static let patience = Duration.seconds(2)
+  /// Larger bodies stay on the broker; PostgreSQL's driver takes no larger ones either.
+  static let mostBytes = 64 << 20
+  /// Bodies of a batch together, besides a single larger one.
+  static let batchBytes = 32 << 20
+  /// How often a queue is asked that has messages by its count and gives none, and the time between.
+  private static let asks = 40
+  private static let pause = Duration.milliseconds(250)
 
   private struct Drain {
     let connection: AMQPConnection
-    var left: Int
+    /// Messages that lay there when it began.
+    let count: Int
+    /// Messages that the queue has given.
+    var given = 0
+    /// Got, and did not fit into the last batch.
+    var kept: TakenLetter?
   }
 
   private let coding: DeadLetterCoding
@@ -22,10 +33,14 @@ public final class RabbitDeadQueues: DeadQueues {
   private let drains = Mutex<[StageName: Drain]>([:])
 
   /// Dead queues; they are connected to when they are first asked.
-  public init(_ settings: RabbitSettings, topology: Topology, pacing: Pacing = .live) {
+  public convenience init(_ settings: RabbitSettings, topology: Topology, pacing: Pacing = .live) {
+    self.init(settings, topology: topology, pacing: pacing, mostBytes: Self.mostBytes)
+  }
+
+  init(_ settings: RabbitSettings, topology: Topology, pacing: Pacing, mostBytes: Int) {
     coding = DeadLetterCoding(topology: topology)
     var options = settings.options(for: "dead letters")
-    options.maxMessageBytes = Self.mostBytes
+    options.maxMessageBytes = mostBytes
     self.options = options
     self.pacing = pacing
     outbox = RabbitOutbox(settings, topology: topology, pacing: pacing)
@@ -33,46 +48,68 @@ public final class RabbitDeadQueues: DeadQueues {
 
   /// Takes messages, as the port says.
   public func take(_ stage: StageName, max: Int) async throws(BrokerFailure) -> [TakenLetter] {
-    do throws(AMQPFailure) {
-      guard let drain = try await drain(of: stage), drain.left > 0 else { return [] }
-      let lent = try await deliveries(of: drain.connection, max: min(max, drain.left))
-      drains.withLock { $0[stage]?.left = lent.isEmpty ? 0 : drain.left - lent.count }
-      // What is larger than anybody can take stays where it is.
-      return lent.filter { !$0.isTruncated }.map { TakenLetter(coding.letter($0, of: stage), tag: $0.tag) }
-    } catch { throw BrokerFailure(error.sentence) }
+    let queue = coding.topology.deadQueue(of: stage)
+    var drain: Drain
+    do throws(AMQPFailure) { drain = try await self.drain(of: stage, queue) } catch {
+      throw BrokerFailure(error.sentence)
+    }
+    defer { drains.withLock { $0[stage] = drain } }
+    var taken: [TakenLetter] = []
+    var bytes = 0
+    while taken.count < max {
+      guard let next = try await next(of: &drain, stage, queue) else { break }
+      bytes += next.letter.body.count
+      if bytes > Self.batchBytes, !taken.isEmpty {
+        drain.kept = next
+        break
+      }
+      taken.append(next)
+    }
+    return taken
   }
 
-  /// Nil when nothing lies there. The count is the broker's; just after a restart it may say 0 of a full queue, and the next
-  /// call of the command finds the rest.
-  private func drain(of stage: StageName) async throws(AMQPFailure) -> Drain? {
+  private func drain(of stage: StageName, _ queue: String) async throws(AMQPFailure) -> Drain {
     if let drain = drains.withLock({ $0[stage] }) { return drain }
     let connection = try await AMQPConnection.open(options)
     do throws(AMQPFailure) {
-      let queue = coding.topology.deadQueue(of: stage)
       let count = try await connection.declareQueue(name: queue, passive: true).messages
-      let drain = Drain(connection: connection, left: count)
-      if count > 0 { try await connection.consume(queue: queue, prefetch: 100) }
-      drains.withLock { $0[stage] = drain }
-      return drain
+      return Drain(connection: connection, count: count)
     } catch {
       await connection.close()
       throw error
     }
   }
 
-  private func deliveries(of connection: AMQPConnection, max: Int) async throws(AMQPFailure) -> [AMQPDelivery] {
-    let waiting = Task { () async -> Result<[AMQPDelivery], AMQPFailure> in
-      do throws(AMQPFailure) {
-        return .success(try await connection.deliveries(max: max))
-      } catch { return .failure(error) }
+  /// Nil when the queue is empty. Its count alone may say so of a full queue just after a restart of the broker.
+  private func next(
+    of drain: inout Drain, _ stage: StageName, _ queue: String
+  ) async throws(BrokerFailure) -> TakenLetter? {
+    if let kept = drain.kept {
+      drain.kept = nil
+      return kept
     }
-    let patience = Task { [pacing] in
-      try await pacing.sleep(Self.patience)
-      // Nothing is lost by it: a delivery that comes now stays with the connection.
-      waiting.cancel()
+    var ready = 0
+    do throws(AMQPFailure) {
+      for ask in 1... {
+        if let got = try await drain.connection.get(queue: queue) {
+          drain.given += 1
+          return letter(got, stage, LetterPlace(queue: queue, position: drain.given, got.properties))
+        }
+        ready = try await drain.connection.declareQueue(name: queue, passive: true).messages
+        if ready == 0 { return nil }
+        if ask == Self.asks { break }
+        try? await pacing.sleep(Self.pause)
+      }
+    } catch {
+      let left = Swift.max(0, drain.count - drain.given)
+      throw BrokerFailure("\(error.sentence); \(left) messages of the queue \(queue) were not looked at")
     }
-    defer { patience.cancel() }
-    return try await waiting.value.get()
+    throw BrokerFailure("the queue \(queue) has \(ready) messages by RabbitMQ's count and gives none: they are left")
+  }
+
+  private func letter(_ got: AMQPDelivery, _ stage: StageName, _ place: LetterPlace) -> TakenLetter {
+    let excess = got.isTruncated ? "it is larger than \(options.maxMessageBytes) bytes" : nil
+    return TakenLetter(coding.letter(got, of: stage), tag: got.tag, place: place, excess: excess)
   }
 
   /// Removes taken messages, as the port says.
@@ -85,7 +122,13 @@ public final class RabbitDeadQueues: DeadQueues {
   /// Publishes letters anew, as the port says.
   public func publishAgain(_ letters: [DeadLetter]) async -> [PublishResult] {
     let now = pacing.now()
-    return await outbox.publish(letters.map { coding.message(again: $0, now: now) })
+    let whole = letters.indices.filter { !DeadLetterCoding.lacksBody(letters[$0]) }
+    var results = letters.map { _ in
+      PublishResult.tooLarge("its body was too large for RabbitMQ and is not kept: replay it with --refetch")
+    }
+    let answers = await outbox.publish(whole.map { coding.message(again: letters[$0], now: now) })
+    for (place, answer) in zip(whole, answers) { results[place] = answer }
+    return results
   }
 
   /// Closes all connections, as the port says.
@@ -96,5 +139,13 @@ public final class RabbitDeadQueues: DeadQueues {
     }
     for connection in all { await connection.close() }
     await outbox.close()
+  }
+}
+
+extension LetterPlace {
+  fileprivate init(queue: String, position: Int, _ properties: AMQPProperties) {
+    self.init(
+      queue: queue, position: position,
+      messageID: properties.messageID.map { headerText($0, maxBytes: 100) })
   }
 }

@@ -7,17 +7,30 @@ public final class RabbitOutbox: Outbox {
   private let session: RabbitSession
   private let pacing: Pacing
   private let timeoutSeconds: Int
+  /// Larger bodies are not sent.
+  private let mostBytes: Int
 
   /// An outbox; it connects when it is first used.
   /// - Parameter onEvent: told of connections made and lost; must not block.
-  public init(
+  public convenience init(
     _ settings: RabbitSettings, topology: Topology, pacing: Pacing = .live,
+    onEvent: @escaping @Sendable (QueueEvent) -> Void = { _ in }
+  ) {
+    self.init(settings, topology: topology, pacing: pacing, mostBytes: nil, onEvent: onEvent)
+  }
+
+  /// - Parameter mostBytes: larger bodies are not sent; nil for the driver's own bound.
+  init(
+    _ settings: RabbitSettings, topology: Topology, pacing: Pacing, mostBytes: Int?,
     onEvent: @escaping @Sendable (QueueEvent) -> Void = { _ in }
   ) {
     coding = EnvelopeCoding(topology: topology)
     self.pacing = pacing
     timeoutSeconds = min(max(settings.publishTimeoutSeconds, 1), 600)
-    session = RabbitSession(settings.options(for: "outbox"), pacing: pacing, onEvent: onEvent)
+    var options = settings.options(for: "outbox")
+    if let mostBytes { options.maxMessageBytes = mostBytes }
+    self.mostBytes = options.maxMessageBytes
+    session = RabbitSession(options, pacing: pacing, onEvent: onEvent)
   }
 
   /// Whether it is connected and may publish. A connection that broke while idle is noticed within two heartbeats.
@@ -48,28 +61,44 @@ public final class RabbitOutbox: Outbox {
 
   /// The same with messages that are made already.
   func publish(_ messages: [AMQPMessage]) async -> [PublishResult] {
-    var results: [AMQPPublishResult] = Array(repeating: .notSent(""), count: messages.count)
-    var pending = Array(messages.indices)
+    var results: [PublishResult] = messages.map {
+      let size = $0.body.count
+      return size > mostBytes ? .tooLarge("the message has \(size) bytes, more than \(mostBytes)") : .refused("")
+    }
+    var pending = messages.indices.filter { messages[$0].body.count <= mostBytes }
     // Twice: a connection that has died since its last use shows it only now, and nothing was sent over it.
-    for _ in 0..<2 where !pending.isEmpty {
+    var tries = 2
+    while tries > 0, !pending.isEmpty {
+      tries -= 1
       guard let live = await session.connected() else {
-        for index in pending { results[index] = .notSent("no connection to the broker: \(session.lastFailure)") }
+        let why = "the message was not sent: no connection to the broker: \(session.lastFailure)"
+        for index in pending { results[index] = .refused(why) }
         break
       }
       let answers = await live.connection.publish(pending.map { messages[$0] }, timeoutSeconds: timeoutSeconds)
-      for (index, answer) in zip(pending, answers) { results[index] = answer }
       if answers.contains(.confirmed) { session.worked() }
-      guard let failure = live.connection.failure else { break }
-      if failure.isOfMissing {
-        // The exchange is missing: the answers do not say what to do about it.
-        for index in pending { results[index] = results[index].saying(failure.sentence) }
+      let failure = live.connection.failure
+      // The exchange is missing: the answers do not say what to do about it.
+      let sentence = failure.flatMap { $0.isOfMissing ? $0.sentence : nil }
+      for (index, answer) in zip(pending, answers) {
+        results[index] = PublishResult(sentence.map(answer.saying) ?? answer)
       }
+      guard let failure else { break }
       await session.drop(live, failure)
+      if let limit = failure.messageLimit {
+        // Over one message the broker closes the channel, and tells of no other what became of it. What is over the limit
+        // will never be taken; the rest is sent again, by which nothing is lost.
+        let open = zip(pending, answers).compactMap { $1 == .confirmed ? nil : $0 }
+        for index in open where messages[index].body.count > limit { results[index] = .tooLarge(failure.sentence) }
+        pending = open.filter { messages[$0].body.count <= limit }
+        if pending.count < open.count { tries = 2 }
+        continue
+      }
       pending = zip(pending, answers).compactMap { index, answer in
         if case .notSent = answer { index } else { nil }
       }
     }
-    return results.map(PublishResult.init)
+    return results
   }
 
   /// How much of their delays parcels wait, 850 to 1,000 permille, by chance and rising: a message that is due waits for the

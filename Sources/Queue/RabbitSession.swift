@@ -201,9 +201,22 @@ extension AMQPFailure {
     if case .channelClosed(404, _) = self { true } else { false }
   }
 
+  /// With a message larger than the broker takes: how many bytes it takes. RabbitMQ says so in words only: "message size 9 is
+  /// larger than configured max size 8".
+  var messageLimit: Int? {
+    guard case .channelClosed(406, let text) = self, text.contains("message size ") else { return nil }
+    let words = text.split(separator: " ")
+    guard let place = words.lastIndex(of: "size"), words.indices.contains(place + 1), words.contains("larger") else {
+      return nil
+    }
+    return Int(words[place + 1].prefix { $0.isASCII && $0.isNumber })
+  }
+
   /// Whether the broker refused something that it will refuse again.
   fileprivate var isMisconfiguration: Bool {
-    switch self {
+    // That is one message's, and the next connection does not bring it again.
+    if messageLimit != nil { return false }
+    return switch self {
     case .channelClosed, .loginRefused, .invalid: true
     default: false
     }

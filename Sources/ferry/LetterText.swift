@@ -113,3 +113,11 @@ extension DeadLetterOffice.Replay {
     return String(decoding: writer.bytes, as: UTF8.self)
   }
 }
+
+extension LeftLetter {
+  /// One line.
+  var text: String {
+    let id = place.messageID.map { " (message id \($0))" } ?? ""
+    return "Left in the queue \(place.queue), message \(place.position)\(id): \(why)"
+  }
+}

@@ -221,8 +221,8 @@ extension SettingRow {
       meaning: "seconds in which a stopping process finishes what it holds"),
     SettingRow(
       name: .stallSeconds, kind: .whole(4...3600), standard: "60",
-      meaning:
-        "seconds that a worker may get nothing from a queue with messages, while nobody is away; then it exits 70"),
+      meaning: "seconds that a worker may get nothing from a queue with messages, and an elected poller no answer "
+        + "beyond the 120 s that any may take; then it exits 70"),
     SettingRow(
       name: .logLevel, kind: .choice(["trace", "debug", "info", "notice", "warning", "error", "critical"]),
       standard: "info", meaning: "least level that is logged"),

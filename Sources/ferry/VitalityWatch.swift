@@ -3,7 +3,7 @@ import Logging
 import Pipeline
 import Synchronization
 
-/// Watches that a worker works, and ends the process when it does not, so that a supervisor starts it anew.
+/// Watches that a worker or an elected poller works, and ends the process when it does not, so that a supervisor starts it anew.
 ///
 /// Nothing is lost by that end: what is not acknowledged goes back to the broker, and claims are looked up in K/3.
 final class VitalityWatch: Sendable {
@@ -45,8 +45,8 @@ final class VitalityWatch: Sendable {
   /// False while the worker does not work and nothing holds it back.
   var isAlive: Bool { trouble.withLock { $0 == nil } }
 
-  /// Looks every 15 s, or four times in its patience, until the task is cancelled. Trouble is told by the health first, and ends the process when the next
-  /// look still finds it.
+  /// Looks every 15 s, or four times in its patience, until the task is cancelled. Trouble is told by the health first, and
+  /// ends the process when the next look still finds it.
   func watch() async {
     while !Task.isCancelled {
       await clock.sleep(interval)
@@ -73,7 +73,7 @@ final class VitalityWatch: Sendable {
     let what: Logger.Message =
       switch found {
       case .notConsuming: "Up, but not consuming: messages are ready and none is delivered"
-      case .stuck: "Up, but stuck: a batch does not come to an end"
+      case .stuck: "Up, but stuck: what was begun does not come to an end"
       }
     logger.critical(what, metadata: metadata)
     guard before != nil else { return }

@@ -100,7 +100,8 @@ final class Wiring: Sendable {
   ///   - rateLedger: the installation's rate limit; nil for a few single questions.
   ///   - tokenStore: the installation's tokens; nil for one of its own.
   func orderSource(
-    rateLedger: (any RateLedger)? = nil, tokenStore: (any TokenStore)? = nil
+    rateLedger: (any RateLedger)? = nil, tokenStore: (any TokenStore)? = nil,
+    onProgress: @escaping @Sendable () -> Void = {}
   ) throws(SetupProblem) -> OKKIOrderSource {
     let url = settings.text(.okkiURL)
     var options = OKKIOptions(
@@ -109,6 +110,7 @@ final class Wiring: Sendable {
     options.burst = max(10, settings.whole(.okkiRate) / 4)
     options.rateLedger = rateLedger
     options.tokenStore = tokenStore
+    options.onProgress = onProgress
     options.concurrency = settings.whole(.okkiConcurrency)
     options.certificateAuthorityFile = settings.text(.certificateAuthorities)
     options.allowsPlainHTTP = isPlain(url)
@@ -171,7 +173,8 @@ final class Wiring: Sendable {
       return RoleService(
         name: "poll", service: poller, partners: [.okki, .postgresql, .rabbitmq, .setup], registry: registry,
         prepare: { await outbox.connect() }, upkeep: { await outbox.stayConnected() },
-        broker: { [outbox.standing] }, away: { Set([poller.interruption?.absence].compactMap { $0 }) })
+        broker: { [outbox.standing] }, away: { Set([poller.interruption?.absence].compactMap { $0 }) }
+      ).watched(by: watch(over: poller))
     case .transform:
       let folder = try StrategyFolder(settings.text(.strategies))
       for warning in folder.warnings {
@@ -269,6 +272,18 @@ final class Wiring: Sendable {
         activity: { worker.activity }, ready: { await inbox.ready() }))
   }
 
+  /// The watch over a poller. It may be silent for as long as one wait or call takes that is bounded itself, be it for OKKI
+  /// (token, rate, request), PostgreSQL or the broker's confirms, and then for as long as the setting says.
+  private func watch(over poller: Poller) -> VitalityWatch {
+    let stall = settings.whole(.stallSeconds)
+    return VitalityWatch(
+      "poll", longestBatch: .seconds(Self.longestPollCall + stall), patience: .seconds(stall), clock: clock,
+      logger: logger, activity: { poller.progress.activity }, ready: { nil })
+  }
+
+  /// Seconds.
+  private static let longestPollCall = 120
+
   private func poller() throws -> (Poller, RabbitOutbox) {
     let outbox = RabbitOutbox(try rabbit(), topology: try topology(), onEvent: events("poll outbox"))
     let database = try database(connections: 2)
@@ -280,12 +295,15 @@ final class Wiring: Sendable {
     plan.reconcileSeconds = settings.whole(.reconcileInterval)
     plan.reconcileDays = settings.whole(.reconcileDays)
     let shared = try sharedState()
+    let progress = PollProgress(clock)
     let source = try orderSource(
       rateLedger: PostgresRateLedger(shared),
-      tokenStore: try PostgresTokenStore(shared, secret: settings.text(.okkiClientSecret)))
+      tokenStore: try PostgresTokenStore(shared, secret: settings.text(.okkiClientSecret)),
+      onProgress: { progress.mark() })
     let ledger = PostgresPollLedger(database)
     let poller = Poller(
-      source: source, ledger: ledger, outbox: outbox, plan: plan, clock: clock, logger: logger, sweeps: ledger)
+      source: source, ledger: ledger, outbox: outbox, plan: plan, clock: clock, logger: logger, sweeps: ledger,
+      progress: progress)
     return (poller, outbox)
   }
 

@@ -31,8 +31,8 @@ package struct Bytes {
   package func longText(_ value: String) -> Bytes { Bytes(long(value.utf8.count).all + value.utf8) }
 }
 
-/// A scripted broker for one connection: it logs the client in, opens its channel, and then runs the test's script on
-/// a thread of its own.
+/// A scripted broker for one connection, or some one after the other: it logs the client in, opens its channel, and then
+/// runs the test's script on a thread of its own.
 package final class FakePeer: Sendable {
   /// The peer's end of the connection, for its script.
   package final class Session {
@@ -108,20 +108,23 @@ package final class FakePeer: Sendable {
   package var port: Int { listener.port }
 
   package init(
-    heartbeat: Int = 30, greets: Bool = true, _ script: @escaping @Sendable (Session) throws -> Void
+    heartbeat: Int = 30, greets: Bool = true, connections: Int = 1,
+    _ script: @escaping @Sendable (Session) throws -> Void
   ) throws {
     let listener = try Listener()
     self.listener = listener
     // The thread ends with its script or with stop(); a test that joined it would block Swift's thread pool.
     _ = DriverThread(name: "fake peer") { [self] in
-      guard let client = try? listener.accept() else { return }
-      socket.withLock { $0 = client }
-      let session = Session(client)
-      // A script that fails leaves the client without its peer, and the test with the client's failure.
-      if greets { try? session.logIn(heartbeat: heartbeat) }
-      try? script(session)
-      socket.withLock { $0 = -1 }
-      close(client)
+      for _ in 0..<connections {
+        guard let client = try? listener.accept() else { return }
+        socket.withLock { $0 = client }
+        let session = Session(client)
+        // A script that fails leaves the client without its peer, and the test with the client's failure.
+        if greets { try? session.logIn(heartbeat: heartbeat) }
+        try? script(session)
+        socket.withLock { $0 = -1 }
+        close(client)
+      }
     }
   }
 

@@ -33,7 +33,7 @@ enum House {
     Room("OKKI", ours: flow.union(["Curl"]), others: system),
     Room("K3", ours: flow.union(["Curl"]), others: system),
     // Policies can be reached over RabbitMQ's management interface only, hence Curl.
-    Room("Queue", ours: flow.union(["AMQP", "Curl"]), others: system),
+    Room("Queue", ours: flow.union(["AMQP", "Curl", "Digests"]), others: system),
     // PCRE2 for `$regex`: a query is answered where the records are.
     Room("Ledger", ours: flow.union(["PostgreSQL", "PCRE2", "Digests"]), others: system),
     Room("Telemetry", ours: ["JSON"], others: system.union(["Logging", "Metrics", "CoreMetrics"])),

@@ -20,9 +20,9 @@ public func deadLetter(
 public let deadLettersContract: [ContractCase<any DeadLetters>] = [
   ContractCase("a message is one letter however often it is filed, also after it was dealt with") { archive in
     let letters = [deadLetter(1), deadLetter(2), deadLetter(1, stage: .transform), deadLetter(1, body: "{ }")]
-    #expect(try await archive.file(letters) == 4)
+    #expect(try await archive.file(letters).new == 4)
     #expect(try await archive.mark([1], .replayed, by: "ann") == [1])
-    #expect(try await archive.file([deadLetter(1), deadLetter(3), deadLetter(3)]) == 1)
+    #expect(try await archive.file([deadLetter(1), deadLetter(3), deadLetter(3)]).new == 1)
     let filed = try await archive.letters(LetterFilter(), after: 0, limit: 10, withBodies: true)
     #expect(filed.map(\.letter) == letters + [deadLetter(3)])
     #expect(filed.map(\.state) == [.replayed, .waiting, .waiting, .waiting, .waiting])
@@ -78,7 +78,7 @@ public let deadLettersContract: [ContractCase<any DeadLetters>] = [
   ContractCase("a letter of which nothing is known is kept too") { archive async throws in
     let letter = DeadLetter(
       stage: .load, reason: "delivery_limit", sentence: "", parkedAt: 0, properties: "{}", body: [0, 255, 0])
-    #expect(try await archive.file([letter]) == 1)
+    #expect(try await archive.file([letter]).new == 1)
     #expect(try await archive.letters(LetterFilter(), after: 0, limit: 1, withBodies: true).first?.letter == letter)
   },
   ContractCase("a letter with the numbers of a message that nobody has read holds up no other") {
@@ -86,10 +86,26 @@ public let deadLettersContract: [ContractCase<any DeadLetters>] = [
     var wild = deadLetter(1, "rejected")
     (wild.attempts, wild.revision, wild.firstSeen, wild.parkedAt) = (.max, .min, .max, .max)
     wild.orderID = OrderID(rawValue: .min)
-    #expect(try await archive.file([wild, deadLetter(2)]) == 2)
+    #expect(try await archive.file([wild, deadLetter(2)]).new == 2)
     let filed = try await archive.letters(LetterFilter(), after: 0, limit: 2, withBodies: true)
     #expect(filed.map(\.letter.body) == [wild.body, deadLetter(2).body])
     #expect(filed.first?.letter.attempts ?? 0 >= 1_000_000)
+  },
+  ContractCase("a letter that the archive cannot take is named by its place with why, and holds up no other") {
+    archive async throws in
+    // A reason longer than an index can hold. It must not be one that compresses well.
+    var number: UInt32 = 1
+    let reason = (0..<12_000).map { _ -> Character in
+      number = number &* 1_664_525 &+ 1_013_904_223
+      return Character(Unicode.Scalar(UInt8(33 + (number >> 24) % 90)))
+    }
+    let letters = [deadLetter(1), deadLetter(2, String(reason)), deadLetter(3), deadLetter(1)]
+    let filing = try await archive.file(letters)
+    #expect(filing.new == 2 && filing.refused.keys.sorted() == [1])
+    #expect(filing.refused[1]?.contains(String(reason.prefix(20))) == false)
+    let filed = try await archive.letters(LetterFilter(), after: 0, limit: 10, withBodies: true)
+    #expect(filed.map(\.letter) == [deadLetter(1), deadLetter(3)])
+    #expect(try await archive.file([letters[1]]).refused.count == 1)
   },
 ]
 

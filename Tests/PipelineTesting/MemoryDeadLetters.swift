@@ -1,3 +1,4 @@
+public import Orders
 public import Pipeline
 import Synchronization
 
@@ -12,6 +13,8 @@ public final class MemoryDeadLetters: DeadLetters {
   private struct State {
     var filed: [Filed] = []
     var failure: LedgerFailure?
+    var filingFailure: LedgerFailure?
+    var refused: Set<OrderID> = []
   }
 
   private let state = Mutex(State())
@@ -25,15 +28,26 @@ public final class MemoryDeadLetters: DeadLetters {
   /// The next `mark` fails so, and does nothing.
   public func failNextMark(_ failure: LedgerFailure) { state.withLock { $0.failure = failure } }
 
+  /// Letters of these orders cannot be filed from now on.
+  public func refuse(_ orders: Set<OrderID>) { state.withLock { $0.refused = orders } }
+
+  /// Nothing can be filed for this from now on.
+  public func failFiling(_ failure: LedgerFailure?) { state.withLock { $0.filingFailure = failure } }
+
   /// Files letters.
-  public func file(_ letters: [DeadLetter]) async throws(LedgerFailure) -> Int {
-    state.withLock { state in
-      var new = 0
-      for letter in letters where !state.filed.contains(where: { $0.letter.isSame(as: letter) }) {
-        state.filed.append(Filed(letter: letter))
-        new += 1
+  public func file(_ letters: [DeadLetter]) async throws(LedgerFailure) -> Filing {
+    if let failure = state.withLock({ $0.filingFailure }) { throw failure }
+    return state.withLock { state in
+      var filing = Filing()
+      for (place, letter) in letters.enumerated() {
+        if letter.reason.utf8.count > 2_000 || letter.orderID.map(state.refused.contains) == true {
+          filing.refused[place] = "it cannot be filed"
+        } else if !state.filed.contains(where: { $0.letter.isSame(as: letter) }) {
+          state.filed.append(Filed(letter: letter))
+          filing.new += 1
+        }
       }
-      return new
+      return filing
     }
   }
 
@@ -113,11 +127,12 @@ extension LetterFilter {
 /// Dead queues in memory.
 public final class MemoryDeadQueues: DeadQueues {
   private struct State {
-    var dead: [(letter: DeadLetter, tag: UInt64)] = []
+    var dead: [(letter: DeadLetter, tag: UInt64, excess: String?)] = []
     var lent: Set<UInt64> = []
     var serial: UInt64 = 0
     var published: [DeadLetter] = []
     var refusal: String?
+    var unfit: (orders: Set<OrderID>, answer: PublishResult)?
   }
 
   private let state = Mutex(State())
@@ -131,20 +146,32 @@ public final class MemoryDeadQueues: DeadQueues {
   /// Nothing more can be published.
   public func refuse(_ why: String) { state.withLock { $0.refusal = why } }
 
+  /// Letters of these orders are answered so.
+  public func refuse(_ orders: Set<OrderID>, as answer: PublishResult) {
+    state.withLock { $0.unfit = (orders, answer) }
+  }
+
   /// Puts a letter into its stage's dead queue.
-  public func park(_ letter: DeadLetter) {
+  /// - Parameter excess: why it cannot be taken in.
+  public func park(_ letter: DeadLetter, excess: String? = nil) {
     state.withLock { state in
       state.serial += 1
-      state.dead.append((letter, state.serial))
+      state.dead.append((letter, state.serial, excess))
     }
   }
+
+  /// The tags of what lies there, taken or not.
+  public var tags: [UInt64] { state.withLock { $0.dead.map(\.tag) } }
 
   /// Takes letters.
   public func take(_ stage: StageName, max: Int) async throws(BrokerFailure) -> [TakenLetter] {
     state.withLock { state in
       let taken = state.dead.filter { $0.letter.stage == stage && !state.lent.contains($0.tag) }.prefix(max)
       state.lent.formUnion(taken.map(\.tag))
-      return taken.map { TakenLetter($0.letter, tag: $0.tag) }
+      return taken.map { entry in
+        let place = LetterPlace(queue: "\(stage.rawValue).dead", position: Int(entry.tag), messageID: nil)
+        return TakenLetter(entry.letter, tag: entry.tag, place: place, excess: entry.excess)
+      }
     }
   }
 
@@ -158,8 +185,11 @@ public final class MemoryDeadQueues: DeadQueues {
   public func publishAgain(_ letters: [DeadLetter]) async -> [PublishResult] {
     state.withLock { state in
       if let why = state.refusal { return letters.map { _ in .refused(why) } }
-      state.published += letters
-      return letters.map { _ in .confirmed }
+      return letters.map { letter in
+        if let unfit = state.unfit, let order = letter.orderID, unfit.orders.contains(order) { return unfit.answer }
+        state.published.append(letter)
+        return .confirmed
+      }
     }
   }
 

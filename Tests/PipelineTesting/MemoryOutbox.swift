@@ -37,6 +37,7 @@ public final class MemoryOutbox: Outbox {
       if isClosed { return .refused("the outbox is closed") }
       switch fault?(parcel) {
       case .refused(let text): return .refused(text)
+      case .tooLarge(let text): return .tooLarge(text)
       case .unknown(let text):
         broker.publish(parcel)
         return .unknown(text)

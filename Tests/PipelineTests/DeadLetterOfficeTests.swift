@@ -1,3 +1,4 @@
+import Orders
 import Pipeline
 import PipelineTesting
 import Testing
@@ -17,6 +18,35 @@ struct DeadLetterOfficeTests {
     #expect(try await office.collect() == 0)
     #expect(try await office.numbers(LetterFilter()).count == 120)
     #expect(try await queues.take(.load, max: 1).isEmpty)
+  }
+
+  @Test("what cannot be filed, and what is too large to be taken, stays and is told; all else is filed")
+  func left() async throws {
+    for order in 1...120 {
+      queues.park(deadLetter(Int64(order)), excess: [7, 60].contains(order) ? "it is too large" : nil)
+    }
+    archive.refuse([OrderID(rawValue: 3), OrderID(rawValue: 61)])
+    var left: [LeftLetter] = []
+    #expect(try await office.collect { left.append($0) } == 116)
+    #expect(left.map(\.place.position).sorted() == [3, 7, 60, 61] && queues.tags == [3, 7, 60, 61])
+    #expect(left.first { $0.place.position == 7 }?.why == "it is too large")
+    #expect(left.first { $0.place.position == 3 }?.why == "it cannot be filed")
+    await queues.close()
+    archive.refuse([])
+    left = []
+    #expect(try await office.collect { left.append($0) } == 2)
+    #expect(left.map(\.place.position) == [7, 60])
+  }
+
+  @Test("while PostgreSQL is away nothing leaves its queue, and nothing is told as unfit")
+  func away() async throws {
+    queues.park(deadLetter(1))
+    archive.failFiling(.unavailable("gone"))
+    var left = 0
+    await #expect(throws: DeadLetterOffice.Failure.ledger(.unavailable("gone"))) {
+      try await office.collect { _ in left += 1 }
+    }
+    #expect(left == 0 && queues.tags == [1])
   }
 
   @Test("a crash between publish and mark publishes again and loses nothing; what is marked is not taken again")

@@ -1,4 +1,5 @@
 import AMQP
+import AMQPTesting
 import JSON
 import Orders
 import Pipeline
@@ -63,6 +64,111 @@ struct DeadQueueTests {
       DeadQueuesSubject(
         open: { queues }, park: { queues.park($0) },
         worked: { stage, _ in queues.published.filter { $0.stage == stage }.map(\.body) }))
+  }
+
+  @Test("a queue is empty when the broker says so, not when it is slow: nobody waits, and all is taken")
+  func slow() async throws {
+    try await withTopology { broker async throws in
+      for id: Int64 in 1...30 {
+        await publish(
+          Parcel(to: .dead(.load), .envelope(bill(id)), burial: Outcome.Burial(Reason(.k3Rejected, ""))), broker)
+      }
+      // By its clock every wait is over at once.
+      let hasty = Pacing(sleep: { _ in }, random: { 0 }, now: { 1 })
+      let queues = RabbitDeadQueues(broker.settings, topology: broker.topology, pacing: hasty)
+      var orders: [Int64] = []
+      while true {
+        let some = try await queues.take(.load, max: 7)
+        if some.isEmpty { break }
+        orders += some.compactMap { $0.letter.orderID?.rawValue }
+        queues.acknowledge(some)
+      }
+      #expect(orders == Array(1...30))
+      await queues.close()
+    }
+  }
+
+  @Test(
+    "a queue that has messages and gives none, and one that does not answer, end the drain with how many are left",
+    arguments: [true, false])
+  func givesNone(answers: Bool) async throws {
+    let peer = try FakePeer { session in
+      while true {
+        switch try session.next().method {
+        case [50, 10]: try session.send([50, 11], Bytes().text("orders.dead").long(9).long(0))
+        case [60, 70] where answers: try session.send([60, 72], Bytes().text(""))
+        case [60, 70]: return
+        default: continue
+        }
+      }
+    }
+    let pauses = Probe<Duration>()
+    let hasty = Pacing(sleep: { pauses.report($0) }, random: { 0 }, now: { 1 })
+    let settings = try RabbitSettings(url: "amqp://guest:guest@127.0.0.1:\(peer.port)/")
+    let queues = RabbitDeadQueues(settings, topology: try Topology(), pacing: hasty)
+    do throws(BrokerFailure) {
+      _ = try await queues.take(.transform, max: 10)
+      Issue.record("it was taken for empty")
+    } catch {
+      let left = answers ? "orders.dead has 9 messages" : "9 messages of the queue"
+      #expect(error.description.contains(left), "\(error)")
+    }
+    // Ten seconds of patience in all.
+    #expect(pauses.events.reduce(.zero, +) == (answers ? .milliseconds(9_750) : .zero))
+    await queues.close()
+    peer.stop()
+  }
+
+  @Test("a letter larger than the drain takes is told with its place, and the rest is taken though many of them stay")
+  func tooLarge() async throws {
+    try await withTopology { broker async throws in
+      for id: Int64 in 1...150 {
+        var large = bill(id)
+        if id != 150 {
+          large.content = .bill(
+            Bill(object: "SO", number: "SO-\(id)", body: [UInt8](repeating: 0x20, count: 2_000)),
+            BillRoute(strategy: "sales-order", stream: "SO"))
+        }
+        await publish(
+          Parcel(to: .dead(.load), .envelope(large), burial: Outcome.Burial(Reason(.k3Rejected, ""))), broker)
+      }
+      let queues = RabbitDeadQueues(broker.settings, topology: broker.topology, pacing: .live, mostBytes: 1_000)
+      var taken: [TakenLetter] = []
+      while true {
+        let some = try await queues.take(.load, max: 50)
+        if some.isEmpty { break }
+        taken += some
+        queues.acknowledge(some.filter { $0.excess == nil })
+      }
+      await queues.close()
+      #expect(taken.map(\.place.position) == Array(1...150))
+      #expect(taken.filter { $0.excess == nil }.map(\.letter.orderID?.rawValue) == [150])
+      let first = try #require(taken.first)
+      #expect(first.excess == "it is larger than 1000 bytes" && first.letter.body.isEmpty)
+      #expect(first.place.queue == broker.topology.deadQueue(of: .load) && first.place.messageID == "1-4")
+    }
+  }
+
+  @Test("a batch holds at most 32 MiB of bodies, or a single larger one", .timeLimit(.minutes(2)))
+  func bounded() async throws {
+    try await withTopology { broker async throws in
+      for size in [20 << 20, 10 << 20, 10 << 20, 40 << 20, 1] {
+        try await broker.publish(
+          AMQPMessage(
+            exchange: "", routingKey: broker.topology.deadQueue(of: .load),
+            properties: AMQPProperties(persistent: true), body: [UInt8](repeating: 0x20, count: size)))
+      }
+      let queues = RabbitDeadQueues(broker.settings, topology: broker.topology)
+      var batches: [[Int]] = []
+      while true {
+        let some = try await queues.take(.load, max: 50)
+        if some.isEmpty { break }
+        batches.append(some.map(\.letter.body.count))
+        queues.acknowledge(some)
+      }
+      await queues.close()
+      #expect(batches == [[20 << 20, 10 << 20], [10 << 20], [40 << 20], [1]])
+    }
   }
 
   @Test("a letter tells all that a worker buried, and published again it is the same message on its first attempt")

@@ -109,11 +109,23 @@ public struct LetterFilter: Sendable, Equatable {
   public init() {}
 }
 
+/// What came of filing letters.
+public struct Filing: Sendable, Equatable {
+  /// How many are new.
+  public var new = 0
+  /// Letters that the archive cannot take, by their places among those given, with why: it lies with the letter, so that
+  /// trying again does not help. Nothing of what is in them is in the words.
+  public var refused: [Int: String] = [:]
+
+  /// Nothing was filed.
+  public init() {}
+}
+
 /// The archive of parked messages. One message is one letter, however often it is filed.
 public protocol DeadLetters: Sendable {
-  /// Files letters; what is there already stays as it is. Durable when it returns.
-  /// - Returns: how many are new.
-  func file(_ letters: [DeadLetter]) async throws(LedgerFailure) -> Int
+  /// Files letters; what is there already stays as it is, and one that cannot be filed holds up no other. Durable when it
+  /// returns.
+  func file(_ letters: [DeadLetter]) async throws(LedgerFailure) -> Filing
   /// Letters with growing numbers above `after`, at most `limit`.
   /// - Parameter withBodies: whether their bodies are read.
   func letters(
@@ -132,9 +144,11 @@ public protocol DeadLetters: Sendable {
 /// The broker's dead queues, and the way back out of them.
 public protocol DeadQueues: Sendable {
   /// Takes messages that lie in a stage's dead queue.
-  /// - Returns: one to `max`, or none when what lay there at the first call has been taken.
+  /// - Returns: one to `max`, with bodies of at most 32 MiB together or a single larger one; none only when the broker says
+  ///   that the queue is empty, however long it takes to say so.
   func take(_ stage: StageName, max: Int) async throws(BrokerFailure) -> [TakenLetter]
-  /// Removes taken messages from the dead queue: they are safe elsewhere.
+  /// Removes taken messages from the dead queue: they are safe elsewhere. What is taken and not removed stays there, and is
+  /// not taken again before `close`.
   func acknowledge(_ taken: [TakenLetter])
   /// Publishes letters to their stages anew, each on its first attempt: persistent, mandatory, confirmed.
   /// - Returns: one result per letter, in order.
@@ -149,11 +163,48 @@ public struct TakenLetter: Sendable {
   public let letter: DeadLetter
   /// The broker's delivery tag.
   public let tag: UInt64
+  /// Where it lies.
+  public let place: LetterPlace
+  /// Why it has to stay there: it is too large to be taken in, and the letter has no body. Nil with all others.
+  public let excess: String?
 
   /// A taken letter.
-  public init(_ letter: DeadLetter, tag: UInt64) {
+  public init(_ letter: DeadLetter, tag: UInt64, place: LetterPlace, excess: String? = nil) {
     self.letter = letter
     self.tag = tag
+    self.place = place
+    self.excess = excess
+  }
+}
+
+/// Where a message lies in a dead queue, so that a person finds it there.
+public struct LetterPlace: Sendable, Equatable {
+  /// The queue's name on the broker.
+  public let queue: String
+  /// Its place among the messages that the queue gave, from 1.
+  public let position: Int
+  /// Its message id, fit to be shown; nil where it has none.
+  public let messageID: String?
+
+  /// A place.
+  public init(queue: String, position: Int, messageID: String?) {
+    self.queue = queue
+    self.position = position
+    self.messageID = messageID
+  }
+}
+
+/// A letter that stays in its dead queue.
+public struct LeftLetter: Sendable, Equatable {
+  /// Where it lies.
+  public let place: LetterPlace
+  /// Why. Nothing of its body.
+  public let why: String
+
+  /// A letter that stays.
+  public init(_ place: LetterPlace, why: String) {
+    self.place = place
+    self.why = why
   }
 }
 

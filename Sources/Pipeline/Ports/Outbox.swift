@@ -26,6 +26,8 @@ public struct Parcel: Sendable {
   public let burial: Outcome.Burial?
   /// With a message that could not be read: the properties that it came with, JSON; empty where nobody knows them.
   public var properties = ""
+  /// Whether its body stays behind, since the broker takes none of its size: its size and digest go in its place.
+  public var leavesOutBody = false
   /// In a delay queue: it may come back a little early, so that a crowd does not come back in one moment.
   public let isSpread: Bool
 
@@ -48,6 +50,19 @@ public enum PublishResult: Sendable, Equatable {
   case unknown(String)
   /// It was refused or not sent.
   case refused(String)
+  /// It is larger than the broker takes, and will be so however often it is published.
+  case tooLarge(String)
+}
+
+extension Parcel {
+  /// What is parked in its place when the broker takes no message of its size.
+  public func buriedWithoutBody(at stage: StageName, _ why: String) -> Parcel {
+    var parcel = Parcel(
+      to: .dead(stage), content, burial: burial ?? Outcome.Burial(Reason(.messageTooLarge, why)))
+    parcel.properties = properties
+    parcel.leavesOutBody = true
+    return parcel
+  }
 }
 
 /// The write side of all queues.

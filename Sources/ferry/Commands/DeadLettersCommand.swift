@@ -9,7 +9,8 @@ struct DeadLettersCommand: AsyncParsableCommand {
     commandName: "dead-letters", abstract: "Lists, shows, replays and discards parked messages.",
     discussion: """
       Needs FERRY_RABBITMQ_URL and FERRY_POSTGRES_URL. Each command first moves what lies in the broker's dead queues into \
-      PostgreSQL, where every act is recorded with who and when.
+      PostgreSQL, where every act is recorded with who and when. What cannot be moved stays in its queue and is told; the \
+      command does its work all the same, and ends with 1.
       """,
     subcommands: [
       DeadLettersListCommand.self, DeadLettersShowCommand.self, DeadLettersReplayCommand.self,
@@ -58,8 +59,9 @@ enum LetterDesk {
       try await Startup.exiting {
         let (office, queues) = try wiring.deadLetters()
         do {
-          try await collect(office, needsBroker: needsBroker)
+          let left = try await collect(office, needsBroker: needsBroker)
           try await body(office)
+          if left > 0 { throw ExitCode(1) }
         } catch let failure as DeadLetterOffice.Failure {
           await queues.close()
           switch failure {
@@ -78,11 +80,19 @@ enum LetterDesk {
     try result.get()
   }
 
-  private static func collect(_ office: DeadLetterOffice, needsBroker: Bool) async throws {
-    do throws(DeadLetterOffice.Failure) { _ = try await office.collect() } catch {
+  /// How many letters stay in their queues; each is told.
+  private static func collect(_ office: DeadLetterOffice, needsBroker: Bool) async throws -> Int {
+    var left = 0
+    do throws(DeadLetterOffice.Failure) {
+      _ = try await office.collect { letter in
+        left += 1
+        Startup.complain(letter.text)
+      }
+    } catch {
       guard case .broker(let failure) = error, !needsBroker else { throw error }
       Startup.complain("The dead queues cannot be read, so what was parked since the last time is missing: \(failure)")
     }
+    return left
   }
 
   /// Whether a person agrees, by `--yes` or at the terminal.
