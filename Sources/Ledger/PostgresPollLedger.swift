@@ -62,12 +62,23 @@ public final class PostgresPollLedger: PollLedger {
 
   /// The headlines of which no deletion is published, as the port says.
   public func unremoved(among headlines: [OrderHeadline]) async throws(LedgerFailure) -> [OrderHeadline] {
+    try await self.headlines(headlines, with: Self.unremovedSQL, .int(FetchedRevision.removalHash))
+  }
+
+  /// The headlines that were numbered at some time, as the port says.
+  public func numbered(among headlines: [OrderHeadline]) async throws(LedgerFailure) -> [OrderHeadline] {
+    try await self.headlines(headlines, with: Self.numberedSQL)
+  }
+
+  /// Those whose positions the statement answers; it is asked with their numbers and whatever else it needs.
+  private func headlines(
+    _ headlines: [OrderHeadline], with sql: String, _ others: PostgresValue...
+  ) async throws(LedgerFailure) -> [OrderHeadline] {
     var result: [OrderHeadline] = []
     for start in stride(from: 0, to: headlines.count, by: rowsPerStatement) {
       let part = headlines[start..<min(start + rowsPerStatement, headlines.count)]
       let rows = try await database.run(
-        PostgresStatement(
-          Self.unremovedSQL, .intArray(part.map(\.id.rawValue)), .int(FetchedRevision.removalHash)))
+        PostgresStatement(sql, parameters: [.intArray(part.map(\.id.rawValue))] + others))
       for row in 0..<rows.count {
         guard let position = rows.int(row, 0) else { continue }
         result.append(headlines[start + Int(position) - 1])
@@ -180,6 +191,13 @@ public final class PostgresPollLedger: PollLedger {
     FROM unnest($1::bigint[]) WITH ORDINALITY AS asked (order_id, position)
     LEFT JOIN LATERAL (SELECT * FROM order_revisions row WHERE row.order_id = asked.order_id LIMIT 1) AS known ON true
     WHERE known.published IS NOT TRUE OR known.content_hash <> $2::bigint
+    ORDER BY asked.position
+    """
+
+  private static let numberedSQL = """
+    SELECT asked.position
+    FROM unnest($1::bigint[]) WITH ORDINALITY AS asked (order_id, position)
+    JOIN LATERAL (SELECT 1 FROM order_revisions row WHERE row.order_id = asked.order_id LIMIT 1) AS known ON true
     ORDER BY asked.position
     """
 

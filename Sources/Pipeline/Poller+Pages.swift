@@ -177,8 +177,7 @@ extension Poller {
     let unpublished = Set(new)
     let asked =
       if case .comparing(let passed) = reading {
-        // What is newer the live stream is about to read itself.
-        page.headlines.filter { headline in passed.map { headline.updateTime <= $0 } ?? false }
+        try await carried(page.headlines, unpublished: unpublished, passed)
       } else { new }
     if asked.isEmpty { return result }
     let details = await source.details(of: asked.map(\.id))
@@ -216,6 +215,21 @@ extension Poller {
         .warning, "Published orders cannot be read again; they stay as they are", [.count: lost.count, .order: first])
     }
     return result
+  }
+
+  /// What a reconciliation compares: not what is newer, for the live stream is about to read that itself, nor what is older
+  /// than Ferry and was never begun with.
+  private func carried(
+    _ headlines: [OrderHeadline], unpublished: Set<OrderHeadline>, _ passed: BeijingTime?
+  ) async throws(PollInterruption) -> [OrderHeadline] {
+    guard let passed else { return [] }
+    let old = headlines.filter { $0.updateTime < plan.since && unpublished.contains($0) }
+    var strange = Set(old)
+    if !old.isEmpty {
+      strange.subtract(
+        try await fromLedger { () async throws(LedgerFailure) in try await ledger.numbered(among: old) })
+    }
+    return headlines.filter { $0.updateTime <= passed && !strange.contains($0) }
   }
 
   /// Whether OKKI shows other orders while some fail. Where all that were asked for fail, another one is asked for: an

@@ -71,7 +71,8 @@ extension Poller {
     let now = try await fromSource { () async throws(SourceFailure) in try await source.now() }
     let end = now.advanced(bySeconds: -Int64(plan.lagSeconds))
     if plan.reconcileSeconds > 0 {
-      let start = max(plan.since, end.advanced(bySeconds: -Int64(plan.reconcileDays) * 86_400))
+      // Orders that are older than `since` are carried when they are changed after it, or filled in.
+      let start = end.advanced(bySeconds: -Int64(plan.reconcileDays) * 86_400)
       if let window = TimeWindow(from: start, to: end) {
         try await fromLedger { () async throws(LedgerFailure) in
           try await sweeps.startReconcile(window, everySeconds: plan.reconcileSeconds)

@@ -53,8 +53,14 @@ public final class MemoryPollLedger: PollLedger {
     /// Whoever leads loses the lock and does not know it.
     public func cutOff() { state.withLock { $0.lock = nil } }
 
+    /// All sweeps, as they stand.
+    public var allSweeps: [Sweep] { state.withLock { $0.sweeps } }
+
+    /// Orders that are still to be read anew.
+    public var toReadAnew: Set<OrderID> { state.withLock { Set($0.refetches.keys) } }
+
     /// Orders are to be read anew.
-    func ask(_ orders: Set<OrderID>) {
+    public func ask(_ orders: Set<OrderID>) {
       state.withLock { state in
         for order in orders.sorted() {
           state.serial += 1
@@ -130,6 +136,11 @@ public final class MemoryPollLedger: PollLedger {
         return !known.isPublished || known.contentHash != FetchedRevision.removalHash
       }
     }
+  }
+
+  /// The headlines that were numbered at some time, as the port says.
+  public func numbered(among headlines: [OrderHeadline]) async throws(LedgerFailure) -> [OrderHeadline] {
+    try checked { state in headlines.filter { state.orders[$0.id] != nil } }
   }
 
   /// Numbers contents, as the port says.

@@ -172,6 +172,16 @@ private let deletionCases: [ContractCase<PollLedgerSubject>] = [
 ]
 
 private let revisionCases: [ContractCase<PollLedgerSubject>] = [
+  ContractCase("an order is known from its first number on, published or not") { subject async throws in
+    let headlines = [headline(3, 1), headline(1, 99), headline(2, 1)]
+    #expect(try await subject.ledger.numbered(among: headlines).isEmpty)
+    _ = try await subject.number(1, 10, 111)
+    _ = try await subject.ledger.number([.removal(of: OrderID(rawValue: 3))])
+    #expect(try await subject.ledger.numbered(among: headlines) == [headline(3, 1), headline(1, 99)])
+    try await subject.record(1, 1)
+    #expect(try await subject.ledger.numbered(among: headlines) == [headline(3, 1), headline(1, 99)])
+    #expect(try await subject.ledger.numbered(among: []).isEmpty)
+  },
   ContractCase("a content keeps its number until it is recorded as published") { subject async throws in
     #expect(try await subject.number(1, 10, 111) == .publish(number: 1))
     #expect(try await subject.number(1, 10, 111) == .publish(number: 1))

@@ -34,6 +34,9 @@ final class AlteredPollLedger: PollLedger {
   func unremoved(among headlines: [OrderHeadline]) async throws(LedgerFailure) -> [OrderHeadline] {
     try await inner.unremoved(among: headlines)
   }
+  func numbered(among headlines: [OrderHeadline]) async throws(LedgerFailure) -> [OrderHeadline] {
+    try await inner.numbered(among: headlines)
+  }
   func number(_ revisions: [FetchedRevision]) async throws(LedgerFailure) -> [RevisionAnswer] {
     await before()
     let answers = try await inner.number(revisions)

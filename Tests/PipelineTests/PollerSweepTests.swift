@@ -15,9 +15,10 @@ struct PollerSweepTests {
   init() { broker = MemoryBroker(clock: clock) }
 
   private func poller(
-    _ clock: PipelineClock? = nil, days: Int = 7, reconcile: Int = 86_400, interval: Int = 1_000
+    _ clock: PipelineClock? = nil, days: Int = 7, reconcile: Int = 86_400, interval: Int = 1_000,
+    sinceDaysAgo: Int64 = 30
   ) -> Poller {
-    var plan = PollPlan(since: noon.advanced(bySeconds: -30 * 86_400))
+    var plan = PollPlan(since: noon.advanced(bySeconds: -sinceDaysAgo * 86_400))
     plan.pageSize = 2
     plan.intervalSeconds = interval
     plan.reconcileSeconds = reconcile
@@ -117,6 +118,24 @@ struct PollerSweepTests {
     put(2, "second", secondsAgo: 87_000)
     try await round(poller(days: 1))
     #expect(try await queued() == ["1/2"])
+  }
+
+  @Test("orders that are older than Ferry are compared once they are carried, and left alone until then")
+  func olderThanFerry() async throws {
+    put(1, "first", secondsAgo: 2 * 86_400)
+    put(2, "first", secondsAgo: 2 * 86_400)
+    let poller = poller(sinceDaysAgo: 1)
+    try await poller.once()
+    #expect(try await queued().isEmpty)
+    let second = noon.advanced(bySeconds: -2 * 86_400 - 2)
+    _ = try await ledger.startBackfill(try #require(TimeWindow(from: second, to: second)), .create)
+    put(1, "second", secondsAgo: 2 * 86_400)
+    while try await poller.sweep() {}
+    #expect(try await queued() == ["2/1"])
+    put(2, "second", secondsAgo: 2 * 86_400)
+    source.setNow(noon.advanced(bySeconds: 86_400))
+    try await round(poller)
+    #expect(try await queued() == ["2/2"])
   }
 
   @Test("a poller that dies goes on at the slice that it was in")

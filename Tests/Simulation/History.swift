@@ -20,19 +20,19 @@ final class History: @unchecked Sendable {
   }
 
   private static let times = LoadTimes(leaseSeconds: 240, saveSeconds: 60, marginSeconds: 10, visibleSeconds: 60)
-  private static let policy = RetryPolicy(ladder: [10, 60, 600, 3_600], maxAttempts: 8)
+  static let policy = RetryPolicy(ladder: [10, 60, 600, 3_600], maxAttempts: 8)
   private static let patience: Int64 = 48 * 3_600_000
   /// Most times that one message is handed out: K/3 that is away is asked itself, so more is a circle without an end.
-  private static let mostDeliveries = 500
+  static let mostDeliveries = 500
 
   private let seed: UInt64
   private let strategies: StrategySet
-  private let world: World
-  private let plan: Plan
-  private let broker: SimulatedBroker
-  private let database: SimulatedDatabase
-  private let okki: SimulatedOKKI
-  private let k3: SimulatedK3
+  let world: World
+  let plan: Plan
+  let broker: SimulatedBroker
+  let database: SimulatedDatabase
+  let okki: SimulatedOKKI
+  let k3: SimulatedK3
   private var hosts: [String: Host] = [:]
   private var inboxes: [String: SimulatedInbox] = [:]
   private var starts = 0
@@ -41,8 +41,13 @@ final class History: @unchecked Sendable {
   /// Orders that only reconciliations found.
   private var reconciled = 0
   private var touches: SeededRandom
+  var operating: SeededRandom
+  /// Orders that were read anew.
+  var refetched = 0
+  /// When somebody asked last for an order to be read anew.
+  var askedAnew: [OrderID: Int64] = [:]
   /// Removals that are settled: nothing older is written afterwards.
-  private var settledRemovals: [OrderID: Int64] = [:]
+  var settledRemovals: [OrderID: Int64] = [:]
   private var isOver = false
   private var arePollersNeeded = true
 
@@ -53,10 +58,11 @@ final class History: @unchecked Sendable {
     later = SeededRandom(seed: seed ^ 0x1A7E)
     silent = SeededRandom(seed: seed ^ 0x51E7)
     touches = SeededRandom(seed: seed ^ 0x70C4)
-    plan = Plan(&world.random, later: &later, silent: &silent)
+    operating = SeededRandom(seed: seed ^ 0x0BE7)
+    plan = Plan(&world.random, later: &later, silent: &silent, operating: &operating)
     broker = SimulatedBroker(world, ladder: Self.policy.ladder)
     database = SimulatedDatabase(world)
-    okki = SimulatedOKKI(world)
+    okki = SimulatedOKKI(world, tiesMove: plan.tiesMove ? SeededRandom(seed: seed ^ 0x71E5) : nil)
     k3 = SimulatedK3(world, plan.k3, visibleAfter: 60_000)
   }
 
@@ -70,6 +76,7 @@ final class History: @unchecked Sendable {
       broker.firstRevisions[order]?[one] ?? 0 > broker.revisions[order]?[other] ?? 0
     }
     users()
+    operators()
     for number in 1...plan.pollers { start("poller \(number)") }
     for number in 1...plan.transformers { start("transformer \(number)") }
     for number in 1...plan.loaders { start("loader \(number)") }
@@ -87,7 +94,8 @@ final class History: @unchecked Sendable {
     end()
     let counts = [
       "bills": k3.bills.count, "saves": k3.saves, "updates": k3.updates, "deletes": k3.deletes, "look-ups": k3.lookUps,
-      "parked": broker.dead.count, "reconciled": reconciled,
+      "parked": broker.dead.count, "reconciled": reconciled, "orders": plan.orders, "unread": unread,
+      "backfilled": backfilled, "read anew": refetched,
       "process starts": starts, "deliveries": broker.handed.values.reduce(0, +),
     ]
     return Result(
@@ -166,13 +174,14 @@ final class History: @unchecked Sendable {
     let ledger = SimulatedLedger(
       host, database, onAdvance: { [weak self] in self?.check($0, $1) },
       onRemoval: { [weak self] in self?.note($0, $1) },
-      onSweep: { [weak self] in self?.reconciled += $0.missed + $0.changed })
+      onSweep: { [weak self] in if $0 == .reconcile { self?.reconciled += $1.missed + $1.changed } },
+      onReadAnew: { [weak self] in self?.check(readAnew: $0) })
     let outbox = SimulatedOutbox(host, broker)
     let logger = Logger(label: "simulation") { _ in SwiftLogNoOpLogHandler() }
     if name.hasPrefix("poller") {
       let poller = Poller(
         source: SimulatedOrderSource(host, okki), ledger: ledger, outbox: outbox, plan: pollPlan,
-        clock: host.clock, logger: logger, sweeps: plan.hasSilentChanges ? ledger : nil)
+        clock: host.clock, logger: logger, sweeps: plan.sweeps ? ledger : nil)
       return host.start { await poller.run() }
     }
     let isLoader = name.hasPrefix("loader")
@@ -194,7 +203,7 @@ final class History: @unchecked Sendable {
   }
 
   private var pollPlan: PollPlan {
-    var plan = PollPlan(since: BeijingTime(epochSeconds: World.epoch - 10))
+    var plan = PollPlan(since: since)
     plan.pageSize = 2
     plan.sliceSize = 3
     if self.plan.hasSilentChanges {
@@ -246,14 +255,19 @@ final class History: @unchecked Sendable {
   private func check(_ stream: PollStream, _ watermark: BeijingTime) {
     if stream == .removed { return checkRemovals(watermark) }
     guard stream == .orders else { return }
-    for (id, order) in okki.orders where order.updated <= watermark.epochSeconds {
+    for (id, order) in okki.orders where isPolled(order.updated, until: watermark) {
       let isSafe = broker.published[id]?.contains { $0.updateTime.epochSeconds >= order.updated } ?? false
       if !isSafe { world.fail("the watermark passed order \(id), which is not published") }
     }
   }
 
+  /// What is older than Ferry no watermark speaks of.
+  private func isPolled(_ second: Int64, until watermark: BeijingTime) -> Bool {
+    second >= since.epochSeconds && second <= watermark.epochSeconds
+  }
+
   private func checkRemovals(_ watermark: BeijingTime) {
-    for (id, deletion) in okki.deleted where deletion.at <= watermark.epochSeconds && broker.removals[id] == nil {
+    for (id, deletion) in okki.deleted where isPolled(deletion.at, until: watermark) && broker.removals[id] == nil {
       world.fail("the watermark passed the deletion of order \(id), which is not published")
     }
   }
@@ -283,8 +297,8 @@ final class History: @unchecked Sendable {
 
   /// Once everything is published pollers have nothing more to do than to make the history long.
   private func retirePollers() {
-    guard arePollersNeeded, okki.orders.allSatisfy({ isPublished($0, $1) }),
-      okki.deleted.keys.allSatisfy({ isRemovalPublished($0) })
+    guard arePollersNeeded, okki.orders.allSatisfy({ isPublished($0, $1) }), areOperatorsServed,
+      okki.deleted.allSatisfy({ $1.at < since.epochSeconds || isRemovalPublished($0) })
     else { return }
     arePollersNeeded = false
     for (name, host) in hosts.sorted(by: { $0.key < $1.key }) where name.hasPrefix("poller") { host.kill() }
@@ -293,14 +307,14 @@ final class History: @unchecked Sendable {
   /// Under a number that no content of it exceeds.
   private func isRemovalPublished(_ id: OrderID) -> Bool {
     guard let removal = broker.removals[id] else { return false }
-    return broker.published[id]?.allSatisfy { $0.revision <= removal } ?? true
+    return broker.published[id]?.allSatisfy { $0.revision <= removal || !$0.isRead } ?? true
   }
 
   private func isPublished(_ id: OrderID, _ order: SimulatedOKKI.Order) -> Bool {
     broker.editions[id]?.contains([order.touches, order.version]) ?? false || isParkedUnread(id, order)
   }
 
-  private func isSettled(_ id: OrderID, _ order: SimulatedOKKI.Order) -> Bool {
+  func isSettled(_ id: OrderID, _ order: SimulatedOKKI.Order) -> Bool {
     k3.bills.contains { $0.order == id && $0.version == order.version }
       || broker.dead.contains { $0.envelope.orderID == id && Self.version($0.envelope) == order.version }
       || isParkedUnread(id, order)
@@ -311,74 +325,6 @@ final class History: @unchecked Sendable {
     broker.dead.contains { letter in
       letter.envelope.orderID == id && letter.envelope.content == .order([])
         && letter.envelope.updateTime.epochSeconds >= order.updated
-    }
-  }
-
-  private func judge(_ done: Bool) {
-    for (id, order) in okki.orders.sorted(by: { $0.key < $1.key }) where !isSettled(id, order) {
-      let held = k3.bills.filter { $0.order == id }.map(\.version)
-      world.fail("order \(id) is lost: version \(order.version) is neither in K/3 (which has \(held)) nor parked")
-    }
-    for (id, _) in okki.deleted {
-      guard let removal = broker.removals[id] else {
-        world.fail("the deletion of order \(id) is lost")
-        continue
-      }
-      // Messages before and after: whatever OKKI showed of it while it was there has a smaller number.
-      if let later = broker.published[id]?.first(where: { $0.revision > removal }) {
-        world.fail("the deletion of order \(id) has number \(removal), and a content of it \(later.revision)")
-      }
-    }
-    if !done { world.fail("it does not come to an end: \(broker.delayed) messages wait") }
-    for (id, count) in broker.handed.sorted(by: { $0.key < $1.key }) where count > Self.mostDeliveries {
-      world.fail("order \(id) was handed to workers \(count) times")
-    }
-    for letter in broker.dead where letter.envelope.attempt > Self.policy.maxAttempts {
-      world.fail("order \(letter.envelope.orderID) was tried \(letter.envelope.attempt) times")
-    }
-    if plan.removed == .cancel {
-      for (id, removal) in settledRemovals.sorted(by: { $0.key < $1.key }) where okki.orders[id] == nil {
-        let isHeld = broker.dead.contains { $0.envelope.orderID == id && $0.reason == .removedAfterWritten }
-        // Back and deleted once more, of which nobody was told, it is not the removal's.
-        let isLeft = k3.bills.contains { $0.order == id && broker.revisions[id]?[$0.version] ?? 0 < removal }
-        if isLeft, !isHeld { world.fail("removed order \(id) has a bill still") }
-      }
-    }
-    checkTouched()
-    for letter in broker.dead where !isRightlyParked(letter) {
-      world.fail("order \(letter.envelope.orderID) is parked for \(letter.reason?.rawValue ?? "the delivery limit")")
-    }
-  }
-
-  /// Whether what the letter says is so: a program that parks whatever comes has lost nothing either. An outage parks
-  /// nothing.
-  private func isRightlyParked(_ letter: SimulatedBroker.DeadLetter) -> Bool {
-    let id = letter.envelope.orderID
-    let held = k3.held[id] ?? []
-    switch letter.reason {
-    case .k3Rejected: return k3.refused.contains(id) || k3.audited.contains(id)
-    case .changedAfterWritten, .removedAfterWritten: return !held.isEmpty
-    case .conflict: return held.contains { $0 != Self.version(letter.envelope) }
-    case .orderMalformed:
-      // The poller could not read it: its questions got lost, or the order came and went.
-      let isQuestionLost = plan.network.requestLost + plan.network.replyLost + plan.okkiOutages + plan.freezes > 0
-      return letter.envelope.content == .order([]) && (isQuestionLost || okki.everDeleted.contains(id))
-    default: return false
-    }
-  }
-
-  /// Where K/3's bill is never changed nor deleted, and none was in doubt, no order is parked for a change whose bill is
-  /// K/3's very bill.
-  private func checkTouched() {
-    guard plan.changed != .update, plan.removed == .hold else { return }
-    for letter in broker.dead where letter.reason == .changedAfterWritten {
-      let order = letter.envelope.orderID
-      guard let version = Self.version(letter.envelope),
-        database.ledger.rows.values.contains(where: { $0.id.orderID == order && $0.state == .written })
-      else { continue }
-      if k3.bills.contains(where: { $0.order == order && $0.version == version }) {
-        world.fail("order \(order) is parked as changed in revision \(letter.envelope.revision), which is what K/3 has")
-      }
     }
   }
 

@@ -31,6 +31,16 @@ struct Plan {
   /// Some of OKKI's operations change orders without their update time, and the poller reconciles.
   var hasSilentChanges = false
 
+  /// Ferry begins so many seconds after OKKI's first order, and an operator fills in what lies before; nil begins before it.
+  var startsLate: Int64?
+  /// Operators want orders to be read anew.
+  var readsAnew = false
+  /// OKKI lists orders of the same second in another order for each page.
+  var tiesMove = false
+
+  /// Whether pollers sweep.
+  var sweeps: Bool { hasSilentChanges || startsLate != nil }
+
   /// How long K/3 may be away, in milliseconds.
   static let outages = [10_000, 30_000, 30_000, 120_000, 300_000, 300_000, 1_200_000, 7_200_000]
 
@@ -38,7 +48,14 @@ struct Plan {
   /// - Parameters:
   ///   - later: chances that came in later, by themselves: a seed's other chances stay what they were.
   ///   - silent: those of changes that the update time does not show.
-  init(_ random: inout SeededRandom, later: inout SeededRandom, silent: inout SeededRandom) {
+  ///   - operating: those of what operators do, and of orders of the same second.
+  init(
+    _ random: inout SeededRandom, later: inout SeededRandom, silent: inout SeededRandom,
+    operating: inout SeededRandom
+  ) {
+    if operating.happens(200) { startsLate = Int64(operating.number(10...90)) }
+    readsAnew = operating.happens(200)
+    tiesMove = operating.happens(300)
     hasSilentChanges = silent.happens(250)
     orders = random.number(1...4)
     pollers = random.pick([1, 1, 2])

@@ -45,7 +45,9 @@ final class SimulatedBroker: @unchecked Sendable {
   private(set) var delayed = 0
   private var serial: UInt64 = 0
   /// Every revision that ever was safe in `orders` or dead.
-  private(set) var published: [OrderID: [(updateTime: BeijingTime, revision: Int64)]] = [:]
+  private(set) var published: [OrderID: [(updateTime: BeijingTime, revision: Int64, isRead: Bool)]] = [:]
+  /// When an order was published last, as a content, as one that cannot be read, or as deleted.
+  private(set) var lastPublished: [OrderID: Int64] = [:]
   /// What was published of each order.
   private(set) var editions: [OrderID: Set<[Int]>] = [:]
   /// The newest deletion that was published of each order.
@@ -76,7 +78,10 @@ final class SimulatedBroker: @unchecked Sendable {
       switch parcel.destination {
       case .queue(let queue):
         if queue == .orders { note(envelope) }
-        if envelope.content == .removal { removals[envelope.orderID] = envelope.revision }
+        if envelope.content == .removal {
+          removals[envelope.orderID] = envelope.revision
+          lastPublished[envelope.orderID] = world.now
+        }
         if case .removal = envelope.content { world.tell("the removal of order \(envelope.orderID) is told") }
         append(message, to: queue)
       case .retry(let stage, let seconds):
@@ -94,7 +99,9 @@ final class SimulatedBroker: @unchecked Sendable {
   }
 
   private func note(_ envelope: Envelope) {
-    published[envelope.orderID, default: []].append((envelope.updateTime, envelope.revision))
+    lastPublished[envelope.orderID] = world.now
+    published[envelope.orderID, default: []].append(
+      (envelope.updateTime, envelope.revision, envelope.content != .order([])))
     if let edition = History.edition(envelope), let version = edition.last {
       editions[envelope.orderID, default: []].insert(edition)
       let first = firstRevisions[envelope.orderID]?[version] ?? .max

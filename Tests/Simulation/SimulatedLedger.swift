@@ -39,14 +39,18 @@ final class SimulatedLedger: SyncLedger, PollLedger, SweepLedger, Collections, @
   /// Told of every removal that is recorded.
   private let onRemoval: @Sendable (RemovalRequest, RemovalAnswer) -> Void
   /// Told of every slice of a sweep that is done.
-  private let onSweep: @Sendable (SweepFindings) -> Void
+  private let onSweep: @Sendable (Sweep.Kind, SweepFindings) -> Void
+  /// Told of orders that need not be read anew any more.
+  private let onReadAnew: @Sendable ([OrderID]) -> Void
 
   init(
     _ host: Host, _ database: SimulatedDatabase,
     onAdvance: @escaping @Sendable (PollStream, BeijingTime) -> Void,
     onRemoval: @escaping @Sendable (RemovalRequest, RemovalAnswer) -> Void,
-    onSweep: @escaping @Sendable (SweepFindings) -> Void
+    onSweep: @escaping @Sendable (Sweep.Kind, SweepFindings) -> Void,
+    onReadAnew: @escaping @Sendable ([OrderID]) -> Void
   ) {
+    self.onReadAnew = onReadAnew
     self.onSweep = onSweep
     self.onRemoval = onRemoval
     self.host = host
@@ -115,6 +119,10 @@ final class SimulatedLedger: SyncLedger, PollLedger, SweepLedger, Collections, @
     try await ask { [poll] () async throws(LedgerFailure) in try await poll.unremoved(among: headlines) }
   }
 
+  func numbered(among headlines: [OrderHeadline]) async throws(LedgerFailure) -> [OrderHeadline] {
+    try await ask { [poll] () async throws(LedgerFailure) in try await poll.numbered(among: headlines) }
+  }
+
   func number(_ revisions: [FetchedRevision]) async throws(LedgerFailure) -> [RevisionAnswer] {
     try await ask { [poll] () async throws(LedgerFailure) in try await poll.number(revisions) }
   }
@@ -123,9 +131,18 @@ final class SimulatedLedger: SyncLedger, PollLedger, SweepLedger, Collections, @
     try await ask { [poll] () async throws(LedgerFailure) in try await poll.record(published) }
   }
 
-  // Nobody asks for orders to be read anew here.
-  func refetches(limit: Int) async throws(LedgerFailure) -> [Refetch]? { [] }
-  func endRefetches(_ done: [Refetch]) async throws(LedgerFailure) -> Bool { true }
+  func refetches(limit: Int) async throws(LedgerFailure) -> [Refetch]? {
+    try await ask { [poll] () async throws(LedgerFailure) in try await poll.refetches(limit: limit) }
+  }
+
+  func endRefetches(_ done: [Refetch]) async throws(LedgerFailure) -> Bool {
+    try await ask { [poll, onReadAnew] () async throws(LedgerFailure) in
+      let isEnded = try await poll.endRefetches(done)
+      if isEnded { onReadAnew(done.map(\.order)) }
+      return isEnded
+    }
+  }
+
   func store(customers: [CollectionRecord]) async throws(LedgerFailure) -> Bool {
     try await ask { [poll] () async throws(LedgerFailure) in try await poll.store(customers: customers) }
   }
@@ -164,7 +181,7 @@ final class SimulatedLedger: SyncLedger, PollLedger, SweepLedger, Collections, @
   ) async throws(LedgerFailure) -> Bool {
     try await ask { [poll, onSweep] () async throws(LedgerFailure) in
       let moved = try await poll.advance(sweep, past: second, findings)
-      if moved { onSweep(findings) }
+      if moved { onSweep(sweep.kind, findings) }
       return moved
     }
   }

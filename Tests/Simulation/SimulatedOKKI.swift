@@ -24,8 +24,12 @@ final class SimulatedOKKI: @unchecked Sendable {
   /// When orders were deleted, and their last update time.
   private(set) var deleted: [OrderID: (at: Int64, updated: Int64)] = [:]
 
-  init(_ world: World) {
+  /// By which orders of the same second change their places from page to page; nil leaves them where they are.
+  private var tiesMove: SeededRandom?
+
+  init(_ world: World, tiesMove: SeededRandom?) {
     self.world = world
+    self.tiesMove = tiesMove
     server = Server("OKKI", world)
   }
 
@@ -82,7 +86,10 @@ final class SimulatedOKKI: @unchecked Sendable {
       case .removed: deleted.map { ($0, $1.at, $1.updated) }
       }
     let window = query.window.from.epochSeconds...query.window.to.epochSeconds
-    let found = timed.filter { window.contains($0.at) }.sorted { ($0.at, $0.id.rawValue) > ($1.at, $1.id.rawValue) }
+    var found = timed.filter { window.contains($0.at) }.sorted { ($0.at, $0.id.rawValue) > ($1.at, $1.id.rawValue) }
+    if let turn = tiesMove?.number(0...1), turn == 1 {
+      found.sort { ($0.at, $1.id.rawValue) > ($1.at, $0.id.rawValue) }
+    }
     let headlines = found.dropFirst((index - 1) * size).prefix(size).map {
       OrderHeadline(id: $0.id, updateTime: BeijingTime(epochSeconds: $0.updated))
     }

@@ -110,6 +110,8 @@ public protocol PollLedger: Sendable {
   func unpublished(among headlines: [OrderHeadline]) async throws(LedgerFailure) -> [OrderHeadline]
   /// Which of these have not been published as deleted. In the same order.
   func unremoved(among headlines: [OrderHeadline]) async throws(LedgerFailure) -> [OrderHeadline]
+  /// Which of these were numbered at some time, published or not. In the same order.
+  func numbered(among headlines: [OrderHeadline]) async throws(LedgerFailure) -> [OrderHeadline]
   /// Numbers contents, growing per order; committed when it returns. The same content gets the same number until it is
   /// recorded as published. One answer each, in order; an order may occur once in a batch. A deletion is newer than every
   /// content known, whatever its `update_time`.
