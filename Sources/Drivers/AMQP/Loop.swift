@@ -209,13 +209,14 @@ final class Loop {
   private func finish(_ failure: AMQPFailure) {
     wire.close()
     let mail = shared.mailbox.end(failure)
+    // Before any caller goes on: whoever asks for deliveries next must be told the same.
+    shared.inbox.fail(failure)
     shared.isBlocked.store(false, ordering: .relaxed)
     publisher.fail(failure.description)
     for request in mail.publishes { request.refuse(failure.description) }
     running?.continuation?.resume(returning: .failure(failure))
     while let call = calls.popFirst() { call.continuation?.resume(returning: .failure(failure)) }
     for call in mail.calls { call.continuation?.resume(returning: .failure(failure)) }
-    shared.inbox.fail(failure)
     for closer in closers + mail.closers { closer.resume() }
     closers = []
   }
