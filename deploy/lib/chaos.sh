@@ -58,17 +58,23 @@ scene() {
   PREFIX=c$SCENE_NUMBER. SCHEMA=c$SCENE_NUMBER
   # A cluster is the scene's own as it is.
   if ((${#CLUSTER_PIDS[@]} == 0)); then begin_vhost || return 1; fi
+  # Beside each other, for it takes seconds; the migration asks neither vendor.
+  OKKI_URL=http://127.0.0.1:9 K3_URL=http://127.0.0.1:9
+  settings
+  command_line FERRY_ADMIN_PORT=0 -- migrate
+  spawn "$SCENE-migrate" TERM 10 "${COMMAND[@]}" >"$RUN/logs/$SCENE-migrate.log" 2>&1
+  PID[migrate]=$SPAWNED
   simulator okki --seed "$seed" --orders "$orders" --lines 2 --companies 100 "$@" || return 1
   OKKI_URL=$URL
   simulator k3 --seed "$seed" --orders "$orders" || return 1
   K3_URL=$URL
-  settings
-  command_line FERRY_ADMIN_PORT=0 -- migrate
-  if ! attend migrate "${COMMAND[@]}" >"$RUN/logs/$SCENE-migrate.log" 2>&1; then
+  SETTINGS+=("FERRY_OKKI_URL=$OKKI_URL" "FERRY_K3_URL=$K3_URL")
+  if ! wait "${PID[migrate]}"; then
     show_tail "$RUN/logs/$SCENE-migrate.log"
     fail 'ferry migrate failed'
     return 1
   fi
+  unset 'PID[migrate]'
 }
 
 # simulator okki|k3 OPTION...: sets URL.
