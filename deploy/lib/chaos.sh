@@ -6,6 +6,7 @@
 
 SCENE=            # the scenario's name
 SCENE_NUMBER=0
+VHOST=%2F         # its virtual host, as it stands in addresses; outside of a scene, and on a cluster, the broker's own
 FAILURES=()       # what was not as it must be, in words
 INJECTED=0        # faults that this script has injected
 RECOVERY=         # the longest recovery, hundredths of a second; empty: none was measured
@@ -21,23 +22,59 @@ fail() { FAILURES+=("$*"); }
 
 inject() { INJECTED=$((INJECTED + ${1:-1})); }
 
+# injected COUNT WHAT: so many faults were seen to strike; where it is none, the scenario has shown nothing.
+injected() {
+  if [[ $1 =~ ^[0-9]+$ ]] && (($1 > 0)); then
+    inject "$1"
+  else
+    fail "the fault was not injected: $2"
+    return 1
+  fi
+}
+
+# begin_vhost: the scene's queues in a virtual host of their own, which ends with them.
+begin_vhost() {
+  VHOST=chaos-$SCENE_NUMBER
+  if ! curl_rabbitmq "/api/vhosts/$VHOST" --fail --max-time 30 --output /dev/null -X PUT ||
+    ! curl_rabbitmq "/api/permissions/$VHOST/$RABBITMQ_USER" --fail --output /dev/null -X PUT \
+      --data '{"configure":".*","write":".*","read":".*"}'; then
+    fail 'RabbitMQ gives the scene no virtual host'
+    return 1
+  fi
+}
+
+end_vhost() {
+  [[ $VHOST != %2F ]] || return 0
+  curl_rabbitmq "/api/vhosts/$VHOST" --fail --max-time 60 --output /dev/null -X DELETE ||
+    fail "the virtual host $VHOST, with the scene's queues, stays on the broker"
+  VHOST=%2F
+}
+
 # scene ORDERS [OKKI'S OPTION...]: new books, new queues, new tables, no worker.
 scene() {
   local seed=$((SEED + SCENE_NUMBER)) orders=$1
   shift
   SCENE_NUMBER=$((SCENE_NUMBER + 1))
   PREFIX=c$SCENE_NUMBER. SCHEMA=c$SCENE_NUMBER
+  # A cluster is the scene's own as it is.
+  if ((${#CLUSTER_PIDS[@]} == 0)); then begin_vhost || return 1; fi
+  # Beside each other, for it takes seconds; the migration asks neither vendor.
+  OKKI_URL=http://127.0.0.1:9 K3_URL=http://127.0.0.1:9
+  settings
+  command_line FERRY_ADMIN_PORT=0 -- migrate
+  spawn "$SCENE-migrate" TERM 10 "${COMMAND[@]}" >"$RUN/logs/$SCENE-migrate.log" 2>&1
+  PID[migrate]=$SPAWNED
   simulator okki --seed "$seed" --orders "$orders" --lines 2 --companies 100 "$@" || return 1
   OKKI_URL=$URL
   simulator k3 --seed "$seed" --orders "$orders" || return 1
   K3_URL=$URL
-  settings
-  command_line FERRY_ADMIN_PORT=0 -- migrate
-  if ! attend migrate "${COMMAND[@]}" >"$RUN/logs/$SCENE-migrate.log" 2>&1; then
+  SETTINGS+=("FERRY_OKKI_URL=$OKKI_URL" "FERRY_K3_URL=$K3_URL")
+  if ! wait "${PID[migrate]}"; then
     show_tail "$RUN/logs/$SCENE-migrate.log"
     fail 'ferry migrate failed'
     return 1
   fi
+  unset 'PID[migrate]'
 }
 
 # simulator okki|k3 OPTION...: sets URL.
@@ -68,7 +105,7 @@ secret() { (umask 077 && printf '%s\n' "$2" >"$RUN/secrets/$1"); }
 settings() {
   secret okki-client-secret ferry-demo-secret
   secret k3-authority-code 0123456789abcdef0123456789abcdef0123456789abcdef
-  secret rabbitmq-url "$RABBITMQ_URL"
+  secret rabbitmq-url "$RABBITMQ_URL$VHOST"
   secret rabbitmq-management-url "$RABBITMQ_MANAGEMENT_URL"
   secret postgres-url "$POSTGRES_URL"
   SETTINGS=(
@@ -163,7 +200,7 @@ stop_worker() {
   fi
 }
 
-# clear_scene: ends all that the scenario has started, without a word.
+# clear_scene: ends all that the scenario has started, without a word, and removes its queues.
 clear_scene() {
   local name
   for name in "${!PID[@]}"; do
@@ -172,7 +209,79 @@ clear_scene() {
     wait "${PID[$name]}" 2>/dev/null || true
   done
   PID=() BORN_AT=() ROLE=() ADMIN=()
+  end_vhost
 } 2>/dev/null
+
+# freeze WHAT PID...: SIGSTOP; one fault, when all of them stand still. Of the others than the first, one may have ended.
+freeze() {
+  local what=$1 first=$2 pid stat deadline
+  shift
+  kill -s STOP "$@" 2>/dev/null || true
+  now_cs
+  deadline=$((NOW_CS + 200))
+  for pid in "$@"; do
+    while :; do
+      stat=
+      { read -r stat <"/proc/$pid/stat"; } 2>/dev/null || true
+      case ${stat##*) } in
+        T*) break ;;
+        Z* | '') ((pid == first)) || break ;;
+      esac
+      now_cs
+      if ((NOW_CS > deadline)); then
+        injected 0 "$what does not stand still"
+        return 1
+      fi
+      sleep 0.02
+    done
+  done
+  inject
+}
+
+# metric NAME METRIC: a counter of a worker over all its labels, in FIGURE; -1 when the worker does not tell.
+metric() {
+  FIGURE=$(ask "${ADMIN[$1]}/metrics" |
+    awk -v name="$2" '{ told = 1; split($1, part, "{"); if (part[1] == name) n += $NF } END { print told ? n + 0 : -1 }')
+}
+
+# consumes NAME: whether a worker does what it was started for: a poller leads; a loader has ended a message; so has a
+# transformer, or it is ready and has nothing to take.
+consumes() {
+  case ${ROLE[$1]} in
+    poll) metric "$1" ferry_poll_leader ;;
+    *) metric "$1" ferry_outcomes_total ;;
+  esac
+  ((FIGURE <= 0)) || return 0
+  [[ ${ROLE[$1]} == transform ]] && ask -o /dev/null "${ADMIN[$1]}/readyz"
+}
+
+# consumes_again NAME SINCE_CS SECONDS: waits for it, and notes how long it took.
+consumes_again() {
+  now_cs
+  local deadline=$(($2 + $3 * 100))
+  until consumes "$1"; do
+    now_cs
+    if ((NOW_CS > deadline)); then
+      fail "$1 does not consume after $3 s"
+      return 1
+    fi
+    sleep 0.1
+  done
+  now_cs
+  if [[ -z $RECOVERY ]] || ((NOW_CS - $2 > RECOVERY)); then RECOVERY=$((NOW_CS - $2)); fi
+}
+
+# sessions_of NAME: the ports that a worker's connections to PostgreSQL come from, with commas, in PORTS.
+sessions_of() {
+  local port
+  PORTS=
+  while read -r port; do PORTS+=${PORTS:+,}$((16#$port)); done < <(
+    find "/proc/${PID[$1]}/fd" -lname 'socket:*' -printf '%l\n' 2>/dev/null |
+      awk -v remote="$(printf ':%04X' "$POSTGRES_PORT")" '
+        FNR == NR { gsub(/[^0-9]/, ""); mine[$0]; next }
+        $10 in mine && substr($3, 9) == remote { print substr($2, 10) }' - /proc/net/tcp
+  )
+}
 
 # --- Vendors, queues, ledger -----------------------------------------------------------------------------------------
 
@@ -208,17 +317,35 @@ await_stored() {
   done
 }
 
+# under_load: a fault strikes while orders are on their way, or the scenario shows nothing.
+under_load() {
+  local wanted
+  figure "$OKKI_URL" expected_load && wanted=$FIGURE
+  stored
+  ((STORED < wanted)) || injected 0 "K/3 has all $STORED bills before it"
+}
+
+# newest_order: the number of the order that OKKI made last, in NEWEST.
+newest_order() {
+  local text
+  NEWEST=
+  figure "$OKKI_URL" orders
+  text=$(ask "$OKKI_URL/_sim/orders?from=$((FIGURE - 1))&count=1") || true
+  [[ $text =~ \"number\":\"([^\"]+)\" ]] && NEWEST=${BASH_REMATCH[1]}
+}
+
+# was_sent NUMBER: whether K/3 was sent a bill of that number.
+was_sent() { [[ $(ask "$K3_URL/_sim/journal?last=10000&key=$1") == *'"SO/Save"'* ]]; }
+
 # recovers SINCE_CS SECONDS: new orders come, and K/3 must be sent the newest of them. In the long form many orders wait
 # before it: there so many seconds may pass without any bill.
 recovers() {
-  local deadline number="" saves text before=-1
+  local deadline before=-1
   okki orders '{"add":3}'
-  figure "$OKKI_URL" orders
-  text=$(ask "$OKKI_URL/_sim/orders?from=$((FIGURE - 1))&count=1") || true
-  [[ $text =~ \"number\":\"([^\"]+)\" ]] && number=${BASH_REMATCH[1]}
+  newest_order
   now_cs
   deadline=$((NOW_CS + $2 * 100))
-  while saves=$(ask "$K3_URL/_sim/journal?last=10000&key=$number" || true); [[ $saves != *'"SO/Save"'* ]]; do
+  until was_sent "$NEWEST"; do
     now_cs
     if [[ $LONG == yes ]]; then
       stored
@@ -256,32 +383,55 @@ goes_on() {
 depths() {
   local text
   WAITING=-1 DEAD=-1
-  text=$(curl_rabbitmq '/api/queues?disable_stats=true&enable_queue_totals=true&columns=name,messages' --fail) || return 0
+  text=$(curl_rabbitmq "/api/queues/$VHOST?disable_stats=true&enable_queue_totals=true&columns=name,messages" --fail) || return 0
   read -r WAITING DEAD < <(tr '{' '\n' <<<"$text" | awk -v prefix="$PREFIX" '
     match($0, /"name":"[^"]*"/) {
       name = substr($0, RSTART + 8, RLENGTH - 9)
       if (index(name, prefix) != 1) next
+      found = 1
       if (!match($0, /"messages":[0-9]+/)) { unknown = 1; next }
       count = substr($0, RSTART + 11, RLENGTH - 11)
       if (name ~ /\.dead$/) dead += count; else waiting += count
     }
-    END { print (unknown ? -1 : waiting + 0), dead + 0 }')
+    END { print (unknown || !found ? -1 : waiting + 0), dead + 0 }')
+}
+
+# parked QUEUE...: the messages that lie there, a line for each: order, reason, when; - where there is none.
+parked() {
+  local queue
+  for queue in "$@"; do
+    curl_rabbitmq "/api/queues/$VHOST/$PREFIX$queue/get" \
+      --data '{"count":200,"ackmode":"ack_requeue_true","encoding":"base64","truncate":1}' |
+      sed 's/{"payload_bytes"/\n&/g' | awk '
+        function told(name, pattern) {
+          if (!match($0, "\"" name "\":\"?" pattern)) return "-"
+          return substr($0, RSTART + length(name) + 3, RLENGTH - length(name) - 3)
+        }
+        /payload_bytes/ {
+          reason = told("ferry-parked-reason", "[a-z_0-9]+")
+          sub(/^"/, "", reason)
+          print told("ferry-order-id", "[0-9]+"), reason, told("ferry-parked-at", "[0-9]+")
+        }'
+  done
 }
 
 # reasons QUEUE...: how many messages lie there for which reason.
 reasons() {
-  local queue
-  for queue in "$@"; do
-    curl_rabbitmq "/api/queues/%2F/$PREFIX$queue/get" \
-      --data '{"count":200,"ackmode":"ack_requeue_true","encoding":"base64","truncate":1}' |
-      grep -o '"ferry-parked-reason":"[a-z_0-9]*"' | cut -d '"' -f 4
-  done | sort | uniq -c | awk '{ printf "%s%s %s", comma, $1, $2; comma = ", " }'
+  parked "$@" | awk '$2 != "-" { print $2 }' | sort | uniq -c |
+    awk '{ printf "%s%s %s", comma, $1, $2; comma = ", " }'
 }
 
-sql() { psql_here ferry -c "$1" 2>/dev/null || echo -1; }
+# sql STATEMENT: its result, or -1 when it failed; the scene's log of it says why.
+sql() { psql_here ferry -c "$1" 2>>"$RUN/logs/$SCENE-sql.log" || echo -1; }
 
 # poison QUEUE BODY [ORDER_ID]: a message that nobody can carry; with an id it has all headers of an order.
 poison() {
+  publish "$@"
+  PARKED=$((PARKED + 1))
+}
+
+# publish QUEUE BODY [ORDER_ID]: the same, of any message.
+publish() {
   local answer properties='{"delivery_mode":2}'
   if [[ -n ${3:-} ]]; then
     properties='{"delivery_mode":2,"content_type":"application/json","type":"order","message_id":"'$3'-1","headers":{
@@ -290,9 +440,8 @@ poison() {
   fi
   printf '{"properties":%s,"routing_key":"%s","payload_encoding":"base64","payload":"%s"}' \
     "$properties" "$1" "$(base64 -w0 <<<"$2")" >"$RUN/poison"
-  answer=$(curl_rabbitmq "/api/exchanges/%2F/${PREFIX}ferry/publish" --data-binary "@$RUN/poison") || true
-  [[ $answer == *'"routed":true'* ]] || fail "poison was not taken: $answer"
-  PARKED=$((PARKED + 1))
+  answer=$(curl_rabbitmq "/api/exchanges/$VHOST/${PREFIX}ferry/publish" --data-binary "@$RUN/poison") || true
+  [[ $answer == *'"routed":true'* ]] || fail "a message was not taken: $answer"
 }
 
 # begin_cluster: three brokers beside the suite's own one, which share its name server. Sets CLUSTER_PIDS, and the broker
@@ -397,6 +546,9 @@ cut_off() {
   done
 }
 
+# reaches PORT: whether the far machine gets through to it.
+reaches() { "${FAR[@]}" timeout 1 bash -c ": <>/dev/tcp/127.0.0.1/$1" 2>/dev/null; }
+
 # heal PORT blackhole|unreachable: ends it.
 heal() {
   local side
@@ -412,6 +564,8 @@ heal() {
 settles() {
   local seconds=$1 deadline wanted parked open text before=-1
   shift
+  # The faults are over: what waits behind them shows nothing more of them by being slow.
+  k3 settings '{"latencyMilliseconds":0}'
   figure "$OKKI_URL" orders && ORDERS=$FIGURE
   figure "$OKKI_URL" expected_load && wanted=$FIGURE
   parked=$(ask "$OKKI_URL/_sim/stats" | grep -o '"expected_park":{[^}]*}' | grep -o ':[0-9]*' |
