@@ -121,7 +121,7 @@ final class RabbitSession: Sendable {
       let text = error.sentence
       onEvent(.failed(text))
       finish(nil) { state in
-        state.backoff.failed(misconfigured: error.isMisconfiguration)
+        state.backoff.failed(error.cause)
         state.lastFailure = text
         state.lastError = error
       }
@@ -159,7 +159,7 @@ final class RabbitSession: Sendable {
     let isNews = state.withLock { state in
       guard state.live?.number == live.number else { return false }
       state.live = nil
-      state.backoff.failed(misconfigured: failure.isMisconfiguration)
+      state.backoff.failed(failure.cause)
       state.lastFailure = failure.sentence
       state.lastError = failure
       return true
@@ -201,11 +201,14 @@ extension AMQPFailure {
     if case .channelClosed(404, _) = self { true } else { false }
   }
 
-  /// Whether the broker refused something that it will refuse again.
-  fileprivate var isMisconfiguration: Bool {
+  /// What the next pause goes by.
+  var cause: Backoff.Cause {
     switch self {
-    case .channelClosed, .loginRefused, .invalid: true
-    default: false
+    case _ where isOfMissing: .missing
+    // The consumer's timeout: whatever was held for too long, the next attempt consumes again.
+    case .channelClosed(406, let text) where text.contains("acknowledgement"): .loss
+    case .channelClosed, .loginRefused, .invalid: .refusal
+    default: .loss
     }
   }
 }
