@@ -183,6 +183,7 @@ extension Poller {
     let details = await source.details(of: asked.map(\.id))
     result.fetched.reserveCapacity(asked.count)
     FaultPoint.reached(.pollPageFetched)
+    if reading != .live { FaultPoint.reached(.pollSweepFetched) }
     let others = await othersAnswer(details, known: page.headlines, asked: asked, reading, until: page.now)
     var lost: [OrderID] = []
     for (headline, detail) in zip(asked, details) {

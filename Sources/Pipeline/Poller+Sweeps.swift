@@ -121,11 +121,13 @@ extension Poller {
       foundMissed.increment(by: slice.findings.missed)
       foundChanged.increment(by: slice.findings.changed)
     }
+    FaultPoint.reached(.pollSweepPublished)
     let isMoved = try await fromLedger { () async throws(LedgerFailure) in
       try await sweeps.advance(sweep, past: slice.window.to, slice.findings)
     }
     // Cancelled meanwhile, or another one's to go on with.
     guard isMoved else { return }
+    FaultPoint.reached(.pollSweepMoved)
     let next = slice.window.to.advanced(bySeconds: 1)
     if work.step != .finished { sweeping.withLock { [work] in $0.plans[sweep.id] = (next, work) } }
     if slice.window.to >= sweep.window.to { tellEnd(of: sweep, sweep.findings + slice.findings) }

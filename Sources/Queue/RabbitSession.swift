@@ -121,7 +121,7 @@ final class RabbitSession: Sendable {
       let text = error.sentence
       onEvent(.failed(text))
       finish(nil) { state in
-        state.backoff.failed(misconfigured: error.isMisconfiguration)
+        state.backoff.failed(error.cause)
         state.lastFailure = text
         state.lastError = error
       }
@@ -159,7 +159,7 @@ final class RabbitSession: Sendable {
     let isNews = state.withLock { state in
       guard state.live?.number == live.number else { return false }
       state.live = nil
-      state.backoff.failed(misconfigured: failure.isMisconfiguration)
+      state.backoff.failed(failure.cause)
       state.lastFailure = failure.sentence
       state.lastError = failure
       return true
@@ -212,13 +212,16 @@ extension AMQPFailure {
     return Int(words[place + 1].prefix { $0.isASCII && $0.isNumber })
   }
 
-  /// Whether the broker refused something that it will refuse again.
-  fileprivate var isMisconfiguration: Bool {
+  /// What the next pause goes by.
+  var cause: Backoff.Cause {
+    switch self {
+    case _ where isOfMissing: .missing
     // That is one message's, and the next connection does not bring it again.
-    if messageLimit != nil { return false }
-    return switch self {
-    case .channelClosed, .loginRefused, .invalid: true
-    default: false
+    case _ where messageLimit != nil: .loss
+    // The consumer's timeout: whatever was held for too long, the next attempt consumes again.
+    case .channelClosed(406, let text) where text.contains("acknowledgement"): .loss
+    case .channelClosed, .loginRefused, .invalid: .refusal
+    default: .loss
     }
   }
 }

@@ -47,7 +47,8 @@ struct BackfillTests {
   func arguments() {
     for arguments in [
       ["start", "--from", "2025-01-02", "--to", "2025-01-01"], ["start", "--from", "2025-01-02"],
-      ["start", "--from", "2025-01-01", "--to", "2025-01-02", "--by", "day"], ["pause"], ["resume", "first"],
+      ["start", "--from", "2025-01-01", "--to", "2025-01-02", "--by", "day"], ["pause"],
+      ["start", "--from", "2025-01-01", "--to", "2025-01-02", "--by", "create", "--again"], ["resume", "first"],
     ] {
       #expect(throws: (any Error).self) { try BackfillCommand.parseAsRoot(arguments) }
     }

@@ -46,6 +46,20 @@ extension MemoryPollLedger: SweepLedger {
     try checked { $0.begin(.backfill, basis, window) }
   }
 
+  /// Begins to publish again, as the port says.
+  public func startRepublishing(_ window: TimeWindow) async throws(LedgerFailure) -> Sweep {
+    try checked { state in
+      for (id, known) in state.orders
+      where known.contentHash == FetchedRevision.removalHash
+        || (window.from...window.to).contains(known.updateTime)
+      {
+        state.orders[id]?.isPublished = false
+      }
+      if let at = state.watermarks[.removed] { state.watermarks[.removed] = min(at, window.from) }
+      return state.begin(.backfill, .update, window)
+    }
+  }
+
   /// The last sweeps, as the port says.
   public func sweeps() async throws(LedgerFailure) -> [Sweep] {
     try checked { Array($0.sweeps.reversed().prefix(1_000)) }

@@ -118,6 +118,43 @@ public let sweepLedgerContract: [ContractCase<SweepLedgerSubject>] = [
     #expect(try await subject.sweeps.advance(second, past: at(100), findings(1, 1, 0, 0)))
     #expect(try await subject.sweeps.runningSweeps().map(\.kind) == [.backfill, .reconcile])
   },
+  ContractCase("to publish again forgets what was published in the window alone, and deletions; numbers stay") {
+    subject async throws in
+    let sweeps = subject.sweeps
+    func content(_ id: Int64, _ time: Int64, _ hash: Int64) -> FetchedRevision {
+      FetchedRevision(orderID: OrderID(rawValue: id), updateTime: at(time), contentHash: hash)
+    }
+    func headline(_ id: Int64, _ time: Int64) -> OrderHeadline {
+      OrderHeadline(id: OrderID(rawValue: id), updateTime: at(time))
+    }
+    func publish(_ contents: [FetchedRevision], _ number: Int64) async throws {
+      #expect(try await sweeps.number(contents) == contents.map { _ in .publish(number: number) })
+      #expect(
+        try await sweeps.record(
+          contents.map { PublishedRevision(orderID: $0.orderID, number: number, mayStillChange: false) }))
+    }
+    let contents = [content(1, 99, 7), content(2, 100, 7), content(3, 200, 7), content(4, 201, 7), content(5, 50, 7)]
+    try await publish(contents, 1)
+    let removal = content(5, 50, FetchedRevision.removalHash)
+    try await publish([removal], 2)
+    #expect(try await sweeps.advance(.removed, from: nil, to: at(300)))
+    #expect(try await sweeps.advance(.orders, from: nil, to: at(300)))
+    let begun = try await subject.other.startRepublishing(window(100, 200))
+    #expect(begun.kind == .backfill && begun.basis == .update && begun.state == .running)
+    #expect(try await sweeps.runningSweeps() == [begun])
+    let known = [headline(1, 99), headline(2, 100), headline(3, 200), headline(4, 201)]
+    #expect(try await sweeps.unpublished(among: known) == [headline(2, 100), headline(3, 200)])
+    #expect(
+      try await sweeps.number(contents.dropLast())
+        == [.published, .publish(number: 1), .publish(number: 1), .published])
+    #expect(try await sweeps.unremoved(among: [headline(5, 50)]) == [headline(5, 50)])
+    #expect(try await sweeps.number([removal]) == [.publish(number: 2)])
+    #expect(try await sweeps.watermark(of: .removed) == at(100))
+    #expect(try await sweeps.watermark(of: .orders) == at(300))
+    // A watermark that is behind it already stays.
+    _ = try await subject.other.startRepublishing(window(150, 200))
+    #expect(try await sweeps.watermark(of: .removed) == at(100))
+  },
   ContractCase("a sweep is paused, resumed and cancelled, and what cannot be is refused") { subject async throws in
     let begun = try await subject.other.startBackfill(window(100, 200), .create)
     #expect(try await subject.other.change(begun.id, to: .running) == .refused(begun))

@@ -1,3 +1,4 @@
+import AMQP
 import Pipeline
 import Testing
 
@@ -88,17 +89,33 @@ struct TopologyTests {
     #expect(backoff.pause(chance: 0.5) == 0)
     var pauses: [Double] = []
     for _ in 0..<9 {
-      backoff.failed(misconfigured: false)
+      backoff.failed(.loss)
       pauses.append(backoff.pause(chance: 0.5))
     }
     #expect(pauses == [0.25, 0.5, 1, 2, 4, 5, 5, 5, 5])
     #expect(backoff.pause(chance: 0) == 0)
     backoff.worked()
-    backoff.failed(misconfigured: false)
+    backoff.failed(.loss)
     #expect(backoff.pause(chance: 0.5) == 0.25)
     backoff.worked()
-    backoff.failed(misconfigured: true)
+    backoff.failed(.refusal)
     #expect(backoff.pause(chance: 0) == 15)
+  }
+
+  @Test("what is missing is asked for again within five seconds: it may be there again in a moment")
+  func backoffOfMissing() {
+    var backoff = Backoff()
+    for _ in 0..<6 {
+      backoff.failed(.missing)
+      #expect(backoff.pause(chance: 0) == 2.5 && backoff.pause(chance: 1) == 5)
+    }
+    #expect(AMQPFailure.channelClosed(code: 404, text: "NOT_FOUND - no queue").cause == .missing)
+    #expect(AMQPFailure.channelClosed(code: 403, text: "ACCESS_REFUSED").cause == .refusal)
+    // As RabbitMQ 3.10 writes it.
+    let timeout = "PRECONDITION_FAILED - delivery acknowledgement on channel 1 timed out. Timeout value used: 2000 ms."
+    #expect(AMQPFailure.channelClosed(code: 406, text: timeout).cause == .loss)
+    #expect(AMQPFailure.channelClosed(code: 406, text: "PRECONDITION_FAILED - inequivalent arg").cause == .refusal)
+    #expect(AMQPFailure.connectionLost("planned").cause == .loss)
   }
 
   @Test("base64 as RFC 4648 has it")

@@ -190,6 +190,10 @@ final class SimulatedLedger: SyncLedger, PollLedger, SweepLedger, Collections, @
     try await ask { [poll] () async throws(LedgerFailure) in try await poll.startBackfill(window, basis) }
   }
 
+  func startRepublishing(_ window: TimeWindow) async throws(LedgerFailure) -> Sweep {
+    try await ask { [poll] () async throws(LedgerFailure) in try await poll.startRepublishing(window) }
+  }
+
   func sweeps() async throws(LedgerFailure) -> [Sweep] {
     try await ask { [poll] () async throws(LedgerFailure) in try await poll.sweeps() }
   }

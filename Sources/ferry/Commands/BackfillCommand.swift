@@ -96,12 +96,18 @@ struct BackfillStartCommand: AsyncParsableCommand {
   @Option(help: "first second; a day alone means its first one") var from: String
   @Option(help: "last second; a day alone means its last one") var to: String
   @Option(
-    help: "which time of an order must lie in the window: update, or create, when it was entered",
+    help: "which time of an order must lie in the window: update, or create (usual), when it was entered",
     transform: { text in
       if let basis = Sweep.Basis(rawValue: text) { return basis }
       throw ValidationError("it must be update or create")
     })
-  var by: Sweep.Basis = .create
+  var by: Sweep.Basis?
+  @Flag(
+    help: """
+      publish also what was published, for orders that were lost with a queue: by --by update; what is in K/3 is not \
+      written twice
+      """)
+  var again = false
   @Flag(help: "ask OKKI how many orders there are, and begin nothing") var dryRun = false
 
   private func window() throws -> TimeWindow {
@@ -109,13 +115,20 @@ struct BackfillStartCommand: AsyncParsableCommand {
     return try BackfillWindow.window(from: from, to: to, now: now)
   }
 
-  func validate() throws { _ = try window() }
+  private var basis: Sweep.Basis { by ?? (again ? .update : .create) }
+
+  func validate() throws {
+    _ = try window()
+    if again, by == .create {
+      throw ValidationError("--again goes by the time of the last change: leave --by out, or say --by update")
+    }
+  }
 
   func run() async throws {
     let window = try window()
     if dryRun { return try await count(window) }
     try await BackfillDesk.withLedger { sweeps in
-      print(try await sweeps.startBackfill(window, by).line)
+      print(try await (again ? sweeps.startRepublishing(window) : sweeps.startBackfill(window, basis)).line)
       Startup.complain("The poller works on it; ferry backfill list tells how far it is.")
     }
   }
@@ -125,8 +138,8 @@ struct BackfillStartCommand: AsyncParsableCommand {
       .okkiURL, .okkiClientID, .okkiClientSecret, .okkiRate, .okkiConcurrency, .certificateAuthorities,
     ]
     try await BackfillDesk.with(.poll, needed) { wiring in
-      let count = try await wiring.count(of: by == .create ? .created(window) : .updated(window))
-      let what = by == .create ? "entered" : "changed last"
+      let count = try await wiring.count(of: basis == .create ? .created(window) : .updated(window))
+      let what = basis == .create ? "entered" : "changed last"
       print("\(count) orders that were \(what) from \(window.from) to \(window.to)")
     }
   }
