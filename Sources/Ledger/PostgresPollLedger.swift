@@ -202,7 +202,7 @@ public final class PostgresPollLedger: PollLedger {
     """
 
   // A content older than the one known does not count: somebody has fetched a newer one since, and publishes it. A
-  // deletion ($4) is newer than all of them.
+  // deletion ($4) is newer than all of them, and what has no time (0) than what nobody has published.
   private static let numberSQL = """
     WITH held AS (SELECT fence FROM poll_lease WHERE fence = $5::bigint FOR SHARE), fetched AS (
       SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS fetched (order_id, update_time, content_hash)
@@ -215,7 +215,8 @@ public final class PostgresPollLedger: PollLedger {
       content_hash = EXCLUDED.content_hash, published = false, refetch = false
     WHERE CASE WHEN EXCLUDED.content_hash = $4::bigint THEN known.content_hash <> EXCLUDED.content_hash
       ELSE EXCLUDED.update_time > known.update_time
-        OR EXCLUDED.update_time = known.update_time AND EXCLUDED.content_hash <> known.content_hash END
+        OR (EXCLUDED.update_time = known.update_time OR EXCLUDED.update_time = 0 AND NOT known.published)
+          AND EXCLUDED.content_hash <> known.content_hash END
     RETURNING known.order_id, known.number
     """
 
@@ -224,7 +225,7 @@ public final class PostgresPollLedger: PollLedger {
     FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS fetched (order_id, update_time, content_hash)
     CROSS JOIN LATERAL (SELECT * FROM order_revisions row WHERE row.order_id = fetched.order_id LIMIT 1) AS known
     WHERE NOT known.published AND known.content_hash = fetched.content_hash
-      AND (known.update_time = fetched.update_time OR fetched.content_hash = $4::bigint)
+      AND (known.update_time = fetched.update_time OR fetched.update_time = 0 OR fetched.content_hash = $4::bigint)
     """
 
   private static let recordSQL = """

@@ -156,8 +156,10 @@ public final class MemoryPollLedger: PollLedger {
         }
         // A deletion is newer than every content, whatever its time.
         let isRemoval = revision.contentHash == FetchedRevision.removalHash
-        if !isRemoval, revision.updateTime < known.updateTime { return .published }
-        if isRemoval || revision.updateTime == known.updateTime, revision.contentHash == known.contentHash {
+        let isTimeless = revision.updateTime.epochSeconds == 0 && !known.isPublished
+        if !isRemoval, !isTimeless, revision.updateTime < known.updateTime { return .published }
+        let isAsNew = isRemoval || isTimeless || revision.updateTime == known.updateTime
+        if isAsNew, revision.contentHash == known.contentHash {
           return known.isPublished ? .published : .publish(number: known.number)
         }
         state.orders[revision.orderID] = Books.Known(

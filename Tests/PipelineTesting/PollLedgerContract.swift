@@ -190,6 +190,18 @@ private let revisionCases: [ContractCase<PollLedgerSubject>] = [
     #expect(try await subject.number(1, 10, 111) == .published)
     #expect(try await !subject.mustFetch(1, 10))
   },
+  ContractCase("what has no time is newer than a content that was not published, and older than one that was") {
+    subject async throws in
+    #expect(try await subject.number(1, 10, 111) == .publish(number: 1))
+    #expect(try await subject.number(1, 0, 999) == .publish(number: 2))
+    #expect(try await subject.number(1, 0, 999) == .publish(number: 2))
+    try await subject.record(1, 2)
+    #expect(try await subject.number(1, 0, 999) == .published)
+    #expect(try await subject.number(1, 0, 888) == .published)
+    // The time that was known stays.
+    #expect(try await subject.number(1, 9, 111) == .published)
+    #expect(try await subject.number(1, 10, 111) == .publish(number: 3))
+  },
   ContractCase("another content gets the next number, also within the same second") { subject async throws in
     #expect(try await subject.number(1, 10, 111) == .publish(number: 1))
     try await subject.record(1, 1)

@@ -2,8 +2,24 @@ import Orders
 import Pipeline
 import PipelineTesting
 
-/// What must hold at the end.
+/// What must hold at every step, of messages, and at the end.
 extension History {
+  func check(published envelope: Envelope) {
+    if envelope.attempt > Self.policy.maxAttempts {
+      world.fail("order \(envelope.orderID) is tried \(envelope.attempt) times")
+    }
+  }
+
+  /// What has left its queue is somewhere else, or the ledger has it, in its revision or a newer one.
+  func check(gone envelope: Envelope) {
+    let (id, revision) = (envelope.orderID, envelope.revision)
+    if broker.holds(id, from: revision) || settledRemovals[id] ?? 0 >= revision { return }
+    let isWritten = database.ledger.rows.values.contains {
+      $0.id.orderID == id && $0.revision >= revision && $0.state == .written
+    }
+    if !isWritten { world.fail("order \(id) is lost: revision \(revision) is in no queue, and not written") }
+  }
+
   func judge(_ done: Bool) {
     for (id, order) in okki.orders.sorted(by: { $0.key < $1.key }) where !isSettled(id, order) {
       let held = k3.bills.filter { $0.order == id }.map(\.version)
@@ -23,9 +39,6 @@ extension History {
     if !done { world.fail("it does not come to an end: \(broker.delayed) messages wait") }
     for (id, count) in broker.handed.sorted(by: { $0.key < $1.key }) where count > Self.mostDeliveries {
       world.fail("order \(id) was handed to workers \(count) times")
-    }
-    for letter in broker.dead where letter.envelope.attempt > Self.policy.maxAttempts {
-      world.fail("order \(letter.envelope.orderID) was tried \(letter.envelope.attempt) times")
     }
     if plan.removed == .cancel {
       for (id, removal) in settledRemovals.sorted(by: { $0.key < $1.key }) where okki.orders[id] == nil {

@@ -75,6 +75,8 @@ final class History: @unchecked Sendable {
       // A version that was taken back to was published in several revisions.
       broker.firstRevisions[order]?[one] ?? 0 > broker.revisions[order]?[other] ?? 0
     }
+    broker.onPublish = { [unowned self] in check(published: $0) }
+    broker.onGone = { [unowned self] in check(gone: $0) }
     users()
     operators()
     for number in 1...plan.pollers { start("poller \(number)") }
@@ -198,7 +200,8 @@ final class History: @unchecked Sendable {
       : TransformStage(strategies: strategies, collections: ledger)
     let worker = Worker(
       stage: stage, inbox: inbox, outbox: outbox, policy: Self.policy,
-      shape: WorkerShape(batchSize: 4, concurrentBatches: 2), clock: host.clock, logger: logger)
+      shape: WorkerShape(batchSize: 4, concurrentBatches: 2), clock: host.clock, logger: logger,
+      breakers: isLoader && plan.sharesBreaker ? SimulatedBreakers(host, database) : nil)
     host.start { await worker.run() }
   }
 

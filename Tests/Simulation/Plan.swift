@@ -38,6 +38,9 @@ struct Plan {
   /// OKKI lists orders of the same second in another order for each page.
   var tiesMove = false
 
+  /// Loaders tell each other that K/3 is away. They look each second, which makes such histories long: so not many do.
+  var sharesBreaker = false
+
   /// Whether pollers sweep.
   var sweeps: Bool { hasSilentChanges || startsLate != nil }
 
@@ -56,6 +59,7 @@ struct Plan {
     if operating.happens(200) { startsLate = Int64(operating.number(10...90)) }
     readsAnew = operating.happens(200)
     tiesMove = operating.happens(300)
+    let mayShareBreaker = operating.happens(150)
     hasSilentChanges = silent.happens(250)
     orders = random.number(1...4)
     pollers = random.pick([1, 1, 2])
@@ -88,5 +92,6 @@ struct Plan {
       hasRemovals = true
       removed = later.pick([.hold, .cancel, .cancel])
     }
+    sharesBreaker = mayShareBreaker && k3Outages > 0
   }
 }

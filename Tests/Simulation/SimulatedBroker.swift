@@ -42,7 +42,7 @@ final class SimulatedBroker: @unchecked Sendable {
   private var ready: [QueueName: [Message]] = [:]
   private var sessions: [Session] = []
   private(set) var dead: [DeadLetter] = []
-  private(set) var delayed = 0
+  private var delays: [UInt64: Envelope] = [:]
   private var serial: UInt64 = 0
   /// Every revision that ever was safe in `orders` or dead.
   private(set) var published: [OrderID: [(updateTime: BeijingTime, revision: Int64, isRead: Bool)]] = [:]
@@ -58,11 +58,25 @@ final class SimulatedBroker: @unchecked Sendable {
   private(set) var firstRevisions: [OrderID: [Int: Int64]] = [:]
   /// How often a message was handed to a worker, by order.
   private(set) var handed: [OrderID: Int] = [:]
-
+  /// Told of everything that is confirmed.
+  var onPublish: (Envelope) -> Void = { _ in }
+  /// Told of every message that has left its queue for good, after what came of it.
+  var onGone: (Envelope) -> Void = { _ in }
   init(_ world: World, ladder: [Int]) {
     self.world = world
     self.ladder = ladder
     server = Server("RabbitMQ", world)
+  }
+
+  /// Messages in delay queues.
+  var delayed: Int { delays.count }
+
+  /// Whether a message of the order is anywhere that is this revision or a newer one.
+  func holds(_ order: OrderID, from revision: Int64) -> Bool {
+    func isMeant(_ envelope: Envelope) -> Bool { envelope.orderID == order && envelope.revision >= revision }
+    return ready.values.contains { $0.contains { isMeant($0.envelope) } }
+      || sessions.contains { $0.lent.values.contains { isMeant($0.envelope) } }
+      || delays.values.contains(where: isMeant) || dead.contains { isMeant($0.envelope) }
   }
 
   /// Nothing is waiting, lent or delayed.
@@ -75,6 +89,7 @@ final class SimulatedBroker: @unchecked Sendable {
       guard case .envelope(let envelope) = parcel.content else { continue }
       serial += 1
       let message = Message(id: serial, envelope: envelope)
+      onPublish(envelope)
       switch parcel.destination {
       case .queue(let queue):
         if queue == .orders { note(envelope) }
@@ -86,7 +101,7 @@ final class SimulatedBroker: @unchecked Sendable {
         append(message, to: queue)
       case .retry(let stage, let seconds):
         let rung = ladder.last { $0 <= seconds } ?? ladder[0]
-        delayed += 1
+        delays[message.id] = envelope
         world.tell(
           "order \(envelope.orderID) r\(envelope.revision) waits \(rung) s: \(envelope.lastReason?.code.rawValue ?? "")"
         )
@@ -114,7 +129,7 @@ final class SimulatedBroker: @unchecked Sendable {
   private func due(_ message: Message, _ queue: QueueName) {
     // A broker that is down lets nothing out.
     guard server.isUp else { return world.after(1_000) { self.due(message, queue) } }
-    delayed -= 1
+    delays[message.id] = nil
     append(message, to: queue)
   }
 
@@ -166,7 +181,8 @@ final class SimulatedBroker: @unchecked Sendable {
 
   func acknowledge(_ receipts: [Delivery.Receipt], on session: Session) {
     guard session.isOpen, server.isUp else { return }
-    for receipt in receipts where receipt.session == session.number { session.lent[receipt.tag] = nil }
+    let gone = receipts.filter { $0.session == session.number }.compactMap { session.lent.removeValue(forKey: $0.tag) }
+    for message in gone { onGone(message.envelope) }
     if let wake = session.wake {
       session.wake = nil
       wake()

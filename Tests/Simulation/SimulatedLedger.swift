@@ -9,6 +9,7 @@ final class SimulatedDatabase: @unchecked Sendable {
   let server: Server
   let ledger: MemoryLedger
   let books: MemoryPollLedger.Books
+  let breakers: MemoryPartnerBreakers
   fileprivate var connections: [MemoryPollLedger] = []
   private let world: World
 
@@ -16,6 +17,7 @@ final class SimulatedDatabase: @unchecked Sendable {
     self.world = world
     ledger = MemoryLedger(clock: world.clock)
     books = MemoryPollLedger.Books(clock: world.clock)
+    breakers = MemoryPartnerBreakers { world.now * 1_000 }
     server = Server("PostgreSQL", world)
   }
 

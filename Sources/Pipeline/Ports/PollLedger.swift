@@ -114,7 +114,8 @@ public protocol PollLedger: Sendable {
   func numbered(among headlines: [OrderHeadline]) async throws(LedgerFailure) -> [OrderHeadline]
   /// Numbers contents, growing per order; committed when it returns. The same content gets the same number until it is
   /// recorded as published. One answer each, in order; an order may occur once in a batch. A deletion is newer than every
-  /// content known, whatever its `update_time`.
+  /// content known, whatever its `update_time`; what has none (0: OKKI does not show the order any more) is newer than a
+  /// content that was not published.
   func number(_ revisions: [FetchedRevision]) async throws(LedgerFailure) -> [RevisionAnswer]
   /// Records what the broker confirmed.
   /// - Returns: false when another poller was elected, and nothing was recorded.
