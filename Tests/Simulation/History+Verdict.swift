@@ -61,6 +61,7 @@ extension History {
     let held = k3.held[id] ?? []
     switch letter.reason {
     case .k3Rejected: return k3.refused.contains(id) || k3.audited.contains(id)
+    case .k3Busy: return k3.locked.contains(id) && letter.envelope.attempt == Self.policy.maxAttempts
     case .changedAfterWritten, .removedAfterWritten: return !held.isEmpty
     case .conflict: return held.contains { $0 != Self.version(letter.envelope) }
     case .orderMalformed:

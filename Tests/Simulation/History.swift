@@ -123,6 +123,7 @@ final class History: @unchecked Sendable {
         world.after(min(at + Int64(world.random.number(0...60_000)), plan.chaosEnds - 1)) { self.okki.delete(id) }
       }
       if world.random.happens(100) { k3.refused.insert(id) }
+      if plan.locksOrders, operating.happens(300) { k3.locked.insert(id) }
       if touches.happens(400) {
         for _ in 1...touches.number(1...3) {
           let takesBack = touches.happens(400)

@@ -38,6 +38,8 @@ struct Plan {
   /// OKKI lists orders of the same second in another order for each page.
   var tiesMove = false
 
+  /// For some orders K/3 always has too much to do: their attempts run out.
+  var locksOrders = false
   /// Loaders tell each other that K/3 is away. They look each second, which makes such histories long: so not many do.
   var sharesBreaker = false
 
@@ -59,6 +61,7 @@ struct Plan {
     if operating.happens(200) { startsLate = Int64(operating.number(10...90)) }
     readsAnew = operating.happens(200)
     tiesMove = operating.happens(300)
+    locksOrders = operating.happens(100)
     let mayShareBreaker = operating.happens(150)
     hasSilentChanges = silent.happens(250)
     orders = random.number(1...4)
@@ -92,6 +95,6 @@ struct Plan {
       hasRemovals = true
       removed = later.pick([.hold, .cancel, .cancel])
     }
-    sharesBreaker = mayShareBreaker && k3Outages > 0
+    sharesBreaker = mayShareBreaker && k3Outages > 0 && !locksOrders
   }
 }

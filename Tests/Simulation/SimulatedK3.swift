@@ -55,6 +55,8 @@ final class SimulatedK3: @unchecked Sendable {
   private(set) var held: [OrderID: Set<Int>] = [:]
   /// Orders whose data K/3 refuses.
   var refused: Set<OrderID> = []
+  /// Orders for which K/3 always has too much to do.
+  var locked: Set<OrderID> = []
   /// Orders whose bills are audited, now or as soon as they are written.
   var audited: Set<OrderID> = []
   /// How long at most until a list shows a bill.
@@ -69,7 +71,7 @@ final class SimulatedK3: @unchecked Sendable {
 
   func save(_ order: OrderID, _ version: Int, key: String) -> SaveReply {
     saves += 1
-    if world.random.happens(faults.throttled) { return .throttled }
+    if locked.contains(order) || world.random.happens(faults.throttled) { return .throttled }
     if world.random.happens(faults.failedBefore) { return .failed }
     if refused.contains(order) { return .refused }
     var number = key
