@@ -66,9 +66,11 @@ extension PostgresLedger {
 
   /// The fingerprint of all that may be in K/3 of a row in doubt; NULL where that is not one content, or not known. What
   /// was claimed since the doubt began was not sent, or the doubt would be of it alone: but whoever died over it may have,
-  /// and a standing bill may have been updated. `doubt_hash` is what the row's last claim left, or an older program came after.
+  /// and a standing bill may have been updated. It may also be another content of the same revision. `doubt_hash` is what the
+  /// row's last claim left, or an older program came after.
   private static let contentInDoubt = """
-    CASE WHEN coalesce(held.doubt_revision, held.revision) = held.revision THEN held.payload_hash
+    CASE WHEN held.doubt_revision IS NULL THEN held.payload_hash
+      WHEN held.doubt_token = held.token AND held.doubt_hash = held.payload_hash THEN held.payload_hash
       WHEN held.state <> 'writing' AND held.bill_number IS NULL AND held.doubt_token = held.token THEN held.doubt_hash END
     """
   private static let isSameBill = "(held.object, held.parts) = (EXCLUDED.object, EXCLUDED.parts)"
@@ -135,7 +137,7 @@ extension PostgresLedger {
         -- All that is in doubt is just what this revision makes.
         WHEN \(isSameBill) AND \(contentInDoubt) = EXCLUDED.payload_hash THEN EXCLUDED.revision
         ELSE least(held.doubt_revision, held.revision) END,
-      doubt_hash = CASE WHEN (held.state = 'writing' OR held.doubt) AND \(isSameBill) AND held.bill_number IS NULL
+      doubt_hash = CASE WHEN (held.state = 'writing' OR held.doubt) AND \(isSameBill)
         THEN \(contentInDoubt) END,
       doubt_token = EXCLUDED.token,
       reason = NULL, claims = held.claims + 1, changed = clock_timestamp()
@@ -228,6 +230,8 @@ extension PostgresLedger {
       writeback = CASE WHEN \(isCancelled) THEN NULL ELSE coalesce(EXCLUDED.writeback, held.writeback) END,
       absences = EXCLUDED.absences,
       doubt_revision = CASE WHEN EXCLUDED.doubt_revision = 0 THEN held.revision ELSE held.doubt_revision END,
+      doubt_hash = CASE WHEN EXCLUDED.doubt_revision = 0 THEN held.payload_hash ELSE held.doubt_hash END,
+      doubt_token = CASE WHEN EXCLUDED.doubt_revision = 0 THEN held.token ELSE held.doubt_token END,
       doubt_since = CASE WHEN EXCLUDED.state = 'in_doubt' THEN
         coalesce(CASE WHEN held.doubt THEN held.doubt_since END, clock_timestamp()) END,
       vendor_answer = coalesce(EXCLUDED.vendor_answer, held.vendor_answer),

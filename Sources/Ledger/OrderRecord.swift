@@ -17,7 +17,10 @@ public struct OrderRecord: Sendable {
     public let revision: Int64
     /// OKKI's `update_time`.
     public let updateTime: BeijingTime
-    /// It was given to the transformers.
+    /// It is the order's deletion.
+    public let isRemoval: Bool
+    /// It was given to the transformers, or a deletion to the loaders. Of a deletion `backfill start --again` forgets that,
+    /// also where OKKI does not list it again.
     public let isPublished: Bool
   }
 }
@@ -93,7 +96,8 @@ extension PostgresLedger {
     var orders = ids.map { OrderRecord(id: OrderID(rawValue: $0)) }
     let places = Dictionary(uniqueKeysWithValues: zip(ids, orders.indices))
     let answers = try await database.transaction([
-      PostgresStatement(Self.seenSQL, .intArray(ids)), PostgresStatement(Self.billsSQL, .intArray(ids)),
+      PostgresStatement(Self.seenSQL, .intArray(ids), .int(FetchedRevision.removalHash)),
+      PostgresStatement(Self.billsSQL, .intArray(ids)),
     ])
     for row in 0..<answers[0].count {
       guard let place = answers[0].int(row, 0).flatMap({ places[$0] }), let revision = answers[0].int(row, 1) else {
@@ -101,7 +105,7 @@ extension PostgresLedger {
       }
       orders[place].seen = OrderRecord.Seen(
         revision: revision, updateTime: BeijingTime(epochSeconds: answers[0].int(row, 2) ?? 0),
-        isPublished: answers[0].bool(row, 3) ?? false)
+        isRemoval: answers[0].bool(row, 4) ?? false, isPublished: answers[0].bool(row, 3) ?? false)
     }
     for row in 0..<answers[1].count {
       guard let place = answers[1].int(row, 0).flatMap({ places[$0] }) else { continue }
@@ -121,7 +125,8 @@ extension PostgresLedger {
     """
 
   private static let seenSQL = """
-    SELECT order_id, number, update_time, published FROM order_revisions WHERE order_id = ANY ($1::bigint[])
+    SELECT order_id, number, update_time, published, content_hash = $2::bigint
+    FROM order_revisions WHERE order_id = ANY ($1::bigint[])
     """
 
   private static let billsSQL = """

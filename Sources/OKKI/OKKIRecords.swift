@@ -33,7 +33,7 @@ enum OKKIRecords {
   /// A page of `company/list` (B.8).
   static func customerPage(_ answer: OKKIAnswer, page: Int, size: Int) throws(SourceFailure) -> CustomerPage {
     let (total, rows, now) = try list(answer, totals: ["totalItem", "count"])
-    // Customers are read until all are seen, so a shorter page only means one page more; an empty one would end it.
+    // Customers are read until all are shown, by pages of as many as come, so a shorter page is no fault; an empty one is.
     guard !rows.isEmpty || before(page, size) >= total else {
       throw .malformed("page \(page) of OKKI's customer list is empty, of \(total) customers")
     }

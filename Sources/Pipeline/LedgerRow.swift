@@ -81,14 +81,15 @@ public struct LedgerRow: Sendable, Equatable {
     let content = contentInDoubt
     let oldest = min(doubtfulRevision ?? revision, revision)
     doubtfulRevision = isSameBill && content == request.payloadHash ? request.revision : oldest
-    doubtfulHash = isSameBill && bill == nil ? content : nil
+    doubtfulHash = isSameBill ? content : nil
   }
 
   /// The fingerprint of all that may be in K/3 of a row in doubt; nil where that is not one content, or not known. What was
   /// claimed since the doubt began was not sent, but with proof that nothing else is there (`Settlement.followsProof`), unless
-  /// whoever held it has died over it. Of a standing bill it may have been, by an Update.
+  /// whoever held it has died over it. Of a standing bill it may have been, by an Update. It may be another content of the same
+  /// revision, as when its strategy was edited.
   private var contentInDoubt: Int64? {
-    if doubtfulRevision ?? revision == revision { return payloadHash }
+    if doubtfulRevision == nil || doubtfulHash == payloadHash { return payloadHash }
     return state == .writing || bill != nil ? nil : doubtfulHash
   }
 
@@ -129,7 +130,7 @@ public struct LedgerRow: Sendable, Equatable {
       isCancelling = true
     case .parked(let code): (state, reason, doubt) = (.parked, code, code.leavesDoubt)
     }
-    if settlement.followsProof { doubtfulRevision = revision }
+    if settlement.followsProof { (doubtfulRevision, doubtfulHash) = (revision, payloadHash) }
     vendorAnswer = settlement.vendorAnswer ?? vendorAnswer
     return true
   }

@@ -4,71 +4,121 @@ import Orders
 import ServiceLifecycle
 import Synchronization
 
+/// A list of customers that did not stand still or has not shown all yet, kept from cycle to cycle.
+struct CustomerScan: Sendable {
+  /// The watermark that it goes on from.
+  let watermark: BeijingTime?
+  /// What is changed after its end leaves it, and its count tells; nil: all customers.
+  let window: TimeWindow?
+  /// Where the watermark goes once all were shown.
+  let end: BeijingTime
+  /// How many the list has.
+  var total = 0
+  /// Fingerprints of the ids that pages have shown since the count last changed.
+  var shown: Set<Int64> = []
+  /// It is not read before.
+  var due: ContinuousClock.Instant
+}
+
 extension Poller {
   /// Stores the customers that changed since the watermark, all of them at first.
   ///
   /// As with orders: from the last page to the first, until the count stays and the pages have shown as many. A list that
-  /// keeps changing must not hold up the orders, which may well need none of what is missing: it is told, the watermark stays,
-  /// and the next cycle reads it again, once only until it has stood still.
+  /// keeps changing, or whose pages show some twice and leave others out, must not hold up the orders, which may well need
+  /// none of what is missing: it is told, the watermark stays, and the list is read again, one pass a cycle, until all of it
+  /// was shown. It takes a fifth of the time at most by then, and what changed after its end is stored beside it.
   func readCustomers(until end: BeijingTime) async throws(PollInterruption) {
     let watermark = try await fromLedger { () async throws(LedgerFailure) in
       try await ledger.watermark(of: .customers)
     }
+    let kept = customerScan.withLock { $0 }.flatMap { $0.watermark == watermark ? $0 : nil }
+    let start = clock.now()
+    if let kept, start < kept.due { return }
     var window: TimeWindow?
     if let watermark {
       window = TimeWindow(from: watermark.advanced(bySeconds: -Int64(plan.overlapSeconds)), to: end)
       if window == nil { return }
     }
-    guard try await storeCustomers(in: window) else {
-      customerDrifts.increment()
-      let isNew = isCustomersDrifting.withLock { was in
-        defer { was = true }
-        return !was
+    var scan = CustomerScan(watermark: watermark, window: window, end: end, due: start)
+    // One of which nothing counts that was shown is begun anew.
+    if let kept, !kept.shown.isEmpty { scan = kept }
+    guard try await storeCustomers(&scan, passes: kept == nil ? max(plan.maxPasses, 1) : 1) else {
+      if end > scan.end, let newer = TimeWindow(from: scan.end, to: end) {
+        _ = try await storePages(of: newer, try await customers(1, of: newer))
       }
+      let now = clock.now()
+      scan.due = now + (now - start) * 4
+      if scan.shown.count > Self.mostShown { scan.shown = [] }
+      customerScan.withLock { [scan] in $0 = scan }
+      customerDrifts.increment()
       logger.log(
-        level: isNew ? .warning : .debug,
+        level: kept == nil ? .warning : .debug,
         "The customers' list kept changing while it was read; orders go on, and it is read again in the next cycle")
       return
     }
-    isCustomersDrifting.withLock { $0 = false }
-    if let watermark, end <= watermark { return }
-    let moved = try await fromLedger { () async throws(LedgerFailure) in
+    customerScan.withLock { $0 = nil }
+    if let watermark, scan.end <= watermark { return }
+    let moved = try await fromLedger { [end = scan.end] () async throws(LedgerFailure) in
       try await ledger.advance(.customers, from: watermark, to: end)
     }
     guard moved else { throw .overtaken }
   }
 
   /// - Returns: false when no pass, of as many as there may be, has shown all.
-  private func storeCustomers(in window: TimeWindow?) async throws(PollInterruption) -> Bool {
-    let passes = isCustomersDrifting.withLock { $0 } ? 1 : max(plan.maxPasses, 1)
-    var shown: Set<String> = []
-    var total = try await customers(1, of: window).total
+  private func storeCustomers(_ scan: inout CustomerScan, passes: Int) async throws(PollInterruption) -> Bool {
+    var first = try await customers(1, of: scan.window)
+    scan.count(first.total)
     for _ in 1...passes {
-      for index in stride(from: (total + Self.customersPage - 1) / Self.customersPage, through: 1, by: -1) {
-        if Task.isShuttingDownGracefully || Task.isCancelled { throw .stopped }
-        let page = try await customers(index, of: window)
-        if page.records.isEmpty { continue }
-        let isStored = try await fromLedger { () async throws(LedgerFailure) in
-          try await ledger.store(customers: page.records)
-        }
-        guard isStored else { throw .overtaken }
-        FaultPoint.reached(.pollCustomersStored)
-        for record in page.records { shown.insert(record.id) }
-      }
-      let after = try await customers(1, of: window).total
+      scan.shown.formUnion(try await storePages(of: scan.window, first))
+      first = try await customers(1, of: scan.window)
       // With the count unchanged a page may have shown again what another one has, and left one out.
-      if after == total, total <= Self.customersPage || shown.count >= total { return true }
-      if after != total { shown = [] }
-      total = after
+      if first.total == scan.total, scan.shown.count >= scan.total { return true }
+      scan.count(first.total)
     }
     return false
   }
 
-  private static let customersPage = 500
-
-  private func customers(_ index: Int, of window: TimeWindow?) async throws(PollInterruption) -> CustomerPage {
-    try await fromSource { () async throws(SourceFailure) in
-      try await source.customers(updatedIn: window, page: index, size: Self.customersPage)
+  /// Stores all pages, from the last to the first.
+  /// - Parameter first: the first page, which tells how many customers there are, and how many OKKI puts on a page: it may
+  ///   have cut our number down without a word (vendor-apis.md B-5).
+  /// - Returns: fingerprints of the ids that were shown.
+  private func storePages(of window: TimeWindow?, _ first: CustomerPage) async throws(PollInterruption) -> Set<Int64> {
+    let isCut = first.records.count < min(first.total, Self.customersPage)
+    let size = isCut ? max(first.records.count, Self.fewestOnPage) : Self.customersPage
+    var shown: Set<Int64> = []
+    for index in stride(from: (first.total + size - 1) / size, through: 1, by: -1) {
+      if Task.isShuttingDownGracefully || Task.isCancelled { throw .stopped }
+      let page = try await customers(index, of: window, size: size)
+      if page.records.isEmpty { continue }
+      let isStored = try await fromLedger { () async throws(LedgerFailure) in
+        try await ledger.store(customers: page.records)
+      }
+      guard isStored else { throw .overtaken }
+      FaultPoint.reached(.pollCustomersStored)
+      for record in page.records { shown.insert(fingerprint(record.id.utf8)) }
     }
+    return shown
+  }
+
+  private static let customersPage = 500
+  /// A page with fewer has lost some, or the list would take too many questions.
+  private static let fewestOnPage = 10
+  /// More are not kept from cycle to cycle; 16 to 32 MB.
+  private static let mostShown = 1_000_000
+
+  private func customers(
+    _ index: Int, of window: TimeWindow?, size: Int = Poller.customersPage
+  ) async throws(PollInterruption) -> CustomerPage {
+    try await fromSource { () async throws(SourceFailure) in
+      try await source.customers(updatedIn: window, page: index, size: size)
+    }
+  }
+}
+
+extension CustomerScan {
+  /// The list has so many now. With another count than before, what was shown may have left it.
+  fileprivate mutating func count(_ total: Int) {
+    if total != self.total { shown = [] }
+    self.total = total
   }
 }

@@ -168,7 +168,7 @@ extension Poller {
   ) async throws(PollInterruption) -> FetchedPage {
     let page = try await page(index, of: slice, size: plan.pageSize)
     var result = FetchedPage()
-    if case .removed = slice { result = try await removals(among: page.headlines) }
+    if case .removed = slice { result = try await removals(among: page.headlines, until: page.now) }
     result.seen = page.headlines.map(\.id)
     if case .removed = slice { return result }
     let new = try await fromLedger { () async throws(LedgerFailure) in
@@ -184,7 +184,7 @@ extension Poller {
     result.fetched.reserveCapacity(asked.count)
     FaultPoint.reached(.pollPageFetched)
     if reading != .live { FaultPoint.reached(.pollSweepFetched) }
-    let others = await othersAnswer(details, known: page.headlines, asked: asked, reading, until: page.now)
+    let others = await othersAnswer(details, known: page.headlines, asked: asked, until: page.now)
     var lost: [OrderID] = []
     for (headline, detail) in zip(asked, details) {
       // Of a published order that cannot be read any more the last content that could be read stays.
@@ -235,14 +235,12 @@ extension Poller {
 
   /// Whether OKKI shows other orders while some fail. Where all that were asked for fail, another one is asked for: an
   /// outage of `order/info` must not be taken for a fault of the orders.
-  private func othersAnswer(
-    _ details: [Result<SourceOrder, SourceFailure>], known: [OrderHeadline], asked: [OrderHeadline], _ reading: Reading,
+  /// - Parameter known: orders that may be asked for instead of the newest ones.
+  func othersAnswer(
+    _ details: [Result<SourceOrder, SourceFailure>], known: [OrderHeadline], asked: [OrderHeadline],
     until now: BeijingTime
   ) async -> Bool {
-    func isAnswered(_ detail: Result<SourceOrder, SourceFailure>) -> Bool {
-      if case .success = detail { true } else { false }
-    }
-    if details.contains(where: isAnswered) { return true }
+    if details.contains(where: \.isAnswered) { return true }
     let ids = Set(asked.map(\.id))
     var controls = known
     if controls.allSatisfy({ ids.contains($0.id) }) {
@@ -252,7 +250,7 @@ extension Poller {
     }
     let control = controls.lazy.map(\.id).filter { !ids.contains($0) }.prefix(5)
     if control.isEmpty { return false }
-    return await source.details(of: Array(control)).contains(where: isAnswered)
+    return await source.details(of: Array(control)).contains(where: \.isAnswered)
   }
 
   func isStuckNoMore(_ id: OrderID) { stuck.withLock { $0[id] = nil } }
@@ -284,8 +282,12 @@ extension Poller {
 
   /// An order whose details cannot be read: it must neither be lost nor hold up the others for ever.
   /// - Parameter answer: what OKKI answered; it is parked with the order, and in no log.
-  func broken(_ headline: OrderHeadline, _ why: String, _ answer: String? = nil) -> Fetched {
-    Fetched(
+  func broken(
+    _ headline: OrderHeadline, _ why: String, _ answer: String? = nil, isListedAsDeleted: Bool = false
+  ) -> Fetched {
+    // The fingerprint is of `why` alone: where another list shows the order as well, it is parked once.
+    let place = isListedAsDeleted ? "order \(headline.id), which OKKI lists as deleted" : "order \(headline.id)"
+    return Fetched(
       envelope: Envelope(
         orderID: headline.id, orderNumber: "", revision: 0, updateTime: headline.updateTime,
         firstSeen: clock.epochMilliseconds(), content: .order([])),
@@ -294,7 +296,7 @@ extension Poller {
       // Fetched again while the overlap shows it: what could not be read may be mended by then.
       mayStillChange: true,
       broken: Outcome.Burial(
-        Reason(.orderMalformed, "order \(headline.id): OKKI's answer cannot be read: \(why)"),
+        Reason(.orderMalformed, "\(place): OKKI's answer cannot be read: \(why)"),
         vendorAnswer: answer ?? ""))
   }
 

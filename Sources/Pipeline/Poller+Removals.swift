@@ -5,17 +5,26 @@ extension Poller {
   /// What is to be published of a page of the list of deleted orders.
   ///
   /// Each is asked for by itself before it is told to be deleted: an OKKI that does not know `removed` or the time of
-  /// deletion would show orders that are alive, and K/3's bills of those must not be cancelled (vendor-apis.md B-6).
-  func removals(among headlines: [OrderHeadline]) async throws(PollInterruption) -> FetchedPage {
+  /// deletion would show orders that are alive, and K/3's bills of those must not be cancelled (vendor-apis.md B-6). Nor is
+  /// one told that is denied while no other order is shown: then it is `order/info` that fails, such as by a right that was
+  /// taken away (B.3). One that cannot be read may be alive, and somebody has to look.
+  func removals(
+    among headlines: [OrderHeadline], until now: BeijingTime
+  ) async throws(PollInterruption) -> FetchedPage {
     let new = try await fromLedger { () async throws(LedgerFailure) in try await ledger.unremoved(among: headlines) }
     if new.isEmpty { return FetchedPage() }
     var result = FetchedPage()
     var alive: [OrderID] = []
-    for (headline, detail) in zip(new, await source.details(of: new.map(\.id))) {
+    let details = await source.details(of: new.map(\.id))
+    // What else this page shows is deleted, too, or may be.
+    let others = await othersAnswer(details, known: [], asked: new, until: now)
+    for (headline, detail) in zip(new, details) {
       switch detail {
       case .success: alive.append(headline.id)
-      case .failure(.absent), .failure(.malformed): result.fetched.append(removed(headline))
-      case .failure(let failure): result.failure = failure
+      case .failure(.absent) where others: result.fetched.append(removed(headline))
+      case .failure(.malformed(let why, let answer)) where others:
+        result.fetched.append(broken(headline, why, answer, isListedAsDeleted: true))
+      case .failure(let failure): result.failure = failure.bare
       }
     }
     if let first = alive.first {

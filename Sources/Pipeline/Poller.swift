@@ -104,8 +104,8 @@ public final class Poller: Service {
   private let failures = Counter(label: "ferry_poll_failures_total")
   let drifts = Counter(label: "ferry_page_drift_total")
   let customerDrifts = Counter(label: "ferry_customer_drift_total")
-  /// Whether the customers' list kept changing in the last cycle.
-  let isCustomersDrifting = Mutex(false)
+  /// The customers' list, where the last cycle has not seen all of it.
+  let customerScan = Mutex<CustomerScan?>(nil)
   private let leading = Gauge(label: "ferry_poll_leader")
   private let watermarkGauge = Gauge(label: "ferry_watermark_epoch_seconds")
   let removals = Counter(label: "ferry_removals_polled_total")

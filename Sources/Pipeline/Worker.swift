@@ -284,20 +284,16 @@ public final class Worker: Service {
     defer { if isHeldUp { unpublished.withLock { $0 -= 1 } } }
     while true {
       let results = await outbox.publish(left.map(\.0))
-      var confirmed: [Delivery.Receipt] = []
-      var waiting: Set<Delivery.Receipt> = []
       var unconfirmed: [(Parcel, Delivery.Receipt)] = []
       var failure: String?
       for (entry, result) in zip(left, results) {
         switch result {
         case .confirmed:
-          confirmed.append(entry.1)
           if let burial = entry.0.burial {
             metrics.countDeadLetter(burial.reason.code, at: stage.name)
             FaultPoint.reached(.buried, at: stage.name)
           }
         case .tooLarge(let why) where !entry.0.leavesOutBody:
-          waiting.insert(entry.1)
           // One of several successors is enough to have the delivery parked once.
           if entry.0.burial == nil, !tooLarge.insert(entry.1).inserted { continue }
           let parcel = burial(of: entry.0, entry.1, in: batch, why)
@@ -307,14 +303,14 @@ public final class Worker: Service {
           }
         case .unknown(let why), .refused(let why), .tooLarge(let why):
           unconfirmed.append(entry)
-          waiting.insert(entry.1)
           failure = why
         }
       }
       FaultPoint.reached(.published, at: stage.name)
       // The parcels of a receipt stand together. It may be given back once, and not before its last one is safe.
+      let waiting = Set(unconfirmed.map(\.1))
       var done: [Delivery.Receipt] = []
-      for receipt in confirmed where receipt != done.last && !waiting.contains(receipt) { done.append(receipt) }
+      for (_, receipt) in left where receipt != done.last && !waiting.contains(receipt) { done.append(receipt) }
       if !done.isEmpty {
         inbox.acknowledge(done)
         FaultPoint.reached(.acknowledged, at: stage.name)

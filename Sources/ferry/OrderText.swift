@@ -9,8 +9,9 @@ extension OrderRecord {
   var text: String {
     var lines: [String] = []
     if let seen {
-      let published = seen.isPublished ? "" : ", not published yet"
-      lines.append("order \(id): newest revision seen \(seen.revision), of \(seen.updateTime)\(published)")
+      // Of a deletion that was told long ago nobody can say so after a `backfill start --again`.
+      let standing = seen.isRemoval ? ", deleted in OKKI" : seen.isPublished ? "" : ", not published yet"
+      lines.append("order \(id): newest revision seen \(seen.revision), of \(seen.updateTime)\(standing)")
     } else {
       lines.append("order \(id): never seen by the poller")
     }
@@ -29,8 +30,10 @@ extension OrderRecord {
       writer.beginObject()
       writer.member("revision", seen.revision)
       writer.member("update_time", seen.updateTime.description)
+      writer.key("deleted")
+      writer.bool(seen.isRemoval)
       writer.key("published")
-      writer.bool(seen.isPublished)
+      if seen.isRemoval { writer.null() } else { writer.bool(seen.isPublished) }
       writer.endObject()
     } else {
       writer.null()

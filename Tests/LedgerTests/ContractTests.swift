@@ -64,7 +64,7 @@ struct ContractTests {
   func sweepLedger(_ sentence: ContractCase<SweepLedgerSubject>) async throws {
     try await withSchema { schema, one, other in
       let subject = SweepLedgerSubject(
-        sweeps: PostgresPollLedger(one), other: PostgresPollLedger(other),
+        sweeps: PostgresPollLedger(one), other: PostgresPollLedger(other), archive: PostgresDeadLetters(other),
         cutOff: { try await schema.endLeadership() })
       #expect(try await subject.sweeps.lead())
       try await sentence.check(subject)
@@ -77,7 +77,8 @@ struct ContractTests {
   func sweepLedgerInMemory(_ sentence: ContractCase<SweepLedgerSubject>) async throws {
     let books = MemoryPollLedger.Books()
     let subject = SweepLedgerSubject(
-      sweeps: MemoryPollLedger(books), other: MemoryPollLedger(books), cutOff: { books.cutOff() })
+      sweeps: MemoryPollLedger(books), other: MemoryPollLedger(books), archive: MemoryDeadLetters(asking: books),
+      cutOff: { books.cutOff() })
     #expect(try await subject.sweeps.lead())
     try await sentence.check(subject)
   }

@@ -39,11 +39,13 @@ struct OrderRecordTests {
       let client = schema.client()
       _ = try await client.run(
         PostgresStatement(
-          "INSERT INTO order_revisions VALUES (7, 4, 1770000000, 5, false, false), (9, 1, 1, 1, true, false)"))
+          "INSERT INTO order_revisions VALUES (7, 4, 1770000000, 5, false, false), (9, 1, 1, 1, true, false), "
+            + "(8, 1, 1, $1::bigint, false, false)", .int(FetchedRevision.removalHash)))
       await client.close()
 
       let order = try #require(try await ledger.orders("7").first)
-      #expect(order.seen?.revision == 4 && order.seen?.isPublished == false)
+      #expect(order.seen?.revision == 4 && order.seen?.isPublished == false && order.seen?.isRemoval == false)
+      #expect(try await ledger.orders("8").first?.seen?.isRemoval == true)
       #expect(order.seen?.updateTime == BeijingTime(epochSeconds: 1_770_000_000))
       #expect(
         order.bills.map { "\($0.stream) \($0.part)/\($0.parts) \($0.state)" } == [

@@ -53,6 +53,7 @@ extension MemoryPollLedger: SweepLedger {
       where known.contentHash == FetchedRevision.removalHash
         || (window.from...window.to).contains(known.updateTime)
       {
+        if state.discarded.contains([id.rawValue, known.number]) { continue }
         state.orders[id]?.isPublished = false
       }
       if let at = state.watermarks[.removed] { state.watermarks[.removed] = min(at, window.from) }

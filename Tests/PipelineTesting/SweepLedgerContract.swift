@@ -8,16 +8,19 @@ public struct SweepLedgerSubject: Sendable {
   public let sweeps: any SweepLedger & PollLedger
   /// Another poller's, over the same books.
   public let other: any SweepLedger & PollLedger
+  /// Where parked messages lie.
+  public let archive: any DeadLetters
   /// Takes the lead from whoever has it, who is not told.
   public let cutOff: @Sendable () async throws -> Void
 
   /// A subject.
   public init(
-    sweeps: any SweepLedger & PollLedger, other: any SweepLedger & PollLedger,
+    sweeps: any SweepLedger & PollLedger, other: any SweepLedger & PollLedger, archive: any DeadLetters,
     cutOff: @escaping @Sendable () async throws -> Void
   ) {
     self.sweeps = sweeps
     self.other = other
+    self.archive = archive
     self.cutOff = cutOff
   }
 }
@@ -154,6 +157,41 @@ public let sweepLedgerContract: [ContractCase<SweepLedgerSubject>] = [
     // A watermark that is behind it already stays.
     _ = try await subject.other.startRepublishing(window(150, 200))
     #expect(try await sweeps.watermark(of: .removed) == at(100))
+  },
+  ContractCase("to publish again leaves alone what was parked under its present number and discarded, and nothing else")
+  {
+    subject async throws in
+    let sweeps = subject.sweeps
+    func content(_ id: Int64, _ hash: Int64) -> FetchedRevision {
+      FetchedRevision(orderID: OrderID(rawValue: id), updateTime: at(150), contentHash: hash)
+    }
+    func publish(_ contents: [FetchedRevision], _ number: Int64) async throws {
+      #expect(try await sweeps.number(contents) == contents.map { _ in .publish(number: number) })
+      #expect(
+        try await sweeps.record(
+          contents.map { PublishedRevision(orderID: $0.orderID, number: number, mayStillChange: false) }))
+    }
+    try await publish((1...5).map { content($0, 7) }, 1)
+    // The second one has changed since; of the third the letter waits; the fourth one's was sent again; the fifth is deleted.
+    try await publish([content(2, 8), content(5, FetchedRevision.removalHash)], 2)
+    var letters: [DeadLetter] = []
+    for (id, revision) in [(1, 1), (2, 1), (3, 1), (4, 1), (5, 2)] as [(Int64, Int64)] {
+      var letter = DeadLetter(
+        stage: .load, reason: "k3_rejected", sentence: "no", parkedAt: 1, properties: "", body: [UInt8(id)])
+      (letter.orderID, letter.revision) = (OrderID(rawValue: id), revision)
+      letters.append(letter)
+    }
+    #expect(try await subject.archive.file(letters).new == 5)
+    let filed = try await subject.archive.letters(LetterFilter(), after: 0, limit: 10, withBodies: false)
+    func number(_ id: Int64) -> [Int64] { filed.filter { $0.letter.orderID?.rawValue == id }.map(\.id) }
+    #expect(try await subject.archive.mark([1, 2, 5].flatMap(number), .discarded, by: "ann").count == 3)
+    #expect(try await subject.archive.mark(number(4), .replayed, by: "ann").count == 1)
+    _ = try await subject.other.startRepublishing(window(100, 200))
+    #expect(
+      try await sweeps.number([content(1, 7), content(2, 8), content(3, 7), content(4, 7)])
+        == [.published, .publish(number: 2), .publish(number: 1), .publish(number: 1)])
+    let deleted = OrderHeadline(id: OrderID(rawValue: 5), updateTime: at(150))
+    #expect(try await sweeps.unremoved(among: [deleted]).isEmpty)
   },
   ContractCase("a sweep is paused, resumed and cancelled, and what cannot be is refused") { subject async throws in
     let begun = try await subject.other.startBackfill(window(100, 200), .create)

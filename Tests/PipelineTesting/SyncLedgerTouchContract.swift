@@ -90,6 +90,30 @@ let touchCases: [ContractCase<SyncLedgerSubject>] = [
     #expect(try await subject.claim(bill(4, 8)) == [.stale])
     #expect(try await subject.claim(bill(5, 7)) == [.duplicate])
   },
+  ContractCase("another content of the revision that is in doubt is not what is in doubt, but sent with proof it is") {
+    subject async throws in
+    try await subject.settle(bill(5, 7), .inDoubt(lookUpAfterSeconds: 0))
+    // As when the strategy was edited meanwhile.
+    #expect(
+      try await subject.settle(bill(5, 8), .inDoubt(lookUpAfterSeconds: 0)).claim?.doubtfulRevision == 5)
+    #expect(
+      try await subject.settle(bill(6, 8), .inDoubt(lookUpAfterSeconds: 0)).claim?.doubtfulRevision == 5)
+    #expect(
+      try await subject.settle(bill(7, 7), .inDoubt(lookUpAfterSeconds: 0)).claim?.doubtfulRevision == 7)
+    let token = try #require(try await subject.claim(bill(7, 8))[0].claim).token
+    var sent = Settlement(bill(7, 8).bill, token: token, result: .inDoubt(lookUpAfterSeconds: 0))
+    sent.followsProof = true
+    #expect(try await subject.ledger.settle([sent]) == [true])
+    #expect(try await subject.settle(bill(8, 8), .clean).claim?.doubtfulRevision == 8)
+  },
+  ContractCase("a standing bill whose change is in doubt, and is the same again and again, is in doubt with the last") {
+    subject async throws in
+    try await subject.settle(bill(1, 7), .written(written))
+    for revision: Int64 in 2...4 {
+      let answer = try await subject.settle(bill(revision, 8, .update), .inDoubt(lookUpAfterSeconds: 0))
+      #expect(answer.claim?.doubtfulRevision == (revision == 2 ? nil : revision))
+    }
+  },
   ContractCase("where somebody died over the change, or it was of another cut, older contents stay in doubt") {
     subject async throws in
     try await subject.settle(bill(1, 7), .inDoubt(lookUpAfterSeconds: 0))

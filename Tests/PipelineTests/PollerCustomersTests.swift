@@ -38,6 +38,47 @@ private final class UnsteadyCustomers: OrderSource {
   func now() async throws(SourceFailure) -> BeijingTime { try await source.now() }
 }
 
+/// A CRM whose list of customers begins elsewhere with each question, and has no more than so many on a page.
+private final class TurningCustomers: OrderSource {
+  private let source: MemoryOrderSource
+  private let state: Mutex<(asked: Int, turn: Int)>
+  private let most: Int
+  private let each: @Sendable () -> Void
+
+  init(_ source: MemoryOrderSource, turn: Int = 0, most: Int = 500, each: @escaping @Sendable () -> Void = {}) {
+    self.source = source
+    state = Mutex((0, turn))
+    (self.most, self.each) = (most, each)
+  }
+
+  /// From now on it stands still.
+  func stop() { state.withLock { $0 = (0, 0) } }
+
+  func customers(
+    updatedIn window: TimeWindow?, page index: Int, size: Int
+  ) async throws(SourceFailure) -> CustomerPage {
+    each()
+    let all = try await source.customers(updatedIn: window, page: 1, size: 1_000_000)
+    if all.total == 0 { return all }
+    let begin = state.withLock { state in
+      state.asked += 1
+      return state.asked * state.turn % all.total
+    }
+    let rows = all.records.dropFirst(begin) + all.records.prefix(begin)
+    let size = min(size, most)
+    return CustomerPage(
+      total: all.total, records: Array(rows.dropFirst((index - 1) * size).prefix(size)), now: all.now)
+  }
+
+  func orders(_ query: OrderQuery, page index: Int, size: Int) async throws(SourceFailure) -> OrderPage {
+    try await source.orders(query, page: index, size: size)
+  }
+
+  func details(of ids: [OrderID]) async -> [Result<SourceOrder, SourceFailure>] { await source.details(of: ids) }
+
+  func now() async throws(SourceFailure) -> BeijingTime { try await source.now() }
+}
+
 @Suite("Poller, customers", .timeLimit(.minutes(1)))
 struct PollerCustomersTests {
   private let clock = ManualClock()
@@ -54,12 +95,26 @@ struct PollerCustomersTests {
       plan: PollPlan(since: noon.advanced(bySeconds: -3600)), clock: pipelineClock(clock), logger: recording(lines))
   }
 
-  private func put(_ ids: ClosedRange<Int>) {
+  private func poller(_ source: TurningCustomers, passes: Int = 1) -> Poller {
+    var plan = PollPlan(since: noon.advanced(bySeconds: -3600))
+    plan.maxPasses = passes
+    return Poller(
+      source: source, ledger: ledger, outbox: MemoryOutbox(broker), plan: plan, clock: pipelineClock(clock),
+      logger: recording(lines))
+  }
+
+  private func put(_ ids: ClosedRange<Int>, secondsAgo: Int64 = 600) {
     for id in ids {
       source.putCustomer(
         CollectionRecord(id: "\(id)", content: Array(#"{"company_id":\#(id)}"#.utf8)),
-        updated: noon.advanced(bySeconds: -600))
+        updated: noon.advanced(bySeconds: -secondsAgo))
     }
+  }
+
+  private func missing(_ ids: ClosedRange<Int>) async throws -> [Int] {
+    var missing: [Int] = []
+    for id in ids where try await !isThere(id) { missing.append(id) }
+    return missing
   }
 
   private func isThere(_ id: Int) async throws -> Bool {
@@ -98,5 +153,79 @@ struct PollerCustomersTests {
     try await poller.once()
     #expect(try await isThere(500))
     #expect(try await ledger.watermark(of: .customers) == noon.advanced(bySeconds: -5))
+  }
+
+  @Test("customers of one second whom each pass shows in another order are all found in time, over several cycles")
+  func turning() async throws {
+    try await poller(TurningCustomers(source)).once()
+    let watermark = try await ledger.watermark(of: .customers)
+    put(1...120, secondsAgo: -10)
+    source.setNow(noon.advanced(bySeconds: 60))
+    // Of 120 one pass leaves out 28, since each page begins 14 customers later than it should.
+    let poller = poller(TurningCustomers(source, turn: 14, most: 50))
+    try await poller.once()
+    #expect(try await ledger.watermark(of: .customers) == watermark)
+    #expect(try await missing(1...120).count == 28)
+    source.setNow(noon.advanced(bySeconds: 120))
+    try await poller.once()
+    // As far as the list went that was begun.
+    #expect(try await ledger.watermark(of: .customers) == noon.advanced(bySeconds: 55))
+    #expect(try await missing(1...120).isEmpty)
+    #expect(lines.events.count { $0.hasPrefix("warning") } == 1)
+  }
+
+  @Test("while all of a list was not shown yet, customers that changed after its end are stored")
+  func newer() async throws {
+    try await poller(TurningCustomers(source)).once()
+    put(1...120, secondsAgo: -10)
+    source.setNow(noon.advanced(bySeconds: 60))
+    // One pass shows 70 of them, two show 100.
+    let list = TurningCustomers(source, turn: 30, most: 50)
+    let poller = poller(list)
+    try await poller.once()
+    put(130...130, secondsAgo: -70)
+    source.setNow(noon.advanced(bySeconds: 120))
+    try await poller.once()
+    #expect(try await isThere(130))
+    list.stop()
+    try await poller.once()
+    #expect(try await ledger.watermark(of: .customers) == noon.advanced(bySeconds: 55))
+    try await poller.once()
+    #expect(try await ledger.watermark(of: .customers) == noon.advanced(bySeconds: 115))
+  }
+
+  @Test("a list that has not shown all takes a fifth of the time at most")
+  func rests() async throws {
+    put(1...60)
+    let asked = Mutex(0)
+    let poller = poller(
+      TurningCustomers(source, turn: 10, most: 50) { [clock] in
+        asked.withLock { $0 += 1 }
+        clock.advance(by: .seconds(1))
+      })
+    try await poller.once()
+    // Two counts and two pages, of a second each.
+    #expect(asked.withLock { $0 } == 4)
+    clock.advance(by: .seconds(15))
+    try await poller.once()
+    #expect(asked.withLock { $0 } == 4)
+    clock.advance(by: .seconds(1))
+    try await poller.once()
+    #expect(asked.withLock { $0 } > 4)
+  }
+
+  @Test("where OKKI puts fewer customers on a page than it was asked for, all are read", arguments: [100, 10, 499])
+  func cut(most: Int) async throws {
+    put(1...300)
+    try await poller(TurningCustomers(source, most: most)).once()
+    #expect(try await missing(1...300).isEmpty)
+    #expect(try await ledger.watermark(of: .customers) == noon.advanced(bySeconds: -5))
+  }
+
+  @Test("a page that shows fewer customers than its list has leaves the watermark, also the only one")
+  func few() async throws {
+    put(1...20)
+    try await poller(TurningCustomers(source, most: 9)).once()
+    #expect(try await ledger.watermark(of: .customers) == nil)
   }
 }

@@ -71,6 +71,7 @@ struct PollerRemovedTests {
     }
     put(10, secondsAgo: 7200)
     remove(10, secondsAgo: 3601)
+    put(11)
     try await poller(silent) { $0.sliceSize = 4 }.once()
     #expect(try await queued(.bills) == (1...9).map { "\($0)/1 removed" })
   }
@@ -114,6 +115,7 @@ struct PollerRemovedTests {
   @Test("while OKKI does not say whether an order is there its deletion waits, and the watermark with it")
   func unanswered() async throws {
     put(1)
+    put(2)
     remove(1, secondsAgo: 60)
     source.fail(.details(OrderID(rawValue: 1)), with: .transient("500"))
     try await poller().once()
@@ -123,11 +125,74 @@ struct PollerRemovedTests {
     #expect(try await queued(.bills) == ["1/1 removed"])
   }
 
+  @Test("while OKKI denies every order none is taken for deleted, also where it lists orders that are alive")
+  func outage() async throws {
+    for id: Int64 in 1...4 { put(id) }
+    let lines = Probe<String>()
+    let poller = poller(recording(lines))
+    try await poller.once()
+    _ = try await queued(.orders)
+    let watermark = try await ledger.watermark(of: .removed)
+    for id: Int64 in 1...2 { source.listAsRemoved(OrderID(rawValue: id), at: noon.advanced(bySeconds: -60)) }
+    for round: Int64 in 1...2 {
+      for id: Int64 in 1...4 { source.fail(.details(OrderID(rawValue: id)), with: .absent) }
+      source.setNow(noon.advanced(bySeconds: round * 30))
+      try await poller.once()
+    }
+    #expect(try await queued(.bills).isEmpty)
+    #expect(try await ledger.watermark(of: .removed) == watermark)
+    let told = "warning Deleted orders cannot be read; orders can failure=OKKI denies what was asked for"
+    #expect(lines.events.filter { $0.hasPrefix("warning") } == [told])
+    // Now another order is shown, and so the denials count.
+    for id: Int64 in 2...3 { source.fail(.details(OrderID(rawValue: id)), with: .absent) }
+    remove(1, secondsAgo: 30)
+    try await poller.once()
+    #expect(try await queued(.bills) == ["1/2 removed", "2/2 removed"])
+    #expect(try await ledger.watermark(of: .removed) == noon.advanced(bySeconds: 55))
+  }
+
+  @Test("a deleted order that OKKI shows unreadably is parked once, with OKKI's answer, and its bill is left alone")
+  func unreadable() async throws {
+    for id: Int64 in 1...2 { put(id) }
+    try await poller().once()
+    _ = try await queued(.orders)
+    remove(1, secondsAgo: 60)
+    for _ in 1...2 {
+      source.fail(.details(OrderID(rawValue: 1)), with: .malformed("data is an array", answer: "[[["))
+      try await poller().once()
+    }
+    #expect(try await queued(.bills).isEmpty)
+    let parked = broker.parked(by: .transform)
+    #expect(parked.compactMap(\.envelope).map(\.orderID.rawValue) == [1])
+    #expect(parked.first?.burial?.vendorAnswer == "[[[")
+    let why = "order 1, which OKKI lists as deleted: OKKI's answer cannot be read: data is an array"
+    #expect(parked.first?.burial?.reason == Reason(.orderMalformed, why))
+    #expect(try await ledger.watermark(of: .removed) == noon.advanced(bySeconds: -5))
+  }
+
+  @Test("the same trouble is told once, whatever OKKI's pages look like meanwhile")
+  func toldOnce() async throws {
+    put(1)
+    put(2)
+    remove(1, secondsAgo: 60)
+    let lines = Probe<String>()
+    let poller = poller(recording(lines))
+    for round in 1...3 {
+      source.fail(.details(OrderID(rawValue: 1)), with: .transient("OKKI answered 502", answer: "page \(round)"))
+      try await poller.once()
+    }
+    #expect(lines.events.count { $0.hasPrefix("warning Deleted orders cannot be read") } == 1)
+  }
+
   @Test("a deletion without a confirm ends the cycle and is published again under its number")
   func noConfirm() async throws {
     put(1)
+    put(2)
     remove(1, secondsAgo: 60)
-    outbox.fail { _ in .unknown("the connection broke") }
+    outbox.fail { parcel in
+      guard case .envelope(let envelope) = parcel.content, envelope.content == .removal else { return nil }
+      return .unknown("the connection broke")
+    }
     await #expect(throws: PollInterruption.broker("the connection broke")) { try await poller().once() }
     #expect(try await ledger.watermark(of: .removed) == nil)
     outbox.fail(nil)
@@ -138,12 +203,13 @@ struct PollerRemovedTests {
   @Test("an order that is back is published anew, also with the time it had")
   func restored() async throws {
     put(1, secondsAgo: 60)
+    put(2)
     try await poller().once()
     remove(1, secondsAgo: 30)
     try await poller().once()
     put(1, secondsAgo: 60)
     try await poller().once()
-    #expect(try await queued(.orders) == ["1/1", "1/3"])
+    #expect(try await queued(.orders) == ["1/1", "1/3", "2/1"])
     #expect(try await queued(.bills) == ["1/2 removed"])
   }
 }

@@ -1,6 +1,7 @@
 import Orders
 import Pipeline
 import PipelineTesting
+import Synchronization
 import Testing
 
 @Suite("What is larger than the broker takes", .timeLimit(.minutes(1)))
@@ -17,8 +18,11 @@ struct TooLargeTests {
     inbox = WatchedInbox(MemoryInbox(broker, stage: .transform))
   }
 
-  /// Runs a worker over two orders until both are acknowledged, while nobody advances the clock.
-  private func work(_ answer: @escaping @Sendable (Envelope) -> Outcome) async throws -> [Parcel] {
+  /// Runs a worker over two orders until both are acknowledged.
+  /// - Parameter rests: how often it waits for the broker, by the clock.
+  private func work(
+    rests: Int = 0, _ answer: @escaping @Sendable (Envelope) -> Outcome
+  ) async throws -> [Parcel] {
     _ = await MemoryOutbox(broker).publish([1, 2].map { Parcel(to: .queue(.orders), .envelope(.order($0))) })
     let watched = WatchedOutbox(outbox)
     let worker = Worker(
@@ -26,6 +30,10 @@ struct TooLargeTests {
       policy: RetryPolicy(ladder: [10, 60, 600, 3600], maxAttempts: 3),
       shape: WorkerShape(batchSize: 10, concurrentBatches: 1), clock: pipelineClock(clock), logger: silent)
     let running = Task { await worker.run() }
+    for _ in 0..<rests {
+      try await clock.sleepers(atLeast: 1)
+      clock.advance(by: .seconds(15))
+    }
     try await inbox.acknowledged.wait { $0.joined().count == 2 }
     await inbox.stop()
     try await ended(running)
@@ -45,6 +53,26 @@ struct TooLargeTests {
     let parked = broker.parked(by: .transform)
     #expect(parked.map(\.envelope) == [.order(1)] && parked.first?.burial?.reason.code == .messageTooLarge)
     #expect(buried.map(\.leavesOutBody) == [false])
+  }
+
+  @Test("of two that are, one only when it is published again, the order is parked once, and acknowledged")
+  func rounds() async throws {
+    let tooLarge = tooLarge
+    let tries = Mutex(0)
+    outbox.fail { parcel in
+      guard case .envelope(let envelope) = parcel.content, parcel.burial == nil else { return nil }
+      if envelope.orderID.rawValue == 11 { return tooLarge }
+      guard envelope.orderID.rawValue == 12 else { return nil }
+      return tries.withLock { tries in
+        tries += 1
+        return tries == 1 ? .refused("the queue is full") : tooLarge
+      }
+    }
+    let buried = try await work(rests: 1) { envelope in
+      .forward((1...2).map { .bill(envelope.orderID.rawValue * 10 + $0) })
+    }
+    #expect(buried.count == 1 && broker.parked(by: .transform).map(\.envelope) == [.order(1)])
+    #expect(broker.count(in: .bills) == 2)
   }
 
   @Test("of a message that is itself, what is known is parked without its body")
