@@ -1,4 +1,4 @@
-internal import JSON
+internal import Orders
 internal import Pipeline
 internal import Synchronization
 
@@ -45,9 +45,9 @@ extension K3BillDestination {
   }
 
   private func isReadable(_ object: String) async -> Bool {
-    guard let filter = K3Filter.equals("FBillNo", "ferry-probe") else { return false }
-    let call = K3Client.Call("\(object)/GetList", K3Question.list(filter: filter))
-    guard let reply = try? await client.post([call], renewing: false).first, case .answer(let answer) = reply else {
+    guard let question = K3Question(object, Bill.numberField, "ferry-probe") else { return false }
+    guard let reply = try? await client.post([question.call()], renewing: false).first, case .answer(let answer) = reply
+    else {
       return false
     }
     if answer.isGood { note([object]) } else { _ = open.withLock { $0.remove(object) } }

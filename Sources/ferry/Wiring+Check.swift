@@ -3,6 +3,7 @@ import K3
 import Ledger
 import Mapping
 import OKKI
+import Orders
 import Pipeline
 import Queue
 
@@ -32,7 +33,7 @@ extension Wiring {
         await checked("K/3 WISE") { () throws(SetupProblem) in
           try destination()
         } ask: {
-          await $0.check(objects: objects)
+          await $0.check(keys: keys)
         }
       },
     ]
@@ -41,12 +42,14 @@ extension Wiring {
     return findings
   }
 
-  /// The objects that K/3 is asked for: those of the strategies that are on, or the usual one where there is none to read.
-  var objects: [String] {
+  /// The objects that K/3 is asked for, with the fields by which: those of the strategies that are on, or the usual ones where
+  /// there is none to read.
+  var keys: [String: Set<String>] {
     guard !settings.unusable.contains(.strategies), let folder = try? StrategyFolder(settings.text(.strategies)) else {
-      return ["SO"]
+      return ["SO": [Bill.numberField]]
     }
-    return Set(folder.set.strategies.filter { !$0.isOff }.map(\.object)).sorted()
+    return Dictionary(grouping: folder.set.strategies.filter { !$0.isOff }, by: \.object)
+      .mapValues { Set($0.map(\.keyField)) }
   }
 
   private func finding(_ subject: String, needs: [SettingName], look: () async -> Finding) async -> Finding {
