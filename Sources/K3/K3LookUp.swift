@@ -50,7 +50,7 @@ extension K3BillDestination {
     let details = there.map {
       K3Client.Call(bills[$0].object + "/GetDetail", K3Question.detail(number: bills[$0].number))
     }
-    for (index, reply) in zip(there, await replies(details)) {
+    for (index, reply) in zip(there, await replies(details, probes: there.map { Self.detailProbe(bills[$0].object) })) {
       switch reply {
       case .failure(let miss): answers[index] = miss.answer
       case .success(let answer): answers[index] = kept(K3Comparison.identify(bills[index], with: answer), answer)
@@ -73,7 +73,8 @@ extension K3BillDestination {
   private func listed(_ questions: [K3Question]) async -> [K3Listed.Finding] {
     var findings: [K3Listed.Finding] = []
     var inRows: [Int] = []
-    for (question, reply) in zip(questions, await replies(questions.map { $0.call() })) {
+    let probes = questions.map { $0.probe }
+    for (question, reply) in zip(questions, await replies(questions.map { $0.call() }, probes: probes)) {
       switch reply {
       case .failure(let miss): findings.append(.answer(miss.answer))
       case .success(let answer):
@@ -82,7 +83,8 @@ extension K3BillDestination {
       }
     }
     // Several bills, or one whose lines have a row each: the ids tell. Not every site may show them, so they are asked for only here.
-    for (index, reply) in zip(inRows, await replies(inRows.map { questions[$0].call(isWithIDs: true) })) {
+    let again = inRows.map { questions[$0].call(isWithIDs: true) }
+    for (index, reply) in zip(inRows, await replies(again, probes: inRows.map { probes[$0] })) {
       if case .success(let answer) = reply, let number = K3Listed.oneBill(answer, questions[index]) {
         findings[index] = .bill(number)
       }
@@ -102,7 +104,8 @@ extension K3BillDestination {
     let calls = there.map {
       K3Client.Call(bills[$0.index].bill.object + "/GetDetail", K3Question.detail(number: $0.number))
     }
-    for ((index, number), reply) in zip(there, await replies(calls)) {
+    let probes = there.map { Self.detailProbe(bills[$0.index].bill.object) }
+    for ((index, number), reply) in zip(there, await replies(calls, probes: probes)) {
       switch reply {
       case .failure(let miss): answers[index] = miss.answer
       case .success(let answer):
@@ -128,11 +131,17 @@ extension K3BillDestination {
   }
 
   /// K/3's good answers. Anything else is K/3 that could not be asked, or an answer that tells nothing.
-  private func replies(_ calls: [K3Client.Call]) async -> [Result<K3Answer, Miss>] {
+  /// - Parameter probes: of each call the same question about a bill that nobody has.
+  private func replies(
+    _ calls: [K3Client.Call], probes: [K3Client.Call]
+  ) async -> [Result<K3Answer, Miss>] {
     guard !calls.isEmpty else { return [] }
-    do throws(K3Outage) {
-      return zip(calls, try await client.post(calls)).map { good($1, to: $0.path) }
-    } catch { return calls.map { _ in .failure(Miss(answer: .unavailable(error.reason))) } }
+    let replies: [K3Reply]
+    do throws(K3Outage) { replies = try await client.post(calls) } catch {
+      return calls.map { _ in .failure(Miss(answer: .unavailable(error.reason))) }
+    }
+    let own = await ownSilence(replies, probes)
+    return calls.indices.map { own[$0].map { .failure(Miss(answer: $0)) } ?? good(replies[$0], to: calls[$0].path) }
   }
 
   /// - Parameter path: object and action. The question for the list comes first: who is refused that is not let in. Where K/3

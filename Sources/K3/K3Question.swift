@@ -55,6 +55,9 @@ struct K3Question {
     return K3Client.Call("\(object)/GetList", writer.bytes)
   }
 
+  /// The same question about a bill that nobody has.
+  var probe: K3Client.Call { (K3Question(object, field, "ferry-probe") ?? self).call() }
+
   /// `Delete` of one bill (A.5.4).
   static func delete(number: String) -> [UInt8] { bill(number) { _ in } }
 
