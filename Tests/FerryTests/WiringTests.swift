@@ -70,6 +70,24 @@ struct WiringTests {
         })
   }
 
+  @Test("ferry check says what K/3 cannot be asked, as a note; where it is not looked at, nothing")
+  func notes() async throws {
+    let away = [
+      "FERRY_POSTGRES_URL": "postgresql://u:p@127.0.0.1:1/ferry", "FERRY_RABBITMQ_URL": "amqp://u:p@127.0.0.1:1/",
+      "FERRY_RABBITMQ_MANAGEMENT_URL": "http://u:p@127.0.0.1:1", "FERRY_OKKI_URL": "http://127.0.0.1:1",
+      "FERRY_K3_URL": "http://127.0.0.1:1",
+    ]
+    let findings = await (try wiring(away)).check()
+    let lines = try #require(findings.first { $0.subject == "K/3 WISE" }.map(CheckCommand.lines(of:)))
+    #expect(lines.filter { $0.hasPrefix("PROBLEM  K/3 WISE: K/3 cannot be reached") }.count == 1)
+    #expect(lines.filter { $0.hasPrefix("note     K/3 WISE: ") }.count == 1, "\(lines)")
+    #expect(lines.last?.contains("a second bill with the same number") == true)
+    #expect(findings.filter { $0.subject != "K/3 WISE" }.allSatisfy { $0.notes.isEmpty })
+    let fine = Finding(subject: "K/3 WISE", notes: ["n"])
+    #expect(CheckCommand.lines(of: fine) == ["ok       K/3 WISE", "note     K/3 WISE: n"])
+    #expect(Finding(subject: "K/3 WISE", lacking: [.k3URL]).notes.isEmpty)
+  }
+
   @Test("ferry migrate tells what is wrong with each of its three addresses, as ferry check does")
   func addresses() async throws {
     let wiring = try wiring([
