@@ -207,7 +207,7 @@ public final class K3BillDestination: BillDestination {
   private func numberInMessage(_ answer: K3Answer, _ number: String?) -> String? {
     let message = answer.message
     if message == number { return message }
-    guard 1...80 ~= message.utf8.count, !client.options.messages.generic.contains(message.lowercased()) else {
+    guard 1...80 ~= message.utf8.count, !client.options.messages.isGeneric(message) else {
       return nil
     }
     let isNumber = message.utf8.allSatisfy { byte in

@@ -1,3 +1,4 @@
+import FoundationEssentials
 import Logging
 import Pipeline
 import PipelineTesting
@@ -68,6 +69,20 @@ struct WiringTests {
         == ["refused", "login", "login"].map {
           "warning The broker cannot be used connection=poll outbox failure=\($0)"
         })
+  }
+
+  @Test("the site's texts of K/3's messages are read, and a file that cannot be used ends the program with 78")
+  func messages() throws {
+    let file = FileManager.default.temporaryDirectory.appendingPathComponent("messages-\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: file) }
+    try Data(#"{"busy":["数据库忙"]}"#.utf8).write(to: file)
+    _ = try wiring(["FERRY_K3_MESSAGES_FILE": file.path]).destination()
+    try Data(#"{"bussy":["数据库忙"]}"#.utf8).write(to: file)
+    let problem = try #require(throws: SetupProblem.self) {
+      _ = try wiring(["FERRY_K3_MESSAGES_FILE": file.path]).destination()
+    }
+    #expect(problem.sentence.contains("«bussy»") && problem.remedy.contains("FERRY_K3_MESSAGES_FILE"))
+    #expect(Startup.exit(for: [problem]) == Startup.configurationExit)
   }
 
   @Test("ferry check says what K/3 cannot be asked, as a note; where it is not looked at, nothing")
