@@ -1,4 +1,5 @@
 internal import JSON
+internal import Orders
 
 /// The body of a Save (vendor-apis.md A.5.2): `{"Data":{"Page1":[{header}],"Page2":[{line},…]}}`.
 struct K3BillBody {
@@ -29,26 +30,26 @@ struct K3BillBody {
   /// The body of an Update of the bill with this number (A.5.3): named at the top and in the header. Nil when the result would
   /// be none.
   func updating(_ number: String) -> [UInt8]? {
-    let save = numbered(number)
-    guard let root = (try? JSONDocument(save))?.root, root.member("FBillNo") == nil else { return nil }
+    let save = with(number, in: Bill.numberField)
+    guard let root = (try? JSONDocument(save))?.root, root.member(Bill.numberField) == nil else { return nil }
     var writer = JSONWriter(reserving: number.utf8.count + 16)
-    writer.key("FBillNo")
+    writer.key(Bill.numberField)
     writer.string(number)
     let afterBrace = root.rawBytes.startIndex + 1
     return save[..<afterBrace] + writer.bytes + [UInt8(ascii: ",")] + save[afterBrace...]
   }
 
-  /// The body with this bill number, everything else byte for byte as it was.
-  func numbered(_ number: String) -> [UInt8] {
-    var writer = JSONWriter(reserving: number.utf8.count + 16)
-    if let old = header.member("FBillNo") {
-      writer.string(number)
+  /// The body with this text in a field of its header, everything else byte for byte as it was.
+  func with(_ text: String, in field: String) -> [UInt8] {
+    var writer = JSONWriter(reserving: text.utf8.count + 32)
+    if let old = header.member(field) {
+      writer.string(text)
       let place = old.rawBytes.indices
       return bytes[..<place.lowerBound] + writer.bytes + bytes[place.upperBound...]
     }
     let afterBrace = header.rawBytes.startIndex + 1
-    writer.key("FBillNo")
-    writer.string(number)
+    writer.key(field)
+    writer.string(text)
     let comma = header.count > 0 ? "," : ""
     return bytes[..<afterBrace] + writer.bytes + Array(comma.utf8) + bytes[afterBrace...]
   }

@@ -29,16 +29,17 @@ public final class K3BillDestination: BillDestination {
   /// Whether a bill may have this number: what `lookUp` could not ask K/3 for is never saved.
   public static func isUsableKey(_ key: String) -> Bool { K3Filter.isUsable(key) }
 
-  /// A body is `Data` with one header in `Page1`, whose `FBillNo` is the bill's number.
+  /// A body is `Data` with one header in `Page1`, whose `FBillNo`, or whatever field holds the key, is the message's number.
   ///
   /// A number that could not be looked up anyway is not compared: a message's header does not carry all of it.
   public func defect(of bill: Bill) -> String? {
     let document: JSONDocument
     do throws(JSONError) { document = try JSONDocument(bill.body) } catch { return "body is \(error)" }
     guard let header = K3BillBody.header(of: document.root) else { return "body is not Data with one header in Page1" }
-    guard let number = header.member("FBillNo") else { return "body has no FBillNo" }
+    guard Bill.isFieldName(bill.keyField) else { return "key would stand in a field that K/3 cannot have" }
+    guard let number = header.member(bill.keyField) else { return "body has no \(bill.keyField)" }
     guard number.text == bill.number || !Self.isUsableKey(bill.number) else {
-      return "FBillNo is not the number that the message has for it"
+      return "\(bill.keyField) is not the number that the message has for it"
     }
     return nil
   }
@@ -82,7 +83,7 @@ public final class K3BillDestination: BillDestination {
 
   private func write(
     _ bills: [KeyedBill], action: String, body: (KeyedBill) throws(Reason) -> [UInt8],
-    answer: (K3Reply, String) -> SaveAnswer
+    answer: (K3Reply, String?) -> SaveAnswer
   ) async -> [SaveAnswer] {
     var answers = [SaveAnswer?](repeating: nil, count: bills.count)
     var calls: [K3Client.Call] = []
@@ -100,7 +101,7 @@ public final class K3BillDestination: BillDestination {
     }
     do throws(K3Outage) {
       let replies = try await client.post(calls)
-      let told = zip(indices, replies).map { index, reply in answer(reply, bills[index].key) }
+      let told = zip(indices, replies).map { index, reply in answer(reply, Self.number(of: bills[index])) }
       let judged = await judged(told, of: indices.map { bills[$0].bill.object })
       for (index, answer) in zip(indices, judged) { answers[index] = answer }
     } catch {
@@ -109,27 +110,36 @@ public final class K3BillDestination: BillDestination {
     return answers.map { $0 ?? .uncertain(Reason(.inDoubt, "no answer was noted")) }
   }
 
+  /// The number that K/3 is to give a bill, as far as it is known: its key, or what the strategy maps otherwise.
+  private static func number(of bill: KeyedBill) -> String? {
+    bill.number ?? K3BillBody(bill.bill.body)?.header.member(Bill.numberField)?.text
+  }
+
   private static func updateBody(of bill: KeyedBill) throws(Reason) -> [UInt8] {
-    guard let update = K3BillBody(try body(of: bill))?.updating(bill.key) else {
+    guard let number = bill.number, let update = K3BillBody(try body(of: bill))?.updating(number) else {
       throw Reason(.configuration, "no Update can be made of the bill's body")
     }
     return update
   }
 
-  /// The body to be sent, with the claim's key as its number.
+  /// The body to be sent, with the claim's key in its field.
   static func body(of bill: KeyedBill) throws(Reason) -> [UInt8] {
     guard isObject(bill.bill.object) else {
       throw Reason(.configuration, "the strategy's target object is not a name that K/3 can have")
     }
+    guard Bill.isFieldName(bill.keyField) else {
+      throw Reason(.configuration, "the key would stand in a field that K/3 cannot have")
+    }
     guard isUsableKey(bill.key) else {
       throw Reason(
-        .valueInvalid, "FBillNo: the bill's number is empty, too long or holds characters that K/3 cannot look up")
+        .valueInvalid,
+        "\(bill.keyField): the bill's number is empty, too long or holds characters that K/3 cannot look up")
     }
-    if bill.bill.number == bill.key { return bill.bill.body }
+    if bill.bill.number == bill.key, bill.bill.keyField == bill.keyField { return bill.bill.body }
     guard let body = K3BillBody(bill.bill.body) else {
       throw Reason(.configuration, "the bill's body is not Data with one header in Page1")
     }
-    return body.numbered(bill.key)
+    return body.with(bill.key, in: bill.keyField)
   }
 
   private static func isObject(_ name: String) -> Bool {
@@ -142,27 +152,30 @@ public final class K3BillDestination: BillDestination {
   // MARK: Classification
 
   /// What came of one Save.
-  private func answer(_ reply: K3Reply, _ key: String) -> SaveAnswer {
+  /// - Parameter number: that which K/3 was asked to give the bill; nil where it was left to K/3.
+  private func answer(_ reply: K3Reply, _ number: String?) -> SaveAnswer {
     switch reply {
     case .notSent(let failure): notSent(failure)
     case .unclear(let sentence, let body): .uncertain(Reason(.inDoubt, sentence), answer: client.excerpt(body))
-    case .answer(let answer): answer.isGood ? accepted(answer, key) : refused(answer)
+    case .answer(let answer): answer.isGood ? accepted(answer, number) : refused(answer)
     }
   }
 
   /// What came of one Update. That K/3 names the bill in its answer is not known (A.5.3): a good one is enough.
-  private func updated(_ reply: K3Reply, _ key: String) -> SaveAnswer {
+  private func updated(_ reply: K3Reply, _ number: String?) -> SaveAnswer {
     if case .answer(let refusal) = reply, !refusal.isGood, client.options.messages.isUnchangeable(refusal.refusal) {
       let told = client.shown(refusal.refusal)
       let sentence = "K/3 does not let the bill be changed: \(K3Messages.withoutValues(told))"
       return .rejected(Reason(.changedAfterWritten, sentence), answer: told)
     }
-    guard case .answer(let good) = reply, good.isGood, !good.hasFailedRow else { return answer(reply, key) }
-    guard good.savedBill?.number ?? key == key else {
+    guard case .answer(let good) = reply, good.isGood, !good.hasFailedRow, let number else {
+      return answer(reply, number)
+    }
+    guard good.savedBill?.number ?? number == number else {
       return .uncertain(
         Reason(.inDoubt, "K/3 answered an Update with the number of another bill"), answer: client.excerpt(good.body))
     }
-    return .written(WrittenBill(number: key, internalID: good.savedBill?.internalID))
+    return .written(WrittenBill(number: number, internalID: good.savedBill?.internalID))
   }
 
   private func notSent(_ failure: HTTPFailure) -> SaveAnswer {
@@ -175,8 +188,8 @@ public final class K3BillDestination: BillDestination {
     }
   }
 
-  private func accepted(_ answer: K3Answer, _ key: String) -> SaveAnswer {
-    let bill = answer.savedBill ?? numberInMessage(answer, key).map { ($0, nil) }
+  private func accepted(_ answer: K3Answer, _ number: String?) -> SaveAnswer {
+    let bill = answer.savedBill ?? numberInMessage(answer, number).map { ($0, nil) }
     switch (bill, answer.hasFailedRow) {
     case (let bill?, false): return .written(WrittenBill(number: bill.number, internalID: bill.internalID))
     case (nil, true): return refused(answer)
@@ -189,12 +202,12 @@ public final class K3BillDestination: BillDestination {
     }
   }
 
-  /// The legacy dialect has the number where others have a word of success (A.5.2): it is our key, or looks like what a
+  /// The legacy dialect has the number where others have a word of success (A.5.2): it is what we asked for, or looks like what a
   /// numbering rule makes.
-  private func numberInMessage(_ answer: K3Answer, _ key: String) -> String? {
+  private func numberInMessage(_ answer: K3Answer, _ number: String?) -> String? {
     let message = answer.message
-    if message == key { return message }
-    guard 1...80 ~= message.utf8.count, !client.options.messages.generic.contains(message.lowercased()) else {
+    if message == number { return message }
+    guard 1...80 ~= message.utf8.count, !client.options.messages.isGeneric(message) else {
       return nil
     }
     let isNumber = message.utf8.allSatisfy { byte in

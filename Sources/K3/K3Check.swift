@@ -1,18 +1,21 @@
 internal import Curl
 internal import JSON
+public import Orders
 public import Pipeline
 
 extension K3BillDestination {
   /// Looks for everything that would keep bills from being written: reach, authority code, rights to the objects, a
   /// list that cannot be filtered. Writes nothing.
-  /// - Parameter objects: the objects that the strategies write.
+  /// - Parameter keys: the objects that the strategies write, each with the header fields that hold the keys of its bills.
   /// - Returns: every problem found, each with its remedy; empty when all is well.
-  public func check(objects: [String] = ["SO"]) async -> [SetupProblem] {
+  public func check(keys: [String: Set<String>] = ["SO": [Bill.numberField]]) async -> [SetupProblem] {
     do throws(K3Outage) { _ = try await client.token() } catch { return [problem(error.reason)] }
     var problems: [SetupProblem] = []
-    for object in objects {
+    for (object, fields) in keys.sorted(by: { $0.key < $1.key }) {
       if let found = await checkTemplate(object) { problems.append(found) }
-      if let found = await checkList(object) { problems.append(found) }
+      for field in fields.sorted() {
+        if let found = await checkList(object, by: field) { problems.append(found) }
+      }
     }
     return problems
   }
@@ -44,18 +47,26 @@ extension K3BillDestination {
     } catch { return problem(error.reason) }
   }
 
-  /// Asks for a number that no bill has: the answer must be an empty list.
-  private func checkList(_ object: String) async -> SetupProblem? {
+  /// Whether bills can be asked for by a header field: asks for a value that no bill has; the answer must be an empty list.
+  /// - Returns: nil when they can.
+  public func checkList(_ object: String, by field: String) async -> SetupProblem? {
     let key = "ferry-check-\(UInt64.random(in: 0...UInt64.max))"
-    let name = "\(object)/GetList"
-    guard let filter = K3Filter.equals("FBillNo", key) else { return nil }
+    guard let question = K3Question(object, field, key) else {
+      return SetupProblem("\(field) is no name that K/3's filters take.", remedy: "Name another field in ferry.key.")
+    }
+    let call = question.call()
+    let remedy = "Ask the site whether its API filters by \(field): without it, no Save in doubt can be resolved."
     do throws(K3Outage) {
-      let reply = try await client.post([K3Client.Call(name, K3Question.list(filter: filter))])[0]
-      if let found = problem(reply, name) { return found }
-      guard case .answer(let answer) = reply, K3Listed.answer(answer, key: key) != .absent else { return nil }
+      let reply = try await client.post([call])[0]
+      if let found = problem(reply, call.path) {
+        // A right that is missing is missing for every field; a field that is not there is this one's matter.
+        guard !question.isForNumber, case .answer = reply else { return found }
+        return SetupProblem(found.sentence, remedy: remedy)
+      }
+      guard case .answer(let answer) = reply, K3Listed.finding(answer, question) != .answer(.absent) else { return nil }
       return SetupProblem(
-        "K/3 does not answer \(name) with an empty list for a number that no bill has.",
-        remedy: "Ask the site whether its API filters by FBillNo: without it, no Save in doubt can be resolved.")
+        "K/3 does not answer \(call.path) by \(field) with an empty list for a number that no bill has.", remedy: remedy
+      )
     } catch { return problem(error.reason) }
   }
 

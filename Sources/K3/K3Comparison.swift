@@ -12,7 +12,8 @@ enum K3Comparison {
   private static let amountDecimals = 2
 
   /// Same bill, other bill, or no proper answer.
-  static func compare(_ bill: KeyedBill, with answer: K3Answer) -> LookUpAnswer {
+  /// - Parameter number: that whose details K/3 was asked for.
+  static func compare(_ bill: KeyedBill, under number: String, with answer: K3Answer) -> LookUpAnswer {
     guard let sent = K3BillBody(bill.bill.body) else {
       return .different(Reason(.configuration, "the bill's body is not Data with one header in Page1"))
     }
@@ -21,14 +22,18 @@ enum K3Comparison {
     guard let page = data?.member("Page1"), let header = page.kind == .array ? page[0] : page, header.kind == .object,
       let shownLines = data?.member("Page2"), shownLines.kind == .array
     else { return .unusable(Reason(.inDoubt, "K/3's details of the bill have no pages")) }
-    if let number = header.member("FBillNo")?.text, number != bill.key {
+    if let shown = header.member(Bill.numberField)?.text, shown != number {
       return .unusable(Reason(.inDoubt, "K/3 shows the details of a bill that was not asked for"))
+    }
+    // Of a bill that was found by its number the key is no more than what somebody may have changed.
+    if bill.standing == nil, let shown = header.member(bill.keyField)?.text, shown != bill.key {
+      return .unusable(Reason(.inDoubt, "K/3 shows the details of a bill with another key"))
     }
     if let field = firstDifference(sent, header, inOrder(Array(shownLines.elements))) {
       return .different(Reason(.conflict, "\(field): K/3 holds another bill under the order's number"))
     }
     let id = header.member("FInterID")?.text.flatMap { ExactDecimal($0) }?.wholeNumber
-    return .same(WrittenBill(number: bill.key, internalID: id))
+    return .same(WrittenBill(number: number, internalID: id))
   }
 
   /// Whether the bill under a number is the one that was written: K/3's id tells. The number alone is no proof, for what follows
@@ -37,7 +42,7 @@ enum K3Comparison {
     let data = answer.data?.member("Page1") == nil ? answer.data?.member("Data") : answer.data
     guard let page = data?.member("Page1"), let header = page.kind == .array ? page[0] : page, header.kind == .object
     else { return .unusable(Reason(.inDoubt, "K/3's details of the bill have no pages")) }
-    if let number = header.member("FBillNo")?.text, number != bill.number {
+    if let number = header.member(Bill.numberField)?.text, number != bill.number {
       return .unusable(Reason(.inDoubt, "K/3 shows the details of a bill that was not asked for"))
     }
     let id = header.member("FInterID")?.text.flatMap { ExactDecimal($0) }?.wholeNumber

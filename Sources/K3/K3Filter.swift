@@ -1,8 +1,10 @@
+internal import Orders
+
 /// Values in `GetList` filters (vendor-apis.md A.6): K/3 builds SQL from the text, so nothing may leave its quotes.
 enum K3Filter {
-  /// `[field]='value'`, quotes doubled; nil when the value may not stand in a filter.
-  static func equals(_ field: StaticString, _ value: String) -> String? {
-    guard isUsable(value) else { return nil }
+  /// `[field]='value'`, quotes doubled; nil when the value may not stand in a filter, or the field is no name.
+  static func equals(_ field: String, _ value: String) -> String? {
+    guard Bill.isFieldName(field), isUsable(value) else { return nil }
     return "[\(field)]='\(value.replacing("'", with: "''"))'"
   }
 

@@ -1,4 +1,4 @@
-internal import JSON
+internal import Orders
 internal import Pipeline
 internal import Synchronization
 
@@ -45,12 +45,45 @@ extension K3BillDestination {
   }
 
   private func isReadable(_ object: String) async -> Bool {
-    guard let filter = K3Filter.equals("FBillNo", "ferry-probe") else { return false }
-    let call = K3Client.Call("\(object)/GetList", K3Question.list(filter: filter))
-    guard let reply = try? await client.post([call], renewing: false).first, case .answer(let answer) = reply else {
+    guard let question = K3Question(object, Bill.numberField, "ferry-probe") else { return false }
+    guard let reply = try? await client.post([question.call()], renewing: false).first, case .answer(let answer) = reply
+    else {
       return false
     }
     if answer.isGood { note([object]) } else { _ = open.withLock { $0.remove(object) } }
     return answer.isGood
+  }
+
+  // MARK: Silence
+
+  /// Those look-ups whose answers are not K/3's while K/3 answers the same question about another bill afterwards: a gateway
+  /// that refuses the one filter, a bill at which K/3's details break. Waited for as an outage it would be so for ever, so it
+  /// is told as an answer that tells nothing, and counts. Nil: not so.
+  /// - Parameter probes: of each reply the question to be asked, once for all that have the same.
+  func ownSilence(_ replies: [K3Reply], _ probes: [K3Client.Call]) async -> [LookUpAnswer?] {
+    var known: [String: Bool] = [:]
+    var answers = [LookUpAnswer?](repeating: nil, count: replies.count)
+    for (index, reply) in replies.enumerated() {
+      guard case .unclear(let sentence, let body) = reply else { continue }
+      let name = probes[index].path + String(decoding: probes[index].body, as: UTF8.self)
+      let isAnswered: Bool
+      if let answered = known[name] { isAnswered = answered } else { isAnswered = await hasWords(for: probes[index]) }
+      known[name] = isAnswered
+      if isAnswered {
+        let reason = Reason(.inDoubt, "K/3 answers the question for other bills and not for this one: \(sentence)")
+        answers[index] = .unusable(reason, answer: client.excerpt(body))
+      }
+    }
+    return answers
+  }
+
+  static func detailProbe(_ object: String) -> K3Client.Call {
+    K3Client.Call(object + "/GetDetail", K3Question.detail(number: "ferry-probe"))
+  }
+
+  /// Whether K/3 answers in its own words, and neither that it is busy nor that we may not ask.
+  private func hasWords(for call: K3Client.Call) async -> Bool {
+    guard let reply = try? await client.post([call]).first, case .answer(let answer) = reply else { return false }
+    return answer.isGood || client.options.messages.kind(of: answer.refusal, isFresh: true) == .other
   }
 }

@@ -1,5 +1,4 @@
 internal import Curl
-internal import JSON
 internal import Orders
 public import Pipeline
 
@@ -9,18 +8,25 @@ extension K3BillDestination {
   public func lookUp(_ bills: [KeyedBill]) async -> [LookUpAnswer] {
     var answers = [LookUpAnswer?](repeating: nil, count: bills.count)
     var asked: [Int] = []
-    var questions: [Question] = []
+    var questions: [K3Question] = []
     for (index, bill) in bills.enumerated() {
-      guard let filter = K3Filter.equals("FBillNo", bill.key), (try? Self.body(of: bill)) != nil else {
+      guard let question = K3Question(bill), (try? Self.body(of: bill)) != nil else {
         // Such a bill is never saved, so whatever stands under its number is not ours.
-        answers[index] = .different(Reason(.valueInvalid, "FBillNo: K/3 cannot be asked for the bill's number"))
+        answers[index] = .different(
+          Reason(.valueInvalid, "\(bill.keyField): K/3 cannot be asked for the bill's number"))
         continue
       }
       asked.append(index)
-      questions.append(Question(object: bill.bill.object, number: bill.key, filter: filter))
+      questions.append(question)
     }
-    for (index, answer) in zip(asked, await listed(questions)) { answers[index] = answer }
-    await compare(bills, &answers)
+    var numbers = [String?](repeating: nil, count: bills.count)
+    for (index, listed) in zip(asked, await listed(questions)) {
+      switch listed {
+      case .answer(let answer): answers[index] = answer
+      case .bill(let number): numbers[index] = number
+      }
+    }
+    await compare(bills, numbers, &answers)
     return answers.map { $0 ?? .unavailable(Reason(.k3Unavailable, "K/3 gave no answer")) }
   }
 
@@ -28,21 +34,23 @@ extension K3BillDestination {
   public func find(_ bills: [StandingBill]) async -> [LookUpAnswer] {
     var answers = [LookUpAnswer?](repeating: nil, count: bills.count)
     var asked: [Int] = []
-    var questions: [Question] = []
+    var questions: [K3Question] = []
     for (index, bill) in bills.enumerated() {
-      guard let filter = K3Filter.equals("FBillNo", bill.number) else {
+      guard let question = K3Question(bill.object, Bill.numberField, bill.number) else {
         answers[index] = .different(Reason(.valueInvalid, "FBillNo: K/3 cannot be asked for the bill's number"))
         continue
       }
       asked.append(index)
-      questions.append(Question(object: bill.object, number: bill.number, filter: filter))
+      questions.append(question)
     }
-    for (index, answer) in zip(asked, await listed(questions)) { answers[index] = answer }
+    for (index, listed) in zip(asked, await listed(questions)) {
+      if case .answer(let answer) = listed { answers[index] = answer }
+    }
     let there = answers.indices.filter { answers[$0] == nil }
     let details = there.map {
       K3Client.Call(bills[$0].object + "/GetDetail", K3Question.detail(number: bills[$0].number))
     }
-    for (index, reply) in zip(there, await replies(details)) {
+    for (index, reply) in zip(there, await replies(details, probes: there.map { Self.detailProbe(bills[$0].object) })) {
       switch reply {
       case .failure(let miss): answers[index] = miss.answer
       case .success(let answer): answers[index] = kept(K3Comparison.identify(bills[index], with: answer), answer)
@@ -54,57 +62,61 @@ extension K3BillDestination {
   /// Asks for a number that no bill has. Whatever K/3 says to it in its own words shows that it is there: whether it lets us
   /// do what we want, a bill finds out.
   public func isAnswering() async -> Bool {
-    guard let filter = K3Filter.equals("FBillNo", "ferry-probe") else { return false }
-    guard let reply = try? await client.post([K3Client.Call("SO/GetList", K3Question.list(filter: filter))]).first,
+    guard let question = K3Question("SO", Bill.numberField, "ferry-probe") else { return false }
+    guard let reply = try? await client.post([question.call()]).first,
       case .answer(let answer) = reply
     else { return false }
     return answer.isGood || client.options.messages.kind(of: answer.refusal, isFresh: true) != .busy
   }
 
-  /// One number that the list is asked for.
-  private struct Question {
-    let object: String
-    let number: String
-    let filter: String
-  }
-
-  /// What the lists say; nil where there is one bill, whose details must be compared.
-  private func listed(_ questions: [Question]) async -> [LookUpAnswer?] {
-    let calls = questions.map { K3Client.Call($0.object + "/GetList", K3Question.list(filter: $0.filter)) }
-    var answers: [LookUpAnswer?] = []
+  /// What the lists say.
+  private func listed(_ questions: [K3Question]) async -> [K3Listed.Finding] {
+    var findings: [K3Listed.Finding] = []
     var inRows: [Int] = []
-    for (question, reply) in zip(questions, await replies(calls)) {
+    let probes = questions.map { $0.probe }
+    for (question, reply) in zip(questions, await replies(questions.map { $0.call() }, probes: probes)) {
       switch reply {
-      case .failure(let miss): answers.append(miss.answer)
+      case .failure(let miss): findings.append(.answer(miss.answer))
       case .success(let answer):
-        if K3Listed.hasRows(answer, key: question.number) { inRows.append(answers.count) }
-        answers.append(K3Listed.answer(answer, key: question.number).map { kept($0, answer) })
+        if K3Listed.hasRows(answer, question) { inRows.append(findings.count) }
+        findings.append(kept(K3Listed.finding(answer, question), answer))
       }
     }
     // Several bills, or one whose lines have a row each: the ids tell. Not every site may show them, so they are asked for only here.
-    let again = inRows.map {
-      K3Client.Call(questions[$0].object + "/GetList", K3Question.list(filter: questions[$0].filter, isWithIDs: true))
-    }
-    for (index, reply) in zip(inRows, await replies(again)) {
-      if case .success(let answer) = reply, K3Listed.isOneBill(answer, key: questions[index].number) {
-        answers[index] = nil
+    let again = inRows.map { questions[$0].call(isWithIDs: true) }
+    for (index, reply) in zip(inRows, await replies(again, probes: inRows.map { probes[$0] })) {
+      if case .success(let answer) = reply, let number = K3Listed.oneBill(answer, questions[index]) {
+        findings[index] = .bill(number)
       }
     }
-    return answers
+    return findings
   }
 
   /// Fills in the answers of those bills that are there: they have none yet.
-  private func compare(_ bills: [KeyedBill], _ answers: inout [LookUpAnswer?]) async {
-    let there = answers.indices.filter { answers[$0] == nil }
-    let calls = there.map {
-      K3Client.Call(bills[$0].bill.object + "/GetDetail", K3Question.detail(number: bills[$0].key))
+  /// - Parameter numbers: theirs, by which K/3 tells their details.
+  private func compare(
+    _ bills: [KeyedBill], _ numbers: [String?], _ answers: inout [LookUpAnswer?]
+  ) async {
+    var there: [(index: Int, number: String)] = []
+    for (index, number) in numbers.enumerated() {
+      if let number { there.append((index, number)) }
     }
-    for (index, reply) in zip(there, await replies(calls)) {
+    let calls = there.map {
+      K3Client.Call(bills[$0.index].bill.object + "/GetDetail", K3Question.detail(number: $0.number))
+    }
+    let probes = there.map { Self.detailProbe(bills[$0.index].bill.object) }
+    for ((index, number), reply) in zip(there, await replies(calls, probes: probes)) {
       switch reply {
       case .failure(let miss): answers[index] = miss.answer
-      case .success(let answer): answers[index] = kept(K3Comparison.compare(bills[index], with: answer), answer)
+      case .success(let answer):
+        answers[index] = kept(K3Comparison.compare(bills[index], under: number, with: answer), answer)
       }
     }
+  }
+
+  private func kept(_ finding: K3Listed.Finding, _ told: K3Answer) -> K3Listed.Finding {
+    guard case .answer(let answer) = finding else { return finding }
+    return .answer(kept(answer, told))
   }
 
   /// With the beginning of what K/3 answered, where that tells nothing of the bill.
@@ -119,11 +131,17 @@ extension K3BillDestination {
   }
 
   /// K/3's good answers. Anything else is K/3 that could not be asked, or an answer that tells nothing.
-  private func replies(_ calls: [K3Client.Call]) async -> [Result<K3Answer, Miss>] {
+  /// - Parameter probes: of each call the same question about a bill that nobody has.
+  private func replies(
+    _ calls: [K3Client.Call], probes: [K3Client.Call]
+  ) async -> [Result<K3Answer, Miss>] {
     guard !calls.isEmpty else { return [] }
-    do throws(K3Outage) {
-      return zip(calls, try await client.post(calls)).map { good($1, to: $0.path) }
-    } catch { return calls.map { _ in .failure(Miss(answer: .unavailable(error.reason))) } }
+    let replies: [K3Reply]
+    do throws(K3Outage) { replies = try await client.post(calls) } catch {
+      return calls.map { _ in .failure(Miss(answer: .unavailable(error.reason))) }
+    }
+    let own = await ownSilence(replies, probes)
+    return calls.indices.map { own[$0].map { .failure(Miss(answer: $0)) } ?? good(replies[$0], to: calls[$0].path) }
   }
 
   /// - Parameter path: object and action. The question for the list comes first: who is refused that is not let in. Where K/3
@@ -151,56 +169,5 @@ extension K3BillDestination {
       reason.object = path.split(separator: "/").first.map { String($0) }
       return .failure(Miss(answer: .unavailable(reason, answer: told)))
     }
-  }
-}
-
-/// The bodies of the two reading requests.
-enum K3Question {
-  static let pageSize = 10
-
-  /// `GetList` of headers, one row a bill (`SelectPage` 1).
-  /// - Parameter isWithIDs: with K/3's ids, and as many rows as a bill may have lines, for a site that shows a row for each.
-  static func list(filter: String, isWithIDs: Bool = false) -> [UInt8] {
-    let pageSize = isWithIDs ? 1_000 : pageSize
-    var writer = JSONWriter()
-    writer.beginObject()
-    writer.key("Data")
-    writer.beginObject()
-    let fields = [
-      ("Top", "\(pageSize)"), ("PageSize", "\(pageSize)"), ("PageIndex", "1"), ("SelectPage", "1"),
-      ("Fields", isWithIDs ? "FBillNo,FInterID" : "FBillNo"), ("Filter", filter), ("OrderBy", ""),
-    ]
-    for (key, value) in fields {
-      writer.key(key)
-      writer.string(value)
-    }
-    writer.endObject()
-    writer.endObject()
-    return writer.bytes
-  }
-
-  /// `Delete` of one bill (A.5.4).
-  static func delete(number: String) -> [UInt8] { bill(number) { _ in } }
-
-  /// `GetDetail` of one bill.
-  static func detail(number: String) -> [UInt8] {
-    bill(number) { writer in
-      writer.key("GetProperty")
-      writer.bool(false)
-    }
-  }
-
-  /// A bill's number in `Data`, and what stands beside it.
-  private static func bill(_ number: String, _ beside: (inout JSONWriter) -> Void) -> [UInt8] {
-    var writer = JSONWriter()
-    writer.beginObject()
-    writer.key("Data")
-    writer.beginObject()
-    writer.key("FBillNo")
-    writer.string(number)
-    writer.endObject()
-    beside(&writer)
-    writer.endObject()
-    return writer.bytes
   }
 }

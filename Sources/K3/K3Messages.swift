@@ -1,7 +1,7 @@
 /// How K/3's refusals are told apart.
 ///
 /// Public material knows hardly any of K/3's texts (vendor-apis.md A.14), and sites differ: so the kind of a refusal is
-/// found by words in its message, and the words are options. Case does not count. Values that K/3 quotes in brackets
+/// found by words in its message, to which a site adds its own (`init(adding:)`). Case does not count. Values that K/3 quotes in brackets
 /// (`客户[…]不存在`) are not looked at: they are the bill's own data.
 public struct K3Messages: Sendable {
   /// The token may have expired: get a new one, and ask once more.
@@ -61,14 +61,17 @@ public struct K3Messages: Sendable {
 
   /// Whether a refusal says that the bill can no longer be changed.
   func isUnchangeable(_ message: String) -> Bool {
-    let words = Self.withoutValues(message)
-    return unchangeable.contains { words.contains($0) } || isGone(message)
+    let words = Self.withoutValues(message).lowercased()
+    return unchangeable.contains { words.contains($0.lowercased()) } || isGone(message)
   }
+
+  /// Whether a message is a word of success, not a bill's number.
+  func isGeneric(_ message: String) -> Bool { generic.contains { $0.lowercased() == message.lowercased() } }
 
   /// Whether a refusal says that the bill is not there.
   func isGone(_ message: String) -> Bool {
-    let words = Self.withoutValues(message)
-    return gone.contains { words.contains($0) }
+    let words = Self.withoutValues(message).lowercased()
+    return gone.contains { words.contains($0.lowercased()) }
   }
 
   /// The message without what stands between brackets: `客户[…]不存在`. Groups refusals, and shows none of the bill's

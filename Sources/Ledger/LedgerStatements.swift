@@ -80,14 +80,15 @@ extension PostgresLedger {
     WITH asked AS (
       SELECT * FROM unnest(
         $1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[],
-        $10::text[], $11::text[], $12::bigint[], $14::text[]
+        $10::text[], $11::text[], $12::bigint[], $14::text[], $16::text[]
       ) AS asked (
-        order_id, stream, part, revision, payload_hash, object, wanted, fallback, spare, strategy, notes, parts, beside)
+        order_id, stream, part, revision, payload_hash, object, wanted, fallback, spare, strategy, notes, parts, beside,
+        key_field)
     ),
     batch AS (SELECT nextval('claim_tokens') AS token)
     INSERT INTO order_ledger AS held (
       order_id, stream, part, state, revision, payload_hash, token, due, doubt, object, external_key, strategy, notes,
-      parts)
+      parts, key_field)
     SELECT
       order_id, stream, part, 'writing', revision, payload_hash, (SELECT token FROM batch),
       clock_timestamp() + $13::bigint * interval '1 second', false, object,
@@ -102,7 +103,7 @@ extension PostgresLedger {
         ) IS NULL THEN fallback
         ELSE spare
       END,
-      strategy, notes, parts
+      strategy, notes, parts, key_field
     FROM asked
     WHERE (
       SELECT true FROM order_ledger other
@@ -130,6 +131,8 @@ extension PostgresLedger {
       state = 'writing', revision = EXCLUDED.revision, payload_hash = EXCLUDED.payload_hash, token = EXCLUDED.token,
       due = clock_timestamp() + $13::bigint * interval '1 second', strategy = EXCLUDED.strategy, notes = EXCLUDED.notes,
       parts = EXCLUDED.parts,
+      -- What is in doubt was written with the old one, and is found by it alone.
+      key_field = CASE WHEN held.state = 'writing' OR held.doubt THEN held.key_field ELSE EXCLUDED.key_field END,
       doubt = held.state = 'writing' OR held.doubt,
       absences = CASE WHEN held.state = 'writing' THEN 0 ELSE held.absences END,
       doubt_revision = CASE
@@ -151,7 +154,8 @@ extension PostgresLedger {
         AND EXCLUDED.order_id = ANY ($15::bigint[]))
     RETURNING held.order_id, held.stream, held.part, held.token, held.external_key, held.doubt, held.doubt_revision,
       held.absences, held.bill_number,
-      (SELECT gone.revision > held.revision FROM order_removals gone WHERE gone.order_id = held.order_id LIMIT 1)
+      (SELECT gone.revision > held.revision FROM order_removals gone WHERE gone.order_id = held.order_id LIMIT 1),
+      held.key_field
     """
 
   /// What stands in the rows of bills that could not be taken, and of the other bills of their orders.

@@ -112,7 +112,8 @@ public final class PostgresLedger: SyncLedger {
       .textArray(requests.map { storable($0.strategy) }), .textArray(requests.map { $0.notes.map(storable) }),
       .intArray(requests.map { Int64($0.parts) }),
       .int(Int64(max(leaseSeconds, 1))), .textArray(requests.map { $0.beside?.joined(separator: ",") }),
-      .intArray(requests.filter { $0.change == .update }.map(\.bill.orderID.rawValue)))
+      .intArray(requests.filter { $0.change == .update }.map(\.bill.orderID.rawValue)),
+      .textArray(requests.map { storable($0.keyField) }))
   }
 
   private func granted(_ rows: PostgresRows) -> [BillID: ClaimAnswer] {
@@ -121,7 +122,7 @@ public final class PostgresLedger: SyncLedger {
       guard let id = rows.bill(row), let token = rows.int(row, 3), let key = rows[row, 4] else { continue }
       let claim = Claim(
         key: key, token: token, doubtfulRevision: rows.int(row, 6), absences: Int(rows.int(row, 7) ?? 0),
-        standing: rows[row, 8], isRemoved: rows.bool(row, 9) ?? false)
+        standing: rows[row, 8], isRemoved: rows.bool(row, 9) ?? false, keyField: rows[row, 10] ?? Bill.numberField)
       result[id] = rows.bool(row, 5) == true ? .inDoubt(claim) : .new(claim)
     }
     return result

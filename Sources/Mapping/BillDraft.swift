@@ -13,13 +13,14 @@ struct BillDraft {
     self.notes = notes
   }
 
-  func bill(_ object: String) -> Bill {
+  func bill(of strategy: Strategy) -> Bill {
     var writer = JSONWriter(reserving: 4096)
     writer.beginObject()
     writer.key("Data")
     JSONTree.object(members).write(to: &writer)
     writer.endObject()
-    return Bill(object: object, number: number, body: writer.bytes, notes: notes)
+    return Bill(
+      object: strategy.object, number: number, body: writer.bytes, notes: notes, keyField: strategy.keyField)
   }
 
   /// The number that stands at a path, where the first element of an array stands for it.

@@ -87,7 +87,7 @@ public struct Mapper: Sendable {
   ) throws(MappingFailures) -> Bill {
     guard order.kind == .object else { throw Self.noObject }
     var run = MappingRun(OrderReader(order, strategy.table, answers: lookups, inputs: inputs))
-    return try draft(&run).bill(strategy.object)
+    return try draft(&run).bill(of: strategy)
   }
 
   /// The bills of one order's documents. Bill numbers are unique among them: from the second bill on with the same
@@ -103,7 +103,7 @@ public struct Mapper: Sendable {
     of documents: [JSONValue], from order: JSONValue, lookups: LookupTable, inputs: MappingInputs = MappingInputs()
   ) throws(MappingFailures) -> [Bill] {
     try drafts(documents, order, lookups, inputs, isExplained: false).result().numbered(by: strategy.keyPath)
-      .map { $0.bill(strategy.object) }
+      .map { $0.bill(of: strategy) }
   }
 
   private func drafts(
@@ -153,7 +153,7 @@ public struct Mapper: Sendable {
     byField: Bool = true
   ) -> Explanation {
     drafts(documents, order, lookups, inputs, isExplained: byField).explanation { drafts in
-      drafts.numbered(by: strategy.keyPath).map { $0.bill(strategy.object) }.map { ($0.body, $0.notes) }
+      drafts.numbered(by: strategy.keyPath).map { $0.bill(of: strategy) }.map { ($0.body, $0.notes) }
     }
   }
 

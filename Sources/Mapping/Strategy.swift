@@ -1,4 +1,5 @@
 import JSON
+import Orders
 
 /// A pair of metadata documents and perhaps a calendar, compiled: how an order of OKKI becomes a bill of K/3.
 ///
@@ -15,8 +16,10 @@ public struct Strategy: Sendable {
   /// The collections that its lookups ask.
   public var collections: Set<String> { Set(table.lookups.map(\.collection)) }
 
-  /// Where the bill's number stands in the body, such as `Page1.FBillNo`.
+  /// Where the bill's external key stands in the body, such as `Page1.FBillNo`.
   public var key: String { keyPath.text }
+  /// The same as the header's field alone, such as `FBillNo`.
+  public var keyField: String { keyPath.segments.last ?? Bill.numberField }
 
   /// Keeps the bills that strategies make of one order apart in the ledger: `ferry.stream`, or else the object.
   public let stream: String

@@ -64,13 +64,17 @@ public struct LedgerOrder: Sendable, Equatable {
       // Whoever held it may have sent a Save.
       (row.doubt, row.absences) = (true, 0)
     }
-    if row.doubt { row.doubt(before: request) } else { (row.doubtfulRevision, row.doubtfulHash) = (nil, nil) }
+    if row.doubt {
+      row.doubt(before: request)
+    } else {
+      (row.doubtfulRevision, row.doubtfulHash, row.keyField) = (nil, nil, request.keyField)
+    }
     (row.state, row.revision, row.payloadHash) = (.writing, request.revision, request.payloadHash)
     (row.token, row.due, row.reason, row.parts) = (token, due, nil, request.parts)
     if let place { rows[place] = row } else { rows.append(row) }
     let claim = Claim(
       key: row.key, token: token, doubtfulRevision: row.doubtfulRevision, absences: row.absences,
-      standing: row.bill?.number, isRemoved: removal ?? .min > request.revision)
+      standing: row.bill?.number, isRemoved: removal ?? .min > request.revision, keyField: row.keyField)
     return row.doubt ? .inDoubt(claim) : .new(claim)
   }
 

@@ -41,6 +41,8 @@ public struct LedgerRow: Sendable, Equatable {
   public var absences = 0
   /// The external key.
   public var key = ""
+  /// See `Claim.keyField`.
+  public var keyField = Bill.numberField
   /// K/3's object.
   public var object = ""
   /// Into how many bills the order was cut.

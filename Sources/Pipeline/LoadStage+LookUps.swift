@@ -14,7 +14,7 @@ extension LoadStage {
     guard removed == .cancel else { return answers }
     let untold = answers.indices.filter { index in
       if case .written(let bill) = answers[index] {
-        bill.internalID == nil && bill.number == bills[index].key
+        bill.internalID == nil && (bill.number == bills[index].key || !bills[index].isKeyNumber)
       } else {
         false
       }

@@ -177,6 +177,7 @@ public struct LoadStage: Stage {
     request.parts = work.route.part?.count ?? 0
     request.beside = work.route.beside
     request.change = changed
+    request.keyField = work.bill.keyField
     request.strategy = work.route.strategy
     request.notes = NoteText.json(work.bill.notes)
     return request
@@ -386,6 +387,6 @@ extension LoadStage.Work {
   }
 
   fileprivate func keyed(_ notAfter: ContinuousClock.Instant) -> KeyedBill {
-    KeyedBill(bill, key: claim.standing ?? claim.key, notAfter: notAfter)
+    KeyedBill(bill, key: claim.key, keyField: claim.keyField, standing: claim.standing, notAfter: notAfter)
   }
 }

@@ -39,7 +39,7 @@ public enum Outcome: Sendable, Equatable {
     public let reason: Reason
     /// The vendor's answer, shortened, secrets masked; empty when none was involved.
     public let vendorAnswer: String
-    /// At load: the number under which K/3 has got the bill, or would have, in `FBillNo`. Nil where none was given out yet.
+    /// At load: the external key under which K/3 has got the bill, or would have. Nil where none was given out yet.
     public var key: String?
 
     /// A burial.

@@ -9,8 +9,8 @@ import Pipeline
 /// Everything with the prefix `ferry-` is ours; other headers, such as the broker's own of dead lettering, are ignored.
 struct EnvelopeCoding: Sendable {
   /// The newest form of messages that this program knows: 2 are bills that a program which knows one bill an order would
-  /// take for another one, 3 are removals.
-  static let format: Int64 = 3
+  /// take for another one, 3 are removals, 4 are bills whose key is not their number.
+  static let format: Int64 = 4
   private static let jsonType = "application/json"
   private static let mostOriginal = 65_536
 
@@ -56,6 +56,7 @@ struct EnvelopeCoding: Sendable {
         if let part = route.part { properties.messageID = "\(envelope.orderID)-\(envelope.revision)-\(part.number)" }
         headers.append(AMQPHeader("ferry-object", text(bill.object, 100)))
         headers.append(AMQPHeader("ferry-bill-number", text(bill.number, 400)))
+        if bill.keyField != Bill.numberField { headers.append(AMQPHeader("ferry-key-field", text(bill.keyField, 64))) }
         headers += routed(route)
         if let notes = NoteText.json(bill.notes) { headers.append(AMQPHeader("ferry-notes", .string(notes))) }
         body = bill.body
@@ -98,6 +99,7 @@ struct EnvelopeCoding: Sendable {
     guard case .envelope(let envelope) = content else { return 1 }
     return switch envelope.content {
     case .order: 1
+    case .bill(let bill, _) where bill.keyField != Bill.numberField: 4
     case .bill(let bill, let route): route.part == nil && route.stream == bill.object ? 1 : 2
     case .removal: 3
     }
@@ -201,7 +203,8 @@ struct EnvelopeCoding: Sendable {
     case ("bill", .bills):
       let bill = Bill(
         object: try headers.string("ferry-object"), number: try headers.string("ferry-bill-number"), body: body,
-        notes: notes(headers))
+        notes: notes(headers),
+        keyField: headers.has("ferry-key-field") ? try headers.string("ferry-key-field") : Bill.numberField)
       return .bill(bill, try route(of: bill, headers))
     case ("removal", .bills): return .removal
     case ("order", .bills), ("bill", .orders), ("removal", .orders):

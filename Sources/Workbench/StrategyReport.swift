@@ -26,6 +26,8 @@ public struct StrategyReport: Sendable {
     public let file: String
     /// K/3's object that it writes.
     public let object: String
+    /// The header field that holds its bills' external key.
+    public let keyField: String
     let text: [UInt8]
   }
 
@@ -77,11 +79,11 @@ public struct StrategyReport: Sendable {
       let text = try Files.bytes(path)
       do throws(StrategyProblems) {
         let document = try StrategyDocument(file: path, text: text)
-        let (ofBills, isFerrys) = billProblems(text, path)
+        let (ofBills, isFerrys, keyField) = billProblems(text, path)
         for problem in ofBills { add(problem, in: path, isError: isFerrys) }
         note(document.warnings, of: path)
         if document.kind == .target, ofBills.isEmpty || !isFerrys, let object = Strategy.object(ofTarget: text) {
-          targets.append(Target(file: path, object: object, text: text))
+          targets.append(Target(file: path, object: object, keyField: keyField ?? Bill.numberField, text: text))
         }
       } catch { note(error, of: path) }
     } catch { add(String(error.description.dropFirst(path.count + 1)), to: path) }
@@ -89,16 +91,18 @@ public struct StrategyReport: Sendable {
 
   /// What keeps Ferry from using a target for K/3 that is checked without its folder, and whether it was written for Ferry: of
   /// one without `ferry`, which was written for the platform, it is odd at most.
-  private func billProblems(_ text: [UInt8], _ path: String) -> (problems: [StrategyProblem], isFerrys: Bool) {
-    guard WorkStrategy.isBill(text), let root = try? JSONDocument(text).root else { return ([], true) }
+  private func billProblems(
+    _ text: [UInt8], _ path: String
+  ) -> (problems: [StrategyProblem], isFerrys: Bool, keyField: String?) {
+    guard WorkStrategy.isBill(text), let root = try? JSONDocument(text).root else { return ([], true, nil) }
     let isFerrys = (root["metadata"].flatMap { $0.kind == .object ? $0 : nil } ?? root)["ferry"] != nil
     do throws(StrategyProblems) {
-      _ = try Strategy(name: "strategy", source: Array("{}".utf8), target: text)
-      return ([], isFerrys)
+      let strategy = try Strategy(name: "strategy", source: Array("{}".utf8), target: text)
+      return ([], isFerrys, strategy.keyField)
     } catch {
       let problems = error.problems.filter { $0.file == "target.json" }
         .map { StrategyProblem(file: path, path: $0.path, $0.sentence, line: $0.line, column: $0.column) }
-      return (problems, isFerrys)
+      return (problems, isFerrys, nil)
     }
   }
 
@@ -112,7 +116,9 @@ public struct StrategyReport: Sendable {
         let strategy = try Strategy(name: name, source: source, target: target, calendar: calendar)
         note(strategy.warnings, of: folder)
         strategies.append(strategy)
-        targets.append(Target(file: "\(folder)/target.json", object: strategy.object, text: target))
+        targets.append(
+          Target(
+            file: "\(folder)/target.json", object: strategy.object, keyField: strategy.keyField, text: target))
       } catch { note(error, of: folder) }
     } catch { add(error.description, to: folder) }
   }

@@ -78,7 +78,8 @@ extension FiledLetter {
     return String(decoding: writer.bytes, as: UTF8.self)
   }
 
-  /// The number under which K/3 has got the bill, or would have: `FBillNo` of the body is replaced by it.
+  /// The external key under which K/3 has got the bill, or would have: it replaces what the body has in the field of its key,
+  /// `FBillNo` or the header `ferry-key-field`.
   private var key: String? {
     let known = try? JSONDocument(Array(letter.properties.utf8)).root
     return known?["headers"]?["ferry-key"]?.string

@@ -116,7 +116,9 @@ extension SettingKind {
     case .choice(let choices): return choices.contains(value) ? nil : "must be one of \(self.range)"
     case .time: return BeijingTime(value) == nil ? "must be written \(range)" : nil
     case .path: return value.isEmpty ? "must be a path" : nil
-    case .file: return FileManager.default.isReadableFile(atPath: value) ? nil : "is no file that can be read"
+    case .optionalFile where value.isEmpty: return nil
+    case .file, .optionalFile:
+      return FileManager.default.isReadableFile(atPath: value) ? nil : "is no file that can be read"
     }
   }
 

@@ -18,6 +18,7 @@ enum SettingName: String, CaseIterable, Sendable {
   case k3ConcurrencyFloor = "FERRY_K3_CONCURRENCY_FLOOR"
   case k3SaveTimeout = "FERRY_K3_SAVE_TIMEOUT_SECONDS"
   case k3Visible = "FERRY_K3_VISIBLE_SECONDS"
+  case k3Messages = "FERRY_K3_MESSAGES_FILE"
   case leaseSeconds = "FERRY_LEASE_SECONDS"
   case rabbitURL = "FERRY_RABBITMQ_URL"
   case rabbitManagementURL = "FERRY_RABBITMQ_MANAGEMENT_URL"
@@ -65,6 +66,8 @@ enum SettingKind: Sendable {
   case path
   /// A file that can be read.
   case file
+  /// The same, or empty for none.
+  case optionalFile
 
   /// The range as people read it.
   var range: String {
@@ -80,6 +83,7 @@ enum SettingKind: Sendable {
     case .time: "yyyy-MM-dd HH:mm:ss, Beijing time"
     case .path: "a path"
     case .file: "a file that can be read"
+    case .optionalFile: "a file that can be read, or empty"
     }
   }
 }
@@ -131,6 +135,9 @@ extension SettingRow {
     SettingRow(
       name: .k3Visible, kind: .whole(1...3600), standard: "60",
       meaning: "seconds after which K/3 must show a bill that it has written; look-ups wait so long"),
+    SettingRow(
+      name: .k3Messages, kind: .optionalFile, standard: "",
+      meaning: "JSON with more texts by which K/3's refusals are told apart; empty: the built-in ones"),
   ]
 
   private static let broker: [SettingRow] = [

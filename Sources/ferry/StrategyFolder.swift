@@ -1,6 +1,7 @@
 import FoundationEssentials
 import JSON
 import Mapping
+import Orders
 
 /// All problems of strategies at once, each with its file's path.
 struct StrategyFolderProblems: Error, CustomStringConvertible {
@@ -84,17 +85,25 @@ struct StrategyFolder {
     let calendar = hasCalendar ? try file("calendar.json", in: folder) : nil
     let strategy = try Strategy(
       name: name, source: source, target: target, calendar: calendar)
-    // K/3 is asked for a bill by this field alone; by another one a Save in doubt could never be found.
-    guard strategy.key == "Page1.FBillNo" else {
+    // K/3 is asked for a bill by this field alone; by one that its list cannot be filtered by a Save in doubt could never be found.
+    guard isHeaderField(strategy.key) else {
       throw problem(
         "target.json", "ferry.key",
-        "is \(strategy.key); K/3 is asked for bills by Page1.FBillNo, so the bill's number must stand there")
+        "is \(strategy.key); K/3 is asked for bills by a field of their header, so it must be Page1.FBillNo or another field of "
+          + "Page1 that holds a text")
     }
     guard takesHeaderAsOneRow(target) else {
       throw problem(
         "target.json", "request.Page1", "must be of type array without a value: K/3 takes the header as one row")
     }
     return strategy
+  }
+
+  /// `Page1.` and a name as K/3's filters take it. `FBillNo` in another spelling would be taken for another field.
+  private static func isHeaderField(_ key: String) -> Bool {
+    let parts = key.split(separator: ".", omittingEmptySubsequences: false).map { String($0) }
+    guard parts.count == 2, parts[0] == "Page1", Bill.isFieldName(parts[1]) else { return false }
+    return parts[1].lowercased() != Bill.numberField.lowercased() || parts[1] == Bill.numberField
   }
 
   /// K/3 takes a bill's header as the one row of `Page1` (vendor-apis.md A.8.1); anything else would park every order.

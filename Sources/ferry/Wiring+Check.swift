@@ -3,6 +3,7 @@ import K3
 import Ledger
 import Mapping
 import OKKI
+import Orders
 import Pipeline
 import Queue
 
@@ -12,6 +13,8 @@ struct Finding: Sendable {
   var problems: [SetupProblem] = []
   /// What is odd and can yet be meant, a sentence each.
   var warnings: [String] = []
+  /// What nobody can find out by asking, and a person has to know, a sentence each.
+  var notes: [String] = []
   /// Settings without which the part could not be looked at.
   var lacking: [SettingName] = []
 }
@@ -29,11 +32,7 @@ extension Wiring {
         await checkOKKI()
       },
       await finding("K/3 WISE", needs: [.k3URL, .k3AuthorityCode, .certificateAuthorities]) {
-        await checked("K/3 WISE") { () throws(SetupProblem) in
-          try destination()
-        } ask: {
-          await $0.check(objects: objects)
-        }
+        await checkK3()
       },
     ]
     if let collections = await checkCollections() { findings.insert(collections, at: 2) }
@@ -41,12 +40,14 @@ extension Wiring {
     return findings
   }
 
-  /// The objects that K/3 is asked for: those of the strategies that are on, or the usual one where there is none to read.
-  var objects: [String] {
+  /// The objects that K/3 is asked for, with the fields by which: those of the strategies that are on, or the usual ones where
+  /// there is none to read.
+  var keys: [String: Set<String>] {
     guard !settings.unusable.contains(.strategies), let folder = try? StrategyFolder(settings.text(.strategies)) else {
-      return ["SO"]
+      return ["SO": [Bill.numberField]]
     }
-    return Set(folder.set.strategies.filter { !$0.isOff }.map(\.object)).sorted()
+    return Dictionary(grouping: folder.set.strategies.filter { !$0.isOff }, by: \.object)
+      .mapValues { Set($0.map(\.keyField)) }
   }
 
   private func finding(_ subject: String, needs: [SettingName], look: () async -> Finding) async -> Finding {
@@ -54,14 +55,28 @@ extension Wiring {
     return lacking.isEmpty ? await look() : Finding(subject: subject, lacking: lacking)
   }
 
-  private func checked<Part>(
-    _ subject: String, make: () throws(SetupProblem) -> Part, ask: (Part) async -> [SetupProblem]
-  ) async -> Finding {
-    do throws(SetupProblem) {
-      return Finding(subject: subject, problems: await ask(try make()))
-    } catch {
-      return Finding(subject: subject, problems: [error])
+  private func checkK3() async -> Finding {
+    var finding = Finding(subject: "K/3 WISE", notes: k3Notes)
+    do throws(SetupProblem) { finding.problems = await (try destination()).check(keys: keys) } catch {
+      finding.problems = [error]
     }
+    return finding
+  }
+
+  /// What K/3 does about a second bill with the same number it would show only when one is written.
+  private var k3Notes: [String] {
+    let others = Set(keys.values.joined()).subtracting([Bill.numberField]).sorted()
+    var notes = [
+      "whether it refuses a second bill with the same number or gives it another one cannot be asked: look at the option for "
+        + "bill numbers in K/3 (deploy/README.md, Bill numbers). Where it renumbers, a loader that is frozen before its Save for "
+        + "longer than FERRY_LEASE_SECONDS may write an order twice"
+    ]
+    if !others.isEmpty {
+      notes.append(
+        "it refuses no second bill with the same \(others.joined(separator: ", ")), the key of some strategies: there the same "
+          + "holds whatever it does about numbers")
+    }
+    return notes
   }
 
   private func checkOKKI() async -> Finding {

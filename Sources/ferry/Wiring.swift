@@ -126,12 +126,25 @@ final class Wiring: Sendable {
     options.concurrency = settings.whole(.k3Concurrency)
     options.tokenStore = tokenStore
     options.concurrencyFloor = settings.whole(.k3ConcurrencyFloor)
+    options.messages = try messages()
     options.saveTimeoutMilliseconds = settings.whole(.k3SaveTimeout) * 1000
     options.certificateAuthorityFile = settings.text(.certificateAuthorities)
     options.allowsPlainHTTP = isPlain(url)
     let destination = try K3BillDestination(options)
     onClose { await destination.close() }
     return destination
+  }
+
+  /// How K/3's refusals are told apart: the texts that are built in, with the site's own.
+  private func messages() throws(SetupProblem) -> K3Messages {
+    let file = settings.text(.k3Messages)
+    if file.isEmpty { return K3Messages() }
+    guard let data = FileManager.default.contents(atPath: file), data.count <= 1 << 20 else {
+      throw SetupProblem(
+        "The texts of K/3's messages cannot be read, or are larger than 1 MiB.",
+        remedy: "Name a JSON file in FERRY_K3_MESSAGES_FILE.")
+    }
+    return try K3Messages(adding: [UInt8](data))
   }
 
   private func isPlain(_ url: String) -> Bool { url.lowercased().hasPrefix("http://") }

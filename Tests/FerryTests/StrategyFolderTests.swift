@@ -22,10 +22,13 @@ struct StrategyFolderTests {
     condition: String = "[]"
   ) throws {
     try FileManager.default.createDirectory(atPath: "\(folder)/\(name)", withIntermediateDirectories: true)
-    let field = #"{"field":"FBillNo","value":"{order_no}"},{"field":"FNote","value":"{order_no}"}"#
+    let names = ["FBillNo", "FNote", "fBillNo", "F-x"]
+    let field =
+      names.map { #"{"field":"\#($0)","value":"{order_no}"}"# }.joined(separator: ",")
+      + #",{"field":"FNo","type":"object","children":[{"field":"FNumber","value":"{order_no}"}]}"#
     let target =
       #"{"api":"/\#(object)/Save","ferry":{"key":"\#(key)"},"#
-      + #""request":[{"field":"Page1","type":"\#(page)","children":[\#(field)]}]}"#
+      + #""request":[{"field":"Page1","type":"\#(page)","children":[\#(field)]},{"field":"FRoot","value":"{order_no}"}]}"#
     try Data(target.utf8).write(to: URL(filePath: "\(folder)/\(name)/target.json"))
     let source = #"{"api":"/v1/invoices/order/list","condition":\#(condition)}"#
     try Data(source.utf8).write(to: URL(filePath: "\(folder)/\(name)/source.json"))
@@ -41,8 +44,13 @@ struct StrategyFolderTests {
       #expect(try StrategyFolder(folder).set.strategies.map(\.key) == ["Page1.FBillNo"])
     }
     try withStrategy(key: "Page1.FNote") { folder throws in
-      let problem = try #require(try problems(folder).first)
-      #expect(problem.path == "ferry.key" && problem.sentence.contains("Page1.FBillNo"))
+      #expect(try StrategyFolder(folder).set.strategies.map(\.keyField) == ["FNote"])
+    }
+    for key in ["Page1.fBillNo", "Page1.F-x", "Page1.FNo.FNumber", "FRoot"] {
+      try withStrategy(key: key) { folder throws in
+        let problem = try #require(try problems(folder).first)
+        #expect(problem.path == "ferry.key" && problem.sentence.contains("Page1.FBillNo"), "\(key)")
+      }
     }
   }
 
@@ -50,7 +58,7 @@ struct StrategyFolderTests {
   func broken() throws {
     try withStrategy(key: "Page1.FBillNo") { folder throws in
       try Data("{\n}}".utf8).write(to: URL(filePath: "\(folder)/one/target.json"))
-      try add("two", to: folder, key: "Page1.FNote")
+      try add("two", to: folder, key: "Page1.F-x")
       let error = try #require(throws: StrategyFolderProblems.self) { _ = try StrategyFolder(folder) }
       #expect(error.description.hasPrefix("\(folder)/one/target.json:2:"), "\(error)")
       #expect(error.description.contains("\n\(folder)/two/target.json: ferry.key: "), "\(error)")
@@ -99,20 +107,23 @@ struct StrategyFolderTests {
     }
   }
 
-  @Test("ferry check asks K/3 for the objects that the strategies write which are on")
+  @Test("ferry check asks K/3 for the objects that the strategies write which are on, by the fields of their keys")
   func object() throws {
     try withStrategy(key: "Page1.FBillNo") { folder throws in
       try add("two", to: folder, object: "Sales_Delivery")
       try add(
+        "four", to: folder, key: "Page1.FNote", object: "Sales_Delivery",
+        condition: #"[[{"field":"status","logic":"eq","value":"7"}]]"#)
+      try add(
         "three", to: folder, object: "Goods_Return_Notice",
         condition: #"[[{"field":"status","logic":"eq","value":null}]]"#)
-      func objects(_ folder: String) throws -> [String] {
+      func keys(_ folder: String) throws -> [String: Set<String>] {
         let environment = SettingsTests.complete.merging(["FERRY_STRATEGIES": folder]) { $1 }
         let settings = try Settings(environment: environment, roles: Role.all)
-        return Wiring(settings: settings, logger: Logger(label: "test"), registry: MetricsRegistry()).objects
+        return Wiring(settings: settings, logger: Logger(label: "test"), registry: MetricsRegistry()).keys
       }
-      #expect(try objects(folder) == ["SO", "Sales_Delivery"])
-      #expect(try objects("/nowhere") == ["SO"])
+      #expect(try keys(folder) == ["SO": ["FBillNo"], "Sales_Delivery": ["FBillNo", "FNote"]])
+      #expect(try keys("/nowhere") == ["SO": ["FBillNo"]])
     }
   }
 

@@ -1,3 +1,4 @@
+import FoundationEssentials
 import Logging
 import Pipeline
 import PipelineTesting
@@ -68,6 +69,38 @@ struct WiringTests {
         == ["refused", "login", "login"].map {
           "warning The broker cannot be used connection=poll outbox failure=\($0)"
         })
+  }
+
+  @Test("the site's texts of K/3's messages are read, and a file that cannot be used ends the program with 78")
+  func messages() throws {
+    let file = FileManager.default.temporaryDirectory.appendingPathComponent("messages-\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: file) }
+    try Data(#"{"busy":["数据库忙"]}"#.utf8).write(to: file)
+    _ = try wiring(["FERRY_K3_MESSAGES_FILE": file.path]).destination()
+    try Data(#"{"bussy":["数据库忙"]}"#.utf8).write(to: file)
+    let problem = try #require(throws: SetupProblem.self) {
+      _ = try wiring(["FERRY_K3_MESSAGES_FILE": file.path]).destination()
+    }
+    #expect(problem.sentence.contains("«bussy»") && problem.remedy.contains("FERRY_K3_MESSAGES_FILE"))
+    #expect(Startup.exit(for: [problem]) == Startup.configurationExit)
+  }
+
+  @Test("ferry check says what K/3 cannot be asked, as a note; where it is not looked at, nothing")
+  func notes() async throws {
+    let away = [
+      "FERRY_POSTGRES_URL": "postgresql://u:p@127.0.0.1:1/ferry", "FERRY_RABBITMQ_URL": "amqp://u:p@127.0.0.1:1/",
+      "FERRY_RABBITMQ_MANAGEMENT_URL": "http://u:p@127.0.0.1:1", "FERRY_OKKI_URL": "http://127.0.0.1:1",
+      "FERRY_K3_URL": "http://127.0.0.1:1",
+    ]
+    let findings = await (try wiring(away)).check()
+    let lines = try #require(findings.first { $0.subject == "K/3 WISE" }.map(CheckCommand.lines(of:)))
+    #expect(lines.filter { $0.hasPrefix("PROBLEM  K/3 WISE: K/3 cannot be reached") }.count == 1)
+    #expect(lines.filter { $0.hasPrefix("note     K/3 WISE: ") }.count == 1, "\(lines)")
+    #expect(lines.last?.contains("a second bill with the same number") == true)
+    #expect(findings.filter { $0.subject != "K/3 WISE" }.allSatisfy { $0.notes.isEmpty })
+    let fine = Finding(subject: "K/3 WISE", notes: ["n"])
+    #expect(CheckCommand.lines(of: fine) == ["ok       K/3 WISE", "note     K/3 WISE: n"])
+    #expect(Finding(subject: "K/3 WISE", lacking: [.k3URL]).notes.isEmpty)
   }
 
   @Test("ferry migrate tells what is wrong with each of its three addresses, as ferry check does")

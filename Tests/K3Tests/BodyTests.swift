@@ -27,6 +27,29 @@ struct BodyTests {
     #expect(try sent(#"{"Data":{"Page1":[{}]}}"#, key: "K") == #"{"Data":{"Page1":[{"FBillNo":"K"}]}}"#)
   }
 
+  @Test("a key in another field leaves the number as the strategy maps it; an Update names the number too")
+  func otherField() throws {
+    let text = #"{"Data":{"Page1":[{"FBillNo":"N","FOwn":"mapped"}]}}"#
+    func keyed(_ key: String, _ field: String?, standing: String? = nil) -> KeyedBill {
+      KeyedBill(
+        Bill(object: "SO", number: "mapped", body: Array(text.utf8), keyField: "FOwn"), key: key, keyField: field,
+        standing: standing, notAfter: .now)
+    }
+    func sent(_ bill: KeyedBill) throws(Reason) -> String {
+      String(decoding: try K3BillDestination.body(of: bill), as: UTF8.self)
+    }
+    #expect(try sent(keyed("mapped", nil)) == text)
+    #expect(try sent(keyed("K", nil)) == text.replacing("mapped", with: "K"))
+    // What was begun under the number goes on under it, whatever the strategy says now.
+    #expect(try sent(keyed("mapped", "FBillNo")) == text.replacing("\"N\"", with: "\"mapped\""))
+    #expect(throws: Reason.self) { try sent(keyed("K", "F.x")) }
+    let standing = keyed("K", nil, standing: "SEORD7")
+    let update = K3BillBody(try K3BillDestination.body(of: standing))?.updating(try #require(standing.number))
+    #expect(
+      String(decoding: try #require(update), as: UTF8.self)
+        == #"{"FBillNo":"SEORD7","Data":{"Page1":[{"FBillNo":"SEORD7","FOwn":"K"}]}}"#)
+  }
+
   @Test("a body is told by its place or its shape, in any case of its names, and never by its values")
   func defects() async throws {
     let destination = try K3BillDestination(options("http://127.0.0.1:1"))
@@ -40,6 +63,10 @@ struct BodyTests {
         == "body is not acceptable JSON: the text ends too early (byte 334)")
     #expect(defect(#"{"Data":{"Page1":[{"FBillNo":"x"},{}]}}"#) == "body is not Data with one header in Page1")
     #expect(defect(#"{"Data":{"Page1":[{"x":"SO-1"}]}}"#) == "body has no FBillNo")
+    let other = Bill(object: "SO", number: "SO-1", body: Array(body("SO-1").utf8), keyField: "FOwn")
+    #expect(destination.defect(of: other) == "body has no FOwn")
+    let odd = Bill(object: "SO", number: "SO-1", body: Array(body("SO-1").utf8), keyField: "F]x")
+    #expect(destination.defect(of: odd) == "key would stand in a field that K/3 cannot have")
     #expect(defect(body("SO-2")) == "FBillNo is not the number that the message has for it")
     // What a header shows otherwise than it is: control characters, and more than it may hold.
     #expect(defect(#"{"Data":{"Page1":[{"FBillNo":"A\tB"}]}}"#, "A␉B") == nil)

@@ -58,6 +58,43 @@ struct ContractTests {
     KeyedBill(Self.bill(.init(number: number)), key: number, notAfter: .now + .seconds(3600))
   }
 
+  /// A text field of the header that the site has added.
+  private static let ownField = "FHeadSelfS0143"
+
+  private static func otherwiseKeyed(_ sample: BillDestinationContract.Sample) -> Bill {
+    let bill = bill(sample)
+    let text = String(decoding: bill.body, as: UTF8.self).replacing("FBillNo", with: ownField)
+    return Bill(object: "SO", number: sample.number, body: Array(text.utf8), keyField: ownField)
+  }
+
+  @Test("the double keeps the contract with the key in another field")
+  func doubleKeyedOtherwise() async throws {
+    let destination = MemoryBillDestination(unknownCustomers: ["nobody"])
+    try await BillDestinationContract(destination, prefix: "D-", bill: Self.otherwiseKeyed).check()
+  }
+
+  @Test(
+    "the adapter keeps the contract with the key in another field of the header: K/3 numbers the bills",
+    arguments: [#"{"saveDialect":"modern"}"#, #"{"saveDialect":"legacy"}"#])
+  func keyedOtherwise(settings: String) async throws {
+    try await withSimulator(settings) { destination, url in
+      if settings.contains("legacy") {
+        let bill = KeyedBill(Self.otherwiseKeyed(.init(number: "L-1")), key: "L-1", notAfter: .now + .seconds(3600))
+        guard case .written(let saved) = await destination.save([bill])[0] else {
+          Issue.record("a number of K/3's own is one")
+          return
+        }
+        #expect(saved.number.hasPrefix("SEORD") && saved.internalID == nil)
+        #expect(await destination.lookUp([bill]).map(\.label) == ["same"])
+      } else {
+        try await BillDestinationContract(destination, prefix: "A-", bill: Self.otherwiseKeyed).check()
+      }
+      #expect(await destination.check(keys: ["SO": [Self.ownField, "FBillNo"]]) == [])
+      let lacking = await destination.check(keys: ["SO": ["FHeadSelfS9999"]])
+      #expect(lacking.count == 1 && lacking[0].remedy.contains("filters by FHeadSelfS9999"), "\(lacking)")
+    }
+  }
+
   @Test("in a storm every bill ends in K/3 once, by asking before anything is repeated")
   func storm() async throws {
     try await withSimulator(faults: .storm) { destination, url in

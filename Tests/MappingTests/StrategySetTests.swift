@@ -1,5 +1,6 @@
 import JSON
 import Mapping
+import Orders
 import Testing
 
 @Suite("Strategies side by side")
@@ -117,6 +118,19 @@ struct StrategySetTests {
     #expect(!half.isOff)
     #expect(try takers(#"{"status":1}"#, half) == ["half"])
     #expect(try takers(#"{"status":2}"#, half) == [])
+  }
+
+  @Test("a bill knows which of its fields holds the external key")
+  func keyField() throws {
+    let fields = #"{"field":"FBillNo","value":"own"},{"field":"FOwn","value":"{no}"}"#
+    let target =
+      #"{"api":"/SO/Save","ferry":{"key":"Page1.FOwn"},"request":[{"field":"Page1","type":"array","children":[\#(fields)]}]}"#
+    let strategy = try Strategy(name: "s", source: Array("{}".utf8), target: Array(target.utf8))
+    #expect(strategy.key == "Page1.FOwn" && strategy.keyField == "FOwn")
+    let order = try JSONDocument(Array(#"{"no":"A-1"}"#.utf8)).root
+    let bill = try #require(try Mapper(strategy).bills(of: [order], from: order, lookups: LookupTable()).first)
+    #expect(bill.number == "A-1" && bill.keyField == "FOwn")
+    #expect(try self.strategy("one", status: nil).keyField == "FBillNo")
   }
 
   @Test("isnull and notnull need no value")

@@ -3,9 +3,10 @@ public import Orders
 public import Pipeline
 import Synchronization
 
-/// An ERP in memory that keeps bills by number, with failures on demand.
+/// An ERP in memory that keeps bills by their external key, with failures on demand. It numbers those whose key is not their
+/// number.
 ///
-/// It refuses a number that it has, and the customer numbers it was told to refuse.
+/// It refuses a key that it has, and the customer numbers it was told to refuse.
 public final class MemoryBillDestination: BillDestination {
   /// What happens to a Save.
   public enum Mishap: Sendable {
@@ -27,6 +28,10 @@ public final class MemoryBillDestination: BillDestination {
     var lookUps: [String] = []
     var mishaps: [String: [Mishap]] = [:]
     var lookUpAnswers: [String: [LookUpAnswer]] = [:]
+
+    func key(ofNumber number: String) -> String? {
+      bills[number]?.bill.number == number ? number : bills.first { $0.value.bill.number == number }?.key
+    }
   }
 
   private let unknownCustomers: Set<String>
@@ -68,13 +73,14 @@ public final class MemoryBillDestination: BillDestination {
   /// The bodies by number.
   public var bodies: [String: [UInt8]] { state.withLock { $0.bills.mapValues(\.body) } }
 
-  /// A body is `Data` with one header in `Page1`, whose `FBillNo` is the bill's number.
+  /// A body is `Data` with one header in `Page1`, whose `keyField` is the bill's number.
   public func defect(of bill: Bill) -> String? {
     guard let root = (try? JSONDocument(bill.body))?.root else { return "body is not acceptable JSON" }
     guard let page = root["Data"]?["Page1"], page.kind == .array, page.count == 1, page[0]?.kind == .object else {
       return "body is not Data with one header in Page1"
     }
-    return page[0]?["FBillNo"]?.text == bill.number ? nil : "FBillNo is not the number that the message has for it"
+    let isRight = page[0]?[bill.keyField]?.text == bill.number
+    return isRight ? nil : "\(bill.keyField) is not the number that the message has for it"
   }
 
   /// One answer each, in order.
@@ -91,11 +97,12 @@ public final class MemoryBillDestination: BillDestination {
       if let customer = Self.customer(bill.bill.body), unknownCustomers.contains(customer) {
         return .rejected(Reason(.k3Rejected, "the customer does not exist"), answer: "客户不存在")
       }
-      let written = WrittenBill(number: bill.key, internalID: state.nextID)
+      let number = bill.isKeyNumber ? bill.key : "OWN\(state.nextID)"
+      let written = WrittenBill(number: number, internalID: state.nextID)
       state.nextID += 1
       state.bills[bill.key] = (written, bill.bill.body)
       switch mishap {
-      case .untoldID: return .written(WrittenBill(number: bill.key, internalID: nil))
+      case .untoldID: return .written(WrittenBill(number: number, internalID: nil))
       case .lostAnswer: return .uncertain(Reason(.inDoubt, "the answer was lost"))
       case .answer, nil: return .written(written)
       }
@@ -132,7 +139,7 @@ public final class MemoryBillDestination: BillDestination {
           state.lookUpAnswers[bill.number]?.removeFirst()
           return answer
         }
-        guard let found = state.bills[bill.number] else { return .absent }
+        guard let found = state.key(ofNumber: bill.number).flatMap({ state.bills[$0] }) else { return .absent }
         guard let id = bill.internalID, let shown = found.bill.internalID else {
           return .ambiguous(Reason(.conflict, "whose bill it is nobody can tell"))
         }
@@ -153,7 +160,7 @@ public final class MemoryBillDestination: BillDestination {
         if state.audited.contains(bill.number) {
           return .rejected(Reason(.k3Rejected, "it cannot be deleted"), answer: "单据已审核")
         }
-        guard let old = state.bills.removeValue(forKey: bill.number) else {
+        guard let key = state.key(ofNumber: bill.number), let old = state.bills.removeValue(forKey: key) else {
           return .uncertain(Reason(.inDoubt, "it is not there"))
         }
         return mishap == nil ? .written(old.bill) : .uncertain(Reason(.inDoubt, "the answer was lost"))

@@ -151,6 +151,26 @@ private let settleCases: [ContractCase<SyncLedgerSubject>] = [
     #expect(second.isNew)
     #expect(second.claim?.key == "A")
   },
+  ContractCase("the key's field is the claim's, but in doubt that of the attempt in doubt") { subject async throws in
+    func keyed(_ revision: Int64) -> ClaimRequest {
+      var request = request(1, revision)
+      request.keyField = "FHeadSelfS0143"
+      return request
+    }
+    let other = keyed(1)
+    let first = try await subject.ledger.claim([other], leaseSeconds: 60)[0]
+    #expect(first.isNew && first.claim?.keyField == "FHeadSelfS0143")
+    try await subject.makeDue(other.bill.orderID)
+    let second = try await subject.claim(1, 2)
+    #expect(second.isInDoubt && second.claim?.keyField == "FHeadSelfS0143")
+    try await subject.settle(1, second, .clean)
+    let third = try await subject.claim(1, 2)
+    #expect(third.isNew && third.claim?.keyField == "FBillNo")
+    try await subject.settle(1, third, .inDoubt(lookUpAfterSeconds: 60))
+    try await subject.makeDue(other.bill.orderID)
+    let fourth = try await subject.ledger.claim([keyed(3)], leaseSeconds: 60)[0]
+    #expect(fourth.isInDoubt && fourth.claim?.keyField == "FBillNo")
+  },
   ContractCase("a parked order is new again, also in a newer revision") { subject async throws in
     try await subject.settle(1, try await subject.claim(1), .parked(.k3Rejected))
     let second = try await subject.claim(1)

@@ -92,6 +92,16 @@ struct EnvelopeCodingTests {
     #expect(message(order.carrying(.bill(document, routes[1])), .bills).properties.messageID == "14000000000001-7-2")
   }
 
+  @Test("the field of a key that is no number comes back as it went, in a form that older programs refuse")
+  func keyField() throws {
+    let document = Bill(object: "SO", number: "N-1", body: Array("{}".utf8), keyField: "FHeadSelfS0143")
+    let envelope = order.carrying(.bill(document, BillRoute(strategy: "s", stream: "SO")))
+    let message = message(envelope, .bills)
+    #expect(read(message, .bills) == .success(envelope))
+    #expect(message.properties[header: "ferry-format"] == .int(4))
+    #expect(self.message(bill, .bills).properties[header: "ferry-key-field"] == nil)
+  }
+
   @Test("the streams that a bill may stand beside travel with it, none as none; older programs may read it")
   func beside() throws {
     for beside in [[], ["returns"], ["a.b", "c-d"]] {
@@ -186,7 +196,7 @@ struct EnvelopeCodingTests {
   @Test("what is not a message of the flow is refused, each with its reason")
   func refusals() throws {
     var newer = message(order)
-    newer.properties.headers[0] = AMQPHeader("ferry-format", .int(4))
+    newer.properties.headers[0] = AMQPHeader("ferry-format", .int(5))
     #expect(try #require(refusal(newer)).contains("newer than this program"))
 
     var typeless = message(order)

@@ -1,20 +1,35 @@
 public import Orders
 
-/// A bill with the number that the ledger gave it.
+/// A bill with the external key that the ledger gave it.
 public struct KeyedBill: Sendable {
   /// The bill as mapped.
   public let bill: Bill
-  /// The external key: what goes into `FBillNo`, and what K/3 is asked for in doubt.
+  /// The external key: what goes into the field `keyField`, and what K/3 is asked for in doubt.
   public let key: String
+  /// The header field that holds the key. It is the ledger's: a strategy may have named another one since the first claim.
+  public let keyField: String
+  /// The number that K/3 is known to hold the bill under; nil where that is not known.
+  public let standing: String?
   /// A Save must not start after this; it is then answered `.notStarted`.
   public let notAfter: ContinuousClock.Instant
 
   /// A bill and its key.
-  public init(_ bill: Bill, key: String, notAfter: ContinuousClock.Instant) {
+  /// - Parameter keyField: nil: the bill's own.
+  public init(
+    _ bill: Bill, key: String, keyField: String? = nil, standing: String? = nil, notAfter: ContinuousClock.Instant
+  ) {
     self.bill = bill
-    self.key = key
+    self.keyField = keyField ?? bill.keyField
+    // A number that is the key stays what K/3 has made of it.
+    self.key = self.keyField == Bill.numberField ? standing ?? key : key
+    self.standing = standing
     self.notAfter = notAfter
   }
+
+  /// Whether the key is the bill's number.
+  public var isKeyNumber: Bool { keyField == Bill.numberField }
+  /// The bill's number in K/3, as far as it is known before K/3 says it.
+  public var number: String? { standing ?? (isKeyNumber ? key : nil) }
 }
 
 /// What K/3 keeps of a bill that was written.
@@ -90,7 +105,7 @@ extension LookUpAnswer {
 /// The ERP, as the load stage needs it. Keeps its own bound on requests under way.
 public protocol BillDestination: Sendable {
   /// What is wrong with a bill's body, as a clause without any of its values; nil when it is the body of a bill with
-  /// this number. Asks nobody: it is called for every bill, before it is claimed.
+  /// this number in its `keyField`. Asks nobody: it is called for every bill, before it is claimed.
   func defect(of bill: Bill) -> String?
   /// Saves bills, each in a request of its own that is sent at most once. One answer per bill, in order.
   func save(_ bills: [KeyedBill]) async -> [SaveAnswer]

@@ -95,6 +95,8 @@ public struct ClaimRequest: Sendable, Equatable {
   public let object: String
   /// The number that the mapping gave the bill; the external key is derived from it at the first claim.
   public let billNumber: String
+  /// The header field that the mapping put it into; it is the row's as long as nothing of the bill may be in K/3.
+  public var keyField = Bill.numberField
   /// Fingerprint of the bill's body.
   public let payloadHash: Int64
   /// Into how many bills the strategy cuts the order in this revision; 0 from one that cuts none.
@@ -148,6 +150,8 @@ public enum ClaimAnswer: Sendable, Equatable {
 public struct Claim: Sendable, Equatable {
   /// The external key, fixed for the bill at its first claim.
   public let key: String
+  /// The header field that holds the key. In doubt it is that of the attempt in doubt: by another one its bill is not found.
+  public let keyField: String
   /// Fencing token: settles count only with it.
   public let token: Int64
   /// Of a claim in doubt: the oldest revision that may have been written; where only what this revision makes may have been,
@@ -164,8 +168,9 @@ public struct Claim: Sendable, Equatable {
   /// A claim.
   public init(
     key: String, token: Int64, doubtfulRevision: Int64? = nil, absences: Int = 0, standing: String? = nil,
-    isRemoved: Bool = false
+    isRemoved: Bool = false, keyField: String = Bill.numberField
   ) {
+    self.keyField = keyField
     self.isRemoved = isRemoved
     self.key = key
     self.token = token

@@ -7,7 +7,7 @@ struct CheckCommand: AsyncParsableCommand {
     abstract: "Checks settings, both vendors, broker, database and strategy; prints every problem with its remedy.",
     discussion: """
       Wrong settings do not hide the rest: every part whose own settings can be used is looked at.
-      Exit 0 when nothing is wrong (warnings are not), 1 when something is, 78 when settings are wrong.
+      Exit 0 when nothing is wrong (warnings and notes are not), 1 when something is, 78 when settings are wrong.
       """)
 
   func run() async throws {
@@ -15,22 +15,25 @@ struct CheckCommand: AsyncParsableCommand {
     for problem in problems { print("PROBLEM  settings: \(problem)") }
     if !problems.isEmpty { print("         → Mend the settings; ferry settings prints what each may hold.") }
     let findings = await wiring.check()
-    for finding in findings { show(finding) }
+    for line in findings.flatMap(Self.lines(of:)) { print(line) }
     if !problems.isEmpty { throw Startup.configurationExit }
     if findings.contains(where: { !$0.problems.isEmpty }) { throw ExitCode(1) }
   }
 
-  private func show(_ finding: Finding) {
+  /// What is printed of a finding.
+  static func lines(of finding: Finding) -> [String] {
+    var lines: [String] = []
     if !finding.lacking.isEmpty {
       let names = finding.lacking.map(\.rawValue).joined(separator: ", ")
-      print("skipped  \(finding.subject): it cannot be looked at without \(names)")
+      lines.append("skipped  \(finding.subject): it cannot be looked at without \(names)")
     } else if finding.problems.isEmpty {
-      print("ok       \(finding.subject)")
+      lines.append("ok       \(finding.subject)")
     }
     for problem in finding.problems {
-      print("PROBLEM  \(finding.subject): \(problem.sentence)")
-      print("         → \(problem.remedy)")
+      lines.append("PROBLEM  \(finding.subject): \(problem.sentence)")
+      lines.append("         → \(problem.remedy)")
     }
-    for warning in finding.warnings { print("warning  \(finding.subject): \(warning)") }
+    lines += finding.warnings.map { "warning  \(finding.subject): \($0)" }
+    return lines + finding.notes.map { "note     \(finding.subject): \($0)" }
   }
 }

@@ -17,7 +17,7 @@ struct StrategyCheckCommand: AsyncParsableCommand {
     discussion: """
       A path is a metadata file, also one in an object with a key metadata; a strategy's folder with source.json and target.json;
       or a folder of such. With FERRY_K3_URL and FERRY_K3_AUTHORITY_CODE set, fields of targets for K/3 are compared with its
-      GetTemplate. Warnings tell what is odd or not used. Exit 0 when all can be used, 1 when not.
+      GetTemplate, and its list is asked by the field of ferry.key. Warnings tell what is odd or not used. Exit 0 when all can be used, 1 when not.
       """)
 
   @Argument(help: "files and folders") var paths: [String]
@@ -45,7 +45,11 @@ struct StrategyCheckCommand: AsyncParsableCommand {
       let destination = try wiring.destination()
       for target in report.targets {
         switch await destination.template(of: target.object) {
-        case .success(let template): report.compare(target, with: template)
+        case .success(let template):
+          report.compare(target, with: template)
+          if let problem = await destination.checkList(target.object, by: target.keyField) {
+            report.add("ferry.key: \(problem.sentence) \(problem.remedy)", to: target.file, isError: true)
+          }
         case .failure(let problem): report.add("\(problem.sentence) \(problem.remedy)", to: target.file, isError: true)
         }
       }

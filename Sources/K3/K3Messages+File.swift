@@ -1,0 +1,62 @@
+internal import JSON
+public import Pipeline
+
+extension K3Messages {
+  /// The classes of a file, by their names, as far as an entry of them is one text.
+  private static var classes: [(name: String, list: WritableKeyPath<K3Messages, [String]>)] {
+    [
+      ("token", \.token), ("unauthorized", \.unauthorized), ("unrelated", \.unrelated), ("aboutField", \.aboutField),
+      ("busy", \.busy), ("unsettled", \.unsettled), ("overloaded", \.overloaded), ("unchangeable", \.unchangeable),
+      ("gone", \.gone), ("generic", \.generic),
+    ]
+  }
+  private static var known: String { (classes.map(\.name) + ["duplicate"]).sorted().joined(separator: ", ") }
+  private static let most = 200
+
+  /// The words above, and those of a site: a JSON object of classes, named as the lists above, each with a list of texts; an
+  /// entry of `duplicate` may be a list of texts that must all occur.
+  /// - Throws: a `SetupProblem` that names the first entry that cannot be used.
+  public init(adding file: [UInt8]) throws(SetupProblem) {
+    let root: JSONValue
+    do throws(JSONError) { root = try JSONDocument(file).root } catch {
+      throw Self.problem("are \(error.description)")
+    }
+    guard root.kind == .object else { throw Self.problem("are no JSON object") }
+    for (name, list) in root.members {
+      guard list.kind == .array, list.count <= Self.most else {
+        throw Self.problem("have no list of at most \(Self.most) entries under «\(name.prefix(40))»")
+      }
+      if name == "duplicate" {
+        for (place, entry) in list.elements.enumerated() {
+          let texts = entry.kind == .array ? Array(entry.elements) : [entry]
+          guard 1...10 ~= texts.count else { throw Self.problem("have an entry without texts at \(name)[\(place)]") }
+          var words: [String] = []
+          for text in texts { words.append(try Self.text(text, "\(name)[\(place)]")) }
+          duplicate.append(words)
+        }
+        continue
+      }
+      guard let path = Self.classes.first(where: { $0.name == name })?.list else {
+        throw Self.problem("have an unknown class «\(name.prefix(40))»; known are \(Self.known)")
+      }
+      for (place, entry) in list.elements.enumerated() {
+        self[keyPath: path].append(try Self.text(entry, "\(name)[\(place)]"))
+      }
+    }
+  }
+
+  /// A text that tells something: one letter would be in nearly every message.
+  private static func text(_ value: JSONValue, _ place: String) throws(SetupProblem) -> String {
+    guard let text = value.string, 2...200 ~= text.count, !text.allSatisfy(\.isWhitespace) else {
+      throw problem("have no text of 2 to 200 characters at \(place)")
+    }
+    guard !text.contains(where: { "[]【】［］".contains($0) }) else {
+      throw problem("have a bracket at \(place): what K/3 quotes in brackets is the bill's own and not looked at")
+    }
+    return text
+  }
+
+  private static func problem(_ what: String) -> SetupProblem {
+    SetupProblem("The texts of K/3's messages \(what).", remedy: "Mend the file that FERRY_K3_MESSAGES_FILE names.")
+  }
+}
