@@ -63,15 +63,21 @@ public final class PostgresDeadLetters: DeadLetters {
         """
         SELECT id, state, by_whom, stage, reason, sentence, order_id, order_number, revision, attempts, first_seen,
           parked_at, vendor_answer, properties, CASE WHEN $8::boolean THEN body ELSE ''::bytea END
-        FROM dead_letters
-        WHERE id > $1::bigint AND ($2::bigint[] IS NULL OR id = ANY ($2::bigint[]))
-          AND ($3::text IS NULL OR reason = $3::text)
-          AND ($4::text IS NULL OR order_number = $4::text OR order_id::text = $4::text)
-          AND ($5::text IS NULL OR stage = $5::text) AND ($6::text IS NULL OR state = $6::text)
-        ORDER BY id LIMIT $7::bigint
+        FROM (
+          SELECT *, row_number() OVER (ORDER BY id) AS place, sum(octet_length(body)) OVER (ORDER BY id) AS bytes
+          FROM dead_letters
+          WHERE id > $1::bigint AND ($2::bigint[] IS NULL OR id = ANY ($2::bigint[]))
+            AND ($3::text IS NULL OR reason = $3::text)
+            AND ($4::text IS NULL OR order_number = $4::text OR order_id::text = $4::text)
+            AND ($5::text IS NULL OR stage = $5::text) AND ($6::text IS NULL OR state = $6::text)
+          ORDER BY id LIMIT $7::bigint
+        ) AS meant
+        WHERE place = 1 OR NOT $8::boolean OR bytes <= $9::bigint
+        ORDER BY id
         """,
         .int(after), filter.ids.map(PostgresValue.intArray) ?? .null, text(filter.reason), text(filter.order),
-        text(filter.stage?.rawValue), text(filter.state?.rawValue), .int(Int64(limit)), .bool(withBodies)))
+        text(filter.stage?.rawValue), text(filter.state?.rawValue), .int(Int64(limit)), .bool(withBodies),
+        .int(Int64(filter.mostBodyBytes))))
     return (0..<rows.count).compactMap { FiledLetter(rows, $0) }
   }
 

@@ -54,18 +54,23 @@ extension OKKIOrderSource {
     return problems
   }
 
+  /// OKKI's words are for people at a terminal; no log has them.
+  private func quoted(_ answer: String?) -> String { answer.map { ", in its words: \($0)" } ?? "" }
+
   private func problem(_ failure: SourceFailure, with what: String, scope: String) -> SetupProblem {
     switch failure {
-    case .unauthorized(let sentence) where sentence.contains("scope"):
+    case .unauthorized(let sentence, let answer) where sentence.contains("scope"):
       SetupProblem(
-        "OKKI does not let us read \(what): \(sentence).", remedy: "Let OKKI's administrator grant the scope \(scope).")
-    case .unauthorized(let sentence):
+        "OKKI does not let us read \(what): \(sentence)\(quoted(answer)).",
+        remedy: "Let OKKI's administrator grant the scope \(scope).")
+    case .unauthorized(let sentence, let answer):
       SetupProblem(
-        "OKKI does not let us in: \(sentence).",
+        "OKKI does not let us in: \(sentence)\(quoted(answer)).",
         remedy: "Compare client id and secret with 企业管理 → 外部对接 → API对接.")
-    case .transient(let sentence, _):
+    case .transient(let sentence, let answer):
       SetupProblem(
-        "OKKI cannot be reached: \(sentence).", remedy: "Check the URL, the network and the certificate authorities.")
+        "OKKI cannot be reached: \(sentence)\(quoted(answer)).",
+        remedy: "Check the URL, the network and the certificate authorities.")
     case .throttled:
       SetupProblem("OKKI says that we ask too often.", remedy: "Wait a minute, then lower the rate.")
     case .malformed(let sentence, _):

@@ -163,9 +163,7 @@ final class OKKIClient: Sendable {
         hasAnswer = true
       } catch {
         if case .throttled(let seconds) = error.failure { await limit.throttled(seconds: seconds) }
-        // Of a list nobody keeps it: nothing is parked for it.
-        let isOrder = paths[index].contains("/order/info")
-        switch isOrder ? error.keeping(outcome, without: [token.header.value, options.clientSecret]) : error {
+        switch error.keeping(outcome, without: [token.header.value, options.clientSecret]) {
         case .token: refused.append(index)
         case .again(let failure): attempts.append((index, .again(failure)))
         case .final(let failure): attempts.append((index, .done(.failure(failure))))

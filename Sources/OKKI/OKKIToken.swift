@@ -114,7 +114,12 @@ actor OKKITokenKeeper {
       let sentence = "OKKI answered the token request with HTTP \(response.status) and no JSON"
       throw .again(.transient(sentence))
     }
-    if let error = root["error"]?.string { throw OKKIWire.oauthRefusal(error, root["message"]?.string ?? "") }
+    if let refusal = OKKIWire.refusal(in: root, response) {
+      // Such an answer is about the request, not about an order.
+      if case .absent = refusal.failure { throw .final(.transient("OKKI answered the token request with code 404")) }
+      let tokens = ["access_token", "refresh_token"].compactMap { root[$0]?.string }
+      throw refusal.keeping(.response(response), without: tokens + [options.clientSecret])
+    }
     guard let token = root["access_token"]?.string, Self.isUsable(token) else {
       throw .again(.transient("OKKI's answer to the token request holds no token (HTTP \(response.status))"))
     }

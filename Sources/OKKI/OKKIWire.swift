@@ -35,16 +35,13 @@ extension OKKIRefusal {
   func keeping(_ outcome: HTTPOutcome, without secrets: [String]) -> OKKIRefusal {
     guard case .response(let response) = outcome, !response.body.isEmpty else { return self }
     func told(_ failure: SourceFailure) -> SourceFailure {
-      var text = String(decoding: response.body.prefix(2_048), as: UTF8.self)
-      for secret in secrets where !secret.isEmpty {
-        text = text.replacing(secret, with: "***")
-        if let bare = secret.split(separator: " ").last { text = text.replacing(bare, with: "***") }
-      }
-      let answer = OKKIWire.bounded(text, 200)
+      let text = String(decoding: response.body.prefix(2_048), as: UTF8.self)
+      let answer = OKKIWire.bounded(OKKIWire.masked(text, secrets), 200)
       return switch failure {
       case .malformed(let sentence, _): .malformed(sentence, answer: answer)
       case .transient(let sentence, _): .transient(sentence, answer: answer)
-      case .throttled, .unauthorized, .absent: failure
+      case .unauthorized(let sentence, _): .unauthorized(sentence, answer: answer)
+      case .throttled, .absent: failure
       }
     }
     return switch self {
@@ -103,45 +100,66 @@ enum OKKIWire {
   }
 
   private static func read(_ root: JSONValue, _ response: HTTPResponse) throws(OKKIRefusal) -> OKKIAnswer {
-    let message = root["message"]?.string ?? root["msg"]?.string ?? ""
-    if let error = root["error"]?.string { throw oauthRefusal(error, message) }
-    guard let text = root["code"]?.text, let code = Int64(text) else {
+    if let refusal = refusal(in: root, response) { throw refusal }
+    guard code(in: root) != nil else {
       throw .again(.transient("OKKI's answer has no code (HTTP \(response.status))"))
     }
-    if (code == 200 || code == 0) && (200..<300).contains(response.status) {
-      return OKKIAnswer(data: root["data"], now: root["now"]?.string.flatMap { BeijingTime($0) })
-    }
-    throw refusal(code, message, response)
+    return OKKIAnswer(data: root["data"], now: root["now"]?.string.flatMap { BeijingTime($0) })
   }
 
-  private static func refusal(_ code: Int64, _ message: String, _ response: HTTPResponse) -> OKKIRefusal {
-    let words = message.lowercased()
-    let sentence = "OKKI answered code \(code)\(quoted(message))"
+  private static func code(in root: JSONValue) -> Int64? { root["code"]?.text.flatMap { Int64($0) } }
+
+  /// What an answer refuses, of a business endpoint or of the one for tokens, be it by a code or as a flat OAuth error (B.2.4);
+  /// nil when it refuses nothing. OKKI's message decides with its words and is in no sentence.
+  static func refusal(in root: JSONValue, _ response: HTTPResponse) -> OKKIRefusal? {
+    let (code, error) = (code(in: root), root["error"]?.string)
+    if error == nil {
+      guard let code, code != 200 && code != 0 || !(200..<300).contains(response.status) else { return nil }
+    }
+    let kind = error.map { oauthKinds.contains($0) ? $0 : "an error of a kind that is not known" }
+    let sentence = "OKKI answered \(kind ?? "code \(code ?? 0)")"
+    let words = ["message", "msg", "error", "error_description", "hint"].compactMap { root[$0]?.string }
+      .joined(separator: " ").lowercased()
     // Such a message decides whatever code it comes with (B.2.4, B.4).
-    if words.contains("no permission"), words.contains("scope") { return .final(.unauthorized(sentence)) }
+    if words.contains("no permission"), words.contains("scope") {
+      return .final(.unauthorized("\(sentence): the token lacks a scope"))
+    }
     if code == 429 || ["频繁", "频率", "too many", "limit"].contains(where: words.contains) {
       return .again(.throttled(afterSeconds: response.retryAfterSeconds))
+    }
+    switch error {
+    case nil: break
+    case "access_denied": return .token
+    case "server_error": return .again(.transient(sentence))
+    default: return .final(.unauthorized(sentence))
     }
     switch code {
     case 401: return .token
     case 403: return .final(.unauthorized(sentence))
     case 404: return .final(.absent)
-    case 500...599: return .again(.transient(sentence))
+    case .some(500...599): return .again(.transient(sentence))
     default: return .final(.transient(sentence))
     }
   }
 
-  /// A flat OAuth error (B.2.4).
-  static func oauthRefusal(_ error: String, _ message: String) -> OKKIRefusal {
-    switch error {
-    case "access_denied": .token
-    case "server_error": .again(.transient("OKKI answered server_error"))
-    default: .final(.unauthorized("OKKI answered \(bounded(error, 60))\(quoted(message))"))
-    }
-  }
+  /// The vendor's list (B.2.4). Anything else might be words about somebody.
+  private static let oauthKinds: Set<String> = [
+    "invalid_grant", "invalid_request", "unsupported_grant_type", "invalid_scope", "invalid_client",
+    "invalid_credentials", "access_denied", "server_error", "user.authentication.failed",
+  ]
 
-  private static func quoted(_ message: String) -> String {
-    message.isEmpty ? "" : ": \(bounded(message, 120))"
+  /// A text without these secrets, however they are written: with the word before them, escaped as JSON may be, or encoded as
+  /// in a form.
+  static func masked(_ text: String, _ secrets: [String]) -> String {
+    var text = text
+    for secret in secrets {
+      for form in [secret, secret.split(separator: " ").last.map(String.init) ?? ""] where !form.isEmpty {
+        for written in [form, form.replacing("/", with: "\\/"), percentEncoded(query: form)] {
+          text = text.replacing(written, with: "***")
+        }
+      }
+    }
+    return text
   }
 
   /// A vendor's text for a sentence: short, without control characters.

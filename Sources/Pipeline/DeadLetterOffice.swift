@@ -21,7 +21,7 @@ public struct DeadLetterOffice: Sendable {
     }
   }
 
-  /// Letters at a time. Bodies are mostly a few KiB, and all of a batch are in memory; the queues bound their size.
+  /// Letters at a time. Bodies are mostly a few KiB, and all of a batch are in memory; queues and archive bound their size.
   private static let batch = 50
 
   /// The archive.
@@ -79,11 +79,17 @@ public struct DeadLetterOffice: Sendable {
   public func replay(_ ids: [Int64], by: String) async throws(Failure) -> Replay {
     var result = Replay()
     var isRefused = false
-    for start in stride(from: 0, to: ids.count, by: Self.batch) where !isRefused {
+    var rest = ids.sorted()[...]
+    while !rest.isEmpty, !isRefused {
       var filter = LetterFilter()
-      filter.ids = Array(ids[start..<min(start + Self.batch, ids.count)])
+      filter.ids = Array(rest.prefix(Self.batch))
       do throws(LedgerFailure) {
         let filed = try await archive.letters(filter, after: 0, limit: Self.batch, withBodies: true)
+        guard let last = filed.last?.id else {
+          rest = rest.dropFirst(Self.batch)
+          continue
+        }
+        rest = rest.drop { $0 <= last }
         var confirmed: [Int64] = []
         for (letter, answer) in zip(filed, await queues.publishAgain(filed.map(\.letter))) {
           switch answer {

@@ -3,6 +3,7 @@ import Mapping
 /// How long an order waits for master data that may still arrive, such as the customer that somebody is just entering.
 ///
 /// It waits in the delay queues, and no wait counts as an attempt: the pauses grow with the time that it has waited already.
+/// Orders that lack the same record come back spread, as retries do.
 public struct MasterDataWait: Sendable {
   /// Seconds after an order was first seen at which it is parked; 0 parks at once.
   public let seconds: Int
@@ -18,7 +19,7 @@ public struct MasterDataWait: Sendable {
   }
 
   /// What only master data can mend, and mends without a change of the order or of a strategy.
-  private static let waited: Set<ReasonCode> = [.customerUnmapped, .lookupFailed]
+  static let waited: Set<ReasonCode> = [.customerUnmapped, .lookupFailed]
 
   /// How long an order that failed so is to wait before it is mapped again; nil when it is to be parked: something else is
   /// wrong with it too, or the time is over.

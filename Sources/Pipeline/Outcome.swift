@@ -64,11 +64,12 @@ public enum Outcome: Sendable, Equatable {
 
 extension Outcome {
   /// What is tried again at no special moment: those that failed with it are not to come back all at once. `later` names its
-  /// moment, the end of a lease or of a doubt.
+  /// moment, the end of a lease or of a doubt; only master data comes when it comes.
   var mayComeEarly: Bool {
     switch self {
     case .retry, .outage: true
-    case .later, .forward, .done, .dead: false
+    case .later(let reason, _): MasterDataWait.waited.contains(reason.code)
+    case .forward, .done, .dead: false
     }
   }
 }

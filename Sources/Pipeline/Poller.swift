@@ -60,7 +60,7 @@ public enum PollInterruption: Error, Sendable, Equatable, CustomStringConvertibl
     case .source(.transient(let why, _)): "OKKI is away or broken for now: \(why)"
     case .source(.throttled(let seconds)):
       seconds.map { "OKKI asks to slow down for \($0) s" } ?? "OKKI asks to slow down"
-    case .source(.unauthorized(let why)): "OKKI refuses us: \(why)"
+    case .source(.unauthorized(let why, _)): "OKKI refuses us: \(why)"
     case .source(.absent): "OKKI denies what was asked for"
     case .source(.malformed(let why, _)): "OKKI's answer cannot be understood: \(why)"
     case .ledger(.unavailable(let why)): "PostgreSQL is away: \(why)"
@@ -277,7 +277,7 @@ public final class Poller: Service {
       let answer = try await ask()
       hasAnswered(.okki)
       return answer
-    } catch { throw .source(error) }
+    } catch { throw .source(error.bare) }
   }
 
   /// - Parameter isWork: whether the answer is one that the work waits for.

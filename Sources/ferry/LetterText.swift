@@ -88,6 +88,23 @@ extension FiledLetter {
   private func time(_ milliseconds: Int64) -> String { BeijingTime(epochSeconds: milliseconds / 1_000).description }
 }
 
+extension LetterDesk {
+  /// One JSON object, in one line: what was discarded of the letters that were chosen, and what was not, since it did not wait.
+  static func json(discarded: [Int64], of chosen: [Int64]) -> String {
+    var writer = JSONWriter(reserving: 128)
+    let done = Set(discarded)
+    writer.beginObject()
+    for (name, ids) in [("discarded", discarded), ("left", chosen.filter { !done.contains($0) })] {
+      writer.key(name)
+      writer.beginArray()
+      for id in ids { writer.integer(id) }
+      writer.endArray()
+    }
+    writer.endObject()
+    return String(decoding: writer.bytes, as: UTF8.self)
+  }
+}
+
 extension DeadLetterOffice.Replay {
   /// One JSON object, in one line.
   func json(refetch: Bool) -> String {

@@ -77,9 +77,11 @@ final class Wiring: Sendable {
   /// Where sweeps stand, for somebody at a terminal.
   func sweepLedger() throws(LedgerFailure) -> any SweepLedger { PostgresPollLedger(try database(connections: 1)) }
 
-  /// How many orders OKKI lists.
+  /// How many orders OKKI lists; it is asked within the installation's rate limit, with the installation's token.
   func count(of query: OrderQuery) async throws -> Int {
-    let source = try orderSource()
+    // Without these tables nothing may be asked; what is wrong with them is told better here.
+    try await Migrator(try database(connections: 1)).check()
+    let source = try sharingOrderSource()
     do throws(SourceFailure) { return try await source.orders(query, page: 1, size: 1).total } catch {
       throw PollInterruption.source(error)
     }
@@ -94,6 +96,14 @@ final class Wiring: Sendable {
     let database = try LedgerDatabase(options)
     onClose { await database.close() }
     return database
+  }
+
+  /// OKKI within the installation's rate limit, with the installation's token.
+  func sharingOrderSource(onProgress: @escaping @Sendable () -> Void = {}) throws -> OKKIOrderSource {
+    let shared = try sharedState()
+    return try orderSource(
+      rateLedger: PostgresRateLedger(shared),
+      tokenStore: try PostgresTokenStore(shared, secret: settings.text(.okkiClientSecret)), onProgress: onProgress)
   }
 
   /// - Parameters:
@@ -307,12 +317,8 @@ final class Wiring: Sendable {
     plan.pageSize = settings.whole(.pollPageSize)
     plan.reconcileSeconds = settings.whole(.reconcileInterval)
     plan.reconcileDays = settings.whole(.reconcileDays)
-    let shared = try sharedState()
     let progress = PollProgress(clock)
-    let source = try orderSource(
-      rateLedger: PostgresRateLedger(shared),
-      tokenStore: try PostgresTokenStore(shared, secret: settings.text(.okkiClientSecret)),
-      onProgress: { progress.mark() })
+    let source = try sharingOrderSource { progress.mark() }
     let ledger = PostgresPollLedger(database)
     let poller = Poller(
       source: source, ledger: ledger, outbox: outbox, plan: plan, clock: clock, logger: logger, sweeps: ledger,

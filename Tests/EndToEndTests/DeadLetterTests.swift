@@ -119,8 +119,8 @@ struct DeadLetterTests {
 
     // The period is opened. One is discarded by mistake, and replayed all the same.
     _ = try await stage.ask(stage.k3URL + "/_sim/settings", #"{"closedTo":"2019-12-31"}"#)
-    let discard = try await letters(stage, "discard", "\(number)", "--yes", "--by", "bob")
-    #expect(discard == (0, "1 discarded\n"))
+    let discard = try await letters(stage, "discard", "\(number)", "--yes", "--by", "bob", "--json")
+    #expect(discard == (0, #"{"discarded":[\#(number)],"left":[]}"# + "\n"))
     let second = try await letters(stage, "replay", "--reason", "k3_rejected", "--yes", "--by", "ann")
     #expect(second == (0, "11 replayed\n"))
     let third = try await letters(stage, "replay", "\(number)", "--state", "discarded", "--yes", "--by", "ann")
@@ -177,7 +177,6 @@ struct DeadLetterTests {
       PostgresStatement(
         "INSERT INTO dead_letters (fingerprint, stage, reason, sentence, parked_at, vendor_answer, properties, body) "
           + "VALUES ('x', 'load', 'undecodable', 'nobody knows', 0, '', '{}', 'x')"))
-    await client.close()
     let nameless = try #require(try await waiting(stage, "undecodable", count: 1).first?["id"]?.int64)
     let chosen = ["\(id)", "\(nameless)", "--refetch", "--yes", "--by", "ann", "--json"]
     let replay = try await letters(stage, ["replay"] + chosen)
@@ -195,6 +194,26 @@ struct DeadLetterTests {
     let last = try stage.verdict(["--without-workers"])
     #expect(await last.exit() == 0, "\(last.output)")
     #expect(try await letters(stage, "list", "--reason", "material_missing") == (0, "No such letter.\n"))
+
+    // One that is written and has not changed: it is published all the same, and known as written.
+    _ = try await client.run(
+      PostgresStatement(
+        """
+        INSERT INTO dead_letters (
+          fingerprint, stage, reason, sentence, order_id, parked_at, vendor_answer, properties, body)
+        SELECT 'y', 'load', 'conflict', 'nobody knows', min(order_id), 0, '', '{}', 'x' FROM order_revisions
+        WHERE order_id NOT IN (SELECT order_id FROM dead_letters WHERE order_id IS NOT NULL)
+        """))
+    await client.close()
+    let same = try #require(try await waiting(stage, "conflict", count: 1).first?["id"]?.int64)
+    #expect(
+      try await letters(stage, "replay", "\(same)", "--refetch", "--yes", "--by", "ann") == (0, "1 to be read anew\n"))
+    try await poll()
+    while try await !metrics(of: load, stage).contains(#"outcome="duplicate",reason="",stage="load"} 1"#) {}
+    let unchanged = try stage.verdict(["--without-workers"])
+    #expect(await unchanged.exit() == 0, "\(unchanged.output)")
+    let stats = try await stage.ask(stage.k3URL + "/_sim/stats")
+    #expect(stats["bills"]?.int64 == 6 && stats["saves"]?.int64 == 6)
     #expect(await transform.stop() == 0)
     #expect(await load.stop() == 0)
   }

@@ -1,5 +1,7 @@
 import Foundation
 import JSON
+import PipelineTesting
+import PostgreSQL
 import Testing
 
 /// Reconciliations and backfills, on real processes.
@@ -69,6 +71,26 @@ struct SweepTests {
     let dry = try stage.ferry(["backfill", "start", "--dry-run"] + window)
     #expect(await dry.exit() == 0, "\(dry.output)")
     #expect(dry.output.hasPrefix("30 orders that were entered from 2020-01-01 00:00:00 to \(now)"), "\(dry.output)")
+    // It asks as every other process does: one token for all, and nobody asks during a pause.
+    var options = PostgresOptions(url: try TestServers.postgres())
+    options.searchPath = stage.settings["FERRY_POSTGRES_SCHEMA"]
+    let client = PostgresClient(options)
+    let held = try await client.run(
+      PostgresStatement(
+        """
+        UPDATE rate_buckets SET not_before = (extract(epoch FROM clock_timestamp()) * 1000000)::bigint + 600000000
+        RETURNING bucket
+        """))
+    #expect(held.count == 1)
+    let paused = try stage.ferry(["backfill", "start", "--dry-run"] + window)
+    #expect(await paused.exit() == 1 && paused.output.contains("OKKI asks to slow down"), "\(paused.output)")
+    _ = try await client.run(PostgresStatement("UPDATE rate_buckets SET not_before = 0"))
+    let second = try stage.ferry(["backfill", "start", "--dry-run"] + window)
+    #expect(await second.exit() == 0 && second.output == dry.output, "\(second.output)")
+    let tokens = try await client.run(PostgresStatement("SELECT generation FROM vendor_tokens"))
+    #expect(tokens.count == 1 && tokens.int(0, 0) == 1)
+    await client.close()
+
     let none = try stage.ferry(["backfill", "list", "--json"])
     #expect(await none.exit() == 0)
     #expect(none.output.isEmpty)

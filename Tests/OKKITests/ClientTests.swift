@@ -71,12 +71,13 @@ struct ClientTests {
 
   @Test("wrong credentials are told without repeats, and the secret is in no error")
   func wrongCredentials() async throws {
-    let refusal = #"{"error":"invalid_client","error_description":"x","message":"Client authentication failed"}"#
+    let refusal = #"{"error":"invalid_client","access_token":"T/1","message":"not ferry-demo-secret T\/1 T/1 T%2F1"}"#
     try await withOKKI(token: refusal) { _, _ in
       .drop
     } test: { source, server in
       let failure = await source.details(of: ids(1...1))[0].failure
-      #expect(failure == .unauthorized("OKKI answered invalid_client: Client authentication failed"))
+      let answer = #"{"error":"invalid_client","access_token":"***","message":"not *** *** *** ***"}"#
+      #expect(failure == .unauthorized("OKKI answered invalid_client", answer: answer))
       #expect(server.count(tokenPath) == 1)
       #expect(!String(reflecting: source.client.options).contains("ferry-demo-secret"))
       var dumped = ""

@@ -1,5 +1,6 @@
 import Pipeline
 import PipelineTesting
+import Synchronization
 import Testing
 
 @testable import OKKI
@@ -141,15 +142,17 @@ struct SharedRateLimitTests {
   ]
 
   @Test(
-    "what one process hears in any of the vendor's three forms, another one obeys before its first request",
-    arguments: 0..<3, figures)
-  func forms(form: Int, figure: (header: String?, seconds: ClosedRange<Double>)) async throws {
+    "what one process hears in any of the vendor's forms, for a token too, another one obeys before its first request",
+    arguments: 0..<8, figures)
+  func forms(kind: Int, figure: (header: String?, seconds: ClosedRange<Double>)) async throws {
+    let (form, isForToken) = (kind / 2, kind % 2 == 1)
     let headers = figure.header.map { [$0] } ?? []
     let refusal: ScriptedServer.Answer =
       switch form {
       case 0: .status(429, headers: headers)
       case 1: .reply(status: 200, body: #"{"code":429,"message":"请求过于频繁","data":null}"#, headers: headers)
-      default: .status(503, headers: headers)
+      case 2: .status(503, headers: headers)
+      default: .reply(status: 400, body: #"{"error":"too many requests"}"#, headers: headers)
       }
     let change: (inout OKKIOptions) -> Void = { [ledger] options in
       options.ratePerSecond = 100
@@ -157,9 +160,17 @@ struct SharedRateLimitTests {
       options.patienceSeconds = 3_600
       options.rateLedger = ledger
     }
-    try await withOKKI(time: time, change: change) { request, number in
-      number == 1 ? refusal : .ok(details(request))
-    } test: { source, server in
+    let isFirst = Mutex(true)
+    try await withScriptedServer { request in
+      let isRefused = isFirst.withLock { first in
+        guard first, (request.path == tokenPath) == isForToken else { return false }
+        first = false
+        return true
+      }
+      if isRefused { return refusal }
+      return .ok(request.path == tokenPath ? #"{"access_token":"T1"}"# : details(request))
+    } _: { server in
+      let source = try OKKIOrderSource(options(server.url, change), time: time.keeper)
       let answer = await source.details(of: ids(1...1))[0]
       guard case .failure(.throttled) = answer else {
         Issue.record("\(answer)")
@@ -170,7 +181,9 @@ struct SharedRateLimitTests {
       let second = await other.details(of: ids(2...2))[0]
       #expect((try? second.get()) != nil)
       #expect(figure.seconds.contains((time.now - before).inSeconds))
+      #expect(server.requests.count == (isForToken ? 3 : 4))
       await other.close()
+      await source.close()
     }
   }
 }

@@ -72,7 +72,7 @@ struct WireTests {
   @Test("a list answer without the vendor's clock is malformed")
   func noClock() async throws {
     let text = #"{"code":200,"data":{"count":0,"list":[]}}"#
-    #expect(try await page(.ok(text)).failure == .malformed("OKKI's answer does not tell its time"))
+    #expect(try await page(.ok(text)).failure == .malformed("OKKI's answer does not tell its time", answer: text))
   }
 
   @Test("a page that is shorter than its count wants is malformed: a clamped page size would skip orders")
@@ -97,6 +97,7 @@ struct WireTests {
     .status(429), .status(503, "<html>"), .ok(#"{"code":429,"message":"x"}"#),
     .ok(#"{"code":500,"message":"请求过于频繁"}"#), .ok(#"{"code":1,"message":"超过频率"}"#),
     .ok(#"{"code":403,"message":"Too Many Requests"}"#), .ok(#"{"code":404,"msg":"rate LIMIT reached"}"#),
+    .status(400, #"{"error":"too many requests"}"#), .ok(#"{"error":"x","error_description":"请求过于频繁"}"#),
   ]
 
   @Test("all forms of 'too often' are throttling", arguments: throttles)
@@ -114,7 +115,7 @@ struct WireTests {
   func scope(status: Int) async throws {
     let text = #"{"code":403,"message":"no permission invoices scopes","data":null}"#
     let failure = try await order(.status(status, text)).failure
-    #expect(failure == .unauthorized("OKKI answered code 403: no permission invoices scopes"))
+    #expect(failure == .unauthorized("OKKI answered code 403: the token lacks a scope", answer: text))
   }
 
   static let transients: [ScriptedServer.Answer] = [

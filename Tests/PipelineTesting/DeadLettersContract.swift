@@ -51,6 +51,22 @@ public let deadLettersContract: [ContractCase<any DeadLetters>] = [
     #expect(page.map(\.id) == [2, 3] && page.allSatisfy { $0.letter.body.isEmpty })
     #expect(page.map(\.by) == [nil, "bob"])
   },
+  ContractCase("bodies come up to the bound, or a single larger one; then the next ones") { archive in
+    let bodies = [90, 60, 40, 1, 300, 1].map { String(repeating: "x", count: $0) }
+    _ = try await archive.file(bodies.enumerated().map { deadLetter(Int64($0 + 1), body: $1) })
+    var filter = LetterFilter()
+    filter.mostBodyBytes = 101
+    var pages: [[Int64]] = []
+    while true {
+      let last = pages.last?.last ?? 0
+      let found = try await archive.letters(filter, after: last, limit: 3, withBodies: true)
+      if found.isEmpty { break }
+      pages.append(found.map(\.id))
+    }
+    #expect(pages == [[1], [2, 3, 4], [5], [6]])
+    let all = try await archive.letters(filter, after: 0, limit: 10, withBodies: false)
+    #expect(all.count == 6)
+  },
   ContractCase("every act is kept; what is done with is not discarded, what was published is marked so") { archive in
     _ = try await archive.file([deadLetter(1), deadLetter(2)])
     #expect(try await archive.mark([1, 2, 7], .replayed, by: "ann") == [1, 2])

@@ -57,12 +57,15 @@ public final class MemoryDeadLetters: DeadLetters {
   ) async throws(LedgerFailure) -> [FiledLetter] {
     let filed = state.withLock { $0.filed }
     var found: [FiledLetter] = []
+    var bytes = 0
     for (place, entry) in filed.enumerated() where place + 1 > after && found.count < limit {
       let id = Int64(place + 1)
       guard filter.ids?.contains(id) ?? true, filter.fits(entry.letter) else { continue }
       guard filter.state ?? entry.state == entry.state else { continue }
       var letter = entry.letter
       if !withBodies { letter.body = [] }
+      bytes += letter.body.count
+      if bytes > filter.mostBodyBytes, !found.isEmpty { break }
       found.append(FiledLetter(id: id, state: entry.state, by: entry.acts.last?.by, letter: letter))
     }
     return found
@@ -137,6 +140,7 @@ public final class MemoryDeadQueues: DeadQueues {
     var lent: Set<UInt64> = []
     var serial: UInt64 = 0
     var published: [DeadLetter] = []
+    var batches: [Int] = []
     var refusal: String?
     var unfit: (orders: Set<OrderID>, answer: PublishResult)?
   }
@@ -148,6 +152,9 @@ public final class MemoryDeadQueues: DeadQueues {
 
   /// What was published to the stages again.
   public var published: [DeadLetter] { state.withLock { $0.published } }
+
+  /// How many at a time.
+  public var batches: [Int] { state.withLock { $0.batches } }
 
   /// Nothing more can be published.
   public func refuse(_ why: String) { state.withLock { $0.refusal = why } }
@@ -190,6 +197,7 @@ public final class MemoryDeadQueues: DeadQueues {
   /// Keeps what is published.
   public func publishAgain(_ letters: [DeadLetter]) async -> [PublishResult] {
     state.withLock { state in
+      state.batches.append(letters.count)
       if let why = state.refusal { return letters.map { _ in .refused(why) } }
       return letters.map { letter in
         if let unfit = state.unfit, let order = letter.orderID, unfit.orders.contains(order) { return unfit.answer }

@@ -75,6 +75,20 @@ struct DeadLetterOfficeTests {
     #expect(try await archive.acts(on: 1) == [])
   }
 
+  @Test("large letters are replayed a few at a time, by their bytes, and all of them")
+  func large() async throws {
+    let body = Array(repeating: UInt8(ascii: "x"), count: 15 << 20)
+    _ = try await archive.file(
+      (Int64(1)...5).map { order in
+        var letter = deadLetter(order)
+        letter.body = body
+        return letter
+      } + (6...70).map { deadLetter($0) })
+    #expect(try await office.replay((1...70).reversed() + [99], by: "ann").replayed == Array(1...70))
+    #expect(queues.batches == [2, 2, 50, 16])
+    #expect(queues.published.count == 70)
+  }
+
   @Test("discarded letters stay in the archive with who did it, and can be replayed")
   func discarded() async throws {
     _ = try await archive.file([deadLetter(1)])

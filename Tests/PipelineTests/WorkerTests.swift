@@ -36,7 +36,7 @@ struct WorkerTests {
 
   @Test("each outcome goes where it belongs, and only then is its message acknowledged")
   func destinations() async throws {
-    await enqueue(1, 2, 3, 4, 5)
+    await enqueue(1, 2, 3, 4, 5, 6)
     let reason = Reason(.k3Busy, "busy")
     let stage = ScriptedStage { envelope in
       switch envelope.orderID.rawValue {
@@ -44,6 +44,7 @@ struct WorkerTests {
       case 2: .done(.duplicate)
       case 3: .retry(reason)
       case 4: .later(reason, afterSeconds: 60)
+      case 5: .later(Reason(.customerUnmapped, "nobody knows it"), afterSeconds: 600)
       default: .dead(Outcome.Burial(Reason(.divisionByZero, "count is 0")))
       }
     }
@@ -53,19 +54,21 @@ struct WorkerTests {
       return nil
     }
     let running = Task { await worker(stage, inner).run() }
-    try await inbox.acknowledged.wait { $0.joined().count == 5 }
+    try await inbox.acknowledged.wait { $0.joined().count == 6 }
     await inbox.stop()
     try await ended(running)
     #expect(broker.count(in: .bills) == 1)
-    #expect(broker.delayedCount == 2)
+    #expect(broker.delayedCount == 3)
     #expect(broker.parked(by: .transform).map { $0.burial?.reason.code } == [.divisionByZero])
     #expect(broker.count(in: .orders) == 0)
     #expect(
       inner.batches.joined().map { $0 } == [
-        .queue(.bills), .retry(.transform, afterSeconds: 10), .retry(.transform, afterSeconds: 60), .dead(.transform),
+        .queue(.bills), .retry(.transform, afterSeconds: 10), .retry(.transform, afterSeconds: 60),
+        .retry(.transform, afterSeconds: 600), .dead(.transform),
       ])
-    // What is told to come at its moment comes then; a retry has none.
-    #expect(spread.withLock { $0.filter(\.value).keys.map { $0 } } == [.retry(.transform, afterSeconds: 10)])
+    // What is told to come at its moment comes then; a retry has none, nor has master data that may still arrive.
+    let early: Set<Destination> = [.retry(.transform, afterSeconds: 10), .retry(.transform, afterSeconds: 600)]
+    #expect(spread.withLock { Set($0.filter(\.value).keys) } == early)
   }
 
   @Test("a worker tells what it has taken and since when a batch is under way, and what holds it back")

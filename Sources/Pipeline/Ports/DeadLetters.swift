@@ -104,6 +104,9 @@ public struct LetterFilter: Sendable, Equatable {
   public var stage: StageName?
   /// What became of them.
   public var state: FiledLetter.State?
+  /// Where bodies are read: bytes of all of them at most, unless a single one is larger. What comes after it comes with the
+  /// next question.
+  public var mostBodyBytes = 32 << 20
 
   /// All letters.
   public init() {}
@@ -126,7 +129,8 @@ public protocol DeadLetters: Sendable {
   /// Files letters; what is there already stays as it is, and one that cannot be filed holds up no other. Durable when it
   /// returns.
   func file(_ letters: [DeadLetter]) async throws(LedgerFailure) -> Filing
-  /// Letters with growing numbers above `after`, at most `limit`.
+  /// Letters with growing numbers above `after`, at most `limit`, and with bodies no more than `LetterFilter.mostBodyBytes`
+  /// lets; none only when there are none.
   /// - Parameter withBodies: whether their bodies are read.
   func letters(
     _ filter: LetterFilter, after: Int64, limit: Int, withBodies: Bool

@@ -1,27 +1,30 @@
 public import Orders
 
 /// Why the CRM did not give what was asked; each case says what to do.
+///
+/// Sentences are logged, so no word of the vendor's own is in them: only codes and kinds. `answer` has those words, its first
+/// 200 characters, secrets masked, for a parked order or for people at a terminal; nil where it is not known.
 public enum SourceFailure: Error, Sendable, Equatable {
-  /// Away or broken for now: try again later. `answer`: as with `malformed`.
+  /// Away or broken for now: try again later.
   case transient(String, answer: String? = nil)
   /// Slow down, for so many seconds when the vendor said so.
   case throttled(afterSeconds: Int?)
   /// The credentials or rights are wrong: a person must act.
-  case unauthorized(String)
+  case unauthorized(String, answer: String? = nil)
   /// The vendor has no such thing (any more), or will not show it.
   case absent
   /// An answer that cannot be understood; trying again may help.
-  /// `answer`: its first 200 characters, secrets masked, for the parked order alone; nil where that is not known.
   case malformed(String, answer: String? = nil)
 }
 
 extension SourceFailure {
-  /// Without what only a parked order keeps, so that the same trouble is the same twice.
+  /// Without the vendor's words, so that the same trouble is the same twice.
   var bare: SourceFailure {
     switch self {
     case .malformed(let why, _): .malformed(why)
     case .transient(let why, _): .transient(why)
-    case .throttled, .unauthorized, .absent: self
+    case .unauthorized(let why, _): .unauthorized(why)
+    case .throttled, .absent: self
     }
   }
 }

@@ -9,7 +9,7 @@ struct BackfillCommand: AsyncParsableCommand {
     discussion: """
       The running poller works on backfills between its cycles, a page at a time, at half of OKKI's rate at most, and goes on \
       where it was after whatever ends it. Orders that were published already are skipped. Times are Beijing time, written \
-      yyyy-MM-dd HH:mm:ss or yyyy-MM-dd. All but a dry run need FERRY_POSTGRES_URL alone.
+      yyyy-MM-dd HH:mm:ss or yyyy-MM-dd. All need FERRY_POSTGRES_URL alone; a dry run also FERRY_OKKI_….
       """,
     subcommands: [
       BackfillStartCommand.self, BackfillListCommand.self, BackfillPauseCommand.self, BackfillResumeCommand.self,
@@ -89,8 +89,8 @@ struct BackfillStartCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "start", abstract: "Begins a backfill of the orders of a window, both ends included.",
     discussion: """
-      Orders before FERRY_POLL_SINCE are brought in too. With --dry-run OKKI alone is asked how many orders there are; that needs \
-      the settings FERRY_OKKI_…, and writes nothing.
+      Orders before FERRY_POLL_SINCE are brought in too. With --dry-run OKKI is asked how many orders there are, within the \
+      installation's rate limit; that needs the settings FERRY_OKKI_… too, and begins nothing.
       """)
 
   @Option(help: "first second; a day alone means its first one") var from: String
@@ -135,7 +135,8 @@ struct BackfillStartCommand: AsyncParsableCommand {
 
   private func count(_ window: TimeWindow) async throws {
     let needed: Set<SettingName> = [
-      .okkiURL, .okkiClientID, .okkiClientSecret, .okkiRate, .okkiConcurrency, .certificateAuthorities,
+      .okkiURL, .okkiClientID, .okkiClientSecret, .okkiRate, .okkiConcurrency, .certificateAuthorities, .postgresURL,
+      .postgresSchema,
     ]
     try await BackfillDesk.with(.poll, needed) { wiring in
       let count = try await wiring.count(of: basis == .create ? .created(window) : .updated(window))

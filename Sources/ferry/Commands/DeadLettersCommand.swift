@@ -235,6 +235,7 @@ struct DeadLettersDiscardCommand: AsyncParsableCommand {
     commandName: "discard", abstract: "Marks letters as done with. They stay in PostgreSQL, and can still be replayed.")
 
   @OptionGroup var chosen: ChosenLetters
+  @Flag(help: "one JSON object in one line") var json = false
 
   func run() async throws {
     let by = try LetterDesk.name(chosen.by)
@@ -242,7 +243,8 @@ struct DeadLettersDiscardCommand: AsyncParsableCommand {
       let ids = try await chosen.chosen(office)
       if ids.isEmpty { return Startup.complain("No such letter.") }
       guard try LetterDesk.agrees(chosen.yes, to: "Discard \(ids.count) letters?") else { return }
-      print("\(try await office.discard(ids, by: by).count) discarded")
+      let discarded = try await office.discard(ids, by: by)
+      print(json ? LetterDesk.json(discarded: discarded, of: ids) : "\(discarded.count) discarded")
     }
   }
 }
