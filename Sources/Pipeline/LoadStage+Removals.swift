@@ -36,7 +36,9 @@ extension LoadStage {
       if let end = found(item, answer) { ended.append(end) } else { toDelete.append(item) }
     }
     if !toDelete.isEmpty {
+      FaultPoint.reached(.loadBeforeDelete)
       let deleted = await destination.delete(toDelete.map(\.bill), notAfter: notAfter)
+      FaultPoint.reached(.loadAfterDelete)
       for (item, answer) in zip(toDelete, deleted) { ended.append(end(item, answer)) }
     }
     await settle(ended, into: &outcomes)

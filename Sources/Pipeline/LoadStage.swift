@@ -162,7 +162,9 @@ public struct LoadStage: Stage {
       }
     }
     if !toUpdate.isEmpty {
+      FaultPoint.reached(.loadBeforeUpdate)
       let updated = await destination.update(toUpdate.map { $0.keyed(notAfter) })
+      FaultPoint.reached(.loadAfterUpdate)
       for (item, answer) in zip(toUpdate, updated) {
         decisions.append(decided(item, answer, .updated, isRepeat: repeated.contains(item.index)))
       }

@@ -362,6 +362,7 @@ extension Poller {
       }
     }
     FaultPoint.reached(.pollPublished)
+    if parcels.contains(where: \.isRemoval) { FaultPoint.reached(.pollRemovalsPublished) }
     for (envelope, reason) in parked {
       metrics.countDeadLetter(reason.code, at: .transform)
       logger.parked(reason, of: envelope, at: .transform)
@@ -374,6 +375,7 @@ extension Poller {
       let removed = zip(parcels, results).count { $0.isRemoval && $1 == .confirmed }
       removals.increment(by: removed)
       polled.increment(by: done.count - removed)
+      if removed > 0 { FaultPoint.reached(.pollRemovalsRecorded) }
     }
     if let failure { throw .broker(failure) }
     hasAnswered(.rabbitmq)

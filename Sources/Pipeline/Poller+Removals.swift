@@ -27,6 +27,7 @@ extension Poller {
       case .failure(let failure): result.failure = failure.bare
       }
     }
+    if !result.fetched.isEmpty { FaultPoint.reached(.pollRemovalsFetched) }
     if let first = alive.first {
       logger.log(
         .warning, "OKKI lists orders as deleted and shows them all the same; they are not taken for deleted",

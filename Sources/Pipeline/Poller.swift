@@ -264,6 +264,7 @@ public final class Poller: Service {
       }
       guard moved else { throw .overtaken }
       FaultPoint.reached(.pollWatermarkMoved)
+      if stream == .removed, slice.findings.read > 0 { FaultPoint.reached(.pollRemovalsPassed) }
       watermark = slice.window.to
       (stream == .removed ? removedWatermarkGauge : watermarkGauge).record(slice.window.to.epochSeconds)
     }

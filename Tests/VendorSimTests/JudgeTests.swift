@@ -87,6 +87,18 @@ struct JudgeTests {
     #expect(Judge.judge(books).counts == ["duplicate": 1])
   }
 
+  @Test("a bill that is left of a deleted order is found where such bills are deleted")
+  func left() {
+    var rules = JudgeRules()
+    rules.cancels = true
+    var books = books()
+    #expect(Judge.judge(books, rules).holds)
+    books.bills.append(BookedBill(key: "SO-5", facts: facts("SO-5")))
+    let verdict = Judge.judge(books, rules)
+    #expect(verdict.counts == ["left": 1])
+    #expect(verdict.examples.first?.subject == "SO-5")
+  }
+
   @Test("every wrong figure of a bill is found and named", arguments: 0..<16)
   func wrongFigures(which: Int) {
     var books = books()

@@ -209,6 +209,21 @@ struct K3FaultTests {
     }
   }
 
+  @Test("a late Delete closes the connection first and is done when its time has come")
+  func lateChange() async throws {
+    try await withK3 { desk in
+      _ = try save(desk)
+      try desk.sim("faults", #"{"late_change":{"next":1}}"#)
+      #expect(throws: LinkFailure.self) { try desk.post("/K3API/SO/Delete", #"{"Data":{"FBillNo":"SO-1"}}"#) }
+      try desk.reconnect()
+      #expect(try bills(desk) == 1)
+      try desk.sim("clock", #"{"advance_seconds":2}"#)
+      #expect(try bills(desk) == 0)
+      #expect(try save(desk).json()["StatusCode"]?.int64 == 200)
+      #expect(try bills(desk) == 1)
+    }
+  }
+
   @Test("requests written one after the other on one connection are answered in order, delays or not")
   func pipelining() async throws {
     try await withK3 { desk in

@@ -58,7 +58,7 @@ flows_out() {
 # operator ARGUMENT...: what a person does at a terminal; its words are in SAID.
 operator() {
   command_line FERRY_ADMIN_PORT=0 -- "$@"
-  if ! SAID=$("${COMMAND[@]}" 2>&1); then fail "ferry $*: ${SAID:0:300}"; fi
+  if ! SAID=$(timeout --foreground -k 5 60 "${COMMAND[@]}" 2>&1); then fail "ferry $*: ${SAID:0:300}"; fi
   printf '$ ferry %s\n%s\n' "$*" "$SAID" >>"$RUN/logs/$SCENE-operator.log"
 }
 

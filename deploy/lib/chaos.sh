@@ -6,6 +6,7 @@
 
 SCENE=            # the scenario's name
 SCENE_NUMBER=0
+SCENE_END=0       # when it must be over, hundredths of a second since boot; 0: not set
 VHOST=%2F         # its virtual host, as it stands in addresses; outside of a scene, and on a cluster, the broker's own
 FAILURES=()       # what was not as it must be, in words
 INJECTED=0        # faults that this script has injected
@@ -17,6 +18,16 @@ CLUSTER_PIDS=() CLUSTER_BORN=() CLUSTER_MANAGEMENT=() AMQP_PORTS=()
 PLACE=()          # in front of a worker's command: where it runs
 FAR=() ROUTER=()  # what runs a command on the other machine, and between the two
 declare -A PID=() BORN_AT=() ROLE=() ADMIN=()
+
+# The clock of servers.sh. Behind the end that a scenario has been set it is days ahead: every wait is over at once, and
+# the scenario comes to its own end.
+now_cs() {
+  local up rest
+  read -r up rest </proc/uptime
+  : "$rest"
+  NOW_CS=$((10#${up/./}))
+  if ((SCENE_END > 0 && NOW_CS > SCENE_END)); then NOW_CS=$((NOW_CS + 100000000)); fi
+}
 
 fail() { FAILURES+=("$*"); }
 
@@ -63,15 +74,15 @@ scene() {
   settings
   command_line FERRY_ADMIN_PORT=0 -- migrate
   spawn "$SCENE-migrate" TERM 10 "${COMMAND[@]}" >"$RUN/logs/$SCENE-migrate.log" 2>&1
-  PID[migrate]=$SPAWNED
+  PID[migrate]=$SPAWNED BORN_AT[migrate]=$SPAWNED_BORN
   simulator okki --seed "$seed" --orders "$orders" --lines 2 --companies 100 "$@" || return 1
   OKKI_URL=$URL
   simulator k3 --seed "$seed" --orders "$orders" || return 1
   K3_URL=$URL
   SETTINGS+=("FERRY_OKKI_URL=$OKKI_URL" "FERRY_K3_URL=$K3_URL")
-  if ! wait "${PID[migrate]}"; then
+  if ! await_death migrate 60 || ((STATUS != 0)); then
     show_tail "$RUN/logs/$SCENE-migrate.log"
-    fail 'ferry migrate failed'
+    fail 'ferry migrate failed, or was not done in 60 s'
     return 1
   fi
   unset 'PID[migrate]'
@@ -609,17 +620,36 @@ seconds() { if [[ -z $1 ]]; then printf -- '-'; else printf '%d.%d' $(($1 / 100)
 
 RESULTS=()        # NAME|OK|ORDERS|FAULTS|LOST|DUPLICATED|RECOVERY|SECONDS|REMARK
 
+# revive_servers: what a scenario that was not let to its end may have left frozen or dead.
+revive_servers() {
+  local pids=()
+  read -ra pids <"/proc/$POSTGRES_PID/task/$POSTGRES_PID/children" || true
+  kill -s CONT "$RABBITMQ_PID" "$POSTGRES_PID" "${pids[@]}" || true
+  alive "$RABBITMQ_PID" "$RABBITMQ_BORN" || spawn_rabbitmq
+  alive "$POSTGRES_PID" "$POSTGRES_BORN" || spawn_postgres
+  rabbitmq_ready || fail 'RabbitMQ does not come back'
+  postgres_ready || fail 'PostgreSQL does not come back'
+} 2>/dev/null
+
 # run_scenario NAME: its line is said at its end.
 run_scenario() {
-  local began verdict=ok remark first=$((SEED + SCENE_NUMBER))
+  local began end verdict=ok remark first=$((SEED + SCENE_NUMBER))
   SCENE=$1 FAILURES=() INJECTED=0 RECOVERY='' PARKED=0 PARKED_TWICE=0 LOST=- DUPLICATED=- ORDERS=0 REMARK=''
   now_cs
   began=$NOW_CS
+  SCENE_END=$((began + $(long 240 1800) * 100))
   if ! "chaos_${SCENE//-/_}" && ((${#FAILURES[@]} == 0)) && [[ -n $REMARK ]]; then verdict='not run'; fi
+  end=$SCENE_END SCENE_END=0
+  now_cs
+  if ((NOW_CS > end)); then
+    fail "was not over in $(seconds $((end - began))) s"
+    RECOVERY=''
+    revive_servers
+  fi
   clear_scene
   now_cs
   if ((${#FAILURES[@]} > 0)); then verdict=FAILED; fi
-  printf '%-18s %-7s %6s orders %4d faults  lost %s  duplicated %s  recovery %5s s  (%s s)%s\n' "$SCENE" "$verdict" \
+  printf '%-27s %-7s %6s orders %4d faults  lost %s  duplicated %s  recovery %5s s  (%s s)%s\n' "$SCENE" "$verdict" \
     "$ORDERS" "$INJECTED" "$LOST" "$DUPLICATED" "$(seconds "$RECOVERY")" "$(seconds $((NOW_CS - began)))" \
     "${REMARK:+  $REMARK}"
   for remark in "${FAILURES[@]}"; do printf '  ! %s\n' "$remark"; done
@@ -633,12 +663,12 @@ run_scenario() {
 
 table() {
   local row name verdict orders faults lost duplicated recovery took remark
-  printf '\n| %-18s | %-7s | %6s | %6s | %4s | %10s | %10s | %6s |\n' \
+  printf '\n| %-27s | %-7s | %6s | %6s | %4s | %10s | %10s | %6s |\n' \
     scenario result orders faults lost duplicated 'recovery s' 'took s'
   printf '|%s|\n' '---|---|---|---|---|---|---|---'
   for row in "${RESULTS[@]}"; do
     IFS='|' read -r name verdict orders faults lost duplicated recovery took remark <<<"$row"
-    printf '| %-18s | %-7s | %6s | %6s | %4s | %10s | %10s | %6s | %s\n' \
+    printf '| %-27s | %-7s | %6s | %6s | %4s | %10s | %10s | %6s | %s\n' \
       "$name" "$verdict" "$orders" "$faults" "$lost" "$duplicated" "$recovery" "$took" "$remark"
   done
 }

@@ -531,9 +531,9 @@ spawn_postgres() {
   POSTGRES_PID=$SPAWNED POSTGRES_BORN=$SPAWNED_BORN
 }
 
-# psql_here DATABASE [OPTION...]
+# psql_here DATABASE [OPTION...]: ended after two minutes, so that a server that stands still holds up nobody for good.
 psql_here() {
-  PGPASSWORD=$POSTGRES_PASSWORD PGCONNECT_TIMEOUT=5 "$POSTGRES_BIN/psql" --no-psqlrc --quiet --tuples-only --no-align \
+  PGPASSWORD=$POSTGRES_PASSWORD PGCONNECT_TIMEOUT=5 timeout --foreground -k 5 120 "$POSTGRES_BIN/psql" --no-psqlrc --quiet --tuples-only --no-align \
     -v ON_ERROR_STOP=1 -h 127.0.0.1 -p "$POSTGRES_PORT" -U "$POSTGRES_USER" -d "$@" </dev/null
 }
 

@@ -19,6 +19,7 @@ struct VerdictCommand: ParsableCommand {
   var returns: String?
   @Option(parsing: .upToNextOption, help: "Objects that every order becomes beside its sales order.")
   var beside: [String] = []
+  @Flag(help: "Bills of orders that are deleted in OKKI must be gone.") var cancels = false
   @Flag(help: "One JSON object instead of a table.") var json = false
   @Option(help: "Judge again until it holds, or a book can be read, at most so many seconds.") var wait = 0
   @Option(help: "Judge nothing: end as soon as K/3 holds so many bills.") var waitBills: Int?
@@ -53,6 +54,7 @@ struct VerdictCommand: ParsableCommand {
     rules.allowsParts = parts
     rules.returns = returns
     rules.beside = beside
+    rules.cancels = cancels
     return rules
   }
 

@@ -25,6 +25,7 @@ extension K3Site {
 
   private func reset() {
     stage.reset()
+    lateWork = []
     firstSaveMilliseconds = 0
     lastSaveMilliseconds = 0
     tokens = K3Tokens()

@@ -49,6 +49,7 @@ struct K3Settings {
   var latencyMilliseconds = 0
   var slowMilliseconds = 3_000
   var visibleAfterMilliseconds = 0
+  var lateMilliseconds = 1_000
   var revokeAfterSaves = 0
 
   static var board: Switchboard<K3Settings> { Switchboard(switches: tokenSwitches + billSwitches + serverSwitches) }
@@ -109,6 +110,7 @@ struct K3Settings {
       .choice("overload", \.overload, "A-22: what a request beyond the cap gets"),
       .whole("latencyMilliseconds", \.latencyMilliseconds, 0...600_000, "every reply is held back so long"),
       .whole("slowMilliseconds", \.slowMilliseconds, 0...600_000, "how long the fault `slow` holds a reply back"),
+      .whole("lateMilliseconds", \.lateMilliseconds, 0...600_000, "how late the fault `late_change` does its work"),
       .whole(
         "visibleAfterMilliseconds", \.visibleAfterMilliseconds, 0...600_000,
         "A.15: how long GetList does not show a new bill"),
@@ -133,6 +135,8 @@ enum K3Fault: String, FaultList {
   case saveThenDrop = "save_then_drop"
   /// The bill is stored, then HTTP 500.
   case saveThenError = "save_then_500"
+  /// Update and Delete: the connection closes without a reply, and the work is done `lateMilliseconds` later.
+  case lateChange = "late_change"
   /// Half of the JSON document, as a whole HTTP reply.
   case truncated
   /// HTTP 200 without a body, whatever was done.

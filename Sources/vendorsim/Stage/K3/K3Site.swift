@@ -40,6 +40,8 @@ final class K3Site: Site {
   var firstSaveMilliseconds = 0
   var lastSaveMilliseconds = 0
   var refusedDuplicates = 0
+  /// Updates and Deletes whose client has no answer, and when they are done, Unix milliseconds; the next due first.
+  var lateWork: [(at: Int, call: Call)] = []
 
   struct Tally {
     var saves = 0
@@ -66,6 +68,7 @@ final class K3Site: Site {
   // MARK: answering
 
   func answer(_ request: Request) -> Reply {
+    doLateWork()
     if request.path.hasPrefix("/_sim/") { return admin(request) }
     guard let (object, action) = route(request.path) else {
       return finished(request.path, key: "", .page(404, "Not Found"))
@@ -124,12 +127,29 @@ final class K3Site: Site {
       return refusal(.plain("模块未授权"))
     }
     guard let action = action(call) else { return .page(404, "Not Found") }
+    if !quiet, ["Update", "Delete"].contains(call.action), stage.faults.strikes(.lateChange, draw) {
+      lateWork.append((stage.clock.milliseconds + settings.lateMilliseconds, call))
+      return .dropped(by: K3Fault.lateChange.rawValue)
+    }
     if !quiet, call.action == "Save", stage.faults.strikes(.failedRow, draw) {
       return failedRow(fault: K3Fault.failedRow.rawValue)
     }
     var reply: Reply
     do throws(Refusal) { reply = try action(&call) } catch { reply = refusal(error) }
     return quiet ? reply : late(draw, &reply, call)
+  }
+
+  /// What is due by now; nobody can tell that it was not done before a request came to look.
+  private func doLateWork() {
+    guard !lateWork.isEmpty else { return }
+    let now = stage.clock.milliseconds
+    let due = lateWork.filter { $0.at <= now }.sorted { $0.at < $1.at }
+    lateWork.removeAll { $0.at <= now }
+    for (_, call) in due {
+      var call = call
+      // Refused by now, it changes nothing, and nobody waits for the answer.
+      do throws(Refusal) { _ = try action(call)?(&call) } catch { continue }
+    }
   }
 
   private func early(_ draw: FaultPlan<K3Fault>.Draw) -> Reply? {

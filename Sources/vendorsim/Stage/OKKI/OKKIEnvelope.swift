@@ -59,6 +59,7 @@ extension OKKISite {
     case .code429: reply = failure(429, "请求过于频繁")
     case .http503: reply = .page(503, "Service Temporarily Unavailable")
     }
+    if settings.retryAfterInEveryForm { reply.retryAfter = settings.retryAfterSeconds }
     reply.fault = OKKIFault.limited.rawValue
     return reply
   }

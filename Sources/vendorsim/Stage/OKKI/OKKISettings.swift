@@ -20,6 +20,7 @@ struct OKKISettings {
   var ratePerMinute = 200
   var limitForm = LimitForm.http429
   var retryAfterSeconds = 1
+  var retryAfterInEveryForm = false
   var bareEndDateInclusive = true
   var pageCap = 500
   var oversizePage = Oversize.clamp
@@ -49,6 +50,7 @@ struct OKKISettings {
       .whole("ratePerMinute", \.ratePerMinute, 1...100_000_000, "B-3: cap per minute"),
       .choice("limitForm", \.limitForm, "B-3: how a refusal for speed looks"),
       .whole("retryAfterSeconds", \.retryAfterSeconds, 0...3_600, "B-3: Retry-After of an HTTP 429"),
+      .flag("retryAfterInEveryForm", \.retryAfterInEveryForm, "B-3: the other forms carry Retry-After too"),
       .flag("bareEndDateInclusive", \.bareEndDateInclusive, "B-4: a bare date as end means 23:59:59"),
       .whole("pageCap", \.pageCap, 1...100_000, "B-5: largest page"),
       .choice("oversizePage", \.oversizePage, "B-5: what a larger page asked for gets"),

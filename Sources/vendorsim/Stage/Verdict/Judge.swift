@@ -11,6 +11,8 @@ struct Difference: Equatable {
     case differs
     /// A bill that no order stands behind.
     case phantom
+    /// A bill of an order that is deleted in OKKI, where such bills are deleted.
+    case left
     /// An order that cannot be mapped was written all the same.
     case written
     /// An order is there as an earlier revision, and nobody says that the newest one is held.
@@ -124,6 +126,10 @@ struct Judge {
     case .removed:
       verdict.removed += 1
       for (object, bills) in bills.sorted(by: { $0.key < $1.key }) {
+        if rules.cancels {
+          let names = bills.map(\.facts.number).joined(separator: ", ")
+          note(.left, order.number, "\(object): is deleted in OKKI, and K/3 holds \(names)")
+        }
         // Whichever revision it was written as: nobody knows any more; but not the same bill twice.
         let isTwice = rules.allowsParts ? Set(bills.map(\.key)).count < bills.count : bills.count > 1
         if isTwice { note(.duplicate, order.number, "\(object): is in K/3 \(bills.count) times") }

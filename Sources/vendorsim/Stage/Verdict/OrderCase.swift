@@ -8,6 +8,8 @@ public struct JudgeRules: Sendable {
   public var returns: String?
   /// Objects that every order becomes beside its sales order.
   public var beside: [String] = []
+  /// Bills of orders that are deleted in OKKI are deleted in K/3.
+  public var cancels = false
 
   /// Each order is one sales order.
   public init() {}

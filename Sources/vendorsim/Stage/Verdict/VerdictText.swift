@@ -33,6 +33,7 @@ extension Verdict {
       rows.append(("  \(reason.name)", "\(reason.expected) (\(parked))"))
     }
     if removed > 0 { rows.append(("orders deleted in OKKI", "\(removed)")) }
+    if let left = counts[Difference.Kind.left.rawValue] { rows.append(("  with bills left in K/3", "\(left)")) }
     rows.append(("bills in K/3", "\(bills)"))
     for (object, count) in objects.sorted(by: { $0.key < $1.key }) where objects.count > 1 {
       rows.append(("  \(object)", "\(count)"))
