@@ -16,6 +16,8 @@ KEEP_LOGS_IN=            # where a failed run leaves its logs; empty: nowhere
 KEEP_PROCESSES=no        # "yes": children get no parent-death signal, so that they can outlive the script
 RABBITMQ_ENVIRONMENT=()  # what the broker was started with
 TAKEN_PORTS=' '          # ports this script has given out
+FIRST_PORT=20000         # where they begin
+PORT_COUNT=12000         # how many there are
 PACKAGES_FOR_BUILDING=(pkg-config librabbitmq-dev libpq-dev libcurl4-openssl-dev libpcre2-dev libssl-dev)
 PACKAGES_FOR_SERVERS=(rabbitmq-server postgresql-15)
 PACKAGES_FOR_TESTS=(mariadb-server)
@@ -308,7 +310,7 @@ free_port() {
   local used
   used=" $(awk 'FNR > 1 { split($2, a, ":"); printf "%s ", a[length(a)] }' /proc/net/tcp /proc/net/tcp6 2>/dev/null)"
   while :; do
-    PORT=$((20000 + SRANDOM % 12000))
+    PORT=$((FIRST_PORT + SRANDOM % PORT_COUNT))
     [[ $TAKEN_PORTS != *" $PORT "* && $used != *" $(printf '%04X' "$PORT") "* ]] || continue
     TAKEN_PORTS+="$PORT "
     return 0
