@@ -10,9 +10,11 @@ struct StrategyCommandTests {
     """#
 
   /// Runs `ferry strategy check` on a file by itself.
-  private func check(_ settings: [String: String]) async throws -> (status: Int32, output: String) {
+  private func check(
+    _ settings: [String: String], target: String = target
+  ) async throws -> (status: Int32, output: String) {
     let file = FileManager.default.temporaryDirectory.appendingPathComponent("ferry-\(UUID().uuidString).json")
-    try Data(Self.target.utf8).write(to: file)
+    try Data(target.utf8).write(to: file)
     defer { try? FileManager.default.removeItem(at: file) }
     let program = try Program("ferry", ["strategy", "check", file.path], environment: settings)
     return (await program.exit(), program.output.replacing(file.path, with: "…"))
@@ -30,6 +32,21 @@ struct StrategyCommandTests {
       found.output
         == "…:2:53: error: request.Page1.FManagerID: K/3's template has no «FManagerID»; is «FMangerID» meant?\n")
     #expect(try await check([:]) == (0, "…: usable\n"))
+  }
+
+  @Test("K/3 is asked whether its list can be filtered by the field of the key")
+  func keyField() async throws {
+    let k3 = try Program("vendorsim", ["k3", "--port", "0"])
+    defer { k3.kill() }
+    let settings = ["FERRY_K3_URL": try await Stage.url(of: k3), "FERRY_K3_AUTHORITY_CODE": Stage.authorityCode]
+    for (field, isThere) in [("FHeadSelfS0143", true), ("FHeadSelfS9999", false)] {
+      let target =
+        #"{"api":"/SO/Save","ferry":{"key":"Page1.\#(field)"},"request":[{"field":"Page1","type":"array","children":["#
+        + #"{"field":"\#(field)","value":"{order_no}"}]}]}"#
+      let found = try await check(settings, target: target)
+      #expect(found.status == (isThere ? 0 : 1), "\(found.output)")
+      #expect(found.output.contains("whether its API filters by \(field)") == !isThere, "\(found.output)")
+    }
   }
 
   @Test("with K/3's address and without its code, the setting that lacks is named")
