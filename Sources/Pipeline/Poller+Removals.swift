@@ -16,8 +16,9 @@ extension Poller {
     var result = FetchedPage()
     var alive: [OrderID] = []
     let details = await source.details(of: new.map(\.id))
-    // What else this page shows is deleted, too, or may be.
-    let others = await othersAnswer(details, known: [], asked: new, until: now)
+    // What else this page shows is deleted, too, or may be; and of late there may be no other order.
+    let others = await othersAnswer(
+      details, known: [], asked: new, since: BeijingTime(epochSeconds: 0), until: now)
     for (headline, detail) in zip(new, details) {
       switch detail {
       case .success: alive.append(headline.id)

@@ -78,13 +78,17 @@ final class SimulatedOKKI: @unchecked Sendable {
     world.tell("order \(id) is back as version \(version + 1)")
   }
 
+  /// An order of long before everything else: where there is none at all that is shown, no deletion is believed.
+  private static let old = OrderID(rawValue: 9_000_001)
+
   func page(of query: OrderQuery, index: Int, size: Int) -> OrderPage {
-    let timed: [(id: OrderID, at: Int64, updated: Int64)] =
+    var timed: [(id: OrderID, at: Int64, updated: Int64)] =
       switch query {
       case .updated: orders.map { ($0, $1.updated, $1.updated) }
       case .created: orders.map { ($0, $1.created, $1.updated) }
       case .removed: deleted.map { ($0, $1.at, $1.updated) }
       }
+    if case .updated = query { timed.append((Self.old, 1, 1)) }
     let window = query.window.from.epochSeconds...query.window.to.epochSeconds
     var found = timed.filter { window.contains($0.at) }.sorted { ($0.at, $0.id.rawValue) > ($1.at, $1.id.rawValue) }
     if let turn = tiesMove?.number(0...1), turn == 1 {
@@ -97,7 +101,8 @@ final class SimulatedOKKI: @unchecked Sendable {
   }
 
   func details(of id: OrderID) -> Result<SourceOrder, SourceFailure> {
-    guard let order = orders[id] else { return .failure(.absent) }
+    let old = Order(created: 1, updated: 1, version: 1, touches: 0)
+    guard let order = orders[id] ?? (id == Self.old ? old : nil) else { return .failure(.absent) }
     let saved = #""touches":"\#(order.touches)","version":"\#(order.version)""#
     let content = #"{"order_id":\#(id),"order_no":"S\#(id)",\#(saved)}"#
     return .success(
