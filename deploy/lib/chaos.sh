@@ -6,6 +6,7 @@
 
 SCENE=            # the scenario's name
 SCENE_NUMBER=0
+LATE=0            # how far ahead the clock was put last, behind that end
 SCENE_END=0       # when it must be over, hundredths of a second since boot; 0: not set
 VHOST=%2F         # its virtual host, as it stands in addresses; outside of a scene, and on a cluster, the broker's own
 FAILURES=()       # what was not as it must be, in words
@@ -19,14 +20,16 @@ PLACE=()          # in front of a worker's command: where it runs
 FAR=() ROUTER=()  # what runs a command on the other machine, and between the two
 declare -A PID=() BORN_AT=() ROLE=() ADMIN=()
 
-# The clock of servers.sh. Behind the end that a scenario has been set it is days ahead: every wait is over at once, and
-# the scenario comes to its own end.
+# The clock of servers.sh. Behind the end that a scenario has been set it is days ahead, and further with each look: every
+# wait is over at once, also one that begins then, and the scenario comes to its own end.
 now_cs() {
   local up rest
   read -r up rest </proc/uptime
   : "$rest"
   NOW_CS=$((10#${up/./}))
-  if ((SCENE_END > 0 && NOW_CS > SCENE_END)); then NOW_CS=$((NOW_CS + 100000000)); fi
+  if ((SCENE_END > 0 && NOW_CS > SCENE_END)); then
+    LATE=$((LATE + 100000000)) NOW_CS=$((NOW_CS + LATE))
+  fi
 }
 
 fail() { FAILURES+=("$*"); }
@@ -637,7 +640,7 @@ run_scenario() {
   SCENE=$1 FAILURES=() INJECTED=0 RECOVERY='' PARKED=0 PARKED_TWICE=0 LOST=- DUPLICATED=- ORDERS=0 REMARK=''
   now_cs
   began=$NOW_CS
-  SCENE_END=$((began + $(long 240 1800) * 100))
+  LATE=0 SCENE_END=$((began + $(long 240 1800) * 100))
   if ! "chaos_${SCENE//-/_}" && ((${#FAILURES[@]} == 0)) && [[ -n $REMARK ]]; then verdict='not run'; fi
   end=$SCENE_END SCENE_END=0
   now_cs
