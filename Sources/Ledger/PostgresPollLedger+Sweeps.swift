@@ -52,17 +52,14 @@ extension PostgresPollLedger: SweepLedger {
   }
 
   /// Begins to publish again, as the port says. Deletions have no time of their own here; those of before the window are
-  /// not listed again, and stay as they are. What somebody has discarded the letter of is settled by hand.
+  /// not listed again, and stay as they are.
   public func startRepublishing(_ window: TimeWindow) async throws(LedgerFailure) -> Sweep {
     let from = window.from.epochSeconds
     let results = try await database.transaction([
       PostgresStatement(
         """
-        UPDATE order_revisions known SET published = false
+        UPDATE order_revisions SET published = false
         WHERE published AND (update_time BETWEEN $1::bigint AND $2::bigint OR content_hash = $3::bigint)
-          AND NOT EXISTS (
-            SELECT FROM dead_letters letter
-            WHERE letter.order_id = known.order_id AND letter.revision = known.number AND letter.state = 'discarded')
         """,
         .int(from), .int(window.to.epochSeconds), .int(FetchedRevision.removalHash)),
       PostgresStatement(

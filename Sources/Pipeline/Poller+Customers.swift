@@ -8,8 +8,9 @@ import Synchronization
 struct CustomerScan: Sendable {
   /// The watermark that it goes on from.
   let watermark: BeijingTime?
-  /// What is changed after its end leaves it, and its count tells; nil: all customers.
-  let window: TimeWindow?
+  /// What is changed after its end leaves it, and nobody enters it, so that its count tells. At first it begins with the
+  /// calendar.
+  let window: TimeWindow
   /// Where the watermark goes once all were shown.
   let end: BeijingTime
   /// How many the list has.
@@ -34,11 +35,10 @@ extension Poller {
     let kept = customerScan.withLock { $0 }.flatMap { $0.watermark == watermark ? $0 : nil }
     let start = clock.now()
     if let kept, start < kept.due { return }
-    var window: TimeWindow?
-    if let watermark {
-      window = TimeWindow(from: watermark.advanced(bySeconds: -Int64(plan.overlapSeconds)), to: end)
-      if window == nil { return }
-    }
+    let begin = watermark?.advanced(bySeconds: -Int64(plan.overlapSeconds)) ?? BeijingTime(epochSeconds: 0)
+    guard let window = TimeWindow(from: begin, to: end) else { return }
+    // One without a time of change is in no window.
+    if watermark == nil, kept == nil { _ = try await storePages(of: nil, try await customers(1, of: nil)) }
     var scan = CustomerScan(watermark: watermark, window: window, end: end, due: start)
     // One of which nothing counts that was shown is begun anew.
     if let kept, !kept.shown.isEmpty { scan = kept }

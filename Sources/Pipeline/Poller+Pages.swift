@@ -233,28 +233,6 @@ extension Poller {
     return headlines.filter { $0.updateTime <= passed && !strange.contains($0) }
   }
 
-  /// Whether OKKI shows other orders while some fail. Where all that were asked for fail, another one is asked for: an
-  /// outage of `order/info` must not be taken for a fault of the orders.
-  /// - Parameters:
-  ///   - known: orders that may be asked for instead of the newest ones.
-  ///   - since: how far back others are looked for; nil: as far as the plan goes.
-  func othersAnswer(
-    _ details: [Result<SourceOrder, SourceFailure>], known: [OrderHeadline], asked: [OrderHeadline],
-    since: BeijingTime? = nil, until now: BeijingTime
-  ) async -> Bool {
-    if details.contains(where: \.isAnswered) { return true }
-    let ids = Set(asked.map(\.id))
-    var controls = known
-    if controls.allSatisfy({ ids.contains($0.id) }) {
-      // Everything that the page shows is asked for, so another order is looked for elsewhere.
-      guard let all = TimeWindow(from: since ?? plan.since, to: now) else { return false }
-      controls = (try? await source.orders(.updated(all), page: 1, size: min(ids.count + 5, 500)))?.headlines ?? []
-    }
-    let control = controls.lazy.map(\.id).filter { !ids.contains($0) }.prefix(5)
-    if control.isEmpty { return false }
-    return await source.details(of: Array(control)).contains(where: \.isAnswered)
-  }
-
   func isStuckNoMore(_ id: OrderID) { stuck.withLock { $0[id] = nil } }
 
   /// Whether an order alone has failed in so many cycles, while others were answered, that it must not hold them up.

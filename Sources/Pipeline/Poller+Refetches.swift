@@ -18,16 +18,19 @@ extension Poller {
     guard let asked else { throw .overtaken }
     if asked.isEmpty { return }
     let details = await source.details(of: asked.map(\.order))
-    let othersAnswer = details.contains(where: \.isAnswered)
+    // Where all fail, it may be `order/info` that does: nobody's order is to be parked for that.
+    let others = await othersAnswer(
+      details, known: [], asked: asked.map(\.headline), since: BeijingTime(epochSeconds: 0), until: now)
     var read: [Fetched] = []
     var done: [Refetch] = []
     var failure: SourceFailure?
     for (refetch, detail) in zip(asked, details) {
       switch detail {
       case .success(let order): read.append(fetched(order, at: now))
-      case .failure(.absent): read.append(broken(refetch.headline, "it was to be read anew, and order/info denies it"))
-      case .failure(.malformed(let why, let answer)): read.append(broken(refetch.headline, why, answer))
-      case .failure(.transient(let why, let answer)) where othersAnswer && isStuck(refetch.order):
+      case .failure(.absent) where others:
+        read.append(broken(refetch.headline, "it was to be read anew, and order/info denies it"))
+      case .failure(.malformed(let why, let answer)) where others: read.append(broken(refetch.headline, why, answer))
+      case .failure(.transient(let why, let answer)) where others && isStuck(refetch.order):
         read.append(broken(refetch.headline, why, answer))
       case .failure(let other):
         failure = other.bare
@@ -43,12 +46,12 @@ extension Poller {
     if !done.isEmpty { logger.log(.info, "Orders were read anew from OKKI", [.count: done.count]) }
     guard let failure else { return }
     // The others stay asked for, behind those that were not tried yet.
-    if case .transient = failure {
+    switch failure {
+    case .transient, .absent, .malformed:
       logger.log(
         .warning, "Orders that are to be read anew could not be; the next cycle tries them again",
         [.count: asked.count - done.count, .failure: PollInterruption.source(failure)])
-    } else {
-      throw .source(failure)
+    case .throttled, .unauthorized: throw .source(failure)
     }
   }
 }

@@ -22,7 +22,7 @@ public final class MemoryDeadLetters: DeadLetters {
   private let books: MemoryPollLedger.Books
 
   /// An empty archive.
-  /// - Parameter books: where it asks for orders to be read anew, and which know what was discarded.
+  /// - Parameter books: where it asks for orders to be read anew.
   public init(asking books: MemoryPollLedger.Books = MemoryPollLedger.Books()) { self.books = books }
 
   /// The next `mark` fails so, and does nothing.
@@ -100,8 +100,8 @@ public final class MemoryDeadLetters: DeadLetters {
       return state.failure
     }
     if let failure { throw failure }
-    let (marked, discarded) = state.withLock { state in
-      let marked = ids.sorted().filter { id in
+    return state.withLock { state in
+      ids.sorted().filter { id in
         let place = Int(id) - 1
         guard state.filed.indices.contains(place), act == .replayed || state.filed[place].state == .waiting else {
           return false
@@ -110,13 +110,7 @@ public final class MemoryDeadLetters: DeadLetters {
         state.filed[place].acts.append(LetterAct(act, by: by, at: 0))
         return true
       }
-      let letters = marked.map { state.filed[Int($0) - 1].letter }.compactMap { letter in
-        letter.orderID.flatMap { id in letter.revision.map { (order: id, revision: $0) } }
-      }
-      return (marked, act == .discarded ? letters : [])
     }
-    books.discard(discarded)
-    return marked
   }
 }
 

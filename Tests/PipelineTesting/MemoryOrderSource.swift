@@ -28,6 +28,7 @@ public final class MemoryOrderSource: OrderSource {
     var customers: [(record: CollectionRecord, updated: BeijingTime)] = []
     var failures: [Question: [SourceFailure]] = [:]
     var asked: [Question] = []
+    var mostOnPage = Int.max
     var beforeQuestion: (@Sendable (Question) -> Void)?
   }
 
@@ -65,6 +66,9 @@ public final class MemoryOrderSource: OrderSource {
     state.withLock { state in state.removed[id] = state.orders[id].map { ($0, time) } }
   }
 
+  /// Deletes a customer.
+  public func removeCustomer(_ id: String) { state.withLock { $0.customers.removeAll { $0.record.id == id } } }
+
   /// Stores a customer, new or changed.
   public func putCustomer(_ record: CollectionRecord, updated: BeijingTime) {
     state.withLock { state in
@@ -98,6 +102,10 @@ public final class MemoryOrderSource: OrderSource {
     if let failure { throw failure }
   }
 
+  /// From now on a list of orders has no page with more than so many: one that was cut cannot be told from one that lacks
+  /// some, and is malformed.
+  public func cutPages(at most: Int) { state.withLock { $0.mostOnPage = most } }
+
   /// Newest first, as OKKI lists.
   public func orders(_ query: OrderQuery, page index: Int, size: Int) async throws(SourceFailure) -> OrderPage {
     switch query {
@@ -105,7 +113,13 @@ public final class MemoryOrderSource: OrderSource {
     case .created: try ask(.created(page: index))
     case .removed: try ask(.removed(page: index))
     }
-    return state.withLock { state in
+    let page = listed(query, page: index, size: size)
+    if page.headlines.count > state.withLock({ $0.mostOnPage }) { throw .malformed("the page was cut") }
+    return page
+  }
+
+  private func listed(_ query: OrderQuery, page index: Int, size: Int) -> OrderPage {
+    state.withLock { state in
       let timed: [(order: SourceOrder, at: BeijingTime)] =
         switch query {
         case .updated: state.orders.values.map { ($0, $0.updateTime) }

@@ -53,7 +53,6 @@ extension MemoryPollLedger: SweepLedger {
       where known.contentHash == FetchedRevision.removalHash
         || (window.from...window.to).contains(known.updateTime)
       {
-        if state.discarded.contains([id.rawValue, known.number]) { continue }
         state.orders[id]?.isPublished = false
       }
       if let at = state.watermarks[.removed] { state.watermarks[.removed] = min(at, window.from) }

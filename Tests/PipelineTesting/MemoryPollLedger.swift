@@ -22,8 +22,6 @@ public final class MemoryPollLedger: PollLedger {
     }
 
     struct State {
-      /// Orders and numbers of discarded letters.
-      var discarded: Set<[Int64]> = []
       var refetches: [OrderID: Asked] = [:]
       var serial: Int64 = 0
       var watermarks: [PollStream: BeijingTime] = [:]
@@ -69,11 +67,6 @@ public final class MemoryPollLedger: PollLedger {
           state.refetches[order] = Asked(request: state.serial)
         }
       }
-    }
-
-    /// Somebody has discarded the letters of these orders and numbers.
-    func discard(_ letters: [(order: OrderID, revision: Int64)]) {
-      state.withLock { $0.discarded.formUnion(letters.map { [$0.order.rawValue, $0.revision] }) }
     }
 
     /// Whoever leads has not renewed its lease in time.

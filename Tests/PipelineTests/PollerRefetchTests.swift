@@ -96,7 +96,7 @@ struct PollerRefetchTests {
 
   @Test("an order that OKKI does not show any more, or shows unreadably, is parked under its number")
   func gone() async throws {
-    try await published(2)
+    try await published(3)
     try await ask(1...2)
     source.remove(OrderID(rawValue: 1))
     source.fail(.details(OrderID(rawValue: 2)), with: .malformed("nested too deep"))
@@ -107,6 +107,22 @@ struct PollerRefetchTests {
     #expect(parked.map(\.burial?.reason.code) == [.orderMalformed, .orderMalformed])
     #expect(
       parked.first?.burial?.reason.sentence.contains("it was to be read anew, and order/info denies it") == true)
+    #expect(try await asked().isEmpty)
+  }
+
+  @Test("while no order is shown none that is asked for is parked, and all stay asked for", arguments: [true, false])
+  func outage(denied: Bool) async throws {
+    try await published(3)
+    try await ask(1...2)
+    for id: Int64 in 1...3 {
+      source.fail(.details(OrderID(rawValue: id)), with: denied ? .absent : .malformed("no JSON"))
+    }
+    try await poller().once()
+    #expect(broker.parked(by: .transform).isEmpty)
+    #expect(try await asked() == [1, 2])
+    #expect(lines.events.contains { $0.contains("Orders that are to be read anew could not be") })
+    try await poller().once()
+    #expect(try await queued() == ["1/2 SO", "2/2 SO"])
     #expect(try await asked().isEmpty)
   }
 

@@ -152,6 +152,22 @@ struct PollerRemovedTests {
     #expect(try await ledger.watermark(of: .removed) == noon.advanced(bySeconds: 55))
   }
 
+  @Test("other orders are looked for on pages that are no larger than the plan's, since OKKI cuts larger ones")
+  func cutPages() async throws {
+    for id: Int64 in 1...4 { put(id, secondsAgo: 600 - id) }
+    let poller = poller(silent) { $0.pageSize = 2 }
+    try await poller.once()
+    _ = try await queued(.orders)
+    // The first page has nothing but these, which are denied.
+    for id: Int64 in 3...4 {
+      source.listAsRemoved(OrderID(rawValue: id), at: noon.advanced(bySeconds: -60))
+      source.fail(.details(OrderID(rawValue: id)), with: .absent)
+    }
+    source.cutPages(at: 2)
+    try await poller.once()
+    #expect(try await queued(.bills) == ["3/2 removed", "4/2 removed"])
+  }
+
   @Test("a deleted order that OKKI shows unreadably is parked once, with OKKI's answer, and its bill is left alone")
   func unreadable() async throws {
     for id: Int64 in 1...2 { put(id) }

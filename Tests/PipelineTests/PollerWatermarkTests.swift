@@ -111,12 +111,18 @@ struct PollerWatermarkTests {
     source.beforeEach { question in
       guard question == .customers else { return }
       questions.report(1)
-      // Count, the page, and before the second count another one comes.
-      guard questions.events.count == 3 else { return }
-      source.putCustomer(
-        CollectionRecord(id: "2", content: Array(#"{"company_id":2,"serial_id":"C2"}"#.utf8)), updated: noon)
+      // Count and page of all, then of the window, and before its second count one comes to it, and one after its end.
+      guard questions.events.count == 5 else { return }
+      for (id, secondsAgo) in [(2, 6), (3, 0)] as [(Int, Int64)] {
+        source.putCustomer(
+          CollectionRecord(id: "\(id)", content: Array(#"{"company_id":\#(id),"serial_id":"C\#(id)"}"#.utf8)),
+          updated: noon.advanced(bySeconds: -secondsAgo))
+      }
     }
     try await cycle()
     #expect(try await customer(2) == "C2")
+    source.setNow(noon.advanced(bySeconds: 60))
+    try await cycle()
+    #expect(try await customer(3) == "C3")
   }
 }

@@ -104,8 +104,8 @@ struct BackfillStartCommand: AsyncParsableCommand {
   var by: Sweep.Basis?
   @Flag(
     help: """
-      publish also what was published, for orders that were lost with a queue: by --by update; what is in K/3 is not \
-      written twice
+      publish also what was published, for orders that were lost with a queue: by --by update; what Ferry has written \
+      in K/3 is not written twice, and what was parked is tried again, also where its letter was discarded
       """)
   var again = false
   @Flag(help: "ask OKKI how many orders there are, and begin nothing") var dryRun = false
