@@ -156,7 +156,7 @@ public final class K3BillDestination: BillDestination {
   private func answer(_ reply: K3Reply, _ number: String?) -> SaveAnswer {
     switch reply {
     case .notSent(let failure): notSent(failure)
-    case .unclear(let sentence, let body): .uncertain(Reason(.inDoubt, sentence), answer: client.excerpt(body))
+    case .unclear(let sentence, let body, _): .uncertain(Reason(.inDoubt, sentence), answer: client.excerpt(body))
     case .answer(let answer): answer.isGood ? accepted(answer, number) : refused(answer)
     }
   }
