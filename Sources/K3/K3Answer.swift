@@ -61,32 +61,41 @@ enum K3Reply {
   /// Provably nothing of the request reached K/3.
   case notSent(HTTPFailure)
   /// Something else: what was sent may have had its effect. The sentence holds no data; `body` is what came, if anything.
-  case unclear(String, body: [UInt8])
+  /// `isPassing`: it was too late, or whoever stands before K/3 says that it is away or has too much to do: no matter of
+  /// what was sent.
+  case unclear(String, body: [UInt8], isPassing: Bool)
+
+  /// Too late, too many requests, a gateway without K/3.
+  private static let passing: Set<Int> = [408, 429, 502, 503, 504]
 
   /// Reads an outcome.
   init(_ outcome: HTTPOutcome, limits: JSONLimits) {
     switch outcome {
     case .notSent(let failure): self = .notSent(failure)
-    case .uncertain(let failure): self = .unclear(failure.description, body: [])
+    case .uncertain(let failure):
+      self = .unclear(failure.description, body: [], isPassing: failure.kind != .dropped && failure.kind != .tooLarge)
     case .response(let response): self = Self.read(response, limits)
     }
   }
 
   private static func read(_ response: HTTPResponse, _ limits: JSONLimits) -> K3Reply {
+    func unclear(_ sentence: String) -> K3Reply {
+      .unclear(sentence, body: response.body, isPassing: passing.contains(response.status))
+    }
     // A server error may have struck after the work was done, whatever its text says.
-    guard response.status < 500 else { return .unclear("K/3 answered HTTP \(response.status)", body: response.body) }
+    guard response.status < 500 else { return unclear("K/3 answered HTTP \(response.status)") }
     let root: JSONValue
     do throws(JSONError) { root = try JSONDocument(response.body, limits: limits).root } catch {
-      return .unclear("K/3's answer (HTTP \(response.status)) is \(error.description)", body: response.body)
+      return unclear("K/3's answer (HTTP \(response.status)) is \(error.description)")
     }
     guard let status = root.member("StatusCode")?.text.flatMap({ Int64($0) }) else {
-      return .unclear("K/3's answer (HTTP \(response.status)) has no StatusCode", body: response.body)
+      return unclear("K/3's answer (HTTP \(response.status)) has no StatusCode")
     }
     let answer = K3Answer(
       status: status, message: root.member("Message")?.text ?? "", data: root.member("Data"),
       body: response.body)
     guard (200..<300).contains(response.status) || !answer.isGood else {
-      return .unclear("K/3 answered HTTP \(response.status) with StatusCode 200", body: response.body)
+      return unclear("K/3 answered HTTP \(response.status) with StatusCode 200")
     }
     return .answer(answer)
   }

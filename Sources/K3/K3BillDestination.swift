@@ -46,13 +46,16 @@ public final class K3BillDestination: BillDestination {
 
   /// Posts each bill to `{object}/Save`, at most once (A.5.2), and classifies the answers (A.4).
   public func save(_ bills: [KeyedBill]) async -> [SaveAnswer] {
-    await write(bills, action: "Save", body: { bill throws(Reason) in try Self.body(of: bill) }, answer: answer)
+    await write(
+      bills, action: "Save", body: { bill throws(Reason) in try Self.body(of: bill) },
+      answer: { answer($0, Self.number(of: $1), takenBesides: Self.isTakenByAnother($1) ? $1.keyField : nil) })
   }
 
   /// Posts each bill to `{object}/Update`, at most once (A.5.3).
   public func update(_ bills: [KeyedBill]) async -> [SaveAnswer] {
     await write(
-      bills, action: "Update", body: { bill throws(Reason) in try Self.updateBody(of: bill) }, answer: updated)
+      bills, action: "Update", body: { bill throws(Reason) in try Self.updateBody(of: bill) },
+      answer: { updated($0, Self.number(of: $1)) })
   }
 
   /// Posts each bill's number to `{object}/Delete`, at most once (A.5.4).
@@ -83,7 +86,7 @@ public final class K3BillDestination: BillDestination {
 
   private func write(
     _ bills: [KeyedBill], action: String, body: (KeyedBill) throws(Reason) -> [UInt8],
-    answer: (K3Reply, String?) -> SaveAnswer
+    answer: (K3Reply, KeyedBill) -> SaveAnswer
   ) async -> [SaveAnswer] {
     var answers = [SaveAnswer?](repeating: nil, count: bills.count)
     var calls: [K3Client.Call] = []
@@ -101,7 +104,7 @@ public final class K3BillDestination: BillDestination {
     }
     do throws(K3Outage) {
       let replies = try await client.post(calls)
-      let told = zip(indices, replies).map { index, reply in answer(reply, Self.number(of: bills[index])) }
+      let told = zip(indices, replies).map { index, reply in answer(reply, bills[index]) }
       let judged = await judged(told, of: indices.map { bills[$0].bill.object })
       for (index, answer) in zip(indices, judged) { answers[index] = answer }
     } catch {
@@ -113,6 +116,11 @@ public final class K3BillDestination: BillDestination {
   /// The number that K/3 is to give a bill, as far as it is known: its key, or what the strategy maps otherwise.
   private static func number(of bill: KeyedBill) -> String? {
     bill.number ?? K3BillBody(bill.bill.body)?.header.member(Bill.numberField)?.text
+  }
+
+  /// Whether a number that K/3 says is taken is another bill's: K/3 shows none with the key, which is not the number.
+  private static func isTakenByAnother(_ bill: KeyedBill) -> Bool {
+    bill.followsAbsences && !bill.isKeyNumber && number(of: bill) != nil
   }
 
   private static func updateBody(of bill: KeyedBill) throws(Reason) -> [UInt8] {
@@ -152,12 +160,15 @@ public final class K3BillDestination: BillDestination {
   // MARK: Classification
 
   /// What came of one Save.
-  /// - Parameter number: that which K/3 was asked to give the bill; nil where it was left to K/3.
-  private func answer(_ reply: K3Reply, _ number: String?) -> SaveAnswer {
+  /// - Parameters:
+  ///   - number: that which K/3 was asked to give the bill; nil where it was left to K/3.
+  ///   - keyField: see `refused`.
+  private func answer(_ reply: K3Reply, _ number: String?, takenBesides keyField: String? = nil) -> SaveAnswer {
     switch reply {
     case .notSent(let failure): notSent(failure)
-    case .unclear(let sentence, let body): .uncertain(Reason(.inDoubt, sentence), answer: client.excerpt(body))
-    case .answer(let answer): answer.isGood ? accepted(answer, number) : refused(answer)
+    case .unclear(let sentence, let body, _): .uncertain(Reason(.inDoubt, sentence), answer: client.excerpt(body))
+    case .answer(let answer):
+      answer.isGood ? accepted(answer, number, keyField) : refused(answer, takenBesides: keyField)
     }
   }
 
@@ -188,11 +199,11 @@ public final class K3BillDestination: BillDestination {
     }
   }
 
-  private func accepted(_ answer: K3Answer, _ number: String?) -> SaveAnswer {
+  private func accepted(_ answer: K3Answer, _ number: String?, _ keyField: String?) -> SaveAnswer {
     let bill = answer.savedBill ?? numberInMessage(answer, number).map { ($0, nil) }
     switch (bill, answer.hasFailedRow) {
     case (let bill?, false): return .written(WrittenBill(number: bill.number, internalID: bill.internalID))
-    case (nil, true): return refused(answer)
+    case (nil, true): return refused(answer, takenBesides: keyField)
     case (_?, true):
       return .uncertain(
         Reason(.inDoubt, "K/3 answered with a bill number and a failed row"), answer: client.excerpt(answer.body))
@@ -216,7 +227,8 @@ public final class K3BillDestination: BillDestination {
     return isNumber && message.utf8.contains { $0 &- UInt8(ascii: "0") < 10 } ? message : nil
   }
 
-  private func refused(_ answer: K3Answer) -> SaveAnswer {
+  /// - Parameter keyField: by this field K/3 was asked for the bill, and has none: a number that is taken is another bill's.
+  private func refused(_ answer: K3Answer, takenBesides keyField: String? = nil) -> SaveAnswer {
     let told = client.shown(answer.refusal)
     let sentence = "K/3 refused the bill: \(K3Messages.withoutValues(told))"
     switch client.options.messages.kind(of: answer.refusal, isFresh: true) {
@@ -225,7 +237,12 @@ public final class K3BillDestination: BillDestination {
       return .uncertain(Reason(.inDoubt, sentence), answer: told)
     case .busy: return .nothingWritten(Reason(.k3Busy, sentence))
     // Whose bill has the number? A look-up tells: ours, if an earlier Save's answer was lost (A.14).
-    case .duplicate: return .uncertain(Reason(.inDoubt, sentence), answer: told)
+    case .duplicate:
+      if let keyField {
+        let taken = "FBillNo: K/3 says that the number is taken, and shows no bill with the order's key in \(keyField)"
+        return .rejected(Reason(.conflict, taken), answer: told)
+      }
+      return .uncertain(Reason(.inDoubt, sentence), answer: told)
     case .other: return .rejected(Reason(.k3Rejected, sentence), answer: told)
     }
   }

@@ -73,7 +73,7 @@ extension K3BillDestination {
   private func problem(_ reply: K3Reply, _ name: String) -> SetupProblem? {
     switch reply {
     case .notSent(let failure): return problem(Reason(.k3Unavailable, failure.description))
-    case .unclear(let sentence, _):
+    case .unclear(let sentence, _, _):
       return SetupProblem(
         "K/3 does not answer \(name) properly: \(sentence).",
         remedy: "Check that the site's patch level has this object, on {URL}/K3API/Default.aspx.")

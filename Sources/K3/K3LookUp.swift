@@ -126,7 +126,7 @@ extension K3BillDestination {
   }
 
   /// Why there is no good answer.
-  private struct Miss: Error {
+  struct Miss: Error {
     let answer: LookUpAnswer
   }
 
@@ -140,8 +140,9 @@ extension K3BillDestination {
     do throws(K3Outage) { replies = try await client.post(calls) } catch {
       return calls.map { _ in .failure(Miss(answer: .unavailable(error.reason))) }
     }
-    let own = await ownSilence(replies, probes)
-    return calls.indices.map { own[$0].map { .failure(Miss(answer: $0)) } ?? good(replies[$0], to: calls[$0].path) }
+    return zip(await silenced(replies, to: calls, probes), calls).map { reply, call in
+      reply.flatMap { good($0, to: call.path) }
+    }
   }
 
   /// - Parameter path: object and action. The question for the list comes first: who is refused that is not let in. Where K/3
@@ -150,7 +151,7 @@ extension K3BillDestination {
     switch reply {
     case .notSent(let failure): return .failure(Miss(answer: .unavailable(Reason(.k3Unavailable, failure.description))))
     // No envelope: somebody else may have answered for K/3, such as its web server while K/3 is being started.
-    case .unclear(let sentence, let body):
+    case .unclear(let sentence, let body, _):
       return .failure(
         Miss(answer: .unavailable(Reason(.k3Unavailable, sentence), answer: client.excerpt(body))))
     case .answer(let answer) where answer.isGood: return .success(answer)

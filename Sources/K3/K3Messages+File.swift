@@ -2,12 +2,14 @@ internal import JSON
 public import Pipeline
 
 extension K3Messages {
-  /// The classes of a file, by their names, as far as an entry of them is one text.
-  private static var classes: [(name: String, list: WritableKeyPath<K3Messages, [String]>)] {
+  /// The classes of a file, by their names, as far as an entry of them is one text. A class that is part of another one stands
+  /// in both, as in the built-in lists: alone it would not make a refusal pass, or lock out.
+  private static var classes: [(name: String, lists: [WritableKeyPath<K3Messages, [String]>])] {
     [
-      ("token", \.token), ("unauthorized", \.unauthorized), ("unrelated", \.unrelated), ("aboutField", \.aboutField),
-      ("busy", \.busy), ("unsettled", \.unsettled), ("overloaded", \.overloaded), ("unchangeable", \.unchangeable),
-      ("gone", \.gone), ("generic", \.generic),
+      ("token", [\.token, \.unauthorized]), ("unauthorized", [\.unauthorized]), ("unrelated", [\.unrelated]),
+      ("aboutField", [\.aboutField]), ("busy", [\.busy]), ("unsettled", [\.unsettled, \.busy]),
+      ("overloaded", [\.overloaded, \.busy]), ("unchangeable", [\.unchangeable]), ("gone", [\.gone]),
+      ("generic", [\.generic]),
     ]
   }
   private static var known: String { (classes.map(\.name) + ["duplicate"]).sorted().joined(separator: ", ") }
@@ -36,11 +38,12 @@ extension K3Messages {
         }
         continue
       }
-      guard let path = Self.classes.first(where: { $0.name == name })?.list else {
+      guard let lists = Self.classes.first(where: { $0.name == name })?.lists else {
         throw Self.problem("have an unknown class «\(name.prefix(40))»; known are \(Self.known)")
       }
       for (place, entry) in list.elements.enumerated() {
-        self[keyPath: path].append(try Self.text(entry, "\(name)[\(place)]"))
+        let text = try Self.text(entry, "\(name)[\(place)]")
+        for list in lists { self[keyPath: list].append(text) }
       }
     }
   }

@@ -94,7 +94,7 @@ actor K3TokenKeeper {
       repeatable: true)
     switch K3Reply(await http.perform(request), limits: JSONLimits()) {
     case .notSent(let failure): throw K3Outage(.k3Unavailable, failure.description)
-    case .unclear(let sentence, _): throw K3Outage(.k3Unavailable, sentence)
+    case .unclear(let sentence, _, _): throw K3Outage(.k3Unavailable, sentence)
     case .answer(let answer): return try read(answer)
     }
   }

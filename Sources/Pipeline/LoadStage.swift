@@ -155,7 +155,7 @@ public struct LoadStage: Stage {
     }
     if !toSave.isEmpty {
       FaultPoint.reached(.loadBeforeSave)
-      let saved = await save(toSave.map { $0.keyed(notAfter) })
+      let saved = await save(toSave.map { $0.keyed(notAfter, followsAbsences: repeated.contains($0.index)) })
       FaultPoint.reached(.loadAfterSave)
       for (item, answer) in zip(toSave, saved) {
         decisions.append(decided(item, answer, .written, isRepeat: repeated.contains(item.index)))
@@ -388,7 +388,10 @@ extension LoadStage.Work {
     return next
   }
 
-  fileprivate func keyed(_ notAfter: ContinuousClock.Instant) -> KeyedBill {
-    KeyedBill(bill, key: claim.key, keyField: claim.keyField, standing: claim.standing, notAfter: notAfter)
+  fileprivate func keyed(_ notAfter: ContinuousClock.Instant, followsAbsences: Bool = false) -> KeyedBill {
+    var keyed = KeyedBill(
+      bill, key: claim.key, keyField: claim.keyField, standing: claim.standing, notAfter: notAfter)
+    keyed.followsAbsences = followsAbsences
+    return keyed
   }
 }

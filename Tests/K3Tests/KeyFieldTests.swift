@@ -147,4 +147,46 @@ struct KeyFieldTests {
       #expect(try await stored(url) == 1)
     }
   }
+
+  @Test(
+    "a number that another bill has is a conflict where K/3 twice showed none with the key; before, a look-up tells")
+  func takenNumber() async throws {
+    let refusal = #"{"StatusCode":201,"Message":"Faild","Data":"单据号[A-1]已存在"}"#
+    let numbered = Bill(
+      object: "SO", number: "A-1",
+      body: Array(body("A-1").replacing(#""FBillNo""#, with: #""\#(Self.field)":"A-1","FBillNo""#).utf8),
+      keyField: Self.field)
+    for (bill, last) in [(numbered, "dead conflict"), (bill("A-1"), "retry in_doubt")] {
+      try await withK3 { request in
+        .ok(request.path == listPath ? Self.empty : refusal)
+      } test: { destination, server in
+        let ledger = MemoryLedger(clock: ManualClock())
+        let stage = LoadStage(
+          ledger: ledger, destination: destination,
+          times: LoadTimes(leaseSeconds: 240, saveSeconds: 60, marginSeconds: 10, visibleSeconds: 60),
+          clock: PipelineClock(now: { .now }, epochMilliseconds: { 1 }, sleep: { _ in }))
+        var outcomes: [Outcome] = []
+        for _ in 1...3 {
+          outcomes += await stage.handle([message(bill)])
+          ledger.makeDue(Self.order)
+        }
+        #expect(outcomes.map(label) == ["later in_doubt", "later look_up_pending", last])
+        #expect(server.requests.count { $0.path == savePath } == 2)
+        let row = try #require(ledger.rows[BillID(Self.order, stream: "SO")])
+        #expect(row.doubt)
+        guard case .dead(let burial) = outcomes[2] else { return }
+        #expect(burial.reason.sentence.contains("FBillNo") && !burial.reason.sentence.contains("A-1"))
+        #expect(burial.vendorAnswer.contains("已存在"))
+      }
+    }
+  }
+
+  private func label(_ outcome: Outcome) -> String {
+    switch outcome {
+    case .later(let reason, _): "later \(reason.code.rawValue)"
+    case .retry(let reason): "retry \(reason.code.rawValue)"
+    case .dead(let burial): "dead \(burial.reason.code.rawValue)"
+    default: "\(outcome)"
+    }
+  }
 }

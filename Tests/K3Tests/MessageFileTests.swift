@@ -62,4 +62,21 @@ struct MessageFileTests {
       }
     }
   }
+
+  @Test(
+    "a text of one class alone does what its row in the runbook says",
+    arguments: [
+      ("unsettled", "uncertain in_doubt"), ("overloaded", "nothing k3_busy"), ("token", "outage k3_unauthorized"),
+      ("unauthorized", "outage k3_unauthorized"), ("duplicate", "uncertain in_doubt"),
+    ])
+  func alone(name: String, label: String) async throws {
+    let refusal = #"{"StatusCode":201,"Message":"Faild","Data":"连接中断"}"#
+    let own = try messages(#"{"\#(name)":["连接中断"]}"#)
+    try await withK3(change: { $0.messages = own }) { _ in
+      .ok(refusal)
+    } test: { destination, server in
+      #expect(await destination.save([bill("SO-1")]).map(\.label) == [label])
+      #expect(server.requests.count { $0.path == tokenPath } == (name == "token" ? 2 : 1))
+    }
+  }
 }

@@ -1,6 +1,9 @@
+import Curl
+import JSON
 import Orders
 import Pipeline
 import PipelineTesting
+import Synchronization
 import Testing
 
 @testable import K3
@@ -15,7 +18,7 @@ struct SilenceTests {
     BillID(OrderID(rawValue: 1), stream: "SO"), object: "SO", number: "SO-1", internalID: 1, token: 1)
 
   @Test(
-    "where K/3 answers the same question about another bill, it is this bill's matter, and costs one question more",
+    "where K/3 answers the same question about another bill, it is this bill's matter, which one question about that one tells for all",
     arguments: [.status(403, page), .status(500, page), .ok(page), .ok(""), .drop] as [ScriptedServer.Answer])
   func own(answer: ScriptedServer.Answer) async throws {
     try await withK3 { request in
@@ -56,6 +59,54 @@ struct SilenceTests {
       .ok(request.body.contains("SO-1") ? Self.page : others)
     } test: { destination, _ in
       #expect(await destination.lookUp([bill("SO-1")]).map(\.label) == ["unavailable k3_unavailable"])
+    }
+  }
+
+  @Test(
+    "a gateway that says that it passes is an outage, whatever K/3 answers a moment later, and nothing more is asked",
+    arguments: [429, 502, 503, 504])
+  func passing(status: Int) async throws {
+    try await withK3 { request in
+      request.body.contains("SO-1") ? .status(status, Self.page) : .ok(Self.empty)
+    } test: { destination, server in
+      #expect(await destination.lookUp([bill("SO-1")]).map(\.label) == ["unavailable k3_unavailable"])
+      #expect(server.requests.count { $0.path == listPath } == 1)
+    }
+  }
+
+  @Test(
+    "an outage that ends between the bill's question and the other one is none: the bill is asked for once more",
+    arguments: [.status(403, page), .status(500, page), .ok(page), .drop] as [ScriptedServer.Answer])
+  func over(answer: ScriptedServer.Answer) async throws {
+    for (second, label) in [
+      (ScriptedServer.Answer.ok(Self.empty), "absent"), (.status(503, Self.page), "unavailable k3_unavailable"),
+      (.status(403, Self.page), "unusable in_doubt"),
+    ] {
+      let asked = Mutex(0)
+      try await withK3 { request in
+        guard request.body.contains("SO-1") else { return .ok(Self.empty) }
+        let count = asked.withLock { count in
+          count += 1
+          return count
+        }
+        return count == 1 ? answer : second
+      } test: { destination, _ in
+        #expect(await destination.lookUp([bill("SO-1")]).map(\.label) == [label])
+      }
+    }
+  }
+
+  @Test("no answer in time is an outage, a connection that broke may be the bill's matter")
+  func kinds() {
+    for (kind, expected) in [
+      (HTTPFailure.Kind.timeout, true), (.shutdown, true), (.dropped, false), (.tooLarge, false),
+    ] {
+      let reply = K3Reply(.uncertain(HTTPFailure(kind: kind, description: "gone")), limits: JSONLimits())
+      guard case .unclear("gone", [], let isPassing) = reply else {
+        Issue.record("nobody knows what became of it")
+        continue
+      }
+      #expect(isPassing == expected)
     }
   }
 }

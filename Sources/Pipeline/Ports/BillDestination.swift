@@ -10,6 +10,8 @@ public struct KeyedBill: Sendable {
   public let keyField: String
   /// The number that K/3 is known to hold the bill under; nil where that is not known.
   public let standing: String?
+  /// K/3 has been asked for the key often enough and shows no bill with it: the Save is a repeated one.
+  public var followsAbsences = false
   /// A Save must not start after this; it is then answered `.notStarted`.
   public let notAfter: ContinuousClock.Instant
 
