@@ -152,7 +152,10 @@ extension PostgresLedger {
       OR held.state = 'written' AND held.revision < EXCLUDED.revision AND held.parts = EXCLUDED.parts
         AND (held.payload_hash, held.object) <> (EXCLUDED.payload_hash, EXCLUDED.object)
         AND EXCLUDED.order_id = ANY ($15::bigint[]))
-    RETURNING held.order_id, held.stream, held.part, held.token, held.external_key, held.doubt, held.doubt_revision,
+    RETURNING held.order_id, held.stream, held.part, held.token, held.external_key, held.doubt,
+      -- Another content of the same revision is as good as an older one's; other bills of the order go by the row alone.
+      CASE WHEN held.doubt_hash <> held.payload_hash THEN least(held.doubt_revision, held.revision - 1)
+        ELSE held.doubt_revision END,
       held.absences, held.bill_number,
       (SELECT gone.revision > held.revision FROM order_removals gone WHERE gone.order_id = held.order_id LIMIT 1),
       held.key_field

@@ -73,7 +73,7 @@ public struct LedgerOrder: Sendable, Equatable {
     (row.token, row.due, row.reason, row.parts) = (token, due, nil, request.parts)
     if let place { rows[place] = row } else { rows.append(row) }
     let claim = Claim(
-      key: row.key, token: token, doubtfulRevision: row.doubtfulRevision, absences: row.absences,
+      key: row.key, token: token, doubtfulRevision: row.olderRevision, absences: row.absences,
       standing: row.bill?.number, isRemoved: removal ?? .min > request.revision, keyField: row.keyField)
     return row.doubt ? .inDoubt(claim) : .new(claim)
   }

@@ -86,6 +86,14 @@ public struct LedgerRow: Sendable, Equatable {
     doubtfulHash = isSameBill ? content : nil
   }
 
+  /// What a claim is told of `doubtfulRevision`: another content of the claimed revision that may be in K/3, as of
+  /// before its strategy was edited, is as good as an older revision's. The row keeps its number, so that the order's
+  /// other bills are not held up.
+  var olderRevision: Int64? {
+    guard let doubtfulRevision, let doubtfulHash, doubtfulHash != payloadHash else { return doubtfulRevision }
+    return min(doubtfulRevision, revision - 1)
+  }
+
   /// The fingerprint of all that may be in K/3 of a row in doubt; nil where that is not one content, or not known. What was
   /// claimed since the doubt began was not sent, but with proof that nothing else is there (`Settlement.followsProof`), unless
   /// whoever held it has died over it. Of a standing bill it may have been, by an Update. It may be another content of the same

@@ -124,6 +124,24 @@ extension LoadStageTests {
     #expect(await stage.handle([.bill(1, revision: 2)]) == [.done(.resolved)])
   }
 
+  @Test("a bill in doubt that looks like another content of its revision (an edited strategy) is not taken for it")
+  func editedStrategy() async {
+    erp.next(.lostAnswer, key: "SO1")
+    _ = await stage.handle([.bill(1)])
+    for _ in 1...2 {
+      ledger.makeDue(OrderID(rawValue: 1))
+      erp.next(lookUp: .same(WrittenBill(number: "SO1", internalID: 1)), key: "SO1")
+      guard case .dead(let burial) = await stage.handle([.bill(1, customer: "C2")]).first else {
+        Issue.record("K/3 holds what was sent first, which is not all compared")
+        return
+      }
+      #expect(burial.reason.code == .changedAfterWritten && row(1)?.doubt == true)
+    }
+    // What is in doubt comes again: that is its bill.
+    #expect(await stage.handle([.bill(1)]) == [.done(.resolved)])
+    #expect(erp.saves == ["SO1"])
+  }
+
   @Test("a look-up that K/3 answers unusably counts as an attempt, and the bill stays in doubt")
   func lookUpUnusable() async {
     let reason = Reason(.inDoubt, "K/3's list counts 1 rows and shows none")

@@ -155,7 +155,7 @@ public struct Claim: Sendable, Equatable {
   /// Fencing token: settles count only with it.
   public let token: Int64
   /// Of a claim in doubt: the oldest revision that may have been written; where only what this revision makes may have been,
-  /// this one. Nil of a new one.
+  /// this one; where another content of this revision may have been, an older one than it. Nil of a new one.
   public let doubtfulRevision: Int64?
   /// Of a claim in doubt: how many look-ups in a row have found nothing since the last Save. 0 of a new one.
   public let absences: Int
