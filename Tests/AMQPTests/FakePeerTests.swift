@@ -129,14 +129,19 @@ import Testing
 
   @Test("a publish returns at its timeout though the thread is stuck in the middle of a write")
   func stuckShorter() async throws {
+    let begun = Probe(false)
     let done = Probe(false)
     let peer = try FakePeer { session in
       try session.selectConfirms()
+      // The long batch is on its way; the short one must stand behind it.
+      _ = try session.next()
+      begun.change { $0 = true }
       done.block { $0 }
     }
     let connection = try await AMQPConnection.open(fakeOptions(peer) { $0.stallTimeoutSeconds = 600 })
     let batch = (0..<8).map { message("\($0)", to: "q", bytes: 16 << 20) }
     async let long = connection.publish(batch, timeoutSeconds: 600)
+    await begun.until { $0 }
     async let short = connection.publish([message("short", to: "q")], timeoutSeconds: 2)
     guard case .notSent = await short[0], case .unknown = await long[0] else {
       Issue.record("\(await short) \(await long)")
