@@ -34,6 +34,12 @@ now_cs() {
 
 fail() { FAILURES+=("$*"); }
 
+# recovered SINCE_CS: it goes on again now; the longest such time counts.
+recovered() {
+  now_cs
+  if [[ -z $RECOVERY ]] || ((NOW_CS - $1 > RECOVERY)); then RECOVERY=$((NOW_CS - $1)); fi
+}
+
 inject() { INJECTED=$((INJECTED + ${1:-1})); }
 
 # injected COUNT WHAT: so many faults were seen to strike; where it is none, the scenario has shown nothing.
@@ -281,8 +287,7 @@ consumes_again() {
     fi
     sleep 0.1
   done
-  now_cs
-  if [[ -z $RECOVERY ]] || ((NOW_CS - $2 > RECOVERY)); then RECOVERY=$((NOW_CS - $2)); fi
+  recovered "$2"
 }
 
 # sessions_of NAME: the ports that a worker's connections to PostgreSQL come from, with commas, in PORTS.
@@ -371,8 +376,7 @@ recovers() {
     fi
     sleep 0.1
   done
-  now_cs
-  if [[ -z $RECOVERY ]] || ((NOW_CS - $1 > RECOVERY)); then RECOVERY=$((NOW_CS - $1)); fi
+  recovered "$1"
 }
 
 # goes_on SINCE_CS SECONDS: the same, but anything that K/3 stores will do: what is frozen may hold the new ones.
@@ -389,8 +393,7 @@ goes_on() {
     fi
     sleep 0.05
   done
-  now_cs
-  if [[ -z $RECOVERY ]] || ((NOW_CS - $1 > RECOVERY)); then RECOVERY=$((NOW_CS - $1)); fi
+  recovered "$1"
 }
 
 # depths: messages that wait and messages that are parked, in WAITING and DEAD; -1 when the broker does not tell.
