@@ -28,7 +28,8 @@ final class LeanK3: LeanSite {
       let query = Query(target[cut...].dropFirst())
       if method == "POST", let milliseconds = query.whole("latency_ms") { latency = milliseconds }
       return .json(
-        #"{"bills":\#(bills.count),"refused":\#(refused),"latency_ms":\#(latency),"last_ns":\#(journal.last?.at ?? 0)}"#)
+        #"{"bills":\#(bills.count),"refused":\#(refused),"latency_ms":\#(latency),"last_ns":\#(journal.last?.at ?? 0)}"#
+      )
     case "/_lean/journal": return .json(journal.map { "\($0.number) \($0.at)\n" }.joined())
     default: return .missing
     }

@@ -120,7 +120,8 @@ final class LeanOKKI: LeanSite {
     let index = place % plan.companies
     let dollars = place % 3 != 0
     let sum = (0..<plan.lines).reduce(0) { $0 + cents(place, $1) }
-    return #""order_id":\#(Self.firstOrder + place * 7),"order_no":"\#(number)\#(padded(place, 6))","name":"order \#(place)","#
+    return
+      #""order_id":\#(Self.firstOrder + place * 7),"order_no":"\#(number)\#(padded(place, 6))","name":"order \#(place)","#
       + #""account_date":"\#(time.prefix(10)) 00:00:00","currency":"\#(dollars ? "USD" : "CNY")","#
       + #""exchange_rate":\#(dollars ? "712.35" : "100"),"amount":\#(amount(sum)),"approval_status":2,"#
       + #""company_id":\#(Self.firstCompany + index),"company":{\#(company(index))},"#

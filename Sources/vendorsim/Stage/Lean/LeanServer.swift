@@ -21,7 +21,8 @@ extension Stage {
   /// Starts a lean OKKI: prepared answers for an order flow without faults.
   /// - Throws: an error when the port cannot be had.
   public static func leanOKKI(_ plan: LeanPlan, host: String, port: Int) async throws -> SimServer {
-    try await SimServer.start(host: host, port: port, site: { LeanOKKI(plan) }, handlers: { [LeanConnection(site: $0)] })
+    try await SimServer.start(
+      host: host, port: port, site: { LeanOKKI(plan) }, handlers: { [LeanConnection(site: $0)] })
   }
 
   /// Starts a lean K/3 WISE: takes every bill once, and remembers when.
