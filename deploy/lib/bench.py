@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import platform
+import random
 import signal
 import statistics
 import subprocess
@@ -581,11 +582,155 @@ def measure_start(program):
     return out
 
 
+# -- a large backlog, and a long run ------------------------------------------------------------------------------------
+
+
+class Watch:
+    """Memory and descriptors of processes, each second, while something is awaited."""
+
+    def __init__(self, processes):
+        self.processes, self.rows, self.begun, self.last = processes, [], time.monotonic(), 0.0
+
+    def look(self):
+        now = time.monotonic()
+        if now - self.last < 1:
+            return
+        self.last = now
+        for name, p in self.processes.items():
+            try:
+                descriptors = len(os.listdir(f"/proc/{p.pid}/fd"))
+            except OSError:
+                continue
+            self.rows.append((round(now - self.begun, 1), name, memory_of(p.pid, "VmRSS"), descriptors))
+
+    def most(self):
+        return max(row[2] for row in self.rows)
+
+    def thirds(self, name):
+        """Medians of the first and the last third, without the first minute: memory, then descriptors."""
+        rows = [r for r in self.rows if r[1] == name and (r[0] > 60 or self.rows[-1][0] < 120)]
+        third = max(1, len(rows) // 3)
+        return [[statistics.median(r[i] for r in part) for part in (rows[:third], rows[-third:])] for i in (2, 3)]
+
+
+def tables(program):
+    """Bytes of the schema's tables with their indexes, without the empty ones."""
+    with program.pg.cursor() as cursor:
+        cursor.execute("select relname, pg_total_relation_size(c.oid) from pg_class c join pg_namespace n on n.oid = relnamespace "
+                       "where nspname = %s and relkind = 'r' and pg_relation_size(c.oid) > 0 order by 2 desc", (program.schema,))
+        return {name: size for name, size in cursor.fetchall() if size > 1 << 20}
+
+
+def measure_growth(program):
+    """A backlog of a million through each role alone: memory of the worker, speed of the first and last tenth, PostgreSQL's size."""
+    place, n, out = program.place, program.place.a.growth, {}
+    place.vendors.with_orders(n)
+    place.vendors.k3(0)
+    program.clean()
+    k3 = place.vendors.k3_url
+    for role, count in (("poll", lambda: program.depth(program.orders)),
+                        ("transform", lambda: program.depth(program.bills) + program.depth(program.dead[0])),
+                        ("load", lambda: place.vendors.state(k3)["bills"])):
+        process = program.start(role, 1)[0]
+        watch, meter, marks = Watch({role: process}), place.meter([process]), {}
+
+        def counted():
+            watch.look()
+            got = count()
+            for tenth in range(1, 11):
+                if got * 10 >= tenth * n and tenth not in marks:
+                    marks[tenth] = (time.monotonic(), got)
+            return got
+
+        place.until([process], n, counted, 120)
+        end = time.monotonic()
+        if role == "load":
+            end = place.until([process], n, lambda: program.written())
+        tenths = {t: (marks[t][1] - marks[t - 1][1]) / (marks[t][0] - marks[t - 1][0]) for t in range(2, 11)
+                  if t in marks and t - 1 in marks and marks[t][0] > marks[t - 1][0]}
+        out[f"growth {role}"] = meter.row(n, end - meter.begun, peak_mib=memory_of(process.pid, "VmHWM"), most_mib=watch.most(),
+                                          second_tenth=round(tenths.get(2, 0)), last_tenth=round(tenths.get(10, 0)))
+        stop([process])
+        time.sleep(3)
+    check(program, n)
+    sizes = tables(program)
+    out["growth"] = {"orders": n, "tables": sizes, "bytes_per_order": round(sum(sizes.values()) / n, 1)}
+    return out
+
+
+def measure_soak(program):
+    """Orders at a steady rate, workers killed at random; two that nobody kills show whether memory and descriptors stay."""
+    place, minutes, rate = program.place, program.place.a.minutes, program.place.a.rate
+    n = rate * 60 * minutes
+    chance = random.Random(1)
+    sims = []
+    for what in ("okki", "k3"):
+        file = os.path.join(place.folder, f"soak-{what}.port")
+        sims.append(subprocess.Popen([place.vendors.vendorsim, what, "--orders", str(n), "--port-file", file],
+                                     stdout=subprocess.DEVNULL, start_new_session=True))
+        while not os.path.exists(file):
+            place.alive(sims)
+            time.sleep(.05)
+    okki, k3 = (f"http://127.0.0.1:{open(os.path.join(place.folder, f'soak-{what}.port')).read().strip()}"
+                for what in ("okki", "k3"))
+    settings = {"FERRY_OKKI_URL": okki, "FERRY_OKKI_CLIENT_ID": "ferry-demo", "FERRY_OKKI_CLIENT_SECRET": "ferry-demo-secret",
+                "FERRY_OKKI_RATE_PER_SECOND": str(rate), "FERRY_K3_URL": k3,
+                "FERRY_K3_AUTHORITY_CODE": "0123456789abcdef" * 3, "FERRY_K3_VISIBLE_SECONDS": "5",
+                "FERRY_LEASE_SECONDS": "90", "FERRY_RECONCILE_INTERVAL_SECONDS": "0", "FERRY_POLL_INTERVAL_SECONDS": "5"}
+    program.clean()
+
+    def start(role):
+        return program.spawn([place.ferry, role], dict(program.environment(), **settings))
+
+    workers = {f"{role} {i}": start(role) for role in ("transform", "load") for i in (1, 2)}
+    workers["poll"] = start("poll")
+    steady = {name: workers[name] for name in ("transform 1", "load 1")}
+    watch, kills, next_kill, begun = Watch(steady), 0, time.monotonic() + 20, time.monotonic()
+    meter, killing_until = place.meter(list(steady.values())), time.monotonic() + minutes * 60
+    try:
+        while True:
+            watch.look()
+            place.alive(steady.values())
+            done = subprocess.run([place.vendors.vendorsim, "verdict", "--okki", okki, "--k3", k3, "--without-workers",
+                                   "--wait-bills", str(n)], capture_output=True).returncode == 0 if \
+                time.monotonic() > killing_until else False
+            if done:
+                break
+            if time.monotonic() > killing_until + 1800:
+                raise Failure("the soak does not end")
+            if next_kill < time.monotonic() < killing_until:
+                victim = chance.choice(["transform 2", "load 2", "poll"])
+                workers[victim].kill()
+                workers[victim].wait()
+                workers[victim] = start(victim.split()[0])
+                kills, next_kill = kills + 1, time.monotonic() + chance.uniform(5, 25)
+            time.sleep(1)
+        seconds = time.monotonic() - begun
+        row = meter.row(n, seconds, kills=kills)
+        for name in steady:
+            (row[f"{name} mib"], row[f"{name} descriptors"]) = watch.thirds(name)
+        row["most_mib"] = watch.most()
+        place.until(steady.values(), n, program.written)
+        stop(list(workers.values()))
+        verdict = subprocess.run([place.vendors.vendorsim, "verdict", "--okki", okki, "--k3", k3, "--without-workers", "--json"],
+                                 capture_output=True, text=True)
+        row["verdict"] = "holds" if verdict.returncode == 0 else verdict.stdout
+        if program.parked() or verdict.returncode != 0:
+            raise Failure(f"the soak lost or doubled something: {row}, {program.parked()} parked")
+    finally:
+        stop([*workers.values(), *sims])
+    return {"soak": row}
+
+
 MEASURES = {
+    "growth": (measure_growth, 1), "soak": (measure_soak, 1),
     "phases": (measure_phases, 5), "load-20": (measure_load(20, 4000), 3), "load-200": (measure_load(200, 480), 3),
     "loaders": (measure_loaders, 1), "together": (measure_together, 5), "latency-200": (measure_latency(200), 3),
     "latency-1000": (measure_latency(1000), 3), "start": (measure_start, 3)}
 
+
+# Ferry alone.
+ALONE = ("growth", "soak")
 
 # -- the table ---------------------------------------------------------------------------------------------------------
 
@@ -635,6 +780,9 @@ def main():
     p.add_argument("--postgres-pid", type=int)
     p.add_argument("--orders", type=int, default=10_000)
     p.add_argument("--backlog", type=int, default=20_000)
+    p.add_argument("--growth", type=int, default=1_000_000)
+    p.add_argument("--minutes", type=int, default=30)
+    p.add_argument("--rate", type=int, default=700)
     p.add_argument("--pairs", type=int, default=0)
     p.add_argument("--programs", default="ferry")
     p.add_argument("--setting", action="append", default=[], metavar="FERRY_NAME=VALUE")
