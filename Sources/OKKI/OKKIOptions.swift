@@ -14,8 +14,10 @@ public struct OKKIOptions: Sendable, CustomStringConvertible, CustomReflectable 
   /// Requests a second over the whole installation, above 0, at most 1,000,000. The vendor publishes no limit
   /// (vendor-apis.md B.4).
   public var ratePerSecond: Double
-  /// Requests that may go at once after a pause, 1...100,000.
+  /// Requests that may go at once after a pause, 1...`mostBurst`.
   public var burst = 10
+  /// Most of them.
+  public static let mostBurst = 100_000
   /// The installation's rate limit, which all processes lease from; nil: this process limits itself alone. With it at most
   /// a fifth of a second's requests go at once.
   public var rateLedger: (any RateLedger)?
@@ -65,7 +67,7 @@ public struct OKKIOptions: Sendable, CustomStringConvertible, CustomReflectable 
     guard ratePerSecond > 0, ratePerSecond <= 1_000_000 else {
       throw refuse("rate", "more than 0, at most 1000000 a second")
     }
-    guard 1...100_000 ~= burst else { throw refuse("burst", "1 to 100000") }
+    guard 1...Self.mostBurst ~= burst else { throw refuse("burst", "1 to \(Self.mostBurst)") }
     guard 1...256 ~= concurrency else { throw refuse("concurrency", "1 to 256") }
     guard 0...10 ~= retries else { throw refuse("number of retries", "0 to 10") }
     guard 0...3600 ~= patienceSeconds else { throw refuse("patience", "0 to 3600 seconds") }

@@ -117,7 +117,7 @@ final class Wiring: Sendable {
     var options = OKKIOptions(
       url: url, clientID: settings.text(.okkiClientID), clientSecret: settings.text(.okkiClientSecret),
       ratePerSecond: Double(settings.whole(.okkiRate)))
-    options.burst = max(10, settings.whole(.okkiRate) / 4)
+    options.burst = min(max(10, settings.whole(.okkiRate) / 4), OKKIOptions.mostBurst)
     options.rateLedger = rateLedger
     options.tokenStore = tokenStore
     options.onProgress = onProgress

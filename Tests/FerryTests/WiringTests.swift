@@ -29,6 +29,13 @@ struct WiringTests {
       registry: MetricsRegistry())
   }
 
+  @Test("the table's slowest and fastest rates can both be had", arguments: ["1", "1000000"])
+  func rates(rate: String) async throws {
+    let wiring = try wiring(["FERRY_OKKI_RATE_PER_SECOND": rate, "FERRY_CA_FILE": "/etc/hostname"])
+    _ = try wiring.orderSource()
+    await wiring.close()
+  }
+
   @Test("a message that is too large is counted as parked, and the log names stage and queue")
   func oversized() throws {
     let lines = Probe<String>()
