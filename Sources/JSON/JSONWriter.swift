@@ -11,6 +11,12 @@ public struct JSONWriter: Sendable {
   /// - Parameter capacity: bytes to set aside at once.
   public init(reserving capacity: Int = 256) { bytes.reserveCapacity(capacity) }
 
+  /// Begins a new text in the memory of the last one.
+  public mutating func reset() {
+    bytes.removeAll(keepingCapacity: true)
+    needsComma = false
+  }
+
   /// `{`
   public mutating func beginObject() { open(UInt8(ascii: "{")) }
   /// `}`

@@ -9,8 +9,10 @@ import Pipeline
 /// Everything with the prefix `ferry-` is ours; other headers, such as the broker's own of dead lettering, are ignored.
 struct EnvelopeCoding: Sendable {
   /// The newest form of messages that this program knows: 2 are bills that a program which knows one bill an order would
-  /// take for another one, 3 are removals, 4 are bills whose key is not their number.
-  static let format: Int64 = 4
+  /// take for another one, 3 are removals, 4 are bills whose key is not their number, 5 are bundles.
+  static let format: Int64 = 5
+  /// The form of bundles (`BundleCoding`).
+  static let bundled: Int64 = 5
   private static let jsonType = "application/json"
   private static let mostOriginal = 65_536
 

@@ -22,11 +22,14 @@ public final class RabbitDeadQueues: DeadQueues {
     let count: Int
     /// Messages that the queue has given.
     var given = 0
-    /// Got, and did not fit into the last batch.
-    var kept: TakenLetter?
+    /// Got, and did not fit into the last batch; letters of a bundle that were not handed out yet among them.
+    var kept: ArraySlice<TakenLetter> = []
+    /// Of bundles: how many of their letters are not filed yet, by tag.
+    var open: [UInt64: Int] = [:]
   }
 
   private let coding: DeadLetterCoding
+  private let bundles: BundleCoding
   private let options: AMQPOptions
   private let outbox: RabbitOutbox
   private let pacing: Pacing
@@ -39,6 +42,7 @@ public final class RabbitDeadQueues: DeadQueues {
 
   init(_ settings: RabbitSettings, topology: Topology, pacing: Pacing, mostBytes: Int) {
     coding = DeadLetterCoding(topology: topology)
+    bundles = BundleCoding(topology: topology)
     var options = settings.options(for: "dead letters")
     options.maxMessageBytes = mostBytes
     self.options = options
@@ -60,7 +64,7 @@ public final class RabbitDeadQueues: DeadQueues {
       guard let next = try await next(of: &drain, stage, queue) else { break }
       bytes += next.letter.body.count
       if bytes > Self.batchBytes, !taken.isEmpty {
-        drain.kept = next
+        drain.kept = [next] + drain.kept
         break
       }
       taken.append(next)
@@ -84,16 +88,17 @@ public final class RabbitDeadQueues: DeadQueues {
   private func next(
     of drain: inout Drain, _ stage: StageName, _ queue: String
   ) async throws(BrokerFailure) -> TakenLetter? {
-    if let kept = drain.kept {
-      drain.kept = nil
-      return kept
-    }
+    if let kept = drain.kept.popFirst() { return kept }
     var ready = 0
     do throws(AMQPFailure) {
       for ask in 1... {
         if let got = try await drain.connection.get(queue: queue) {
           drain.given += 1
-          return letter(got, stage, LetterPlace(queue: queue, position: drain.given, got.properties))
+          let place = LetterPlace(queue: queue, position: drain.given, got.properties)
+          let pieces = bundles.taken(apart: got, of: stage).map { letter($0, stage, place) }
+          if pieces.count > 1 { drain.open[got.tag] = pieces.count }
+          drain.kept = pieces.dropFirst()
+          return pieces.first
         }
         ready = try await drain.connection.declareQueue(name: queue, passive: true).messages
         if ready == 0 { return nil }
@@ -115,7 +120,17 @@ public final class RabbitDeadQueues: DeadQueues {
   /// Removes taken messages, as the port says.
   public func acknowledge(_ taken: [TakenLetter]) {
     for (stage, of) in Dictionary(grouping: taken, by: \.letter.stage) {
-      drains.withLock { $0[stage]?.connection }?.acknowledge(of.map(\.tag))
+      drains.withLock { drains in
+        guard var drain = drains[stage] else { return }
+        // A bundle is done with when the last of its letters is filed.
+        let done = of.map(\.tag).filter { tag in
+          guard let left = drain.open[tag] else { return true }
+          drain.open[tag] = left - 1
+          return left == 1
+        }
+        drains[stage] = drain
+        drain.connection.acknowledge(done)
+      }
     }
   }
 

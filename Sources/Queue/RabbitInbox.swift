@@ -8,12 +8,15 @@ public final class RabbitInbox: Inbox {
   private let stage: StageName
   private let queueName: String
   private let coding: EnvelopeCoding
+  private let bundles: BundleCoding
+  private let pieces = Mutex(LentPieces())
   private let session: RabbitSession
   private let onEvent: @Sendable (QueueEvent) -> Void
 
   /// An inbox; it connects when `next` is first called.
   /// - Parameters:
-  ///   - prefetch: messages lent to this worker at a time, 1...2000; with their size it bounds the worker's memory.
+  ///   - prefetch: envelopes lent to this worker at a time, 1...32,000; with their size it bounds the worker's memory. The
+  ///     broker counts messages, so it is told as many as hold so many where all are full bundles, at least 4.
   ///   - onEvent: told of connections made and lost; must not block.
   public init(
     _ settings: RabbitSettings, topology: Topology, stage: StageName, prefetch: Int, pacing: Pacing = .live,
@@ -21,10 +24,11 @@ public final class RabbitInbox: Inbox {
   ) {
     self.stage = stage
     coding = EnvelopeCoding(topology: topology)
+    bundles = BundleCoding(topology: topology)
     self.onEvent = onEvent
     let name = topology.name(of: stage.queue)
     queueName = name
-    let prefetch = min(max(prefetch, 1), 2_000)
+    let prefetch = min(max(prefetch / BundleCoding.mostPieces(stage.queue), min(prefetch, 4)), 2_000)
     session = RabbitSession(settings.options(for: "\(stage.rawValue) inbox"), pacing: pacing, onEvent: onEvent) {
       connection throws(AMQPFailure) in
       try await connection.consume(queue: name, prefetch: prefetch)
@@ -51,19 +55,45 @@ public final class RabbitInbox: Inbox {
   public func next(max: Int) async -> [Delivery] {
     while !Task.isCancelled, !session.isRetired {
       guard let live = await session.connected() else { continue }
+      let waiting = pieces.withLock { $0.take(Swift.max(max, 1), of: live.number) }
+      if !waiting.isEmpty { return waiting }
       do throws(AMQPFailure) {
         let lent = try await live.connection.deliveries(max: Swift.max(max, 1))
         // Whatever came together with the stop goes back when the connection closes.
         if session.isRetired { return [] }
         if lent.isEmpty { continue }
         session.worked()
-        let deliveries = lent.compactMap { delivery(of: $0, live) }
+        let deliveries = unpacked(lent, live, max: max)
         if !deliveries.isEmpty { return deliveries }
       } catch {
         await session.drop(live, error)
       }
     }
     return []
+  }
+
+  /// The envelopes of messages, as many as are asked for; the others wait for the next call.
+  private func unpacked(_ lent: [AMQPDelivery], _ live: RabbitSession.Live, max: Int) -> [Delivery] {
+    if !lent.contains(where: { BundleCoding.isBundle($0.properties) }) {
+      return lent.compactMap { delivery(of: $0, live) }
+    }
+    return pieces.withLock { pieces in
+      for message in lent {
+        if BundleCoding.isBundle(message.properties), !message.isTruncated,
+          case .success(let envelopes) = bundles.envelopes(of: message, in: stage.queue)
+        {
+          pieces.lend(
+            envelopes.enumerated().map { place, envelope in
+              Delivery(
+                receipt: Delivery.Receipt(session: live.number, tag: message.tag, piece: UInt8(place)),
+                envelope: .success(envelope), body: [])
+            })
+        } else if let delivery = delivery(of: message, live) {
+          pieces.add(delivery)
+        }
+      }
+      return pieces.take(Swift.max(max, 1), of: live.number)
+    }
   }
 
   private func delivery(of lent: AMQPDelivery, _ live: RabbitSession.Live) -> Delivery? {
@@ -73,9 +103,13 @@ public final class RabbitInbox: Inbox {
       onEvent(.oversized(stage, queue: queueName))
       return nil
     }
+    var envelope = coding.envelope(of: lent, in: stage.queue)
+    if BundleCoding.isBundle(lent.properties), case .failure(let reason) = bundles.envelopes(of: lent, in: stage.queue)
+    {
+      envelope = .failure(reason)
+    }
     var delivery = Delivery(
-      receipt: Delivery.Receipt(session: live.number, tag: lent.tag),
-      envelope: coding.envelope(of: lent, in: stage.queue), body: lent.body)
+      receipt: Delivery.Receipt(session: live.number, tag: lent.tag), envelope: envelope, body: lent.body)
     if case .failure = delivery.envelope { delivery.properties = DeadLetterCoding.json(lent.properties) }
     return delivery
   }
@@ -83,7 +117,7 @@ public final class RabbitInbox: Inbox {
   /// Settles deliveries; receipts of an earlier connection are ignored, since their messages come again.
   public func acknowledge(_ receipts: [Delivery.Receipt]) {
     guard let live = session.live else { return }
-    live.connection.acknowledge(receipts.lazy.filter { $0.session == live.number }.map(\.tag))
+    live.connection.acknowledge(pieces.withLock { $0.settle(receipts, of: live.number) })
   }
 
   /// Takes no more. Acknowledgements still go out.

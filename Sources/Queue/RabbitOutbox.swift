@@ -4,6 +4,7 @@ public import Pipeline
 /// The write side of all queues on RabbitMQ, over a connection that only publishes.
 public final class RabbitOutbox: Outbox {
   private let coding: EnvelopeCoding
+  private let bundles: BundleCoding
   private let session: RabbitSession
   private let pacing: Pacing
   private let timeoutSeconds: Int
@@ -25,6 +26,7 @@ public final class RabbitOutbox: Outbox {
     onEvent: @escaping @Sendable (QueueEvent) -> Void = { _ in }
   ) {
     coding = EnvelopeCoding(topology: topology)
+    bundles = BundleCoding(topology: topology)
     self.pacing = pacing
     timeoutSeconds = min(max(settings.publishTimeoutSeconds, 1), 600)
     var options = settings.options(for: "outbox")
@@ -55,8 +57,27 @@ public final class RabbitOutbox: Outbox {
   /// makes one attempt to connect.
   public func publish(_ parcels: [Parcel]) async -> [PublishResult] {
     let now = pacing.now()
-    let messages = zip(parcels, Self.spread(parcels.count)).map { coding.message(for: $0, now: now, permille: $1) }
-    return await publish(messages)
+    let ranges = BundleCoding.cut(parcels)
+    let spread = parcels.contains(where: \.isSpread) ? Self.spread(parcels.count) : []
+    let messages = ranges.map { range in
+      range.count > 1
+        ? bundles.message(for: parcels[range], now: now)
+        : coding.message(
+          for: parcels[range.lowerBound], now: now, permille: spread.isEmpty ? 1_000 : spread[range.lowerBound])
+    }
+    let answers = await publish(messages)
+    if ranges.count == parcels.count { return answers }
+    var results: [PublishResult] = []
+    results.reserveCapacity(parcels.count)
+    for (range, answer) in zip(ranges, answers) {
+      if range.count > 1, case .tooLarge = answer {
+        // It may be the bundle that is too large, and none of what is in it.
+        results += await publish(parcels[range].map { coding.message(for: $0, now: now) })
+      } else {
+        results += repeatElement(answer, count: range.count)
+      }
+    }
+    return results
   }
 
   /// The same with messages that are made already.

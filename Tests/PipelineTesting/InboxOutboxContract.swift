@@ -25,6 +25,11 @@ public struct InboxOutboxSubject: Sendable {
     self.pass = pass
   }
 
+  /// Publishes envelopes one by one: those that are published together may come, and come again, together.
+  func publishApart(_ envelopes: [Envelope]) async {
+    for envelope in envelopes { await publish([envelope]) }
+  }
+
   func publish(_ envelopes: [Envelope], to queue: QueueName = .orders) async {
     let results = await outbox.publish(envelopes.map { Parcel(to: .queue(queue), .envelope($0)) })
     #expect(results == Array(repeating: .confirmed, count: envelopes.count))
@@ -91,7 +96,7 @@ private let deliveryCases: [ContractCase<InboxOutboxSubject>] = [
     await inbox.close()
   },
   ContractCase("what was acknowledged does not come again, what was not does") { subject async throws in
-    await subject.publish((1...6).map { order($0) })
+    await subject.publishApart((1...6).map { order($0) })
     let first = subject.inbox(.transform)
     let taken = await take(6, from: first)
     first.acknowledge([taken[0], taken[1], taken[4]].map(\.receipt))
@@ -100,6 +105,36 @@ private let deliveryCases: [ContractCase<InboxOutboxSubject>] = [
     let again = await take(3, from: second)
     #expect(again.compactMap { $0.readable?.orderID.rawValue }.sorted() == [3, 4, 6])
     second.acknowledge(again.map(\.receipt))
+    await second.close()
+  },
+  ContractCase("of what was published together none comes again once all is acknowledged") { subject async throws in
+    await subject.publish((1...40).map { order($0) })
+    let first = subject.inbox(.transform)
+    let taken = await take(40, from: first)
+    #expect(taken.compactMap { $0.readable?.orderID.rawValue } == Array(1...40))
+    #expect(Set(taken.map(\.receipt)).count == 40)
+    first.acknowledge(taken.shuffled().map(\.receipt))
+    await first.close()
+    await subject.publish([order(99)])
+    let second = subject.inbox(.transform)
+    #expect(await second.next(max: 50).compactMap { $0.readable?.orderID.rawValue } == [99])
+    await second.close()
+  },
+  ContractCase("of what was published together each comes again that was not acknowledged") { subject async throws in
+    await subject.publish((1...40).map { order($0) })
+    let first = subject.inbox(.transform)
+    let taken = await take(40, from: first)
+    let kept: Set<Int> = [0, 15, 16, 39]
+    first.acknowledge(taken.indices.filter { !kept.contains($0) }.map { taken[$0].receipt })
+    await first.close()
+    let second = subject.inbox(.transform)
+    var missing: Set<Int64> = [1, 16, 17, 40]
+    while !missing.isEmpty {
+      let again = await second.next(max: 7)
+      if again.isEmpty { break }
+      missing.subtract(again.compactMap { $0.readable?.orderID.rawValue })
+    }
+    #expect(missing.isEmpty)
     await second.close()
   },
   ContractCase("a receipt of another connection settles nothing") { subject async throws in
@@ -152,7 +187,7 @@ private let endCases: [ContractCase<InboxOutboxSubject>] = [
     await other.close()
   },
   ContractCase("what was lent before a stop can still be acknowledged") { subject async throws in
-    await subject.publish([order(1), order(2)])
+    await subject.publishApart([order(1), order(2)])
     let inbox = subject.inbox(.transform)
     let lent = await take(2, from: inbox)
     #expect(inbox.isReady)

@@ -14,7 +14,7 @@ struct ContractTests {
       let outbox = RabbitOutbox(broker.settings, topology: broker.topology)
       try await sentence.check(
         InboxOutboxSubject(
-          inbox: { RabbitInbox(broker.settings, topology: broker.topology, stage: $0, prefetch: 64) },
+          inbox: { RabbitInbox(broker.settings, topology: broker.topology, stage: $0, prefetch: 1_024) },
           outbox: outbox, parked: { stage, count in try await broker.parked(by: stage, count: count) },
           pass: { _ in }))
       await outbox.close()

@@ -6,11 +6,14 @@ public struct Delivery: Sendable {
     public let session: UInt64
     /// The broker's delivery tag.
     public let tag: UInt64
+    /// Which of several envelopes that came in one message, 0...63; nil where it came alone.
+    public let piece: UInt8?
 
     /// A receipt.
-    public init(session: UInt64, tag: UInt64) {
+    public init(session: UInt64, tag: UInt64, piece: UInt8? = nil) {
       self.session = session
       self.tag = tag
+      self.piece = piece
     }
   }
 
