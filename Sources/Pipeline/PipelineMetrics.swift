@@ -7,6 +7,7 @@ public final class PipelineMetrics: Sendable {
   private let deadLetters = Mutex<[Key: Counter]>([:])
   private let transformed: Counter
   private let loaded: Counter
+  private let settled: [StageName: Counter]
   private let factory: any MetricsFactory
 
   private struct Key: Hashable {
@@ -20,6 +21,10 @@ public final class PipelineMetrics: Sendable {
     self.factory = factory
     transformed = Counter(label: "ferry_transformed_total", factory: factory)
     loaded = Counter(label: "ferry_loaded_total", factory: factory)
+    settled = Dictionary(
+      uniqueKeysWithValues: StageName.allCases.map { stage in
+        (stage, Counter(label: "ferry_settled_total", dimensions: [("stage", stage.rawValue)], factory: factory))
+      })
   }
 
   func count(_ outcome: Outcome, at stage: StageName) {
@@ -39,6 +44,9 @@ public final class PipelineMetrics: Sendable {
     default: break
     }
   }
+
+  /// Messages are acknowledged: what came of them is safe.
+  func countSettled(_ count: Int, at stage: StageName) { settled[stage]?.increment(by: count) }
 
   /// A message was refused unread: the broker parks it, without a burial.
   public func countRefused(_ reason: ReasonCode, at stage: StageName) {

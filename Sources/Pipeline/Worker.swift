@@ -255,6 +255,7 @@ public final class Worker: Service {
     }
     if !finished.isEmpty {
       inbox.acknowledge(finished)
+      metrics.countSettled(finished.count, at: stage.name)
       FaultPoint.reached(.acknowledged, at: stage.name)
     }
     if !parcels.isEmpty { await publish(parcels, thenAcknowledge: receipts, of: batch) }
@@ -313,6 +314,7 @@ public final class Worker: Service {
       for (_, receipt) in left where receipt != done.last && !waiting.contains(receipt) { done.append(receipt) }
       if !done.isEmpty {
         inbox.acknowledge(done)
+        metrics.countSettled(done.count, at: stage.name)
         FaultPoint.reached(.acknowledged, at: stage.name)
       }
       if unconfirmed.isEmpty || Task.isCancelled { return }

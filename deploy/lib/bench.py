@@ -9,7 +9,9 @@ import json
 import os
 import platform
 import random
+import re
 import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -168,6 +170,10 @@ class Program:
     def parked(self):
         return sum(self.depth(q) for q in self.dead)
 
+    def transformed(self, processes):
+        """How many orders are bills in the next queue."""
+        return self.depth(self.bills) + self.depth(self.dead[0])
+
     def purge(self):
         for queue in (self.orders, self.bills, *self.dead):
             self.channel.queue_purge(queue)
@@ -218,7 +224,26 @@ class Ferry(Program):
         self.purge()
 
     def start(self, role, count):
-        return [self.spawn([self.place.ferry, role], self.environment()) for _ in range(count)]
+        started = []
+        for _ in range(count):
+            with socket.socket() as s:
+                s.bind(("127.0.0.1", 0))
+                port = s.getsockname()[1]
+            process = self.spawn([self.place.ferry, role], dict(self.environment(), FERRY_ADMIN_PORT=str(port)))
+            process.admin = f"http://127.0.0.1:{port}/metrics"
+            started.append(process)
+        return started
+
+    def transformed(self, processes):
+        """Of orders that are acknowledged the bills are confirmed. A message holds several, so depths do not tell."""
+        total = 0
+        for p in processes:
+            try:
+                text = http(p.admin).decode()
+            except OSError:
+                continue
+            total += sum(int(float(x)) for x in re.findall(r'^ferry_settled_total\{stage="transform"\} (\S+)', text, re.M))
+        return total
 
     def release(self, processes):
         """Ferry's workers begin at once."""
@@ -424,22 +449,23 @@ def fill(program, count, bills=False):
     if bills:
         workers = program.start("transform", 1)
         program.release(workers)
-        program.place.until(workers, got, lambda: program.depth(program.bills) + program.depth(program.dead[0]))
+        program.place.until(workers, got, lambda: program.transformed(workers))
         stop(workers)
     return got
 
 
 def drain(program, role, source, goal, done, workers=1):
+    """Workers on a queue that is full: from the first delivery until all is done."""
     place = program.place
-    place.until([], goal, lambda: program.depth(source), 60)
+    full = program.depth(source)
     processes = program.start(role, workers)
     meter = place.meter(processes)
     program.release(processes)
-    while program.depth(source) == goal:        # until the first delivery
+    while program.depth(source) == full:
         meter = place.meter(processes)
         place.alive(processes)
         time.sleep(.002)
-    end = place.until(processes, goal, done)
+    end = place.until(processes, goal, lambda: done(processes))
     row = meter.row(goal, end - meter.begun, peak_mib=max(memory_of(p.pid, "VmHWM") for p in processes))
     stop(processes)
     return row
@@ -458,9 +484,8 @@ def measure_phases(program):
                             cpu={"client": round(cpu / count * 1000, 4)})
     stop([process])
     out["transform"] = drain(program, "transform", program.orders, count,
-                             lambda: program.depth(program.bills) + program.depth(program.dead[0]))
-    bills = program.depth(program.bills)
-    out["load"] = drain(program, "load", program.bills, bills, lambda: program.written() + program.depth(program.dead[1]))
+                             program.transformed)
+    out["load"] = drain(program, "load", program.bills, count, lambda _: program.written() + program.parked())
     check(program, count)
     return out
 
@@ -480,7 +505,7 @@ def measure_load(latency, per_loader, workers=1):
         place.vendors.k3(latency)
         program.clean()
         fill(program, count, bills=True)
-        row = drain(program, "load", program.bills, count, lambda: program.written() + program.depth(program.dead[1]), workers)
+        row = drain(program, "load", program.bills, count, lambda _: program.written() + program.parked(), workers)
         row["possible"] = round(workers * IN_FLIGHT * 1000 / latency, 1)
         row["of_possible"] = round(row["per_second"] / row["possible"], 3)
         check(program, count)
@@ -628,15 +653,15 @@ def measure_growth(program):
     place.vendors.k3(0)
     program.clean()
     k3 = place.vendors.k3_url
-    for role, count in (("poll", lambda: program.depth(program.orders)),
-                        ("transform", lambda: program.depth(program.bills) + program.depth(program.dead[0])),
-                        ("load", lambda: place.vendors.state(k3)["bills"])):
+    for role, count in (("poll", lambda p: place.vendors.state(place.vendors.okki_url)["calls"]),
+                        ("transform", lambda p: program.transformed([p])),
+                        ("load", lambda p: place.vendors.state(k3)["bills"])):
         process = program.start(role, 1)[0]
         watch, meter, marks = Watch({role: process}), place.meter([process]), {}
 
         def counted():
             watch.look()
-            got = count()
+            got = count(process)
             for tenth in range(1, 11):
                 if got * 10 >= tenth * n and tenth not in marks:
                     marks[tenth] = (time.monotonic(), got)
@@ -644,8 +669,9 @@ def measure_growth(program):
 
         place.until([process], n, counted, 120)
         end = time.monotonic()
-        if role == "load":
-            end = place.until([process], n, lambda: program.written())
+        if role != "transform":
+            end = place.until([process], n, program.written if role == "load" else lambda: program.one(
+                "select count(*) from order_revisions where published"))
         tenths = {t: (marks[t][1] - marks[t - 1][1]) / (marks[t][0] - marks[t - 1][0]) for t in range(2, 11)
                   if t in marks and t - 1 in marks and marks[t][0] > marks[t - 1][0]}
         out[f"growth {role}"] = meter.row(n, end - meter.begun, peak_mib=memory_of(process.pid, "VmHWM"), most_mib=watch.most(),
