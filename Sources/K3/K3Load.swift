@@ -40,9 +40,13 @@ final class K3Load: Sendable {
     }
   }
 
-  /// Whether K/3 says so. Such answers are short; longer ones are not read twice.
+  /// How K/3 begins an answer that says that it went well.
+  private static let good = Array(#"{"StatusCode":200,"#.utf8)
+
+  /// Whether K/3 says so. Such answers are short; longer ones are not read twice, nor those that begin as good ones do.
   private func isOverload(_ response: HTTPResponse) -> Bool {
-    guard response.body.count <= 4096, case .answer(let answer) = K3Reply(.response(response), limits: JSONLimits())
+    guard response.body.count <= 4096, !response.body.starts(with: Self.good),
+      case .answer(let answer) = K3Reply(.response(response), limits: JSONLimits())
     else { return false }
     return !answer.isGood && messages.isOverload(answer.refusal)
   }

@@ -71,6 +71,7 @@ public struct K3Options: Sendable, CustomStringConvertible, CustomReflectable {
     curl.allowsPlainHTTP = allowsPlainHTTP
     // K/3 may think longer about a Save than a quiet line would be given; the Save's own timeout decides.
     curl.lowSpeedSeconds = 0
+    curl.joinsHeadersAndBody = true
     return curl
   }
 }

@@ -207,7 +207,8 @@ final class RateLimit: Sendable {
       state.lostAt = nil
       state.hasStreak = lease.hasStreak
       guard lease.granted > 0 else { return }
-      state.leased = lease.granted
+      // Two callers may have asked at once: what the other one was given is still good.
+      state.leased = lease.granted + (asked < state.leasedUntil ? state.leased : 0)
       // From the question on: an answer that was long on its way is not good for longer.
       state.leasedUntil = asked + RateLease.validity
       count(lease.granted, asked, &state)

@@ -100,21 +100,26 @@ extension Poller {
   ///
   /// Pages are recomputed for every request, newest first: an order that is updated meanwhile leaves the window, and the
   /// ones behind it move forward, towards the pages that are still to be read (vendor-apis.md B.5.2).
+  ///
+  /// While a page's details are fetched the next page's list is asked for, and the page before it is published. Details are never
+  /// fetched ahead: of an order that two pages show the later page would then hold the older content, and its higher number.
   private func publishPages(
     of slice: OrderQuery, total: Int, _ reading: Reading
   ) async throws(PollInterruption) -> PageYield {
     let pages = (total + plan.pageSize - 1) / plan.pageSize
-    // One page is fetched while the one before it is being published.
     let outcome = await withTaskGroup(of: Result<[Finding], PollInterruption>.self) {
       group -> Result<PageYield, PollInterruption> in
       var interruption: PollInterruption?
       var yield = PageYield()
       var isPublishing = false
+      var next = await listing(pages, of: slice, reading)
       for index in stride(from: pages, through: 1, by: -1) {
         if Task.isShuttingDownGracefully || Task.isCancelled { interruption = .stopped }
         if interruption != nil { break }
+        let listed = next
+        async let ahead = listing(index - 1, of: slice, reading)
         do throws(PollInterruption) {
-          let page = try await fetch(index, of: slice, reading)
+          let page = try await fetch(listed?.get(), of: slice, reading)
           yield.add(page)
           if isPublishing, let before = await group.next() { yield.add(try before.get()) }
           group.addTask {
@@ -124,6 +129,7 @@ extension Poller {
           }
           isPublishing = true
           if let failure = page.failure { throw .source(failure) }
+          next = await ahead
         } catch { interruption = error }
       }
       for await last in group {
@@ -163,22 +169,43 @@ extension Poller {
     var failure: SourceFailure?
   }
 
-  private func fetch(
+  /// A page of the list, and what of it is to be fetched.
+  private struct Listing: Sendable {
+    let page: OrderPage
+    var unpublished: Set<OrderHeadline> = []
+    var asked: [OrderHeadline] = []
+  }
+
+  /// Reads a page of the list; nil where there is none.
+  private func listing(
     _ index: Int, of slice: OrderQuery, _ reading: Reading
+  ) async -> Result<Listing, PollInterruption>? {
+    guard index >= 1 else { return nil }
+    do throws(PollInterruption) {
+      var listing = Listing(page: try await page(index, of: slice, size: plan.pageSize))
+      if case .removed = slice { return .success(listing) }
+      let headlines = listing.page.headlines
+      let new = try await fromLedger { () async throws(LedgerFailure) in
+        try await ledger.unpublished(among: headlines)
+      }
+      listing.unpublished = Set(new)
+      listing.asked =
+        if case .comparing(let passed) = reading {
+          try await carried(headlines, unpublished: listing.unpublished, passed)
+        } else { new }
+      return .success(listing)
+    } catch { return .failure(error) }
+  }
+
+  private func fetch(
+    _ listing: Listing?, of slice: OrderQuery, _ reading: Reading
   ) async throws(PollInterruption) -> FetchedPage {
-    let page = try await page(index, of: slice, size: plan.pageSize)
     var result = FetchedPage()
+    guard let listing else { return result }
+    let (page, unpublished, asked) = (listing.page, listing.unpublished, listing.asked)
     if case .removed = slice { result = try await removals(among: page.headlines, until: page.now) }
     result.seen = page.headlines.map(\.id)
     if case .removed = slice { return result }
-    let new = try await fromLedger { () async throws(LedgerFailure) in
-      try await ledger.unpublished(among: page.headlines)
-    }
-    let unpublished = Set(new)
-    let asked =
-      if case .comparing(let passed) = reading {
-        try await carried(page.headlines, unpublished: unpublished, passed)
-      } else { new }
     if asked.isEmpty { return result }
     let details = await source.details(of: asked.map(\.id))
     result.fetched.reserveCapacity(asked.count)

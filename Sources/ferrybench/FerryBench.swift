@@ -1,8 +1,8 @@
 import Foundation
 
-/// Measures parts of Ferry by themselves: `ferrybench json|expressions|mapping|lookups [--rounds N] [--seconds S]
-/// [--only NAME] [--strategy FOLDER] [--records N]`. Of use in release alone. `lookups` works in a schema of its own at
-/// `FERRY_POSTGRES_URL`, which it removes.
+/// Measures parts of Ferry by themselves: `ferrybench json|expressions|mapping|lookups|http [--rounds N] [--seconds S]
+/// [--only NAME] [--strategy FOLDER] [--records N] [--requests N]`. Of use in release alone. `lookups` works in a schema of
+/// its own at `FERRY_POSTGRES_URL`, which it removes; `http` needs lean stand-ins (`HTTPBench`).
 @main
 enum FerryBench {
   static func main() async {
@@ -11,6 +11,7 @@ enum FerryBench {
     var only = ""
     var strategy = "deploy/strategies/sales-order"
     var records = 1_000_000
+    var requests = 20_000
     var suites: [String] = []
     var arguments = CommandLine.arguments.dropFirst()
     while let argument = arguments.popFirst() {
@@ -20,15 +21,16 @@ enum FerryBench {
       case "--only": only = arguments.popFirst() ?? ""
       case "--strategy": strategy = arguments.popFirst() ?? ""
       case "--records": records = arguments.popFirst().flatMap(Int.init) ?? 0
+      case "--requests": requests = arguments.popFirst().flatMap(Int.init) ?? 0
       default: suites.append(argument)
       }
     }
-    guard rounds > 0, seconds > 0, records >= 1_000, !suites.isEmpty,
-      suites.allSatisfy({ ["json", "expressions", "mapping", "lookups"].contains($0) })
+    guard rounds > 0, seconds > 0, records >= 1_000, requests > 0, !suites.isEmpty,
+      suites.allSatisfy({ ["json", "expressions", "mapping", "lookups", "http"].contains($0) })
     else {
       let usage =
-        "usage: ferrybench json|expressions|mapping|lookups [--rounds N] [--seconds S] [--only NAME] [--strategy FOLDER] "
-        + "[--records N]\n"
+        "usage: ferrybench json|expressions|mapping|lookups|http [--rounds N] [--seconds S] [--only NAME] "
+        + "[--strategy FOLDER] [--records N] [--requests N]\n"
       FileHandle.standardError.write(Data(usage.utf8))
       exit(64)
     }
@@ -38,6 +40,7 @@ enum FerryBench {
         switch suite {
         case "json": JSONBench.run(measure)
         case "lookups": try await LookupBench.run(records: records)
+        case "http": try await HTTPBench.run(measure, requests: requests)
         case "expressions": try ExpressionBench.run(measure)
         default: try MappingBench.run(measure, strategy: strategy)
         }

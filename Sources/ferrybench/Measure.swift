@@ -38,7 +38,7 @@ struct Measure {
     return processorSeconds() - start
   }
 
-  private func processorSeconds() -> Double {
+  func processorSeconds() -> Double {
     var time = timespec()
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
     return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
@@ -49,7 +49,7 @@ struct Measure {
       .map { String(format: format, $0) }.joined(separator: " ")
   }
 
-  private func line(_ name: String) -> String {
+  func line(_ name: String) -> String {
     name + String(repeating: " ", count: max(44 - name.count, 0))
   }
 }

@@ -12,9 +12,16 @@ struct DoubleSendTests {
   }
 
   @Test(
-    "a committed POST on a dropped reused connection is sent once and ends uncertain", arguments: [0, 20, 300_000])
-  func sentOnce(size: Int) async throws {
-    try await withServer(Self.commitThenDrop, options: { $0.maxConnections = 1 }) { server, client in
+    "a committed POST on a dropped reused connection is sent once and ends uncertain", arguments: [0, 20, 300_000],
+    [false, true])
+  func sentOnce(size: Int, joined: Bool) async throws {
+    try await withServer(
+      Self.commitThenDrop,
+      options: {
+        $0.maxConnections = 1
+        $0.joinsHeadersAndBody = joined
+      }
+    ) { server, client in
       let body = [UInt8](repeating: 120, count: size)
       let outcomes = await client.perform([
         HTTPRequest(.get, server.url + "/warm"), HTTPRequest(.post, server.url + "/save", body: body),

@@ -98,16 +98,13 @@ struct OutcomeTests {
     }
   }
 
-  @Test("the body, its type and the outcomes' order are kept")
+  @Test("the bodies and the outcomes' order are kept")
   func order() async throws {
     try await withServer(
-      { request in
-        .ok("answer to \(request.path)", headers: ["Content-Type: text/plain; charset=utf-8"])
-      }, options: { $0.maxConnections = 4 }
+      { request in .ok("answer to \(request.path)") }, options: { $0.maxConnections = 4 }
     ) { server, client in
       let outcomes = await client.perform((0..<100).map { HTTPRequest(.get, server.url + "/\($0)") })
       #expect(outcomes.map(\.text) == (0..<100).map { "answer to /\($0)" })
-      #expect(outcomes[7].response?.contentType == "text/plain; charset=utf-8")
       #expect(server.connections <= 4)
       #expect(client.inFlight == 0)
       #expect(client.queued == 0)

@@ -47,6 +47,38 @@ struct SharedRateLimitTests {
     #expect(ledger.asked == 2)
   }
 
+  /// Answers each lease when it is let go.
+  private struct HeldLedger: RateLedger {
+    let inner: MemoryRateLedger
+    let asked: AsyncStream<CheckedContinuation<Void, Never>>.Continuation
+
+    func lease(_ ask: RateAsk) async throws(LedgerFailure) -> RateLease {
+      await withCheckedContinuation { _ = asked.yield($0) }
+      return try await inner.lease(ask)
+    }
+
+    func pause(_ bucket: String, seconds: Int?, jitterPermille: Int) async throws(LedgerFailure) -> Int64 {
+      try await inner.pause(bucket, seconds: seconds, jitterPermille: jitterPermille)
+    }
+  }
+
+  @Test("two callers that ask at once lose nothing of what both are given")
+  func twoAtOnce() async throws {
+    let (leases, asked) = AsyncStream<CheckedContinuation<Void, Never>>.makeStream()
+    let limit = RateLimit(
+      perSecond: 1_000, burst: 1_000, patience: .seconds(30), time: time.keeper,
+      shared: HeldLedger(inner: ledger, asked: asked), jitter: { 1 })
+    async let one = limit.take(upTo: 1)
+    async let other = limit.take(upTo: 1)
+    var held = leases.makeAsyncIterator()
+    let both = [await held.next(), await held.next()]
+    for lease in both { lease?.resume() }
+    #expect(try await one + other == 2)
+    #expect(ledger.asked == 2)
+    // 100 each, of which two are used.
+    #expect(try await limit.take(upTo: 500) == 198)
+  }
+
   @Test("the vendor's pause reaches a process that was told nothing, at the latest when its lease ends")
   func pause() async throws {
     let (one, other) = (process(perSecond: 1_000), process(perSecond: 1_000))

@@ -1,5 +1,7 @@
 #pragma once
 #include <curl/curl.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 
 // Swift cannot call variadic C functions. One wrapper for each kind of argument.
 
@@ -28,6 +30,9 @@ static inline CURLcode ferry_curl_set_seek(CURL *easy, curl_seek_callback value)
 static inline CURLcode ferry_curl_set_prereq(CURL *easy, curl_prereq_callback value) {
   return curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, value);
 }
+static inline CURLcode ferry_curl_set_sockopt(CURL *easy, curl_sockopt_callback value) {
+  return curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, value);
+}
 static inline CURLcode ferry_curl_get_long(CURL *easy, CURLINFO info, long *value) {
   return curl_easy_getinfo(easy, info, value);
 }
@@ -47,4 +52,54 @@ static inline int ferry_curl_multi_next_done(CURLM *multi, CURL **easy, CURLcode
       return 1;
     }
   return 0;
+}
+static inline CURLMcode ferry_curl_multi_watch_sockets(CURLM *multi, curl_socket_callback callback, void *me) {
+  CURLMcode code = curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, me);
+  return code != CURLM_OK ? code : curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, callback);
+}
+static inline CURLMcode ferry_curl_multi_watch_time(CURLM *multi, curl_multi_timer_callback callback, void *me) {
+  CURLMcode code = curl_multi_setopt(multi, CURLMOPT_TIMERDATA, me);
+  return code != CURLM_OK ? code : curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, callback);
+}
+
+// <sys/epoll.h> and <sys/eventfd.h> are not part of Swift's Glibc module.
+
+// A descriptor that is ready, and for what: CURL_CSELECT_IN and _OUT; neither: something is wrong with it.
+typedef struct {
+  int descriptor;
+  int bits;
+} ferry_ready;
+
+static inline int ferry_epoll(void) { return epoll_create1(EPOLL_CLOEXEC); }
+static inline int ferry_eventfd(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
+
+// Waits for a descriptor as CURL_POLL_IN, _OUT or _INOUT says, whether or not it was waited for before. 0: done.
+static inline int ferry_epoll_want(int epoll, int descriptor, int what) {
+  struct epoll_event event = {0};
+  if (what & CURL_POLL_IN) event.events |= EPOLLIN;
+  if (what & CURL_POLL_OUT) event.events |= EPOLLOUT;
+  event.data.fd = descriptor;
+  if (epoll_ctl(epoll, EPOLL_CTL_MOD, descriptor, &event) == 0) return 0;
+  return epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event);
+}
+// Each signal is told once, so that nobody has to read it off.
+static inline int ferry_epoll_add_signal(int epoll, int descriptor) {
+  struct epoll_event event = {0};
+  event.events = EPOLLIN | EPOLLET;
+  event.data.fd = descriptor;
+  return epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event);
+}
+static inline void ferry_epoll_forget(int epoll, int descriptor) {
+  struct epoll_event unused = {0};
+  epoll_ctl(epoll, EPOLL_CTL_DEL, descriptor, &unused);
+}
+// How many are ready, at most `most` and 64; below 0: an error, such as a signal.
+static inline int ferry_epoll_wait(int epoll, ferry_ready *ready, int most, int milliseconds) {
+  struct epoll_event events[64];
+  int count = epoll_wait(epoll, events, most < 64 ? most : 64, milliseconds);
+  for (int i = 0; i < count; i++) {
+    ready[i].descriptor = events[i].data.fd;
+    ready[i].bits = (events[i].events & EPOLLIN ? CURL_CSELECT_IN : 0) | (events[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0);
+  }
+  return count;
 }

@@ -131,8 +131,8 @@ func failure(_ request: HTTPRequest, _ kind: HTTPFailure.Kind, _ text: String, c
 @safe final class CurlShared: Sendable {
   struct State {
     var inbox: [CurlBatch] = []
-    /// The thread is, or is about to be, in `curl_multi_poll` and must be woken.
-    var isPolling = false
+    /// The thread waits, or is about to, and must be woken.
+    var isWaiting = false
     var sawCancellation = false
     var stopAt: ContinuousClock.Instant?
     var isFinished = false
@@ -145,8 +145,8 @@ func failure(_ request: HTTPRequest, _ kind: HTTPFailure.Kind, _ text: String, c
   let state = Mutex(State())
   let inFlight = Atomic(0)
   let queued = Atomic(0)
-  // SAFETY: freed by the thread at its end; other threads use it only for curl_multi_wakeup (documented as
-  // thread-safe) under the mutex while isFinished is false.
+  let signal = WakeSignal()
+  // SAFETY: used and, at its end, freed by the thread alone.
   nonisolated(unsafe) let multi: UnsafeMutableRawPointer
 
   init(multi: UnsafeMutableRawPointer) { unsafe self.multi = unsafe multi }
@@ -182,9 +182,8 @@ func failure(_ request: HTTPRequest, _ kind: HTTPFailure.Kind, _ text: String, c
   }
 
   private func wake(_ state: inout State) {
-    guard state.isPolling, !state.isFinished else { return }
-    state.isPolling = false
-    // SAFETY: see multi.
-    _ = unsafe curl_multi_wakeup(multi)
+    guard state.isWaiting else { return }
+    state.isWaiting = false
+    signal.send()
   }
 }

@@ -6,11 +6,14 @@ internal import Synchronization
 final class CurlEngine {
   private let shared: CurlShared
   private let options: CurlOptions
+  private let watch: SocketWatch
   private var batches: ArraySlice<CurlBatch> = []
   private var free: [CurlTransfer] = []
   private var running: [CurlTransfer] = []
   /// Transfers that may be under way, 1 ... `maxConnections`.
   private var limit: Int
+  /// Headers of a request that was found to be in order.
+  private var soundHeaders: [HTTPHeader] = []
   /// No queued request expires before this.
   private var nextExpiry: ContinuousClock.Instant?
   private var stopAt: ContinuousClock.Instant?
@@ -19,6 +22,7 @@ final class CurlEngine {
     self.shared = shared
     self.options = options
     limit = options.maxConnections
+    watch = unsafe SocketWatch(shared.multi, shared.signal, pushes: options.joinsHeadersAndBody)
     // SAFETY: the multi handle is alive until finish() and belongs to this thread.
     _ = unsafe ferry_curl_multi_set_long(shared.multi, CURLMOPT_MAXCONNECTS, options.maxConnections)
     _ = unsafe ferry_curl_multi_set_long(shared.multi, CURLMOPT_PIPELINING, Int(CURLPIPE_NOTHING))
@@ -29,16 +33,22 @@ final class CurlEngine {
       takeInbox()
       expireQueued()
       startQueued()
-      var active: Int32 = 0
-      // SAFETY: the multi handle is alive until finish(); the counter outlives the call.
-      _ = unsafe curl_multi_perform(shared.multi, &active)
+      if watch.takeDue() { act(CURL_SOCKET_TIMEOUT, 0) }
       if settleDone() > 0 { continue }
       if let stopAt {
         if running.isEmpty || ContinuousClock.now >= stopAt { break }
       }
-      poll()
+      if mayWait() { watch.wait(until: nextExpiry, or: stopAt, act) }
+      settleDone()
     }
     finish()
+  }
+
+  /// Lets libcurl go on where it can.
+  private func act(_ socket: curl_socket_t, _ bits: Int32) {
+    var active: Int32 = 0
+    // SAFETY: the multi handle is alive until finish(); the counter outlives the call.
+    _ = unsafe curl_multi_socket_action(shared.multi, socket, bits, &active)
   }
 
   /// Takes what callers left since the last time.
@@ -48,7 +58,7 @@ final class CurlEngine {
         state.inbox = []
         state.sawCancellation = false
       }
-      state.isPolling = false
+      state.isWaiting = false
       stopAt = state.stopAt
       return (state.inbox, state.sawCancellation)
     }
@@ -96,6 +106,8 @@ final class CurlEngine {
   }
 
   private func startQueued() {
+    guard !batches.isEmpty, running.count < limit else { return }
+    let now = ContinuousClock.now
     while running.count < limit, let batch = batches.first {
       guard batch.next < batch.requests.count else {
         batches.removeFirst()
@@ -105,22 +117,22 @@ final class CurlEngine {
       batch.next += 1
       guard !batch.isSettled(index) else { continue }
       let request = batch.requests[index]
-      if let notAfter = request.notAfter, notAfter <= ContinuousClock.now {
+      if let notAfter = request.notAfter, notAfter <= now {
         expire(batch, index)
         continue
       }
       leaveQueue(1)
-      start(batch, index, request)
+      start(batch, index, request, now)
     }
     if batches.isEmpty { batches = [] }
   }
 
-  private func start(_ batch: CurlBatch, _ index: Int, _ request: HTTPRequest) {
+  private func start(_ batch: CurlBatch, _ index: Int, _ request: HTTPRequest, _ now: ContinuousClock.Instant) {
     if batch.isCancelled.load(ordering: .acquiring) {
       batch.settle(index, .notSent(failure(request, .cancelled, "the caller was cancelled")))
       return
     }
-    if let defect = defect(of: request, allowsPlainHTTP: options.allowsPlainHTTP) {
+    if let defect = defect(of: request, allowsPlainHTTP: options.allowsPlainHTTP, soundHeaders: &soundHeaders) {
       batch.settle(index, .notSent(failure(request, .invalid, defect)))
       return
     }
@@ -137,12 +149,13 @@ final class CurlEngine {
       return
     }
     transfer.place = running.count
-    transfer.started = .now
+    transfer.started = now
     running.append(transfer)
     shared.inFlight.store(running.count, ordering: .relaxed)
   }
 
   /// Settles what has ended; returns how many.
+  @discardableResult
   private func settleDone() -> Int {
     var count = 0
     var easy: UnsafeMutableRawPointer?
@@ -186,23 +199,12 @@ final class CurlEngine {
 
   private func leaveQueue(_ count: Int) { shared.queued.subtract(count, ordering: .relaxed) }
 
-  /// Waits for the network, a caller, the next expiry or the end.
-  private func poll() {
-    var wait = Duration.seconds(1)
-    for instant in [nextExpiry, stopAt] {
-      if let instant { wait = min(wait, max(.zero, instant - ContinuousClock.now)) }
+  /// Whether there is nothing new from callers. From then on they wake the thread.
+  private func mayWait() -> Bool {
+    shared.state.withLock { state in
+      state.isWaiting = state.inbox.isEmpty && !state.sawCancellation && state.stopAt == stopAt
+      return state.isWaiting
     }
-    let idle = shared.state.withLock { state in
-      let quiet = state.inbox.isEmpty && !state.sawCancellation && state.stopAt == stopAt
-      state.isPolling = quiet
-      return quiet
-    }
-    guard idle else { return }
-    let (seconds, attoseconds) = wait.components
-    // Rounded up, so that the instant has passed after the wait.
-    let milliseconds = Int32(seconds) * 1000 + Int32(attoseconds / 1_000_000_000_000_000) + 1
-    // SAFETY: the multi handle is alive; no extra descriptors are given.
-    _ = unsafe curl_multi_poll(shared.multi, nil, 0, milliseconds, nil)
   }
 
   /// Aborts what still runs, frees libcurl's handles and answers who waits for the end.

@@ -23,6 +23,9 @@ public struct CurlOptions: Sendable {
   /// A request during which no byte moves for this long ends with `.timeout`, also while the server is still
   /// working on its answer; 0 switches it off.
   public var lowSpeedSeconds = 20
+  /// Whether a request's headers wait for its body, so that both leave in one segment where they fit. For a client most of whose
+  /// requests have a body: others cost a system call more. Of plain HTTP alone; TLS makes records of its own.
+  public var joinsHeadersAndBody = false
   /// How many requests may be in flight from now on, asked after each that has ended, before its caller hears of it;
   /// what it says is taken as 1 ... `maxConnections`. More in flight than that end as they will. Called on the client's
   /// thread, so it must be quick. Nil: always `maxConnections`.

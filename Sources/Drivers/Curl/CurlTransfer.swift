@@ -14,15 +14,26 @@ internal import CCurl
   private static let maxHeaderBytes = 256 << 10
   private static let nothing = HTTPRequest(.get, "")
 
+  /// Options that most requests share with the one before.
+  private struct Told {
+    var url: String
+    var headers: [HTTPHeader]
+    var timeoutMilliseconds: Int
+    var method: HTTPRequest.Method
+    var bodyCount: Int
+  }
+
   /// libcurl's handle.
   let easy: UnsafeMutableRawPointer
   private let errorText: UnsafeMutablePointer<CChar>
   private let maxBytes: Int
   private var headerList: UnsafeMutablePointer<curl_slist>?
-  private var listedHeaders: [HTTPHeader]?
+  /// What libcurl was told for the last request, and keeps; nil: nothing yet.
+  private var told: Told?
   private var received: [UInt8] = []
   private var headerBytes = 0
   private var headersEnded = false
+  private var mayHaveRetryAfter = false
   private var isTooLarge = false
   private var sentBytes = 0
   private var starts = 0
@@ -44,7 +55,7 @@ internal import CCurl
     unsafe errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
     maxBytes = options.maxResponseBytes
     received.reserveCapacity(4096)
-    guard setUp(options), setUpCallbacks() else { return nil }
+    guard setUp(options), setUpCallbacks(options) else { return nil }
   }
 
   deinit {
@@ -97,18 +108,20 @@ internal import CCurl
     return set(CURLOPT_CAINFO, file)
   }
 
-  private func setUpCallbacks() -> Bool {
+  private func setUpCallbacks(_ options: CurlOptions) -> Bool {
     let me = unsafe Unmanaged.passUnretained(self).toOpaque()
-    // SAFETY: the callbacks run only inside curl_multi_perform and curl_multi_remove_handle on the driver thread, while
+    // SAFETY: the callbacks run only inside curl_multi_socket_action and curl_multi_remove_handle on the driver thread, while
     // the engine holds this object; errorText lives until after curl_easy_cleanup.
     let pointers = [
       CURLOPT_PRIVATE, CURLOPT_WRITEDATA, CURLOPT_HEADERDATA, CURLOPT_READDATA, CURLOPT_SEEKDATA, CURLOPT_PREREQDATA,
+      CURLOPT_SOCKOPTDATA,
     ].allSatisfy { unsafe ferry_curl_set_pointer(easy, $0, me) == CURLE_OK }
     return unsafe pointers && ferry_curl_set_pointer(easy, CURLOPT_ERRORBUFFER, errorText) == CURLE_OK
       && ferry_curl_set_write(easy, CURLOPT_WRITEFUNCTION, receiveBody) == CURLE_OK
       && ferry_curl_set_write(easy, CURLOPT_HEADERFUNCTION, receiveHeader) == CURLE_OK
       && ferry_curl_set_read(easy, giveBody) == CURLE_OK && ferry_curl_set_seek(easy, rewindBody) == CURLE_OK
       && ferry_curl_set_prereq(easy, beforeSending) == CURLE_OK
+      && (!options.joinsHeadersAndBody || ferry_curl_set_sockopt(easy, afterSocket) == CURLE_OK)
   }
 
   // MARK: One request
@@ -122,11 +135,21 @@ internal import CCurl
     starts = 0
     headerBytes = 0
     headersEnded = false
+    mayHaveRetryAfter = false
     isTooLarge = false
     unsafe errorText.pointee = 0
-    guard listHeaders(request) else { return CURLE_OUT_OF_MEMORY }
-    let ok = set(CURLOPT_URL, request.url) && set(CURLOPT_TIMEOUT_MS, request.timeoutMilliseconds) && setMethod(request)
-    return ok ? CURLE_OK : CURLE_BAD_FUNCTION_ARGUMENT
+    let told = told
+    // Until all is told nothing is taken for known.
+    self.told = nil
+    guard told?.headers == request.headers || listHeaders(request) else { return CURLE_OUT_OF_MEMORY }
+    guard told?.url == request.url || set(CURLOPT_URL, request.url),
+      told?.timeoutMilliseconds == request.timeoutMilliseconds || set(CURLOPT_TIMEOUT_MS, request.timeoutMilliseconds),
+      told?.method == request.method && told?.bodyCount == request.body.count || setMethod(request)
+    else { return CURLE_BAD_FUNCTION_ARGUMENT }
+    self.told = Told(
+      url: request.url, headers: request.headers, timeoutMilliseconds: request.timeoutMilliseconds,
+      method: request.method, bodyCount: request.body.count)
+    return CURLE_OK
   }
 
   private func setMethod(_ request: HTTPRequest) -> Bool {
@@ -139,9 +162,8 @@ internal import CCurl
         : set(CURLOPT_CUSTOMREQUEST, request.method.rawValue))
   }
 
-  /// Builds libcurl's header list, unless the last request had the same one.
+  /// Builds libcurl's header list.
   private func listHeaders(_ request: HTTPRequest) -> Bool {
-    if let listedHeaders, listedHeaders == request.headers { return true }
     var list: UnsafeMutablePointer<curl_slist>?
     // "Expect:" and "Content-Type:" without a value keep libcurl from adding its own.
     var lines = ["Expect:"]
@@ -163,7 +185,6 @@ internal import CCurl
     let code = unsafe ferry_curl_set_pointer(easy, CURLOPT_HTTPHEADER, list)
     unsafe curl_slist_free_all(headerList)
     unsafe headerList = unsafe list
-    listedHeaders = request.headers
     return code == CURLE_OK
   }
 
@@ -190,13 +211,10 @@ internal import CCurl
       return .uncertain(failure(request, .dropped, "the answer ended within its headers"))
     }
     var status = 0
-    var type: UnsafeMutablePointer<CChar>?
-    // SAFETY: out-parameters outlive the calls; the string belongs to the handle and is copied here.
+    // SAFETY: the out-parameter outlives the call.
     _ = unsafe ferry_curl_get_long(easy, CURLINFO_RESPONSE_CODE, &status)
-    _ = unsafe ferry_curl_get_string(easy, CURLINFO_CONTENT_TYPE, &type)
     var response = HTTPResponse(status: status)
-    response.contentType = unsafe type.map { unsafe String(cString: $0) }
-    response.retryAfterSeconds = retryAfter()
+    if mayHaveRetryAfter { response.retryAfterSeconds = retryAfter() }
     if received.count > CurlTransfer.keptCapacity {
       swap(&response.body, &received)
     } else {
@@ -260,10 +278,11 @@ internal import CCurl
   fileprivate func takeHeader(_ line: UnsafeRawBufferPointer) -> Bool {
     // libcurl takes an answer that ends in the middle of its headers for a good one; so their end is looked for here.
     // Informational answers come before the real one, each with its own end.
-    if unsafe line.starts(with: "HTTP/".utf8) {
-      headersEnded = false
-    } else if unsafe line.first == 13 || line.first == 10 {
-      headersEnded = true
+    switch unsafe line.first {
+    case UInt8(ascii: "H") where unsafe line.starts(with: "HTTP/".utf8): headersEnded = false
+    case 13, 10: headersEnded = true
+    case UInt8(ascii: "R"), UInt8(ascii: "r"): mayHaveRetryAfter = true
+    default: break
     }
     headerBytes += line.count
     if headerBytes > CurlTransfer.maxHeaderBytes { isTooLarge = true }
@@ -281,6 +300,11 @@ internal import CCurl
     guard request.repeatable, 0...request.body.count ~= offset else { return false }
     sentBytes = offset
     return true
+  }
+
+  /// Has a socket hold back what would fill no segment; `SocketWatch` pushes it.
+  fileprivate func cork(_ socket: Int32) {
+    if isPlainHTTP(request.url) { switchOn(TCP_CORK, of: socket) }
   }
 
   /// Called each time libcurl is about to send the request; false forbids it.
@@ -328,4 +352,11 @@ private let rewindBody: curl_seek_callback = { me, offset, origin in
 private let beforeSending: curl_prereq_callback = { me, _, _, _, _ in
   // SAFETY: see above.
   unsafe transfer(me)?.maySend() == true ? Int32(CURL_PREREQFUNC_OK) : Int32(CURL_PREREQFUNC_ABORT)
+}
+
+/// Called with each new socket, before it connects.
+private let afterSocket: curl_sockopt_callback = { me, socket, _ in
+  // SAFETY: see above.
+  unsafe transfer(me)?.cork(socket)
+  return Int32(CURL_SOCKOPT_OK)
 }

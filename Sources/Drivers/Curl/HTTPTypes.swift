@@ -66,15 +66,12 @@ public struct HTTPResponse: Sendable {
   public var body: [UInt8]
   /// What `Retry-After` asks for, as seconds from now, clamped to 0 ... 3600; nil when absent or unreadable.
   public var retryAfterSeconds: Int?
-  /// The `Content-Type` as it was sent.
-  public var contentType: String?
 
   /// Makes a response, for doubles in tests.
-  public init(status: Int, body: [UInt8] = [], retryAfterSeconds: Int? = nil, contentType: String? = nil) {
+  public init(status: Int, body: [UInt8] = [], retryAfterSeconds: Int? = nil) {
     self.status = status
     self.body = body
     self.retryAfterSeconds = retryAfterSeconds
-    self.contentType = contentType
   }
 }
 

@@ -42,24 +42,30 @@ private let ownHeaders: Set<String> = [
 ]
 
 /// Why a request cannot be performed, or nil.
-func defect(of request: HTTPRequest, allowsPlainHTTP: Bool) -> String? {
+/// - Parameter soundHeaders: headers that were in order lately; they are not read again, for most requests have the same.
+func defect(of request: HTTPRequest, allowsPlainHTTP: Bool, soundHeaders: inout [HTTPHeader]) -> String? {
   let url = request.url
   guard url.utf8.count <= 16_384 else { return "the URL is longer than 16 KiB" }
   guard url.utf8.allSatisfy({ 33...126 ~= $0 }) else { return "the URL holds a space, a control or a non-ASCII byte" }
-  if hasScheme(url, "http://") {
+  if isPlainHTTP(url) {
     guard allowsPlainHTTP else { return "http:// is not allowed here" }
   } else if !hasScheme(url, "https://") {
     return "the URL's scheme is not https"
   }
   guard 1...3_600_000 ~= request.timeoutMilliseconds else { return "timeoutMilliseconds must be 1 to 3600000" }
   if request.method == .get, !request.body.isEmpty { return "a GET has no body" }
+  if request.headers == soundHeaders { return nil }
   for header in request.headers {
     guard isToken(header.name) else { return "a header's name is not a token" }
     guard isHeaderValue(header.value) else { return "a header's value holds a control character" }
     guard !ownHeaders.contains(header.name.lowercased()) else { return "a header is the client's own" }
   }
+  soundHeaders = request.headers
   return nil
 }
+
+/// Whether the URL's scheme is `http`.
+func isPlainHTTP(_ url: String) -> Bool { hasScheme(url, "http://") }
 
 private func hasScheme(_ url: String, _ scheme: String) -> Bool {
   url.utf8.count > scheme.utf8.count
