@@ -29,7 +29,8 @@ struct StalledWorkerTests {
     "a loader that gets no deliveries from a full queue says 500 and exits 70, and loses nothing; outages of RabbitMQ and of K/3 end nobody"
   )
   func deaf() async throws {
-    var stage = try await Stage.set(orders: 6, faults: "off", unmappable: 0)
+    // As many as make several messages: eight bills come in one.
+    var stage = try await Stage.set(orders: 24, faults: "off", unmappable: 0)
     defer { stage.kill() }
     stage.settings["FERRY_STALL_SECONDS"] = "8"
     stage.settings["FERRY_RETRY_SECONDS"] = "1"
@@ -53,7 +54,7 @@ struct StalledWorkerTests {
     cut.refuse()
     while try await !ask(cutOffAdmin + "/readyz").body.contains("RabbitMQ") {}
 
-    // Deaf: what the broker delivers does not arrive, and all else does. One bill is lent, the others are ready.
+    // Deaf: what the broker delivers does not arrive, and all else does. One message is lent, the others are ready.
     let transform = try stage.ferry(["transform"])
     defer { transform.kill() }
     let deafening = try BrokerRelay(withholdsDeliveries: true)
