@@ -103,7 +103,7 @@ let package = Package(
     // Measures parts by themselves; not shipped.
     .executableTarget(
       name: "ferrybench",
-      dependencies: ["JSON", "Orders", "Expressions", "Mapping", "Pipeline", "Ledger", "PostgreSQL"],
+      dependencies: ["JSON", "Orders", "Expressions", "Mapping", "Pipeline", "Queue", "Ledger", "PostgreSQL"],
       path: "Sources/ferrybench", swiftSettings: house),
 
     // Servers on plain sockets, which do what a test says.

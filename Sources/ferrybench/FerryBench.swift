@@ -1,8 +1,8 @@
 import Foundation
 
-/// Measures parts of Ferry by themselves: `ferrybench json|expressions|mapping|lookups [--rounds N] [--seconds S]
-/// [--only NAME] [--strategy FOLDER] [--records N]`. Of use in release alone. `lookups` works in a schema of its own at
-/// `FERRY_POSTGRES_URL`, which it removes.
+/// Measures parts of Ferry by themselves: `ferrybench json|expressions|mapping|lookups|queues [--rounds N] [--seconds S]
+/// [--only NAME] [--strategy FOLDER] [--records N] [--messages N]`. Of use in release alone. `lookups` works in a schema of
+/// its own at `FERRY_POSTGRES_URL` and `queues` in queues of its own at `FERRY_RABBITMQ_URL`, which they remove.
 @main
 enum FerryBench {
   static func main() async {
@@ -11,6 +11,7 @@ enum FerryBench {
     var only = ""
     var strategy = "deploy/strategies/sales-order"
     var records = 1_000_000
+    var messages = 50_000
     var suites: [String] = []
     var arguments = CommandLine.arguments.dropFirst()
     while let argument = arguments.popFirst() {
@@ -20,15 +21,16 @@ enum FerryBench {
       case "--only": only = arguments.popFirst() ?? ""
       case "--strategy": strategy = arguments.popFirst() ?? ""
       case "--records": records = arguments.popFirst().flatMap(Int.init) ?? 0
+      case "--messages": messages = arguments.popFirst().flatMap(Int.init) ?? 0
       default: suites.append(argument)
       }
     }
-    guard rounds > 0, seconds > 0, records >= 1_000, !suites.isEmpty,
-      suites.allSatisfy({ ["json", "expressions", "mapping", "lookups"].contains($0) })
+    guard rounds > 0, seconds > 0, records >= 1_000, messages > 0, !suites.isEmpty,
+      suites.allSatisfy({ ["json", "expressions", "mapping", "lookups", "queues"].contains($0) })
     else {
       let usage =
-        "usage: ferrybench json|expressions|mapping|lookups [--rounds N] [--seconds S] [--only NAME] [--strategy FOLDER] "
-        + "[--records N]\n"
+        "usage: ferrybench json|expressions|mapping|lookups|queues [--rounds N] [--seconds S] [--only NAME] "
+        + "[--strategy FOLDER] [--records N] [--messages N]\n"
       FileHandle.standardError.write(Data(usage.utf8))
       exit(64)
     }
@@ -38,6 +40,7 @@ enum FerryBench {
         switch suite {
         case "json": JSONBench.run(measure)
         case "lookups": try await LookupBench.run(records: records)
+        case "queues": try await QueueBench.run(messages: messages, only: only)
         case "expressions": try ExpressionBench.run(measure)
         default: try MappingBench.run(measure, strategy: strategy)
         }
