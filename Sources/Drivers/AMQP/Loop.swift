@@ -34,7 +34,7 @@ final class Loop {
   var publisher = Publisher()
   var acks = AckLedger()
   /// Deliveries read in this turn.
-  var arrived: [AMQPDelivery] = []
+  var arrived = Fifo<AMQPDelivery>()
 
   var calls = Fifo<Call>()
   var running: Call?
@@ -73,7 +73,7 @@ final class Loop {
   static func run(_ shared: Shared, _ ready: CheckedContinuation<Result<Int, AMQPFailure>, Never>) {
     defer { shared.mailbox.leave() }
     do {
-      let wire = try Wire(shared.options)
+      let wire = try Wire(shared.options, mark: shared.mark)
       shared.mailbox.guardSocket(wire.descriptor)
       ready.resume(returning: .success(wire.frameMax))
       Loop(shared, wire).live()
@@ -110,6 +110,7 @@ final class Loop {
     if closing == .no {
       try acks.flush { tag, multiple throws(AMQPFailure) in try wire.acknowledge(tag, multiple: multiple) }
     }
+    try wire.flush()
     let now = ContinuousClock.now
     publisher.expire(now, blocked: isBlocked)
     try expireCalls(now)
@@ -154,6 +155,7 @@ final class Loop {
       // 128 stands for the frames' heads and the properties.
       room -= message.body.count + 128
     }
+    try wire.flush()
   }
 
   // MARK: Reading
@@ -163,10 +165,7 @@ final class Loop {
     guard isReadable || wire.hasBuffered || now >= nextService else { return }
     isReadable = false
     nextService = now + serviceInterval
-    defer {
-      shared.inbox.deliver(arrived)
-      arrived = []
-    }
+    defer { shared.inbox.deliver(&arrived) }
     reading: for _ in 0..<Self.readChunk {
       switch try wire.step() {
       case .idle: break reading
