@@ -57,7 +57,9 @@ public final class RabbitInbox: Inbox {
         if session.isRetired { return [] }
         if lent.isEmpty { continue }
         session.worked()
-        let deliveries = lent.compactMap { delivery(of: $0, live) }
+        var deliveries: [Delivery] = []
+        deliveries.reserveCapacity(lent.count)
+        for each in lent { if let delivery = delivery(of: each, live) { deliveries.append(delivery) } }
         if !deliveries.isEmpty { return deliveries }
       } catch {
         await session.drop(live, error)

@@ -54,9 +54,20 @@ public final class RabbitOutbox: Outbox {
   /// Publishes a batch, as the port says. Without a connection it waits for the pause that is due (at most 30 s) and
   /// makes one attempt to connect.
   public func publish(_ parcels: [Parcel]) async -> [PublishResult] {
+    await publish(messages(for: parcels))
+  }
+
+  /// Parcels as messages.
+  func messages(for parcels: [Parcel]) -> [AMQPMessage] {
     let now = pacing.now()
-    let messages = zip(parcels, Self.spread(parcels.count)).map { coding.message(for: $0, now: now, permille: $1) }
-    return await publish(messages)
+    var messages: [AMQPMessage] = []
+    messages.reserveCapacity(parcels.count)
+    var shares = Self.spread(parcels.count { $0.isSpread }).makeIterator()
+    for parcel in parcels {
+      let permille = parcel.isSpread ? shares.next() : nil
+      messages.append(coding.message(for: parcel, now: now, permille: permille ?? 1_000))
+    }
+    return messages
   }
 
   /// The same with messages that are made already.
@@ -75,8 +86,13 @@ public final class RabbitOutbox: Outbox {
         for index in pending { results[index] = .refused(why) }
         break
       }
-      let answers = await live.connection.publish(pending.map { messages[$0] }, timeoutSeconds: timeoutSeconds)
+      let isWhole = pending.count == messages.count
+      let answers = await live.connection.publish(
+        isWhole ? messages : pending.map { messages[$0] }, timeoutSeconds: timeoutSeconds)
       if answers.contains(.confirmed) { session.worked() }
+      if isWhole, answers.allSatisfy({ $0 == .confirmed }) {
+        return Array(repeating: .confirmed, count: messages.count)
+      }
       let failure = live.connection.failure
       // The exchange is missing: the answers do not say what to do about it.
       let sentence = failure.flatMap { $0.isOfMissing ? $0.sentence : nil }
