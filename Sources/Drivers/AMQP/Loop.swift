@@ -183,9 +183,10 @@ final class Loop {
     let now = ContinuousClock.now
     let wantsToWrite = publisher.wantsToSend && confirms == .on && !isBlocked
     var limit = nextService
-    for deadline in [publisher.nextDeadline, running?.deadline, calls.first?.deadline, closeBy] {
-      if let deadline { limit = min(limit, deadline) }
-    }
+    if let deadline = publisher.nextDeadline { limit = min(limit, deadline) }
+    if let deadline = running?.deadline { limit = min(limit, deadline) }
+    if let deadline = calls.first?.deadline { limit = min(limit, deadline) }
+    if let closeBy { limit = min(limit, closeBy) }
     // What waited for the broker to let go (connection.unblocked was read last) is for the next turn.
     let isFreed = !isBlocked && running == nil && (!calls.isEmpty || confirms == .off && publisher.wantsToSend)
     let mayRest = shared.mailbox.rest() && !wire.hasBuffered && !isFreed
