@@ -104,7 +104,7 @@ let package = Package(
     .executableTarget(
       name: "ferrybench",
       dependencies: [
-        "JSON", "Orders", "Expressions", "Mapping", "Pipeline", "OKKI", "K3", "Ledger", "PostgreSQL", "Curl",
+        "JSON", "Orders", "Expressions", "Mapping", "Pipeline", "OKKI", "K3", "Queue", "Ledger", "PostgreSQL", "Curl",
       ],
       path: "Sources/ferrybench", swiftSettings: house),
 

@@ -3,7 +3,7 @@ import Synchronization
 
 /// The counters of the flow. Label sets are closed: stages, outcomes and reason codes, never ids.
 public final class PipelineMetrics: Sendable {
-  private let outcomes = Mutex<[Key: Counter]>([:])
+  private let outcomes = Mutex<(counters: [Key: Counter], last: (key: Key, counter: Counter)?)>(([:], nil))
   private let deadLetters = Mutex<[Key: Counter]>([:])
   private let transformed: Counter
   private let loaded: Counter
@@ -29,13 +29,17 @@ public final class PipelineMetrics: Sendable {
 
   func count(_ outcome: Outcome, at stage: StageName) {
     let key = Key(stage: stage, outcome: outcome.label, reason: outcome.reason?.code)
-    outcomes.withLock { counters in
-      if let counter = counters[key] { return counter }
-      let counter = Counter(
-        label: "ferry_outcomes_total",
-        dimensions: [("stage", stage.rawValue), ("outcome", key.outcome), ("reason", key.reason?.rawValue ?? "")],
-        factory: factory)
-      counters[key] = counter
+    outcomes.withLock { state in
+      // A batch's outcomes are mostly the same.
+      if let last = state.last, last.key == key { return last.counter }
+      let counter =
+        state.counters[key]
+        ?? Counter(
+          label: "ferry_outcomes_total",
+          dimensions: [("stage", stage.rawValue), ("outcome", key.outcome), ("reason", key.reason?.rawValue ?? "")],
+          factory: factory)
+      state.counters[key] = counter
+      state.last = (key, counter)
       return counter
     }.increment()
     switch outcome {

@@ -277,48 +277,56 @@ public final class Worker: Service {
   private func publish(
     _ parcels: [Parcel], thenAcknowledge receipts: [Delivery.Receipt], of batch: [Delivery]
   ) async {
-    var left = Array(zip(parcels, receipts))
+    // Which receipt is whose parcel's is told by the place.
+    var parcels = parcels
+    var receipts = receipts
     var wait = Duration.milliseconds(250)
     var isHeldUp = false
     /// Deliveries that are parked since a successor of theirs is too large.
     var tooLarge: Set<Delivery.Receipt> = []
     defer { if isHeldUp { unpublished.withLock { $0 -= 1 } } }
     while true {
-      let results = await outbox.publish(left.map(\.0))
-      var unconfirmed: [(Parcel, Delivery.Receipt)] = []
+      let results = await outbox.publish(parcels)
+      var unconfirmed: [Parcel] = []
+      var unconfirmedReceipts: [Delivery.Receipt] = []
       var failure: String?
-      for (entry, result) in zip(left, results) {
+      for (place, result) in zip(parcels.indices, results) {
         switch result {
         case .confirmed:
-          if let burial = entry.0.burial {
+          if let burial = parcels[place].burial {
             metrics.countDeadLetter(burial.reason.code, at: stage.name)
             FaultPoint.reached(.buried, at: stage.name)
           }
-        case .tooLarge(let why) where !entry.0.leavesOutBody:
+        case .tooLarge(let why) where !parcels[place].leavesOutBody:
+          let (refused, receipt) = (parcels[place], receipts[place])
           // One of several successors is enough to have the delivery parked once.
-          if entry.0.burial == nil, !tooLarge.insert(entry.1).inserted { continue }
-          let parcel = burial(of: entry.0, entry.1, in: batch, why)
-          unconfirmed.append((parcel, entry.1))
-          if entry.0.burial == nil, case .envelope(let envelope) = parcel.content, let reason = parcel.burial?.reason {
+          if refused.burial == nil, !tooLarge.insert(receipt).inserted { continue }
+          let parcel = burial(of: refused, receipt, in: batch, why)
+          unconfirmed.append(parcel)
+          unconfirmedReceipts.append(receipt)
+          if refused.burial == nil, case .envelope(let envelope) = parcel.content, let reason = parcel.burial?.reason {
             logger.parked(reason, of: envelope, at: stage.name)
           }
         case .unknown(let why), .refused(let why), .tooLarge(let why):
-          unconfirmed.append(entry)
+          unconfirmed.append(parcels[place])
+          unconfirmedReceipts.append(receipts[place])
           failure = why
         }
       }
       FaultPoint.reached(.published, at: stage.name)
       // The parcels of a receipt stand together. It may be given back once, and not before its last one is safe.
-      let waiting = Set(unconfirmed.map(\.1))
+      let waiting = Set(unconfirmedReceipts)
       var done: [Delivery.Receipt] = []
-      for (_, receipt) in left where receipt != done.last && !waiting.contains(receipt) { done.append(receipt) }
+      done.reserveCapacity(receipts.count)
+      for receipt in receipts where receipt != done.last && !waiting.contains(receipt) { done.append(receipt) }
       if !done.isEmpty {
         inbox.acknowledge(done)
         metrics.countSettled(done.count, at: stage.name)
         FaultPoint.reached(.acknowledged, at: stage.name)
       }
       if unconfirmed.isEmpty || Task.isCancelled { return }
-      left = unconfirmed
+      parcels = unconfirmed
+      receipts = unconfirmedReceipts
       guard let failure else { continue }
       if !isHeldUp { unpublished.withLock { $0 += 1 } }
       isHeldUp = true

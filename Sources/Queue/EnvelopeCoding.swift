@@ -25,7 +25,9 @@ struct EnvelopeCoding: Sendable {
   ///   - now: milliseconds since 1970.
   ///   - permille: 850...1000: how much of its delay a parcel waits that may come back early.
   func message(for parcel: Parcel, now: Int64, permille: Int = 1_000) -> AMQPMessage {
-    var headers = [AMQPHeader("ferry-format", .int(format(of: parcel.content)))]
+    var headers: [AMQPHeader] = []
+    headers.reserveCapacity(16)
+    headers.append(AMQPHeader("ferry-format", .int(format(of: parcel.content))))
     var properties = AMQPProperties(appID: "ferry", timestamp: UInt64(max(now, 0) / 1_000), persistent: true)
     if parcel.isSpread, case .retry(_, let seconds) = parcel.destination {
       // The queue's own limit stands beside it; the shorter one counts. The broker takes it off when it moves the message.
@@ -43,8 +45,8 @@ struct EnvelopeCoding: Sendable {
       body = bytes
     case .envelope(let envelope):
       properties.contentType = Self.jsonType
-      properties.messageID = "\(envelope.orderID)-\(envelope.revision)"
-      headers += common(envelope)
+      properties.messageID = Self.messageID(envelope.orderID, envelope.revision)
+      append(envelope, to: &headers)
       switch envelope.content {
       case .order(let bytes):
         properties.type = "order"
@@ -55,11 +57,13 @@ struct EnvelopeCoding: Sendable {
         body = Array("{}".utf8)
       case .bill(let bill, let route):
         properties.type = "bill"
-        if let part = route.part { properties.messageID = "\(envelope.orderID)-\(envelope.revision)-\(part.number)" }
+        if let part = route.part {
+          properties.messageID = Self.messageID(envelope.orderID, envelope.revision, part: Int64(part.number))
+        }
         headers.append(AMQPHeader("ferry-object", text(bill.object, 100)))
         headers.append(AMQPHeader("ferry-bill-number", text(bill.number, 400)))
         if bill.keyField != Bill.numberField { headers.append(AMQPHeader("ferry-key-field", text(bill.keyField, 64))) }
-        headers += routed(route)
+        append(route, to: &headers)
         if let notes = NoteText.json(bill.notes) { headers.append(AMQPHeader("ferry-notes", .string(notes))) }
         body = bill.body
       }
@@ -107,10 +111,21 @@ struct EnvelopeCoding: Sendable {
     }
   }
 
-  private func routed(_ route: BillRoute) -> [AMQPHeader] {
-    var headers = [
-      AMQPHeader("ferry-strategy", text(route.strategy, 200)), AMQPHeader("ferry-stream", text(route.stream, 100)),
-    ]
+  /// Put together without interpolation: short ones, as nearly all are, need no memory of their own then.
+  private static func messageID(_ orderID: OrderID, _ revision: Int64, part: Int64? = nil) -> String {
+    var text = String(orderID.rawValue)
+    text += "-"
+    text += String(revision)
+    if let part {
+      text += "-"
+      text += String(part)
+    }
+    return text
+  }
+
+  private func append(_ route: BillRoute, to headers: inout [AMQPHeader]) {
+    headers.append(AMQPHeader("ferry-strategy", text(route.strategy, 200)))
+    headers.append(AMQPHeader("ferry-stream", text(route.stream, 100)))
     if let part = route.part {
       headers.append(AMQPHeader("ferry-part", .int(Int64(part.number))))
       headers.append(AMQPHeader("ferry-parts", .int(Int64(part.count))))
@@ -118,23 +133,19 @@ struct EnvelopeCoding: Sendable {
     if let beside = route.beside {
       headers.append(AMQPHeader("ferry-beside", .string(beside.joined(separator: ","))))
     }
-    return headers
   }
 
-  private func common(_ envelope: Envelope) -> [AMQPHeader] {
-    var headers = [
-      AMQPHeader("ferry-order-id", .int(envelope.orderID.rawValue)),
-      AMQPHeader("ferry-order-number", text(envelope.orderNumber, 400)),
-      AMQPHeader("ferry-revision", .int(envelope.revision)),
-      AMQPHeader("ferry-update-time", .int(envelope.updateTime.epochSeconds)),
-      AMQPHeader("ferry-attempt", .int(Int64(envelope.attempt))),
-      AMQPHeader("ferry-first-seen", .int(envelope.firstSeen)),
-    ]
+  private func append(_ envelope: Envelope, to headers: inout [AMQPHeader]) {
+    headers.append(AMQPHeader("ferry-order-id", .int(envelope.orderID.rawValue)))
+    headers.append(AMQPHeader("ferry-order-number", text(envelope.orderNumber, 400)))
+    headers.append(AMQPHeader("ferry-revision", .int(envelope.revision)))
+    headers.append(AMQPHeader("ferry-update-time", .int(envelope.updateTime.epochSeconds)))
+    headers.append(AMQPHeader("ferry-attempt", .int(Int64(envelope.attempt))))
+    headers.append(AMQPHeader("ferry-first-seen", .int(envelope.firstSeen)))
     if let reason = envelope.lastReason {
       headers.append(AMQPHeader("ferry-last-reason", text(reason.code.rawValue, 60)))
       headers.append(AMQPHeader("ferry-last-sentence", text(reason.sentence, 1_024)))
     }
-    return headers
   }
 
   private func parked(_ burial: Outcome.Burial, _ destination: Destination, _ now: Int64) -> [AMQPHeader] {
@@ -169,7 +180,7 @@ struct EnvelopeCoding: Sendable {
 
   private func read(_ properties: AMQPProperties, _ body: [UInt8], _ queue: QueueName) throws(Reason) -> Envelope {
     let headers = HeaderReader(properties.headers)
-    let format = try headers.int("ferry-format", 1...Int64.max)
+    let format = try headers.int(.format, 1...Int64.max)
     guard format <= Self.format else {
       throw undecodable("the message has form \(format), newer than this program knows (\(Self.format))")
     }
@@ -177,22 +188,22 @@ struct EnvelopeCoding: Sendable {
       throw undecodable("the content type is \(properties.contentType == nil ? "missing" : "not \(Self.jsonType)")")
     }
     guard !body.isEmpty else { throw undecodable("the message has no body") }
-    let orderID = OrderID(rawValue: try headers.int("ferry-order-id", Int64.min...Int64.max))
-    let revision = try headers.int("ferry-revision", 1...Int64.max)
-    let part = headers.has("ferry-part") ? "-\(try headers.int("ferry-part", 1...Self.mostParts))" : ""
-    guard properties.messageID == "\(orderID)-\(revision)\(part)" else {
+    let orderID = OrderID(rawValue: try headers.int(.orderID, Int64.min...Int64.max))
+    let revision = try headers.int(.revision, 1...Int64.max)
+    let part = headers.has(.part) ? try headers.int(.part, 1...Self.mostParts) : nil
+    guard properties.messageID == Self.messageID(orderID, revision, part: part) else {
       throw undecodable("the message id is not made of ferry-order-id, ferry-revision and ferry-part")
     }
     var envelope = Envelope(
-      orderID: orderID, orderNumber: try headers.string("ferry-order-number"), revision: revision,
-      updateTime: BeijingTime(epochSeconds: try headers.int("ferry-update-time", 0...253_402_300_799)),
-      firstSeen: try headers.int("ferry-first-seen", 0...Int64.max),
+      orderID: orderID, orderNumber: try headers.string(.orderNumber), revision: revision,
+      updateTime: BeijingTime(epochSeconds: try headers.int(.updateTime, 0...253_402_300_799)),
+      firstSeen: try headers.int(.firstSeen, 0...Int64.max),
       content: try content(properties.type, body, queue, headers))
-    envelope.attempt = Int(try headers.int("ferry-attempt", 1...1_000_000))
-    if headers.has("ferry-last-reason") {
-      let sentence = try headers.string("ferry-last-sentence")
+    envelope.attempt = Int(try headers.int(.attempt, 1...1_000_000))
+    if headers.has(.lastReason) {
+      let sentence = try headers.string(.lastSentence)
       // A code that a newer program may have written is no reason to refuse the message.
-      envelope.lastReason = ReasonCode(rawValue: try headers.string("ferry-last-reason")).map { Reason($0, sentence) }
+      envelope.lastReason = ReasonCode(rawValue: try headers.string(.lastReason)).map { Reason($0, sentence) }
     }
     return envelope
   }
@@ -204,9 +215,9 @@ struct EnvelopeCoding: Sendable {
     case ("order", .orders): return .order(body)
     case ("bill", .bills):
       let bill = Bill(
-        object: try headers.string("ferry-object"), number: try headers.string("ferry-bill-number"), body: body,
+        object: try headers.string(.object), number: try headers.string(.billNumber), body: body,
         notes: notes(headers),
-        keyField: headers.has("ferry-key-field") ? try headers.string("ferry-key-field") : Bill.numberField)
+        keyField: headers.has(.keyField) ? try headers.string(.keyField) : Bill.numberField)
       return .bill(bill, try route(of: bill, headers))
     case ("removal", .bills): return .removal
     case ("order", .bills), ("bill", .orders), ("removal", .orders):
@@ -218,27 +229,27 @@ struct EnvelopeCoding: Sendable {
 
   /// Notes are for people: where they cannot be read the bill goes on without them.
   private func notes(_ headers: HeaderReader) -> [BillNote] {
-    guard headers.has("ferry-notes"), let text = try? headers.string("ferry-notes") else { return [] }
+    guard headers.has(.notes), let text = try? headers.string(.notes) else { return [] }
     return NoteText.notes(text) ?? []
   }
 
   private func route(of bill: Bill, _ headers: HeaderReader) throws(Reason) -> BillRoute {
     // An earlier program wrote none: it knew one stream.
-    let stream = headers.has("ferry-stream") ? try headers.string("ferry-stream") : bill.object
+    let stream = headers.has(.stream) ? try headers.string(.stream) : bill.object
     guard Self.isStream(stream) else { throw undecodable("the header ferry-stream is no stream's name") }
     var part: BillRoute.Part?
-    if headers.has("ferry-part") {
-      let count = try headers.int("ferry-parts", 1...Self.mostParts)
-      part = BillRoute.Part(Int(try headers.int("ferry-part", 1...count)), of: Int(count))
+    if headers.has(.part) {
+      let count = try headers.int(.parts, 1...Self.mostParts)
+      part = BillRoute.Part(Int(try headers.int(.part, 1...count)), of: Int(count))
     }
     var beside: [String]?
-    if headers.has("ferry-beside") {
-      beside = try headers.string("ferry-beside").split(separator: ",").map { String($0) }
+    if headers.has(.beside) {
+      beside = try headers.string(.beside).split(separator: ",").map { String($0) }
       guard beside?.allSatisfy(Self.isStream) == true else {
         throw undecodable("the header ferry-beside names no streams")
       }
     }
-    return BillRoute(strategy: try headers.string("ferry-strategy"), stream: stream, part: part, beside: beside)
+    return BillRoute(strategy: try headers.string(.strategy), stream: stream, part: part, beside: beside)
   }
 
   private static let mostParts: Int64 = 1_000
@@ -247,6 +258,10 @@ struct EnvelopeCoding: Sendable {
 
 /// A text as a header may carry it: control characters shown as pictures (`␊`), cut at so many bytes of UTF-8.
 func headerText(_ text: String, maxBytes: Int) -> String {
+  // Nearly all are as they may be: of what is replaced, none begins with another byte than these.
+  if text.utf8.count <= maxBytes, text.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7f && $0 != 0xc2 && $0 != 0xe2 }) {
+    return text
+  }
   var result = String.UnicodeScalarView()
   var size = 0
   for scalar in text.unicodeScalars {
@@ -264,45 +279,4 @@ func headerText(_ text: String, maxBytes: Int) -> String {
   return String(result)
 }
 
-private func undecodable(_ sentence: String) -> Reason { Reason(.undecodable, sentence) }
-
-/// Headers by name, with the kinds of their values.
-private struct HeaderReader {
-  private var values: [String: AMQPValue] = [:]
-
-  init(_ headers: [AMQPHeader]) {
-    for header in headers where header.name.hasPrefix("ferry-") { values[header.name] = header.value }
-  }
-
-  func has(_ name: String) -> Bool { values[name] != nil }
-
-  func int(_ name: String, _ range: ClosedRange<Int64>) throws(Reason) -> Int64 {
-    guard case .int(let value)? = values[name] else { throw wrong(name, wanted: "a whole number") }
-    guard range.contains(value) else { throw undecodable("the header \(name) is a number out of range") }
-    return value
-  }
-
-  func string(_ name: String) throws(Reason) -> String {
-    guard case .string(let value)? = values[name] else { throw wrong(name, wanted: "text") }
-    return value
-  }
-
-  private func wrong(_ name: String, wanted: String) -> Reason {
-    guard let value = values[name] else { return undecodable("the header \(name) is missing") }
-    return undecodable("the header \(name) is \(kind(of: value)), not \(wanted)")
-  }
-
-  private func kind(of value: AMQPValue) -> String {
-    switch value {
-    case .string: "text"
-    case .int: "a whole number"
-    case .bool: "a truth value"
-    case .double: "a floating point number"
-    case .timestamp: "a time"
-    case .bytes: "bytes"
-    case .table: "a table"
-    case .array: "an array"
-    case .null: "null"
-    }
-  }
-}
+func undecodable(_ sentence: String) -> Reason { Reason(.undecodable, sentence) }

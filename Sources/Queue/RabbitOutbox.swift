@@ -56,28 +56,39 @@ public final class RabbitOutbox: Outbox {
   /// Publishes a batch, as the port says. Without a connection it waits for the pause that is due (at most 30 s) and
   /// makes one attempt to connect.
   public func publish(_ parcels: [Parcel]) async -> [PublishResult] {
-    let now = pacing.now()
     let ranges = BundleCoding.cut(parcels)
-    let spread = parcels.contains(where: \.isSpread) ? Self.spread(parcels.count) : []
-    let messages = ranges.map { range in
-      range.count > 1
-        ? bundles.message(for: parcels[range], now: now)
-        : coding.message(
-          for: parcels[range.lowerBound], now: now, permille: spread.isEmpty ? 1_000 : spread[range.lowerBound])
-    }
-    let answers = await publish(messages)
+    let answers = await publish(messages(for: parcels, cut: ranges))
     if ranges.count == parcels.count { return answers }
     var results: [PublishResult] = []
     results.reserveCapacity(parcels.count)
     for (range, answer) in zip(ranges, answers) {
       if range.count > 1, case .tooLarge = answer {
         // It may be the bundle that is too large, and none of what is in it.
-        results += await publish(parcels[range].map { coding.message(for: $0, now: now) })
+        results += await publish(messages(for: parcels, cut: range.map { $0..<$0 + 1 }))
       } else {
-        results += repeatElement(answer, count: range.count)
+        for _ in range { results.append(answer) }
       }
     }
     return results
+  }
+
+  /// Parcels as messages, each range of them as one; those of one parcel alone where none are given.
+  func messages(for parcels: [Parcel], cut ranges: [Range<Int>]? = nil) -> [AMQPMessage] {
+    let now = pacing.now()
+    var messages: [AMQPMessage] = []
+    let ranges = ranges ?? parcels.indices.map { $0..<$0 + 1 }
+    messages.reserveCapacity(ranges.count)
+    var shares = Self.spread(parcels.count { $0.isSpread }).makeIterator()
+    for range in ranges {
+      if range.count > 1 {
+        messages.append(bundles.message(for: parcels[range], now: now))
+        continue
+      }
+      let parcel = parcels[range.lowerBound]
+      let permille = parcel.isSpread ? shares.next() : nil
+      messages.append(coding.message(for: parcel, now: now, permille: permille ?? 1_000))
+    }
+    return messages
   }
 
   /// The same with messages that are made already.
@@ -96,8 +107,13 @@ public final class RabbitOutbox: Outbox {
         for index in pending { results[index] = .refused(why) }
         break
       }
-      let answers = await live.connection.publish(pending.map { messages[$0] }, timeoutSeconds: timeoutSeconds)
+      let isWhole = pending.count == messages.count
+      let answers = await live.connection.publish(
+        isWhole ? messages : pending.map { messages[$0] }, timeoutSeconds: timeoutSeconds)
       if answers.contains(.confirmed) { session.worked() }
+      if isWhole, answers.allSatisfy({ $0 == .confirmed }) {
+        return Array(repeating: .confirmed, count: messages.count)
+      }
       let failure = live.connection.failure
       // The exchange is missing: the answers do not say what to do about it.
       let sentence = failure.flatMap { $0.isOfMissing ? $0.sentence : nil }

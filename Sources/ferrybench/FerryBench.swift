@@ -1,8 +1,9 @@
 import Foundation
 
-/// Measures parts of Ferry by themselves: `ferrybench json|expressions|mapping|lookups|http [--rounds N] [--seconds S]
-/// [--only NAME] [--strategy FOLDER] [--records N] [--requests N]`. Of use in release alone. `lookups` works in a schema of
-/// its own at `FERRY_POSTGRES_URL`, which it removes; `http` needs lean stand-ins (`HTTPBench`).
+/// Measures parts of Ferry by themselves: `ferrybench json|expressions|mapping|lookups|queues|http [--rounds N] [--seconds S]
+/// [--only NAME] [--strategy FOLDER] [--records N] [--messages N] [--requests N]`. Of use in release alone. `lookups` works in
+/// a schema of its own at `FERRY_POSTGRES_URL` and `queues` in queues of its own at `FERRY_RABBITMQ_URL`, which they remove;
+/// `http` needs lean stand-ins (`HTTPBench`).
 @main
 enum FerryBench {
   static func main() async {
@@ -12,6 +13,7 @@ enum FerryBench {
     var strategy = "deploy/strategies/sales-order"
     var records = 1_000_000
     var requests = 20_000
+    var messages = 50_000
     var suites: [String] = []
     var arguments = CommandLine.arguments.dropFirst()
     while let argument = arguments.popFirst() {
@@ -22,15 +24,16 @@ enum FerryBench {
       case "--strategy": strategy = arguments.popFirst() ?? ""
       case "--records": records = arguments.popFirst().flatMap(Int.init) ?? 0
       case "--requests": requests = arguments.popFirst().flatMap(Int.init) ?? 0
+      case "--messages": messages = arguments.popFirst().flatMap(Int.init) ?? 0
       default: suites.append(argument)
       }
     }
-    guard rounds > 0, seconds > 0, records >= 1_000, requests > 0, !suites.isEmpty,
-      suites.allSatisfy({ ["json", "expressions", "mapping", "lookups", "http"].contains($0) })
+    guard rounds > 0, seconds > 0, records >= 1_000, requests > 0, messages > 0, !suites.isEmpty,
+      suites.allSatisfy({ ["json", "expressions", "mapping", "lookups", "queues", "http"].contains($0) })
     else {
       let usage =
-        "usage: ferrybench json|expressions|mapping|lookups|http [--rounds N] [--seconds S] [--only NAME] "
-        + "[--strategy FOLDER] [--records N] [--requests N]\n"
+        "usage: ferrybench json|expressions|mapping|lookups|queues|http [--rounds N] [--seconds S] [--only NAME] "
+        + "[--strategy FOLDER] [--records N] [--messages N] [--requests N]\n"
       FileHandle.standardError.write(Data(usage.utf8))
       exit(64)
     }
@@ -41,6 +44,7 @@ enum FerryBench {
         case "json": JSONBench.run(measure)
         case "lookups": try await LookupBench.run(records: records)
         case "http": try await HTTPBench.run(measure, requests: requests)
+        case "queues": try await QueueBench.run(messages: messages, only: only)
         case "expressions": try ExpressionBench.run(measure)
         default: try MappingBench.run(measure, strategy: strategy)
         }

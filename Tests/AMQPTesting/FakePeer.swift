@@ -84,9 +84,14 @@ package final class FakePeer: Sendable {
     /// Reads until the client ends.
     package func untilEnd() { while (try? next()) != nil {} }
 
+    /// Reads the client's greeting, and whatever stands before it, and logs the client in.
     package func logIn(heartbeat: Int) throws {
-      var greeting = 0
-      while greeting < 8 { greeting += try receiveSome(socket, max: 8 - greeting).count }
+      var heard: [UInt8] = []
+      while heard.suffix(8) != Array("AMQP".utf8) + [0, 0, 9, 1] {
+        let byte = try receiveSome(socket, max: 1)
+        if byte.isEmpty { throw SocketError(step: "the client has ended") }
+        heard += byte
+      }
       try send([10, 10], Bytes([0, 9]).long(0).longText("PLAIN").longText("en_US"), channel: 0)
       try until([10, 11])
       try send([10, 30], Bytes().short(10).long(131_072).short(heartbeat), channel: 0)

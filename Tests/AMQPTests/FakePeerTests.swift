@@ -320,6 +320,35 @@ import Testing
     peer.stop()
   }
 
+  @Test("a header's text that is not UTF-8 comes as bytes, and one with a replacement character as the text that it is")
+  func notText() async throws {
+    let texts: [[UInt8]] = [
+      [0x61, 0xFF], [0xE5, 0x8D], [0xEF, 0xBF, 0xBD], Array("\u{5355}".utf8), [], [0xC0, 0x80], [0x61],
+      [0xED, 0xA0, 0x80], Array("a text that needs memory of its own \u{FFFD}".utf8),
+    ]
+    let peer = try FakePeer { session in
+      try session.until([60, 70])
+      try session.send([60, 71], Bytes().longlong(1).byte(0).text("").text("q").long(0))
+      var table = Bytes()
+      for text in texts {
+        table = Bytes(table.text("h").byte(UInt8(ascii: "S")).long(text.count).all + text)
+      }
+      let header = Bytes().short(60).short(0).longlong(0).short(1 << 13).long(table.all.count)
+      try session.frame(2, header.all + table.all, channel: 1)
+      session.untilEnd()
+    }
+    let connection = try await AMQPConnection.open(fakeOptions(peer))
+    let got = try #require(try await connection.get(queue: "q"))
+    #expect(
+      got.properties.headers.map(\.value) == [
+        .bytes([0x61, 0xFF]), .bytes([0xE5, 0x8D]), .string("\u{FFFD}"), .string("\u{5355}"), .string(""),
+        .bytes([0xC0, 0x80]), .string("a"), .bytes([0xED, 0xA0, 0x80]),
+        .string("a text that needs memory of its own \u{FFFD}"),
+      ])
+    await connection.close()
+    peer.stop()
+  }
+
   @Test("close ends in bounded time though the broker says nothing")
   func closeUnanswered() async throws {
     let peer = try FakePeer { $0.untilEnd() }

@@ -64,6 +64,47 @@ import Testing
     }
   }
 
+  @Test("each message has its own texts, though most are those of the message before it")
+  func textsOfOthers() async throws {
+    try await Broker.with { connection, name in
+      try await connection.declareQueue(name: name)
+      try await connection.declareExchange(name: name + ".x", type: "topic")
+      try await connection.bindQueue(name: name, exchange: name + ".x", routingKey: "#")
+      func sample(
+        _ id: String, exchange: String = "", key: String? = nil, type: String? = "application/json",
+        app: String? = "ferry", kind: String? = "a kind of message", headers: [(String, AMQPValue)]
+      ) -> AMQPMessage {
+        AMQPMessage(
+          exchange: exchange, routingKey: key ?? name,
+          properties: AMQPProperties(
+            contentType: type, messageID: id, type: kind, appID: app,
+            headers: headers.map { AMQPHeader($0.0, $0.1) }), body: Array(id.utf8))
+      }
+      let long = "a-header-with-a-long-name"
+      let other = name + ".x"
+      let sent = [
+        sample("0", headers: [(long, .string("a text of some length")), ("b", .int(1))]),
+        sample("1", headers: [(long, .string("a text of some length")), ("b", .int(2))]),
+        sample("2", headers: [("A-header-with-a-long-name", .string("A text of some length")), ("B", .int(2))]),
+        sample("3", headers: [("b", .int(2)), (long, .string("a text of some")), (long, .null), ("", .bool(true))]),
+        sample("4", headers: []),
+        sample("5", exchange: other, key: name + "y", type: "application/jso", app: nil, headers: [(long, .int(1))]),
+        sample("6", exchange: other, key: name, type: nil, app: "", kind: nil, headers: [(long + "r", .int(1))]),
+        sample("7", exchange: other, key: "", type: "application/json", app: "ferri", headers: [(long, .int(1))]),
+        sample("8", headers: [(long, .table([AMQPHeader("b", .int(1))])), (long, .array([.string("b")]))]),
+        sample("9", headers: [("b", .table([AMQPHeader(long, .int(1))])), (long, .array([.string("c")]))]),
+      ]
+      #expect(await connection.publish(sent, timeoutSeconds: 10) == sent.map { _ in .confirmed })
+      try await connection.consume(queue: name, prefetch: 20)
+      for (delivery, message) in zip(try await connection.take(sent.count), sent) {
+        #expect(delivery.exchange == message.exchange)
+        #expect(delivery.routingKey == message.routingKey)
+        #expect(delivery.properties == message.properties)
+        #expect(delivery.body == message.body)
+      }
+    }
+  }
+
   @Test("a body over this side's limit is left out and marked, and the messages behind it arrive")
   func truncated() async throws {
     try await Broker.with { connection, name in

@@ -66,6 +66,63 @@ struct EnvelopeCodingTests {
     #expect(RabbitOutbox.spread(0).isEmpty)
   }
 
+  @Test("within a batch the shares of those that may come early rise, whatever stands between them")
+  func sharesOfABatch() throws {
+    let outbox = RabbitOutbox(try RabbitSettings(url: "amqp://127.0.0.1:1/"), topology: try Topology(ladder: [10]))
+    let parcels = (0..<300).map { place in
+      place.isMultiple(of: 3)
+        ? Parcel(to: .queue(.bills), .envelope(order))
+        : Parcel(to: .retry(.load, afterSeconds: 10), .envelope(order), isSpread: true)
+    }
+    let times = outbox.messages(for: parcels).map(\.properties.expiration)
+    #expect((0..<300).allSatisfy { (times[$0] == nil) == $0.isMultiple(of: 3) })
+    let waits = times.compactMap { $0.flatMap(Int.init) }
+    #expect(waits.count == 200 && waits == waits.sorted() && Set(waits).count > 20)
+    #expect(waits.allSatisfy { 8_500...10_000 ~= $0 })
+  }
+
+  @Test("headers are read by their names, in whatever order, the last of one name; another case is another name")
+  func headerOrder() throws {
+    var parts = bill.carrying(
+      .bill(
+        Bill(object: "SO", number: "N-1", body: Array("{}".utf8), keyField: "FKey"),
+        BillRoute(strategy: "s", stream: "SO:2", part: BillRoute.Part(2, of: 3), beside: ["a", "b"])))
+    parts.attempt = 3
+    parts.lastReason = Reason(.undecodable, "why")
+    let straight = message(parts, .bills)
+    #expect(read(straight, .bills) == .success(parts))
+    var other = straight
+    other.properties.headers.reverse()
+    #expect(read(other, .bills) == .success(parts))
+    for turn in 1..<straight.properties.headers.count {
+      other.properties.headers = Array(straight.properties.headers[turn...] + straight.properties.headers[..<turn])
+      #expect(read(other, .bills) == .success(parts))
+    }
+    other.properties.headers = straight.properties.headers.flatMap {
+      [AMQPHeader($0.name.uppercased(), .null), AMQPHeader($0.name + "s-not", .null), AMQPHeader($0.name, .null), $0]
+    }
+    #expect(read(other, .bills) == .success(parts))
+    other.properties.headers = straight.properties.headers + [AMQPHeader("ferry-attempt", .int(4))]
+    #expect(try read(other, .bills).get().attempt == 4)
+    for header in straight.properties.headers where header.name == "ferry-attempt" || header.name == "ferry-object" {
+      other.properties.headers = straight.properties.headers.map { each in
+        each == header ? AMQPHeader("Ferry" + header.name.dropFirst(5), header.value) : each
+      }
+      #expect(refusal(other, .bills) == "the header \(header.name) is missing")
+    }
+  }
+
+  @Test("the names by which headers are read are those under which they are written")
+  func headerNames() {
+    var all = bill
+    all.lastReason = Reason(.undecodable, "why")
+    let notes = [BillNote(.residual, place: "Page2[1].FPrice", "0.01")]
+    all.content = .bill(
+      Bill(object: "SO", number: "N", body: [1], notes: notes, keyField: "FKey"),
+      BillRoute(strategy: "s", stream: "x", part: BillRoute.Part(1, of: 2), beside: ["y"]))
+    #expect(message(all, .bills).properties.headers.map(\.name) == EnvelopeHeader.allCases.map(\.name))
+  }
+
   @Test("an envelope comes back as it went")
   func roundTrip() {
     #expect(read(message(order)) == .success(order))
@@ -248,6 +305,28 @@ struct EnvelopeCodingTests {
     }
     #expect(size < 8_192)
     #expect(message.properties[header: "ferry-vendor-answer"] == .string(String(repeating: "z", count: 2_048)))
+  }
+
+  @Test("what a header may not carry is replaced wherever it stands, and nothing else")
+  func everyScalar() {
+    func slowly(_ scalar: Unicode.Scalar) -> Unicode.Scalar {
+      switch scalar.value {
+      case 0..<0x20: Unicode.Scalar(0x2400 + scalar.value) ?? scalar
+      case 0x7f: "\u{2421}"
+      case 0x80..<0xa0, 0x2028, 0x2029: "\u{FFFD}"
+      default: scalar
+      }
+    }
+    for scalar in (0..<0x3_0000).lazy.compactMap(Unicode.Scalar.init) {
+      let text = "a" + String(Character(scalar)) + "z"
+      if headerText(text, maxBytes: 100) != "a" + String(Character(slowly(scalar))) + "z" {
+        Issue.record("U+\(String(scalar.value, radix: 16))")
+      }
+    }
+    #expect(headerText("0123456789", maxBytes: 10) == "0123456789")
+    #expect(headerText("0123456789", maxBytes: 9) == "012345678")
+    #expect(headerText("甲乙丙", maxBytes: 9) == "甲乙丙")
+    #expect(headerText("甲乙丙", maxBytes: 8) == "甲乙")
   }
 
   @Test("a dead letter says why, where and when, and is still the message it was")

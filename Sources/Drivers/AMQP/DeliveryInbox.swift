@@ -22,8 +22,7 @@ final class DeliveryInbox: Sendable {
   private struct State {
     var phase = Phase.idle
     /// Bounded by the prefetch: the broker sends no more until some are acknowledged.
-    var arrived: [AMQPDelivery] = []
-    var head = 0
+    var arrived = Fifo<AMQPDelivery>()
     var waiters: [Waiter] = []
     var nextID: UInt64 = 0
   }
@@ -63,14 +62,14 @@ final class DeliveryInbox: Sendable {
     state.withLock { $0.phase = .consuming }
   }
 
-  func deliver(_ deliveries: [AMQPDelivery]) {
+  /// Takes in what arrived, and leaves the reader's list empty.
+  func deliver(_ deliveries: inout Fifo<AMQPDelivery>) {
     if deliveries.isEmpty { return }
     change { state in
-      if state.head == state.arrived.count {
-        state.arrived = deliveries
-        state.head = 0
+      if state.arrived.isEmpty {
+        swap(&state.arrived, &deliveries)
       } else {
-        state.arrived.append(contentsOf: deliveries)
+        while let delivery = deliveries.popFirst() { state.arrived.append(delivery) }
       }
     }
   }
@@ -91,8 +90,7 @@ final class DeliveryInbox: Sendable {
   func fail(_ failure: AMQPFailure) {
     change { state in
       state.phase = .failed(failure)
-      state.arrived = []
-      state.head = 0
+      state.arrived = Fifo()
     }
   }
 
@@ -113,7 +111,7 @@ final class DeliveryInbox: Sendable {
   /// What a reader gets now; nil when it must wait.
   private static func ready(_ state: inout State, max: Int) -> Outcome? {
     if case .failed(let failure) = state.phase { return .failure(failure) }
-    if state.head < state.arrived.count { return .success(take(&state, max: max)) }
+    if !state.arrived.isEmpty { return .success(take(&state, max: max)) }
     return switch state.phase {
     case .idle: .failure(.invalid("nothing is consumed on this connection"))
     case .consuming: nil
@@ -124,20 +122,10 @@ final class DeliveryInbox: Sendable {
   }
 
   private static func take(_ state: inout State, max: Int) -> [AMQPDelivery] {
-    let count = min(max, state.arrived.count - state.head)
-    if state.head == 0, count == state.arrived.count {
-      defer { state.arrived = [] }
-      return state.arrived
-    }
-    let taken = Array(state.arrived[state.head..<state.head + count])
-    state.head += count
-    if state.head == state.arrived.count {
-      state.arrived = []
-      state.head = 0
-    } else if state.head * 2 >= state.arrived.count {
-      state.arrived.removeFirst(state.head)
-      state.head = 0
-    }
+    let count = min(max, state.arrived.count)
+    var taken: [AMQPDelivery] = []
+    taken.reserveCapacity(count)
+    while taken.count < count, let delivery = state.arrived.popFirst() { taken.append(delivery) }
     return taken
   }
 }

@@ -22,8 +22,7 @@ struct Fifo<Element> {
 
   mutating func popFirst() -> Element? {
     guard head < items.count else { return nil }
-    let item = items[head]
-    items[head] = nil
+    let item = items[head].take()
     head += 1
     if head == items.count {
       items.removeAll(keepingCapacity: items.count <= 4_096)

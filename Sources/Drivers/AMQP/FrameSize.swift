@@ -8,19 +8,22 @@ enum FrameSize {
   static func header(_ properties: AMQPProperties) throws(Problem) -> Int {
     // The frame's own 8 bytes, class, weight, body size, flags, delivery mode.
     var size = 8 + 2 + 2 + 8 + 2 + 1
-    let texts = [
-      properties.contentType, properties.messageID, properties.correlationID, properties.type, properties.appID,
-      properties.expiration,
-    ]
-    for case let text? in texts {
-      let count = text.utf8.count
-      if count > 255 { throw Problem(text: "a property is longer than 255 bytes") }
-      size += 1 + count
-    }
+    try size += text(properties.contentType)
+    try size += text(properties.messageID)
+    try size += text(properties.correlationID)
+    try size += text(properties.type)
+    try size += text(properties.appID)
+    try size += text(properties.expiration)
     if properties.timestamp != nil { size += 8 }
     if properties.priority != nil { size += 1 }
     if !properties.headers.isEmpty { size += try table(properties.headers) }
     return size
+  }
+
+  private static func text(_ text: String?) throws(Problem) -> Int {
+    guard let count = text?.utf8.count else { return 0 }
+    if count > 255 { throw Problem(text: "a property is longer than 255 bytes") }
+    return 1 + count
   }
 
   /// Bytes of a table.

@@ -34,7 +34,7 @@ final class Loop {
   var publisher = Publisher()
   var acks = AckLedger()
   /// Deliveries read in this turn.
-  var arrived: [AMQPDelivery] = []
+  var arrived = Fifo<AMQPDelivery>()
 
   var calls = Fifo<Call>()
   var running: Call?
@@ -73,7 +73,7 @@ final class Loop {
   static func run(_ shared: Shared, _ ready: CheckedContinuation<Result<Int, AMQPFailure>, Never>) {
     defer { shared.mailbox.leave() }
     do {
-      let wire = try Wire(shared.options)
+      let wire = try Wire(shared.options, mark: shared.mark)
       shared.mailbox.guardSocket(wire.descriptor)
       ready.resume(returning: .success(wire.frameMax))
       Loop(shared, wire).live()
@@ -110,6 +110,7 @@ final class Loop {
     if closing == .no {
       try acks.flush { tag, multiple throws(AMQPFailure) in try wire.acknowledge(tag, multiple: multiple) }
     }
+    try wire.flush()
     let now = ContinuousClock.now
     publisher.expire(now, blocked: isBlocked)
     try expireCalls(now)
@@ -154,6 +155,7 @@ final class Loop {
       // 128 stands for the frames' heads and the properties.
       room -= message.body.count + 128
     }
+    try wire.flush()
   }
 
   // MARK: Reading
@@ -163,10 +165,7 @@ final class Loop {
     guard isReadable || wire.hasBuffered || now >= nextService else { return }
     isReadable = false
     nextService = now + serviceInterval
-    defer {
-      shared.inbox.deliver(arrived)
-      arrived = []
-    }
+    defer { shared.inbox.deliver(&arrived) }
     reading: for _ in 0..<Self.readChunk {
       switch try wire.step() {
       case .idle: break reading
@@ -184,9 +183,10 @@ final class Loop {
     let now = ContinuousClock.now
     let wantsToWrite = publisher.wantsToSend && confirms == .on && !isBlocked
     var limit = nextService
-    for deadline in [publisher.nextDeadline, running?.deadline, calls.first?.deadline, closeBy] {
-      if let deadline { limit = min(limit, deadline) }
-    }
+    if let deadline = publisher.nextDeadline { limit = min(limit, deadline) }
+    if let deadline = running?.deadline { limit = min(limit, deadline) }
+    if let deadline = calls.first?.deadline { limit = min(limit, deadline) }
+    if let closeBy { limit = min(limit, closeBy) }
     // What waited for the broker to let go (connection.unblocked was read last) is for the next turn.
     let isFreed = !isBlocked && running == nil && (!calls.isEmpty || confirms == .off && publisher.wantsToSend)
     let mayRest = shared.mailbox.rest() && !wire.hasBuffered && !isFreed

@@ -46,8 +46,8 @@ extension Loop {
   func handle(_ event: WireEvent) throws(AMQPFailure) {
     switch event {
     case .delivery(let delivery):
-      acks.delivered(delivery.tag)
-      arrived.append(marked(delivery))
+      acks.delivered(delivery.tag & Self.tagMask)
+      arrived.append(delivery)
     case .settled(let tag, let multiple, let refused):
       guard publisher.settle(tag: tag, multiple: multiple, refused: refused) else {
         throw .connectionLost("the broker confirmed a message that was never sent")
@@ -97,7 +97,6 @@ extension Loop {
       throw .connectionLost("the broker answered a question that was not asked")
     }
     running = nil
-    var answer = answer
     switch (call.request, answer) {
     case (.selectConfirms, _): confirms = .on
     case (.closeConnection, _): closing = .done
@@ -109,8 +108,7 @@ extension Loop {
       handOver()
       shared.inbox.drain()
     case (.get, .message(let delivery?)):
-      acks.delivered(delivery.tag)
-      answer = .message(marked(delivery))
+      acks.delivered(delivery.tag & Self.tagMask)
     default: break
     }
     call.continuation?.resume(returning: .success(answer))
@@ -119,14 +117,6 @@ extension Loop {
 
   /// What was read before an event that ends the consumer must be in the inbox before the end is.
   private func handOver() {
-    shared.inbox.deliver(arrived)
-    arrived = []
-  }
-
-  private func marked(_ delivery: AMQPDelivery) -> AMQPDelivery {
-    AMQPDelivery(
-      tag: delivery.tag | shared.mark, redelivered: delivery.redelivered, exchange: delivery.exchange,
-      routingKey: delivery.routingKey, properties: delivery.properties, body: delivery.body,
-      isTruncated: delivery.isTruncated)
+    shared.inbox.deliver(&arrived)
   }
 }

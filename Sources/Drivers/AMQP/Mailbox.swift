@@ -118,11 +118,16 @@ final class Mailbox: Sendable {
     let now = ContinuousClock.now
     return state.withLock { state in
       let floor = now + .seconds(1)
-      let earliest = state.mail.publishes.map(\.deadline).min()
-      let limit = [earliest, publishDeadline].compactMap(\.self).min().map { min($0, now + stall) } ?? now + stall
+      var limit = now + stall
+      if let publishDeadline { limit = min(limit, publishDeadline) }
+      var waiting = unsent
+      for request in state.mail.publishes {
+        limit = min(limit, request.deadline)
+        waiting += request.messages.count
+      }
       state.stuckNoSooner = floor
       state.stuckAt = max(floor, limit)
-      state.waitingMessages = state.mail.publishes.reduce(unsent) { $0 + $1.messages.count }
+      state.waitingMessages = waiting
       if state.isEmpty { return Mail() }
       state.isEmpty = true
       let mail = state.mail

@@ -69,8 +69,15 @@ struct Publisher {
     // With multiple, 0 means all so far.
     let last = multiple && tag == 0 ? end - 1 : tag
     guard last >= base else { return true }
-    let first = multiple ? base : last
-    for tag in first...last { settle(at: Int(tag - base), refused: refused) }
+    if multiple || last == base {
+      while base <= last, let entry = sent.popFirst() {
+        base += 1
+        if !entry.isSettled { settle(entry, refused: refused) }
+      }
+    } else if !sent[Int(last - base)].isSettled {
+      sent[Int(last - base)].isSettled = true
+      settle(sent[Int(last - base)], refused: refused)
+    }
     while let entry = sent.first, entry.isSettled {
       _ = sent.popFirst()
       base += 1
@@ -131,10 +138,7 @@ struct Publisher {
     nextDeadline = nil
   }
 
-  private mutating func settle(at offset: Int, refused: Bool) {
-    let entry = sent[offset]
-    guard !entry.isSettled else { return }
-    sent[offset].isSettled = true
+  private mutating func settle(_ entry: Entry, refused: Bool) {
     unconfirmed -= 1
     entry.batch.settle(entry.index, refused ? .refused : entry.returned ?? .confirmed)
   }

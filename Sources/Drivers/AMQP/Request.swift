@@ -66,7 +66,7 @@ enum Answer: Sendable {
 /// What one frame, or the last frame of a message, said.
 enum WireEvent {
   case answer(Answer)
-  /// A message for the consumer; its tag is the channel's own.
+  /// A message for the consumer; its tag bears the connection's mark.
   case delivery(AMQPDelivery)
   case returned(code: Int, text: String, AMQPMessage)
   case settled(tag: UInt64, multiple: Bool, refused: Bool)

@@ -18,11 +18,21 @@ import CRabbitMQ
   let options: AMQPOptions
   /// The message whose frames are being read.
   var content: IncomingContent?
+  /// What the last message came with: texts that are the same in the next one are not made anew.
+  var lastExchange = ""
+  var lastRoutingKey = ""
+  var lastProperties = AMQPProperties()
+  /// What the tags of deliveries bear in their upper 16 bits.
+  let mark: UInt64
   private(set) var frameMax: Int
+  /// What publishes and acknowledgements are gathered in; nil with TLS, whose socket takes bytes from the library alone.
+  private(set) var frames: OutgoingFrames?
   private var isClosed = false
 
   /// Connects, logs in and opens the channel. Blocks, bounded by the options' timeouts.
-  init(_ options: AMQPOptions) throws(AMQPFailure) {
+  /// - Parameter mark: put into the tags of deliveries.
+  init(_ options: AMQPOptions, mark: UInt64) throws(AMQPFailure) {
+    self.mark = mark
     // SAFETY: the state is checked for nil and freed by close() or below; the pool is allocated and initialised here.
     guard let state = unsafe amqp_new_connection() else { throw .unreachable("out of memory") }
     unsafe self.state = unsafe state
@@ -125,6 +135,7 @@ import CRabbitMQ
     unsafe recycle_amqp_pool(pool)
     try unsafe check(reply, "login")
     frameMax = min(options.frameMax, Int(unsafe amqp_get_frame_max(state)))
+    if !address.usesTLS { frames = OutgoingFrames(channel: Self.channel, frameMax: frameMax) }
   }
 
   private func openChannel() throws(AMQPFailure) {

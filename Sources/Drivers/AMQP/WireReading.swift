@@ -49,13 +49,15 @@ extension Wire {
     if status == AMQP_STATUS_TIMEOUT.rawValue { return .idle }
     guard status == AMQP_STATUS_OK.rawValue else { throw Self.lost(status) }
     let event: WireEvent?
-    switch Int32(unsafe frame.frame_type) {
+    let type = Int32(unsafe frame.frame_type)
+    switch type {
     case AMQP_FRAME_METHOD: event = try unsafe method(frame.payload.method)
     case AMQP_FRAME_HEADER: event = try unsafe header(frame)
     case AMQP_FRAME_BODY: event = try unsafe body(frame.payload.body_fragment)
     default: event = nil
     }
-    unsafe amqp_maybe_release_buffers_on_channel(state, frame.channel)
+    // What a message begins with is small and waits for its body.
+    if content == nil || type == AMQP_FRAME_BODY { unsafe amqp_maybe_release_buffers_on_channel(state, frame.channel) }
     return event.map { .event($0) } ?? .nothingYet
   }
 
@@ -68,13 +70,13 @@ extension Wire {
     case AMQP_BASIC_DELIVER_METHOD:
       let it = unsafe read(amqp_basic_deliver_t.self)
       content = unsafe IncomingContent(
-        kind: .delivery(tag: it.delivery_tag, redelivered: it.redelivered != 0), exchange: Self.string(it.exchange),
-        routingKey: Self.string(it.routing_key))
+        kind: .delivery(tag: it.delivery_tag | mark, redelivered: it.redelivered != 0), exchange: exchange(it.exchange),
+        routingKey: routingKey(it.routing_key))
     case AMQP_BASIC_GET_OK_METHOD:
       let it = unsafe read(amqp_basic_get_ok_t.self)
       content = unsafe IncomingContent(
-        kind: .got(tag: it.delivery_tag, redelivered: it.redelivered != 0), exchange: Self.string(it.exchange),
-        routingKey: Self.string(it.routing_key))
+        kind: .got(tag: it.delivery_tag | mark, redelivered: it.redelivered != 0), exchange: exchange(it.exchange),
+        routingKey: routingKey(it.routing_key))
     case AMQP_BASIC_RETURN_METHOD:
       let it = unsafe read(amqp_basic_return_t.self)
       content = unsafe IncomingContent(
@@ -100,6 +102,20 @@ extension Wire {
     default: return try unsafe answer(method).map { .answer($0) }
     }
     return nil
+  }
+
+  // The same from message to message.
+
+  private func exchange(_ bytes: amqp_bytes_t) -> String {
+    // SAFETY: as in string(_:like:).
+    lastExchange = unsafe Self.string(bytes, like: lastExchange)
+    return lastExchange
+  }
+
+  private func routingKey(_ bytes: amqp_bytes_t) -> String {
+    // SAFETY: as in string(_:like:).
+    lastRoutingKey = unsafe Self.string(bytes, like: lastRoutingKey)
+    return lastRoutingKey
   }
 
   private func answer(_ method: amqp_method_t) throws(AMQPFailure) -> Answer? {
@@ -134,8 +150,10 @@ extension Wire {
     guard content != nil, content?.missing == nil, unsafe header.class_id == UInt16(AMQP_BASIC_CLASS),
       let decoded = unsafe header.decoded
     else { throw .connectionLost("the broker sent a message header out of place") }
-    content?.properties = unsafe Self.properties(
-      decoded.assumingMemoryBound(to: amqp_basic_properties_t.self).pointee)
+    let properties = unsafe Self.properties(
+      decoded.assumingMemoryBound(to: amqp_basic_properties_t.self).pointee, like: lastProperties)
+    lastProperties = properties
+    content?.properties = properties
     let size = unsafe header.body_size
     content?.missing = size
     if size > UInt64(options.maxMessageBytes) {
@@ -164,8 +182,7 @@ extension Wire {
   }
 
   private func finishedContent() -> WireEvent? {
-    guard let whole = content, whole.missing == 0 else { return nil }
-    content = nil
-    return whole.event()
+    guard content?.missing == 0 else { return nil }
+    return content.take()?.event()
   }
 }

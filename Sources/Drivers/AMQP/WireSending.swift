@@ -70,13 +70,17 @@ extension Wire {
     }
   }
 
+  /// Gathered until ``flush()``.
   func acknowledge(_ tag: UInt64, multiple: Bool) throws(AMQPFailure) {
+    if let frames { return frames.acknowledge(tag, multiple: multiple) }
     // SAFETY: the state is alive; plain numbers.
     try check(unsafe amqp_basic_ack(state, Self.channel, tag, multiple ? 1 : 0))
   }
 
   /// Giving back goes by basic.nack, which newer brokers do not count as a failed delivery; refusing by basic.reject.
+  /// Gathered until ``flush()``.
   func reject(_ tag: UInt64, requeue: Bool) throws(AMQPFailure) {
+    if let frames { return frames.reject(tag, requeue: requeue) }
     // SAFETY: the state is alive; plain numbers.
     try check(
       unsafe requeue
@@ -92,10 +96,11 @@ extension Wire {
     }
   }
 
-  /// Sends one message: its body is copied once, into the library's output buffer.
+  /// Sends one message, or gathers it with others until ``flush()``. With TLS the library sends it at once, frame by frame.
   ///
   /// Any failure is the connection's end: a part of the message may have gone out.
   func publish(_ message: AMQPMessage) throws(AMQPFailure) {
+    if let frames { return try frames.publish(message, to: descriptor) }
     // SAFETY: strings and headers live in the pool, recycled at the end; the body is read within the closure only.
     defer { unsafe recycle_amqp_pool(pool) }
     var properties = unsafe cProperties(message.properties)
@@ -107,6 +112,11 @@ extension Wire {
         amqp_bytes_t(len: body.count, bytes: UnsafeMutableRawPointer(mutating: body.baseAddress)))
     }
     if status != AMQP_STATUS_OK.rawValue { throw Self.lost(status) }
+  }
+
+  /// Sends what was gathered.
+  func flush() throws(AMQPFailure) {
+    if let frames, frames.count > 0 { try frames.flush(to: descriptor) }
   }
 
   private func cProperties(_ properties: AMQPProperties) -> amqp_basic_properties_t {
@@ -145,6 +155,8 @@ extension Wire {
     _ id: amqp_method_number_t, _ method: Method, on channel: amqp_channel_t = Wire.channel
   ) throws(AMQPFailure) {
     var method = method
+    // In the order of the calls: a rejected tag must not come behind an acknowledgement that takes it in.
+    try flush()
     // SAFETY: the library reads the method struct within the call.
     let status = unsafe withUnsafeMutableBytes(of: &method) {
       unsafe amqp_send_method(state, channel, id, $0.baseAddress)
