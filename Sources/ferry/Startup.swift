@@ -158,10 +158,10 @@ struct RolesTogether: Service {
   /// Gives back what only the start has needed, and later what only a burst of work has: an idle worker holds what idling
   /// needs.
   private static func keepSmall() async {
-    var pause = Duration.seconds(2)
-    while (try? await Task.sleep(for: pause)) != nil {
+    var pauses = [30_000, 1_500, 500, 250].map { Duration.milliseconds($0) }
+    while let pause = pauses.last, (try? await Task.sleep(for: pause)) != nil {
       FilePages.giveBack()
-      pause = .seconds(60)
+      if pauses.count > 1 { pauses.removeLast() }
     }
   }
 }
