@@ -158,7 +158,7 @@ struct RolesTogether: Service {
   /// Gives back what only the start has needed, and later what only a burst of work has: an idle worker holds what idling
   /// needs.
   private static func keepSmall() async {
-    var pauses = [30_000, 1_500, 500, 250].map { Duration.milliseconds($0) }
+    var pauses = [30_000, 1_500, 500, 150, 100].map { Duration.milliseconds($0) }
     while let pause = pauses.last, (try? await Task.sleep(for: pause)) != nil {
       FilePages.giveBack()
       if pauses.count > 1 { pauses.removeLast() }
