@@ -4,9 +4,9 @@
 /// waits for its turn at K/3, and is in doubt when the loader dies; so it takes no more than ends soon.
 struct BatchPace {
   /// A full batch that ends within this is followed by twice as large ones.
-  static let quick = Duration.milliseconds(250)
-  /// After one that took as long, batches are small again.
-  static let slow = Duration.seconds(1)
+  static let quick = Duration.milliseconds(100)
+  /// After one that took this or longer, batches are small again.
+  static let slow = Duration.milliseconds(500)
 
   private let least: Int
   private let most: Int

@@ -28,7 +28,7 @@ struct BatchPaceTests {
   @Test("batches that end at once are followed by larger ones, up to the most, and a slow one by small ones")
   func grows() async throws {
     let shape = WorkerShape(batchSize: 2, quickBatchSize: 7, concurrentBatches: 1)
-    let lasting: [Duration] = [.zero, .milliseconds(250), .zero, .milliseconds(251), .seconds(1), .milliseconds(300)]
+    let lasting = [0, 100, 0, 101, 500, 300].map { Duration.milliseconds($0) }
     #expect(try await sizes(31, of: shape, lasting: lasting) == [2, 4, 7, 7, 7, 2, 2])
   }
 
