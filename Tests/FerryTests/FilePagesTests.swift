@@ -19,10 +19,11 @@ struct FilePagesTests {
     unsafe written = (5, 6, 7, 8)
     let before = try filePages()
     // Other tests run meanwhile and take some again.
-    let after = try (0..<20).map { _ in
-      FilePages.giveBack()
-      return try filePages()
-    }.min() ?? before
+    let after =
+      try (0..<20).map { _ in
+        FilePages.giveBack()
+        return try filePages()
+      }.min() ?? before
     #expect(after < before * 3 / 4, "\(before) KiB before, \(after) KiB after")
     #expect(unsafe written == (5, 6, 7, 8))
     // Through code of several libraries, whose pages come again.
