@@ -21,7 +21,6 @@ let coreMetrics = Target.Dependency.product(name: "CoreMetrics", package: "swift
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let signals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
-let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 let nio = ["NIOCore", "NIOHTTP1", "NIOPosix"].map { Target.Dependency.product(name: $0, package: "swift-nio") }
 
 func room(
@@ -54,7 +53,6 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
     .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
-    .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
   ],
   targets: [
     // The flow, from values to stages.
@@ -71,7 +69,7 @@ let package = Package(
     room("Ledger", ["JSON", "Orders", "Pipeline", "PostgreSQL", "PCRE2", "Digests"]),
     room("Telemetry", ["JSON", logging, coreMetrics]),
     room("Workbench", ["JSON", "Orders", "Mapping", "PCRE2"]),
-    room("Console", ["Telemetry", logging, lifecycle, hummingbird, nio[0]]),
+    room("Console", ["Telemetry", logging, lifecycle] + nio),
 
     // The drivers: one C library each, on threads of their own.
     .systemLibrary(name: "CMalloc", path: "Sources/Drivers/CMalloc"),
@@ -93,7 +91,7 @@ let package = Package(
       name: "ferry",
       dependencies: [
         "JSON", "Orders", "Mapping", "Pipeline", "OKKI", "K3", "Queue", "Ledger", "Telemetry", "Console",
-        "Workbench", arguments, logging, coreMetrics, lifecycle, signals,
+        "Workbench", "DriverThread", arguments, logging, coreMetrics, lifecycle, signals,
       ], path: "Sources/ferry", swiftSettings: house),
     .target(
       name: "VendorStage", dependencies: ["JSON"] + nio, path: "Sources/vendorsim/Stage", swiftSettings: house),
@@ -142,8 +140,8 @@ let package = Package(
     tests(
       "FerryTests",
       [
-        "ferry", "Console", "JSON", "Mapping", "Orders", "Pipeline", "PipelineTesting", "Queue", "Telemetry",
-        "TestSockets", lifecycle, logging,
+        "ferry", "Console", "DriverThread", "JSON", "Mapping", "Orders", "Pipeline", "PipelineTesting", "Queue",
+        "Telemetry", "TestSockets", lifecycle, logging, nio[1],
       ]),
     tests("ArchitectureTests", []),
     tests(

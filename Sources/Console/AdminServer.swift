@@ -1,7 +1,8 @@
 import Glibc
-public import Hummingbird
 public import Logging
 import NIOCore
+import NIOHTTP1
+import NIOPosix
 public import ServiceLifecycle
 public import Telemetry
 
@@ -37,6 +38,9 @@ public struct HostUnusable: Error, Sendable {
 
 /// Answers `/healthz`, `/readyz` and `/metrics` of one process.
 public struct AdminServer: Service {
+  /// A connection on which nothing happens for so long is closed.
+  private static let idleSeconds: Int64 = 60
+
   private let host: String
   private let port: Int
   private let probe: HealthProbe
@@ -53,40 +57,41 @@ public struct AdminServer: Service {
     self.logger = logger
   }
 
-  /// The routes, for tests without a port.
-  public func router() -> Router<BasicRequestContext> {
-    let router = Router()
-    let probe = self.probe
-    let registry = self.registry
-    router.get("/healthz") { _, _ in
-      probe.isAlive() ? Self.text("ok\n") : Self.text("stuck\n", .internalServerError)
-    }
-    router.get("/readyz") { _, _ in
-      let missing = probe.notReady()
-      return missing.isEmpty
-        ? Self.text("ready\n") : Self.text(missing.joined(separator: "\n") + "\n", .serviceUnavailable)
-    }
-    router.get("/metrics") { _, _ in
-      Self.text(registry.prometheusText(), type: "text/plain; version=0.0.4; charset=utf-8")
-    }
-    return router
-  }
-
-  /// Serves until graceful shutdown.
+  /// Serves until graceful shutdown, on one thread of its own.
   /// - Throws: `PortTaken`, `HostUnusable`, or what else went wrong while listening.
   public func run() async throws {
-    let logger = self.logger
-    var quiet = logger
-    quiet.logLevel = .error
-    let application = Application(
-      router: router(),
-      configuration: ApplicationConfiguration(address: .hostname(host, port: port), serverName: nil),
-      onServerRunning: { channel in
-        logger.info(
-          "Health and metrics are served", metadata: ["port": "\(channel.localAddress?.port ?? 0)"])
-      }, logger: quiet)
+    let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     do {
-      try await application.run()
+      let listener = try await listen(on: group)
+      logger.info("Health and metrics are served", metadata: ["port": "\(listener.localAddress?.port ?? 0)"])
+      try await withTaskCancellationOrGracefulShutdownHandler {
+        try await listener.closeFuture.get()
+      } onCancelOrGracefulShutdown: {
+        listener.close(promise: nil)
+      }
+      try await group.shutdownGracefully()
+    } catch {
+      // What went wrong first is what counts.
+      try? await group.shutdownGracefully()
+      throw error
+    }
+  }
+
+  private func listen(on group: MultiThreadedEventLoopGroup) async throws -> any Channel {
+    let pages = AdminPages(probe: probe, registry: registry)
+    do {
+      return try await ServerBootstrap(group: group)
+        .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+        .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+        .childChannelInitializer { channel in
+          channel.eventLoop.makeCompletedFuture {
+            let pipeline = channel.pipeline.syncOperations
+            try pipeline.addHandler(IdleStateHandler(allTimeout: .seconds(Self.idleSeconds)))
+            try pipeline.configureHTTPServerPipeline(withPipeliningAssistance: true, withErrorHandling: true)
+            try pipeline.addHandler(AdminConnection(pages))
+          }
+        }
+        .bind(host: host, port: port).get()
     } catch let error as IOError where error.errnoCode == EADDRINUSE {
       throw PortTaken(host: host, port: port)
     } catch let error as IOError where error.errnoCode == EADDRNOTAVAIL {
@@ -96,12 +101,5 @@ public struct AdminServer: Service {
     } catch is SocketAddressError.UnknownHost {
       throw HostUnusable(host: host, why: "no host of this name is known")
     }
-  }
-
-  private static func text(
-    _ text: String, _ status: HTTPResponse.Status = .ok, type: String = "text/plain; charset=utf-8"
-  ) -> Response {
-    Response(
-      status: status, headers: [.contentType: type], body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
   }
 }

@@ -16,15 +16,26 @@ struct KeyRule: Sendable {
   /// Longest key, in UTF-16 units, as K/3's nvarchar counts.
   let limit: Int
 
+  /// Each request's number, where it is fit to be a key and no earlier request of the object has it.
+  func wanted(by requests: [ClaimRequest]) -> [String?] {
+    var taken: Set<String> = []
+    taken.reserveCapacity(requests.count)
+    return requests.map { wanted(by: $0, &taken).wanted }
+  }
+
+  private func wanted(by request: ClaimRequest, _ taken: inout Set<String>) -> (wanted: String?, number: String) {
+    let number = clean(request.billNumber)
+    let fits = !number.isEmpty && number.utf16.count <= limit
+    return (fits && taken.insert(folded(number, of: request)).inserted ? number : nil, number)
+  }
+
   /// One choice per request. No key is offered twice for an object in a batch, upper and lower case taken as the same.
   func choices(for requests: [ClaimRequest]) -> [KeyChoice] {
     var taken: Set<String> = []
     var result: [KeyChoice] = []
     result.reserveCapacity(requests.count)
     for request in requests {
-      let number = clean(request.billNumber)
-      let fits = !number.isEmpty && number.utf16.count <= limit
-      let wanted = fits && taken.insert(folded(number, of: request)).inserted ? number : nil
+      let (wanted, number) = wanted(by: request, &taken)
       let part = request.bill.part
       let suffix = part == 1 ? "\(request.bill.orderID)" : "\(request.bill.orderID)-\(part)"
       let spare = String(UInt32.random(in: 0...UInt32.max), radix: 36)

@@ -75,6 +75,29 @@ extension PostgresLedger {
     """
   private static let isSameBill = "(held.object, held.parts) = (EXCLUDED.object, EXCLUDED.parts)"
 
+  /// Takes bills of orders of which nothing is written down, nor a removal, and whose numbers nobody has: nearly all. What
+  /// it leaves out is for `claimSQL`, which grants all that this grants, and costs a fifth more.
+  static let claimFreshSQL = """
+    WITH batch AS (SELECT nextval('claim_tokens') AS token)
+    INSERT INTO order_ledger (
+      order_id, stream, part, state, revision, payload_hash, token, due, doubt, object, external_key, strategy, notes,
+      parts, key_field)
+    SELECT
+      order_id, stream, part, 'writing', revision, payload_hash, (SELECT token FROM batch),
+      clock_timestamp() + $12::bigint * interval '1 second', false, object, wanted, strategy, notes, parts, key_field
+    FROM unnest(
+      $1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[],
+      $10::bigint[], $11::text[]
+    ) AS asked (
+      order_id, stream, part, revision, payload_hash, object, wanted, strategy, notes, parts, key_field)
+    WHERE wanted IS NOT NULL
+      AND (SELECT true FROM order_ledger other WHERE other.order_id = asked.order_id LIMIT 1) IS NULL
+      AND (SELECT true FROM order_removals gone WHERE gone.order_id = asked.order_id LIMIT 1) IS NULL
+    ORDER BY order_id, stream, part
+    ON CONFLICT DO NOTHING
+    RETURNING order_id, stream, part, token, external_key, doubt, doubt_revision, absences, bill_number, false, key_field
+    """
+
   /// Takes what may be taken: free bills, those whose lease is over, those in doubt whose look-up is due.
   static let claimSQL = """
     WITH asked AS (

@@ -35,8 +35,8 @@ public final class PostgresLedger: SyncLedger {
     let isOneOfSeveral = requests.first?.isOneOfSeveral ?? false
     var granted: [BillID: ClaimAnswer] = [:]
     if !isOneOfSeveral {
-      // Mostly all are granted, and nobody has to be told why not.
-      let claim = claimStatement(requests, leaseSeconds)
+      // Mostly all are new, and nobody has to be told why not.
+      let claim = claimFreshStatement(requests, leaseSeconds)
       let answers = try await database.transaction(lock(requests) + [claim])
       granted = answers.last.map { self.granted($0) } ?? [:]
     }
@@ -99,6 +99,17 @@ public final class PostgresLedger: SyncLedger {
         id, object: object, number: number, internalID: rows.int(row, 6), token: token,
         isInDoubt: rows.bool(row, 7) ?? false, absences: Int(rows.int(row, 8) ?? 0))
     }
+  }
+
+  private func claimFreshStatement(_ requests: [ClaimRequest], _ leaseSeconds: Int) -> PostgresStatement {
+    PostgresStatement(
+      Self.claimFreshSQL,
+      .intArray(requests.map(\.bill.orderID.rawValue)), .textArray(requests.map(\.bill.stream)),
+      .intArray(requests.map { Int64($0.bill.part) }), .intArray(requests.map(\.revision)),
+      .intArray(requests.map(\.payloadHash)), .textArray(requests.map(\.object)),
+      .textArray(keys.wanted(by: requests)), .textArray(requests.map { storable($0.strategy) }),
+      .textArray(requests.map { $0.notes.map(storable) }), .intArray(requests.map { Int64($0.parts) }),
+      .textArray(requests.map { storable($0.keyField) }), .int(Int64(max(leaseSeconds, 1))))
   }
 
   private func claimStatement(_ requests: [ClaimRequest], _ leaseSeconds: Int) -> PostgresStatement {

@@ -8,12 +8,16 @@ import Synchronization
 public struct WorkerShape: Sendable {
   /// Most messages in one batch.
   public var batchSize: Int
+  /// Most messages in one batch while batches end at once.
+  public var quickBatchSize: Int
   /// Batches under way at a time, so that one slow answer does not idle the rest.
   public var concurrentBatches: Int
 
-  /// A shape; both at least 1.
-  public init(batchSize: Int, concurrentBatches: Int) {
+  /// A shape; all at least 1.
+  /// - Parameter quickBatchSize: nil: as `batchSize`.
+  public init(batchSize: Int, quickBatchSize: Int? = nil, concurrentBatches: Int) {
     self.batchSize = batchSize
+    self.quickBatchSize = quickBatchSize ?? batchSize
     self.concurrentBatches = concurrentBatches
   }
 }
@@ -38,6 +42,7 @@ public final class Worker: Service {
   /// Batches of which something waits to be published again.
   private let unpublished = Mutex(0)
   private let underWay = Mutex(UnderWay())
+  private let pace: Mutex<BatchPace>
 
   private struct UnderWay {
     var taken = 0
@@ -57,6 +62,7 @@ public final class Worker: Service {
     self.outbox = outbox
     self.policy = policy
     self.shape = shape
+    pace = Mutex(BatchPace(shape))
     self.clock = clock
     self.logger = logger
     self.breakers = breakers
@@ -113,7 +119,7 @@ public final class Worker: Service {
           if let partner = pause.reason?.partner, await stage.answers(partner) == false { continue }
           pause.lookForWork()
         }
-        let batch = kept.isEmpty ? await inbox.next(max: shape.batchSize) : kept
+        let batch = kept.isEmpty ? await inbox.next(max: pace.withLock { $0.size }) : kept
         kept = []
         if batch.isEmpty { break }
         if !isProbe, breakers != nil, pause.isOn {
@@ -191,13 +197,17 @@ public final class Worker: Service {
   }
 
   private func process(_ batch: [Delivery]) async {
+    let begun = clock.now()
     let serial = underWay.withLock { state in
       state.taken += batch.count
       state.serial += 1
-      state.batches[state.serial] = clock.now()
+      state.batches[state.serial] = begun
       return state.serial
     }
-    defer { underWay.withLock { $0.batches[serial] = nil } }
+    defer {
+      underWay.withLock { $0.batches[serial] = nil }
+      pace.withLock { $0.note(batch.count, took: begun.duration(to: clock.now())) }
+    }
     var envelopes: [Envelope] = []
     envelopes.reserveCapacity(batch.count)
     for delivery in batch {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import DriverThread
 
 /// The program: one binary, one subcommand per role.
 @main
@@ -12,4 +13,10 @@ struct Ferry: AsyncParsableCommand {
       CheckCommand.self, SettingsCommand.self, HealthCommand.self, MapCommand.self, StrategyCommand.self,
       CollectionCommand.self, OrderCommand.self, BackfillCommand.self, DeadLettersCommand.self,
     ])
+
+  static func main() async {
+    // What the dynamic linker has read is not needed again.
+    FilePages.giveBack()
+    await main(nil)
+  }
 }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Console
 import CoreMetrics
+import DriverThread
 import FoundationEssentials
 import Glibc
 import Logging
@@ -41,6 +42,7 @@ enum Startup {
   }
 
   private static func wiring(with settings: Settings) -> Wiring {
+    FilePages.giveBack()
     let registry = MetricsRegistry()
     registry.describe(metricHelp)
     MetricsSystem.bootstrap(registry)
@@ -75,6 +77,7 @@ enum Startup {
   static func serve(_ wiring: Wiring, roles: [Role]) async throws {
     try await exiting {
       let roles = try roles.map { try wiring.roleService($0) }
+      FilePages.giveBack()
       let admin = AdminServer(
         host: wiring.settings.text(.adminHost), port: wiring.settings.whole(.adminPort),
         probe: HealthProbe(
@@ -136,16 +139,29 @@ struct RolesTogether: Service {
   let roles: [RoleService]
 
   func run() async throws {
+    let memory = Task { await Self.keepSmall() }
+    defer { memory.cancel() }
     try await withThrowingTaskGroup(of: Void.self) { group in
       for role in roles {
         group.addTask {
           await role.prepare()
+          FilePages.giveBack()
           let upkeep = Task { await role.upkeep() }
           defer { upkeep.cancel() }
           try await role.service.run()
         }
       }
       try await group.waitForAll()
+    }
+  }
+
+  /// Gives back what only the start has needed, and later what only a burst of work has: an idle worker holds what idling
+  /// needs.
+  private static func keepSmall() async {
+    var pauses = [30_000, 1_500, 500, 150, 100].map { Duration.milliseconds($0) }
+    while let pause = pauses.last, (try? await Task.sleep(for: pause)) != nil {
+      FilePages.giveBack()
+      if pauses.count > 1 { pauses.removeLast() }
     }
   }
 }

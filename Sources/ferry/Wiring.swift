@@ -242,11 +242,13 @@ final class Wiring: Sendable {
         clock: clock, strategies: try writingBack(),
         changed: ChangedOrders(rawValue: settings.text(.changed)) ?? .hold,
         removed: RemovedOrders(rawValue: settings.text(.removed)) ?? .hold)
-      // Enough batches that K/3's places are never empty while the slowest Save of a batch is awaited.
+      let places = max(2, settings.whole(.k3Concurrency))
+      // Enough batches that K/3's places are never empty while the slowest Save of a batch is awaited. What is lent ends
+      // before the broker asks for it, after half an hour, also where each Save takes a minute.
       return try worker(
         stage, database, partners: [.k3, .postgresql, .rabbitmq, .setup],
-        shape: WorkerShape(batchSize: max(4, settings.whole(.k3Concurrency) * 2), concurrentBatches: 4),
-        mostLent: 8 * max(4, settings.whole(.k3Concurrency) * 2), breakers: PostgresPartnerBreakers(shared)
+        shape: WorkerShape(batchSize: 2 * places, quickBatchSize: 8 * places, concurrentBatches: 4),
+        mostLent: 24 * places, breakers: PostgresPartnerBreakers(shared)
       ).beside { await doubts.watch() }
     case .migrate: throw SetupProblem("migrate is no service.", remedy: "Run ferry migrate by itself.")
     }

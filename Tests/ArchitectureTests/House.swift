@@ -41,8 +41,7 @@ enum House {
     Room("Workbench", ours: ["JSON", "Orders", "Mapping", "PCRE2"], others: system.union(["FoundationEssentials"])),
     Room(
       "Console", ours: flow.union(["Mapping", "Telemetry"]),
-      // NIOCore for the errors that Hummingbird throws.
-      others: system.union(["Logging", "ServiceLifecycle", "Hummingbird", "NIOCore"])),
+      others: system.union(["Logging", "ServiceLifecycle", "NIOCore", "NIOHTTP1", "NIOPosix"])),
     Room("DriverThread", in: "Drivers/DriverThread", ours: ["CMalloc"], others: system),
     Room("AMQP", in: "Drivers/AMQP", ours: ["CRabbitMQ", "DriverThread"], others: system),
     Room("PostgreSQL", in: "Drivers/PostgreSQL", ours: ["CPostgreSQL", "DriverThread"], others: system),
@@ -54,6 +53,8 @@ enum House {
       ours: [
         "JSON", "Orders", "Mapping", "Pipeline", "OKKI", "K3", "Queue", "Ledger", "Telemetry", "Console",
         "Workbench",
+        // For the process's memory (FilePages).
+        "DriverThread",
       ],
       others: system.union([
         "ArgumentParser", "CoreMetrics", "FoundationEssentials", "Logging", "Metrics", "ServiceLifecycle",

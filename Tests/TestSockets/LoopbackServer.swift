@@ -135,3 +135,21 @@ public func receiveSome(_ socket: Int32) -> [UInt8] {
     used = max(0, recv(socket, buffer.baseAddress, buffer.count, 0))
   }
 }
+
+/// A connection to a port of the loopback; nil when nothing listens there.
+public func connectToLoopback(port: Int) -> Int32? {
+  let connection = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+  precondition(connection >= 0, "no loopback socket")
+  var address = sockaddr_in()
+  address.sin_family = sa_family_t(AF_INET)
+  address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+  address.sin_port = UInt16(port).bigEndian
+  let isConnected = withUnsafePointer(to: &address) { pointer in
+    pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+      connect(connection, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+    }
+  }
+  if isConnected { return connection }
+  close(connection)
+  return nil
+}

@@ -44,7 +44,9 @@ struct ConnectionTarget: Sendable {
   var parameters: [(keyword: String, value: String)] {
     [
       ("keepalives", "1"), ("keepalives_idle", "10"), ("keepalives_interval", "5"), ("keepalives_count", "3"),
-      ("tcp_user_timeout", "20000"), ("dbname", options.url), ("application_name", options.applicationName),
+      ("tcp_user_timeout", "20000"),
+      // Else libpq looks for a Kerberos ticket at each connection, with all of its libraries (a MiB), to encrypt by it.
+      ("gssencmode", "disable"), ("dbname", options.url), ("application_name", options.applicationName),
       ("client_encoding", "UTF8"),
     ]
   }

@@ -1,0 +1,82 @@
+import NIOCore
+import NIOHTTP1
+import Telemetry
+
+/// What the admin server says to a request.
+struct AdminPages: Sendable {
+  struct Page: Sendable, Equatable {
+    var status = HTTPResponseStatus.ok
+    var type = "text/plain; charset=utf-8"
+    let text: String
+  }
+
+  let probe: HealthProbe
+  let registry: MetricsRegistry
+
+  /// The answer to GET and HEAD of a path; what follows a `?` does not matter.
+  func page(_ method: HTTPMethod, _ target: String) -> Page {
+    let path = target.prefix { $0 != "?" }
+    guard ["/healthz", "/readyz", "/metrics"].contains(path) else {
+      return Page(status: .notFound, text: "not found\n")
+    }
+    guard method == .GET || method == .HEAD else { return Page(status: .methodNotAllowed, text: "GET only\n") }
+    switch path {
+    case "/healthz":
+      return probe.isAlive() ? Page(text: "ok\n") : Page(status: .internalServerError, text: "stuck\n")
+    case "/readyz":
+      let missing = probe.notReady()
+      return missing.isEmpty
+        ? Page(text: "ready\n") : Page(status: .serviceUnavailable, text: missing.joined(separator: "\n") + "\n")
+    default:
+      return Page(type: "text/plain; version=0.0.4; charset=utf-8", text: registry.prometheusText())
+    }
+  }
+}
+
+/// One connection to the admin server: whole requests, one after the other; bodies are read and ignored.
+final class AdminConnection: ChannelInboundHandler {
+  typealias InboundIn = HTTPServerRequestPart
+  typealias OutboundOut = HTTPServerResponsePart
+
+  private let pages: AdminPages
+  private var head: HTTPRequestHead?
+
+  init(_ pages: AdminPages) { self.pages = pages }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    switch unwrapInboundIn(data) {
+    case .head(let new): head = new
+    case .body: break
+    case .end:
+      guard let asked = head else { return }
+      head = nil
+      answer(asked, context)
+    }
+  }
+
+  private func answer(_ asked: HTTPRequestHead, _ context: ChannelHandlerContext) {
+    let page = pages.page(asked.method, asked.uri)
+    var body = context.channel.allocator.buffer(capacity: page.text.utf8.count)
+    body.writeString(page.text)
+    var headers: HTTPHeaders = ["Content-Type": page.type, "Content-Length": String(body.readableBytes)]
+    if page.status == .methodNotAllowed { headers.add(name: "Allow", value: "GET, HEAD") }
+    if !asked.isKeepAlive { headers.add(name: "Connection", value: "close") }
+    let head = HTTPResponseHead(version: asked.version, status: page.status, headers: headers)
+    context.write(wrapOutboundOut(.head(head)), promise: nil)
+    if asked.method != .HEAD { context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil) }
+    let isLast = !asked.isKeepAlive
+    let loop = NIOLoopBound(context, eventLoop: context.eventLoop)
+    context.writeAndFlush(wrapOutboundOut(.end(nil))).whenComplete { result in
+      if case .failure = result { return loop.value.close(promise: nil) }
+      if isLast { loop.value.close(promise: nil) }
+    }
+  }
+
+  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    // Whoever asks for nothing is let go, also in the middle of a request.
+    if event is IdleStateHandler.IdleStateEvent { return context.close(promise: nil) }
+    context.fireUserInboundEventTriggered(event)
+  }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+}
