@@ -21,6 +21,16 @@ public final class SimServer: Sendable {
   static func start(
     host: String, port: Int, site makeSite: @escaping @Sendable () -> any Site
   ) async throws -> SimServer {
+    try await start(host: host, port: port, site: makeSite) { site in
+      [ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes)), Connection(site: site)]
+    }
+  }
+
+  /// The same with other handlers of a connection.
+  static func start<Site>(
+    host: String, port: Int, site makeSite: @escaping @Sendable () -> Site,
+    handlers: @escaping @Sendable (Site) -> [any ChannelHandler]
+  ) async throws -> SimServer {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let loop = group.next()
     do {
@@ -31,10 +41,7 @@ public final class SimServer: Sendable {
         .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
         .childChannelInitializer { channel in
           channel.eventLoop.makeCompletedFuture {
-            try channel.pipeline.syncOperations.addHandlers([
-              ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes)),
-              Connection(site: site.value),
-            ])
+            try channel.pipeline.syncOperations.addHandlers(handlers(site.value))
           }
         }
         .bind(host: host, port: port).get()
