@@ -1,3 +1,5 @@
+import JSON
+
 /// Writes numbers with leading zeros, and what they are parts of, as bytes: dates are too many for interpolated texts.
 struct Digits {
   private(set) var bytes: [UInt8] = []

@@ -2,18 +2,18 @@ import JSON
 
 // Sums, products, quotients.
 extension Evaluator {
-  mutating func arithmetic(_ node: Node) throws(EvaluationError) -> ExactDecimal? {
+  func arithmetic(_ node: Node) throws(EvaluationError) -> ExactDecimal? {
     if node.option == Node.fraction, settings.division == .exact {
       guard let product = try product(node) else { return nil }
-      return try single(product, program.child(node, Int(node.count) - 1))
+      return try single(product, child(node, Int(node.count) - 1))
     }
-    var left = try number(program.child(node, 0))
+    var left = try number(child(node, 0))
     var index = 1
     while index < Int(node.count) {
-      let place = program.child(node, index + 1)
+      let place = child(node, index + 1)
       let right = try number(place)
       if let a = left, let b = right {
-        left = try apply(program.child(node, index), a, b, place)
+        left = try apply(child(node, index), a, b, place)
       } else {
         left = nil
       }
@@ -97,14 +97,14 @@ extension Evaluator {
     return try quotient(fraction.over, under, place)
   }
 
-  private mutating func product(_ node: Node) throws(EvaluationError) -> Fraction? {
-    var left = try factor(program.child(node, 0))
+  private func product(_ node: Node) throws(EvaluationError) -> Fraction? {
+    var left = try factor(child(node, 0))
     var index = 1
     while index < Int(node.count) {
-      let place = program.child(node, index + 1)
+      let place = child(node, index + 1)
       let right = try factor(place)
       if let a = left, let b = right {
-        left = try apply(program.child(node, index), a, b, place)
+        left = try apply(child(node, index), a, b, place)
       } else {
         left = nil
       }
@@ -114,12 +114,12 @@ extension Evaluator {
   }
 
   /// A part of a product, which may be a product in parentheses.
-  private mutating func factor(_ at: Int32) throws(EvaluationError) -> Fraction? {
-    let node = program.nodes[Int(at)]
+  private func factor(_ at: Int32) throws(EvaluationError) -> Fraction? {
+    let node = node(at)
     let found: Fraction?
     if node.kind == .negate {
       steps += 1
-      found = try factor(program.child(node, 0)).map { Fraction(over: $0.over.negated(), under: $0.under) }
+      found = try factor(child(node, 0)).map { Fraction(over: $0.over.negated(), under: $0.under) }
     } else if node.isProduct(program) {
       steps += 1
       found = try product(node)

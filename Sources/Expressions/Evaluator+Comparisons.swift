@@ -3,7 +3,7 @@ import JSON
 // What is equal, less or greater, and what counts as true: MySQL's rules for mixed kinds, without its guesses in strict mode.
 extension Evaluator {
   /// Whether a part counts as true; nil for null.
-  mutating func truth(_ at: Int32) throws(EvaluationError) -> Bool? { try truth(try value(at), at) }
+  func truth(_ at: Int32) throws(EvaluationError) -> Bool? { try truth(try value(at), at) }
 
   /// Whether a value counts as true; nil for null.
   func truth(_ value: SQLValue, _ at: Int32) throws(EvaluationError) -> Bool? {
@@ -19,7 +19,7 @@ extension Evaluator {
   /// - Parameters:
   ///   - places: of both values, for messages.
   ///   - knowsNull: what is missing or empty is so on purpose.
-  mutating func compare(
+  func compare(
     _ left: SQLValue, _ right: SQLValue, at places: (Int32, Int32), knowsNull: Bool = false
   ) throws(EvaluationError) -> Int? {
     switch (left, right) {
@@ -61,10 +61,9 @@ extension Evaluator {
       if text == "true" { return .one }
       if text == "false" { return .zero }
     }
-    if case .number = other, let otherAt, program.nodes[Int(otherAt)].isField, program.nodes[Int(at)].kind == .constant
-    {
+    if case .number = other, let otherAt, node(otherAt).isField, node(at).kind == .constant {
       // The author meant a text, and the order has digits, which are a number without quotes.
-      let field = program.nodes[Int(otherAt)].index
+      let field = node(otherAt).index
       throw .unfit(
         describe(otherAt), wanted: "a text, as the constant beside it is,",
         kind: "digits, which are a number; between quotes ('\(program.spellings[Int(field)] ?? "")') they are a text")
@@ -75,7 +74,7 @@ extension Evaluator {
   /// Whether a text is empty, which counts as 0 and comes before all dates. A field without quotes that is so leaves a gap.
   private func isEmpty(_ text: String, _ at: Int32, _ knowsNull: Bool) throws(EvaluationError) -> Bool {
     guard text.utf8.allSatisfy({ $0 == 0x20 }) else { return false }
-    if !knowsNull, program.nodes[Int(at)].isField { throw .empty(describe(at)) }
+    if !knowsNull, node(at).isField { throw .empty(describe(at)) }
     return true
   }
 

@@ -4,10 +4,10 @@ import PCRE2
 // Truth, comparisons, CASE.
 extension Evaluator {
   /// AND and OR: the result is known as soon as one side is `decisive`.
-  mutating func all(_ node: Node, until decisive: Bool) throws(EvaluationError) -> SQLValue {
+  func all(_ node: Node, until decisive: Bool) throws(EvaluationError) -> SQLValue {
     var sawNull = false
     for index in 0..<Int(node.count) {
-      switch try truth(program.child(node, index)) {
+      switch try truth(child(node, index)) {
       case nil: sawNull = true
       case .some(let found): if found == decisive { return .init(decisive) }
       }
@@ -15,10 +15,10 @@ extension Evaluator {
     return sawNull ? .null : .init(!decisive)
   }
 
-  mutating func exclusive(_ node: Node) throws(EvaluationError) -> SQLValue {
+  func exclusive(_ node: Node) throws(EvaluationError) -> SQLValue {
     var result: Bool? = false
     for index in 0..<Int(node.count) {
-      guard let found = try truth(program.child(node, index)), let before = result else {
+      guard let found = try truth(child(node, index)), let before = result else {
         result = nil
         continue
       }
@@ -29,15 +29,15 @@ extension Evaluator {
 
   /// The value of an argument for which the author says what comes in the place of null: below it something missing or a
   /// divisor of 0 makes null in strict mode too, so that both settings come to the same value.
-  mutating func lenient(_ at: Int32) throws(EvaluationError) -> SQLValue {
+  func lenient(_ at: Int32) throws(EvaluationError) -> SQLValue {
     let before = seesNull
     seesNull = true
     defer { seesNull = before }
     return try value(at)
   }
 
-  mutating func isTruth(_ node: Node) throws(EvaluationError) -> SQLValue {
-    let place = program.child(node, 0)
+  func isTruth(_ node: Node) throws(EvaluationError) -> SQLValue {
+    let place = child(node, 0)
     guard let truth = Truth(rawValue: node.option), truth != .null else {
       return .init(try lenient(place).isNull != node.isNegated)
     }
@@ -46,13 +46,13 @@ extension Evaluator {
     return .init(holds != node.isNegated)
   }
 
-  mutating func comparison(_ node: Node) throws(EvaluationError) -> SQLValue {
-    let first = program.child(node, 0)
+  func comparison(_ node: Node) throws(EvaluationError) -> SQLValue {
+    let first = child(node, 0)
     var left = node.knowsNull(program, 1) ? try orNull(first) : try value(first)
     var index = 1
     while index < Int(node.count) {
-      let place = program.child(node, index + 1)
-      let symbol = Comparison(rawValue: program.child(node, index)) ?? .equal
+      let place = child(node, index + 1)
+      let symbol = Comparison(rawValue: child(node, index)) ?? .equal
       let knowsNull = symbol == .safeEqual
       let right = knowsNull || node.knowsNull(program, index + 2) ? try orNull(place) : try value(place)
       if let order = try compare(left, right, at: (first, place), knowsNull: knowsNull) {
@@ -67,14 +67,14 @@ extension Evaluator {
 
   // MARK: IN, BETWEEN, CASE
 
-  mutating func inList(_ node: Node) throws(EvaluationError) -> SQLValue {
-    let first = program.child(node, 0)
+  func inList(_ node: Node) throws(EvaluationError) -> SQLValue {
+    let first = child(node, 0)
     let wanted = try value(first)
     if wanted.isNull { return .null }
     var sawNull = false
     var failure: EvaluationError?
     for index in 1..<Int(node.count) {
-      let place = program.child(node, index)
+      let place = child(node, index)
       let candidate = try value(place)
       do throws(EvaluationError) {
         switch try compare(wanted, candidate, at: (first, place)) {
@@ -91,8 +91,8 @@ extension Evaluator {
     return sawNull ? .null : .init(node.isNegated)
   }
 
-  mutating func between(_ node: Node) throws(EvaluationError) -> SQLValue {
-    let places = (program.child(node, 0), program.child(node, 1), program.child(node, 2))
+  func between(_ node: Node) throws(EvaluationError) -> SQLValue {
+    let places = (child(node, 0), child(node, 1), child(node, 2))
     let (middle, lower, upper) = (try value(places.0), try value(places.1), try value(places.2))
     if middle.isNull { return .null }
     let values = [middle, lower, upper]
@@ -111,32 +111,32 @@ extension Evaluator {
     return below == nil || above == nil ? .null : .init(!node.isNegated)
   }
 
-  mutating func choice(_ node: Node) throws(EvaluationError) -> SQLValue {
+  func choice(_ node: Node) throws(EvaluationError) -> SQLValue {
     let count = Int(node.count)
-    let first = program.child(node, 0)
+    let first = child(node, 0)
     let isSimple = node.kind == .simpleCase
     var index = isSimple ? 1 : 0
     let wanted = isSimple ? try value(first) : .null
     while index + 1 < count {
-      let place = program.child(node, index)
+      let place = child(node, index)
       let candidate = try value(place)
       let isChosen =
         isSimple ? try compare(wanted, candidate, at: (first, place)) == 0 : try truth(candidate, place) == true
-      if isChosen { return try value(program.child(node, index + 1)) }
+      if isChosen { return try value(child(node, index + 1)) }
       index += 2
     }
-    return index < count ? try value(program.child(node, index)) : .null
+    return index < count ? try value(child(node, index)) : .null
   }
 
   // MARK: FIELD, GREATEST, LEAST
 
-  mutating func field(_ node: Node) throws(EvaluationError) -> SQLValue {
+  func field(_ node: Node) throws(EvaluationError) -> SQLValue {
     let all = try values(node)
-    let first = program.child(node, 0)
+    let first = child(node, 0)
     guard let wanted = all.first, !wanted.isNull else { return .init(0) }
     let areTexts = all.allSatisfy { $0.isText || $0.isNull }
     for (index, candidate) in all.enumerated().dropFirst() {
-      let places = (first, program.child(node, index))
+      let places = (first, child(node, index))
       let order =
         areTexts ? try compare(wanted, candidate, at: places) : try compareNumbers(wanted, candidate, at: places)
       if order == 0 { return .init(index) }
@@ -146,7 +146,7 @@ extension Evaluator {
 
   /// The largest or smallest; null where one is null.
   /// - Parameter place: of the value with this number.
-  mutating func extreme(
+  func extreme(
     _ values: [SQLValue], wantsLargest: Bool, place: (Int) -> Int32
   ) throws(EvaluationError) -> SQLValue {
     guard var best = values.first, !values.contains(where: \.isNull) else { return .null }
@@ -166,13 +166,13 @@ extension Evaluator {
 
   // MARK: Patterns
 
-  mutating func like(_ node: Node) throws(EvaluationError) -> SQLValue {
-    guard var text = try self.text(program.child(node, 0)), var pattern = try self.text(program.child(node, 1)) else {
+  func like(_ node: Node) throws(EvaluationError) -> SQLValue {
+    guard var text = try self.text(child(node, 0)), var pattern = try self.text(child(node, 1)) else {
       return .null
     }
     var escape: UInt32? = 0x5C
     if node.count > 2 {
-      let symbol = try self.text(program.child(node, 2)) ?? "\\"
+      let symbol = try self.text(child(node, 2)) ?? "\\"
       guard symbol.unicodeScalars.count <= 1 else { throw .invalid("ESCAPE takes one character") }
       escape = symbol.unicodeScalars.first?.value
     }
@@ -183,9 +183,9 @@ extension Evaluator {
     return .init(isLike != node.isNegated)
   }
 
-  mutating func regexp(_ node: Node) throws(EvaluationError) -> SQLValue {
-    guard var text = try self.text(program.child(node, 0)),
-      let pattern = try pattern(program.child(node, 1), node.index)
+  func regexp(_ node: Node) throws(EvaluationError) -> SQLValue {
+    guard var text = try self.text(child(node, 0)),
+      let pattern = try pattern(child(node, 1), node.index)
     else { return .null }
     try spend(text.utf8.count)
     switch text.withUTF8({ pattern.firstMatch(in: $0) }) {
@@ -196,7 +196,7 @@ extension Evaluator {
   }
 
   /// The compiled pattern; nil when it is null.
-  mutating func pattern(_ at: Int32, _ index: Int32) throws(EvaluationError) -> Pattern? {
+  func pattern(_ at: Int32, _ index: Int32) throws(EvaluationError) -> Pattern? {
     if index >= 0 { return program.patterns[Int(index)] }
     guard let source = try text(at) else { return nil }
     // Compiling costs far more than a step.

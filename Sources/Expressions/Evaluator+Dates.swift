@@ -44,7 +44,7 @@ extension Evaluator {
     throw .unfit(describe(at), wanted: wanted, kind: value.kind)
   }
 
-  mutating func moment(_ at: Int32) throws(EvaluationError) -> SQLDateTime? { try moment(try value(at), at) }
+  func moment(_ at: Int32) throws(EvaluationError) -> SQLDateTime? { try moment(try value(at), at) }
 
   func timeOfDay(_ value: SQLValue) -> SQLTime? {
     switch value {
@@ -67,17 +67,17 @@ extension Evaluator {
     return nil
   }
 
-  private mutating func timeOfDay(_ at: Int32) throws(EvaluationError) -> SQLTime? {
+  private func timeOfDay(_ at: Int32) throws(EvaluationError) -> SQLTime? {
     try timeOfDay(try value(at), at)
   }
 
   // MARK: Functions
 
-  mutating func callDate(_ function: Function, _ node: Node) throws(EvaluationError) -> SQLValue {
+  func callDate(_ function: Function, _ node: Node) throws(EvaluationError) -> SQLValue {
     let count = Int(node.count)
     switch function {
     case .now, .curTime:
-      let digits = count > 0 ? try int(program.child(node, 0)) ?? 0 : 0
+      let digits = count > 0 ? try int(child(node, 0)) ?? 0 : 0
       let moment = SQLDateTime(date: now.date, second: now.second, digits: min(max(digits, 0), 6))
       return function == .now ? .dateTime(moment) : .time(moment.time)
     case .curDate: return .date(now.date)
@@ -92,11 +92,11 @@ extension Evaluator {
     case .extract: return try extract(node)
     default: break
     }
-    guard let moment = try moment(program.child(node, 0)) else { return .null }
+    guard let moment = try moment(child(node, 0)) else { return .null }
     return try part(function, of: moment, node)
   }
 
-  private mutating func part(
+  private func part(
     _ function: Function, of moment: SQLDateTime, _ node: Node
   ) throws(EvaluationError) -> SQLValue {
     let date = moment.date
@@ -104,7 +104,7 @@ extension Evaluator {
     case .date: return .date(date)
     case .timestamp: return .dateTime(moment)
     case .dateFormat:
-      guard let format = try self.text(program.child(node, 1)), !format.isEmpty else { return .null }
+      guard let format = try self.text(child(node, 1)), !format.isEmpty else { return .null }
       try willBuild(format.utf8.count * 8)
       return .text(DateFormat.text(of: moment, format))
     case .unixTimestamp: return unixTimestamp(moment)
@@ -113,7 +113,7 @@ extension Evaluator {
     case .month: return .init(date.month)
     case .day: return .init(date.day)
     case .week, .yearWeek:
-      let mode = node.count > 1 ? try int(program.child(node, 1)) ?? 0 : 0
+      let mode = node.count > 1 ? try int(child(node, 1)) ?? 0 : 0
       if function == .week { return .init(date.week(mode: mode & 7).week) }
       let (week, year) = date.week(mode: mode & 7 | 2)
       return .init(year * 100 + week)
@@ -138,8 +138,8 @@ extension Evaluator {
     return .init(ExactDecimal(digits: shown, scale: moment.digits))
   }
 
-  private mutating func callTime(_ function: Function, _ node: Node) throws(EvaluationError) -> SQLValue {
-    guard let time = try timeOfDay(program.child(node, 0)) else { return .null }
+  private func callTime(_ function: Function, _ node: Node) throws(EvaluationError) -> SQLValue {
+    guard let time = try timeOfDay(child(node, 0)) else { return .null }
     switch function {
     case .time: return .time(time)
     case .hour: return .init(time.seconds / 3600)
@@ -148,14 +148,14 @@ extension Evaluator {
     case .microsecond: return .init(time.microseconds)
     case .timeToSec: return .init((time.isNegative ? -1 : 1) * time.seconds)
     default:
-      guard let format = try self.text(program.child(node, 1)), !format.isEmpty else { return .null }
+      guard let format = try self.text(child(node, 1)), !format.isEmpty else { return .null }
       try willBuild(format.utf8.count * 8)
       return .text(DateFormat.text(of: time, format))
     }
   }
 
-  private mutating func extract(_ node: Node) throws(EvaluationError) -> SQLValue {
-    let place = program.child(node, 0)
+  private func extract(_ node: Node) throws(EvaluationError) -> SQLValue {
+    let place = child(node, 0)
     let unit = TimeUnit(rawValue: node.option) ?? .day
     if unit.isComposite { return try extract(unit.parts, place) }
     if unit.rawValue <= TimeUnit.hour.rawValue {
@@ -178,7 +178,7 @@ extension Evaluator {
   }
 
   /// The parts side by side, two digits each, six for microseconds; the first has as many as it needs.
-  private mutating func extract(_ parts: [TimeUnit], _ place: Int32) throws(EvaluationError) -> SQLValue {
+  private func extract(_ parts: [TimeUnit], _ place: Int32) throws(EvaluationError) -> SQLValue {
     var time: SQLTime?
     var date: SQLDate?
     if parts[0].rawValue >= TimeUnit.day.rawValue {
@@ -207,8 +207,8 @@ extension Evaluator {
 
   // MARK: Making
 
-  private mutating func fromUnixTime(_ node: Node) throws(EvaluationError) -> SQLValue {
-    let place = program.child(node, 0)
+  private func fromUnixTime(_ node: Node) throws(EvaluationError) -> SQLValue {
+    let place = child(node, 0)
     guard let number = try number(place) else { return .null }
     guard !number.isNegative else { return try refuseSeconds(place) }
     let digits = min(number.scale, 6)
@@ -219,7 +219,7 @@ extension Evaluator {
         microseconds: Int(exact.padded(to: 6).coefficient % 1_000_000), digits: digits)
     else { return try refuseSeconds(place) }
     guard node.count > 1 else { return .dateTime(moment) }
-    guard let format = try self.text(program.child(node, 1)), !format.isEmpty else { return .null }
+    guard let format = try self.text(child(node, 1)), !format.isEmpty else { return .null }
     try willBuild(format.utf8.count * 8)
     return .text(DateFormat.text(of: moment, format))
   }
@@ -232,31 +232,31 @@ extension Evaluator {
     return .null
   }
 
-  private mutating func readByFormat(_ node: Node) throws(EvaluationError) -> SQLValue {
-    guard let text = try self.text(program.child(node, 0)), let format = try self.text(program.child(node, 1)) else {
+  private func readByFormat(_ node: Node) throws(EvaluationError) -> SQLValue {
+    guard let text = try self.text(child(node, 0)), let format = try self.text(child(node, 1)) else {
       return .null
     }
     try spend(text.utf8.count + format.utf8.count)
     let value = DateFormat.value(of: text, format)
     // Where null is awaited another format may be tried.
     if value.isNull, isStrict, !seesNull, !text.utf8.allSatisfy({ $0 == 0x20 }) {
-      throw .unfit(describe(program.child(node, 0)), wanted: "a date in the format given", kind: "another text")
+      throw .unfit(describe(child(node, 0)), wanted: "a date in the format given", kind: "another text")
     }
     return value
   }
 
-  private mutating func make(_ function: Function, _ node: Node) throws(EvaluationError) -> SQLValue {
+  private func make(_ function: Function, _ node: Node) throws(EvaluationError) -> SQLValue {
     switch function {
     case .fromDays:
-      guard let days = try int(program.child(node, 0)), days >= 366, days < 4_000_000 else { return .null }
+      guard let days = try int(child(node, 0)), days >= 366, days < 4_000_000 else { return .null }
       return .init(SQLDate(daysSinceEpoch: days - 719_528).map { .date($0) })
     case .makeDate:
-      guard var year = try int(program.child(node, 0)), let day = try int(program.child(node, 1)) else { return .null }
+      guard var year = try int(child(node, 0)), let day = try int(child(node, 1)) else { return .null }
       if (0..<100).contains(year) { year += year < 70 ? 2000 : 1900 }
       guard (1...4_000_000).contains(day), let first = SQLDate(year: year, month: 1, day: 1) else { return .null }
       return .init(SQLDate(daysSinceEpoch: first.daysSinceEpoch + day - 1).map { .date($0) })
     default:
-      guard let number = try number(program.child(node, 0)) else { return .null }
+      guard let number = try number(child(node, 0)) else { return .null }
       let magnitude = number.magnitude.truncated(to: 6)
       let seconds = magnitude.truncated(to: 0).clampedInt
       let digits = min(number.scale, 6)

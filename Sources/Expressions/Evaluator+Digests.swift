@@ -10,8 +10,8 @@ extension Evaluator {
     return .text(digits)
   }
 
-  mutating func sha2(_ text: String, _ node: Node) throws(EvaluationError) -> SQLValue {
-    switch try int(program.child(node, 1)) {
+  func sha2(_ text: String, _ node: Node) throws(EvaluationError) -> SQLValue {
+    switch try int(child(node, 1)) {
     case 0, 256: return try digest(.sha256, text)
     case 224: return try digest(.sha224, text)
     case 384: return try digest(.sha384, text)
@@ -20,8 +20,8 @@ extension Evaluator {
     }
   }
 
-  mutating func hex(_ node: Node) throws(EvaluationError) -> SQLValue {
-    let value = try value(program.child(node, 0))
+  func hex(_ node: Node) throws(EvaluationError) -> SQLValue {
+    let value = try value(child(node, 0))
     if value.isNumber, let number = plainNumber(value) {
       // What does not fit into 64 bits is cut at their ends, as the server does.
       let whole = number.rounded(scale: 0).coefficient
@@ -37,9 +37,9 @@ extension Evaluator {
     return .text(String(decoding: result, as: UTF8.self))
   }
 
-  mutating func format(_ node: Node) throws(EvaluationError) -> SQLValue {
-    let number = try number(program.child(node, 0))
-    let decimals = try int(program.child(node, 1))
+  func format(_ node: Node) throws(EvaluationError) -> SQLValue {
+    let number = try number(child(node, 0))
+    let decimals = try int(child(node, 1))
     guard let number, let decimals else { return .null }
     let kept = min(max(decimals, 0), 30)
     let parts = settled(number, to: kept).rounded(scale: kept).padded(to: kept).description.split(separator: ".")
@@ -55,10 +55,10 @@ extension Evaluator {
 
   // MARK: Patterns
 
-  mutating func callPattern(_ function: Function, _ node: Node) throws(EvaluationError) -> SQLValue {
-    let text = try self.text(program.child(node, 0))
-    let pattern = try pattern(program.child(node, 1), -1)
-    let with = node.count > 2 ? try self.text(program.child(node, 2)) : ""
+  func callPattern(_ function: Function, _ node: Node) throws(EvaluationError) -> SQLValue {
+    let text = try self.text(child(node, 0))
+    let pattern = try pattern(child(node, 1), -1)
+    let with = node.count > 2 ? try self.text(child(node, 2)) : ""
     guard let text, let pattern, let with else { return .null }
     let isReplacing = function == .regexpReplace
     let places = try matches(of: pattern, in: text, most: isReplacing ? Int.max : 1)
@@ -78,7 +78,7 @@ extension Evaluator {
     return .text(result + text.bytes(at..<text.utf8.count))
   }
 
-  private mutating func matches(
+  private func matches(
     of pattern: Pattern, in text: String, most: Int
   ) throws(EvaluationError) -> [Range<Int>] {
     var places: [Range<Int>] = []

@@ -5,12 +5,12 @@ extension Evaluator {
   /// More units than these lead out of every calendar.
   private static let maxAmount = 400_000_000_000
 
-  mutating func shift(_ node: Node, isLater: Bool) throws(EvaluationError) -> SQLValue {
-    let place = program.child(node, 0)
+  func shift(_ node: Node, isLater: Bool) throws(EvaluationError) -> SQLValue {
+    let place = child(node, 0)
     let unit = TimeUnit(rawValue: node.option) ?? .day
     var value = try operand(place)
     if case .text(let text) = value, let found = dateOrDateTime(text) { value = found }
-    let amountPlace = program.child(node, 1)
+    let amountPlace = child(node, 1)
     let base = try moment(value, place)
     if unit.isComposite { return try shift(base, value, by: amountPlace, unit, isLater: isLater) }
     let amount =
@@ -25,7 +25,7 @@ extension Evaluator {
   }
 
   /// By an interval of several parts.
-  private mutating func shift(
+  private func shift(
     _ base: SQLDateTime?, _ value: SQLValue, by place: Int32, _ unit: TimeUnit, isLater: Bool
   ) throws(EvaluationError) -> SQLValue {
     guard let text = try self.text(place), let base else { return .null }
@@ -86,9 +86,9 @@ extension Evaluator {
   // MARK: Distances
 
   /// A side of arithmetic with dates: a field without quotes that is empty leaves a gap there, as beside any other sign.
-  private mutating func operand(_ at: Int32) throws(EvaluationError) -> SQLValue {
+  private func operand(_ at: Int32) throws(EvaluationError) -> SQLValue {
     let value = try value(at)
-    if isStrict, !seesNull, program.nodes[Int(at)].isField, case .text(let text) = value,
+    if isStrict, !seesNull, node(at).isField, case .text(let text) = value,
       text.utf8.allSatisfy({ $0 == 0x20 })
     {
       throw .empty(describe(at))
@@ -96,8 +96,8 @@ extension Evaluator {
     return value
   }
 
-  mutating func difference(_ function: Function, _ node: Node) throws(EvaluationError) -> SQLValue {
-    let places = (program.child(node, 0), program.child(node, 1))
+  func difference(_ function: Function, _ node: Node) throws(EvaluationError) -> SQLValue {
+    let places = (child(node, 0), child(node, 1))
     let first = try moment(try operand(places.0), places.0)
     guard let second = try moment(try operand(places.1), places.1), let first else { return .null }
     if function == .dateDiff { return .init(first.date.daysSinceEpoch - second.date.daysSinceEpoch) }
@@ -123,10 +123,10 @@ extension Evaluator {
   }
 
   /// Between two times or two dates with times, never between one and the other.
-  mutating func timeDifference(_ node: Node) throws(EvaluationError) -> SQLValue {
+  func timeDifference(_ node: Node) throws(EvaluationError) -> SQLValue {
     var sides: [(total: Int, isDate: Bool, digits: Int)] = []
     for index in 0..<2 {
-      let place = program.child(node, index)
+      let place = child(node, index)
       var value = try operand(place)
       if case .text(let text) = value {
         value =

@@ -2,8 +2,8 @@ import JSON
 
 // SUM, AVG, MIN, MAX, COUNT, GROUP_CONCAT over the rows of a list.
 extension Evaluator {
-  mutating func aggregate(_ function: Function, _ node: Node) throws(EvaluationError) -> SQLValue {
-    let place = program.child(node, 0)
+  func aggregate(_ function: Function, _ node: Node) throws(EvaluationError) -> SQLValue {
+    let place = child(node, 0)
     var values = try rowValues(place).filter { !$0.isNull }
     if node.option == Function.distinct { values = try distinct(values) }
     switch function {
@@ -29,8 +29,8 @@ extension Evaluator {
   }
 
   /// The argument's value in every row of the list that it reads.
-  private mutating func rowValues(_ place: Int32) throws(EvaluationError) -> [SQLValue] {
-    let node = program.nodes[Int(place)]
+  private func rowValues(_ place: Int32) throws(EvaluationError) -> [SQLValue] {
+    let node = node(place)
     if node.kind == .operand {
       let values = try operands.column(of: Int(node.index)).values
       try operands.spent(values.count)
@@ -70,7 +70,7 @@ extension Evaluator {
   }
 
   /// Each value once, where it stands first. Texts are the same by their collation, numbers by their value.
-  private mutating func distinct(_ values: [SQLValue]) throws(EvaluationError) -> [SQLValue] {
+  private func distinct(_ values: [SQLValue]) throws(EvaluationError) -> [SQLValue] {
     try operands.spent(values.count << 2)
     let texts = values.map { value -> String in
       if case .number(let number) = value { return settled(number).normalized.description }
@@ -88,10 +88,10 @@ extension Evaluator {
     return first.sorted().map { values[$0] }
   }
 
-  private mutating func joined(_ values: [SQLValue], _ node: Node) throws(EvaluationError) -> SQLValue {
+  private func joined(_ values: [SQLValue], _ node: Node) throws(EvaluationError) -> SQLValue {
     guard !values.isEmpty else { return .null }
     try operands.spent(values.count)
-    let separator = node.count > 1 ? try self.text(program.child(node, 1)) ?? "" : ","
+    let separator = node.count > 1 ? try self.text(child(node, 1)) ?? "" : ","
     var result = ""
     for (index, value) in values.enumerated() {
       let next = text(of: value) ?? ""

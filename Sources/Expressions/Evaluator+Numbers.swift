@@ -2,7 +2,7 @@ import JSON
 
 // Choice, numbers, casts.
 extension Evaluator {
-  mutating func call(_ node: Node) throws(EvaluationError) -> SQLValue {
+  func call(_ node: Node) throws(EvaluationError) -> SQLValue {
     guard let function = Function(rawValue: node.index) else { return .null }
     if function.rawValue < Function.concat.rawValue { return try choose(function, node) }
     if function.rawValue < Function.round.rawValue { return try callText(function, node) }
@@ -11,37 +11,37 @@ extension Evaluator {
     return try aggregate(function, node)
   }
 
-  private mutating func choose(_ function: Function, _ node: Node) throws(EvaluationError) -> SQLValue {
-    let first = program.child(node, 0)
+  private func choose(_ function: Function, _ node: Node) throws(EvaluationError) -> SQLValue {
+    let first = child(node, 0)
     switch function {
-    case .iff: return try value(program.child(node, try truth(first) == true ? 1 : 2))
+    case .iff: return try value(child(node, try truth(first) == true ? 1 : 2))
     case .ifNull, .coalesce:
       for index in 0..<Int(node.count) {
-        let candidate = try lenient(program.child(node, index))
+        let candidate = try lenient(child(node, index))
         if !candidate.isNull { return candidate }
       }
       return .null
     case .nullIf:
       // What is missing or empty is what it asks for.
-      let second = program.child(node, 1)
+      let second = child(node, 1)
       let (left, right) = (try orNull(first), try orNull(second))
       return try compare(left, right, at: (first, second), knowsNull: true) == 0 ? .null : left
     case .isNull: return .init(try lenient(first).isNull)
     case .field: return try field(node)
     case .elt:
       guard let index = try int(first), index >= 1, index < Int(node.count) else { return .null }
-      return try value(program.child(node, index))
+      return try value(child(node, index))
     default:
       let all = try values(node)
       try needNumbers(all, node)
-      let places = (0..<all.count).map { program.child(node, $0) }
+      let places = (0..<all.count).map { child(node, $0) }
       return try extreme(all, wantsLargest: function == .greatest) { places[$0] }
     }
   }
 
-  mutating func values(_ node: Node) throws(EvaluationError) -> [SQLValue] {
+  func values(_ node: Node) throws(EvaluationError) -> [SQLValue] {
     var values: [SQLValue] = []
-    for index in 0..<Int(node.count) { values.append(try value(program.child(node, index))) }
+    for index in 0..<Int(node.count) { values.append(try value(child(node, index))) }
     return values
   }
 
@@ -50,12 +50,12 @@ extension Evaluator {
     guard isStrict, values.contains(where: \.isNumber), !values.contains(where: \.isNull) else { return }
     for (index, value) in values.enumerated() {
       guard case .text = value else { continue }
-      _ = try number(value, program.child(node, index))
+      _ = try number(value, child(node, index))
     }
   }
 
-  private mutating func compute(_ function: Function, _ node: Node) throws(EvaluationError) -> SQLValue {
-    let place = program.child(node, 0)
+  private func compute(_ function: Function, _ node: Node) throws(EvaluationError) -> SQLValue {
+    let place = child(node, 0)
     switch function {
     case .round, .truncate: return try round(node, cuts: function == .truncate)
     case .mod, .pow: return try computeTwo(function, node)
@@ -70,8 +70,8 @@ extension Evaluator {
     }
   }
 
-  private mutating func computeTwo(_ function: Function, _ node: Node) throws(EvaluationError) -> SQLValue {
-    let (left, right) = (program.child(node, 0), program.child(node, 1))
+  private func computeTwo(_ function: Function, _ node: Node) throws(EvaluationError) -> SQLValue {
+    let (left, right) = (child(node, 0), child(node, 1))
     let a = try number(left)
     guard let b = try number(right), let a else { return .null }
     if function == .mod {
@@ -91,14 +91,14 @@ extension Evaluator {
     return .init(try quotient(.one, result, left))
   }
 
-  private mutating func round(_ node: Node, cuts: Bool) throws(EvaluationError) -> SQLValue {
-    let place = program.child(node, 0)
+  private func round(_ node: Node, cuts: Bool) throws(EvaluationError) -> SQLValue {
+    let place = child(node, 0)
     let value = try value(place)
     if value.isTemporal, node.count == 1 { return value }
     let number = try number(value, place)
     var decimals = 0
     if node.count > 1 {
-      guard let wanted = try int(program.child(node, 1)) else { return .null }
+      guard let wanted = try int(child(node, 1)) else { return .null }
       decimals = min(max(wanted, -60), 38)
     }
     guard var number else { return .null }
@@ -112,8 +112,8 @@ extension Evaluator {
 
   // MARK: CAST
 
-  mutating func cast(_ node: Node) throws(EvaluationError) -> SQLValue {
-    let place = program.child(node, 0)
+  func cast(_ node: Node) throws(EvaluationError) -> SQLValue {
+    let place = child(node, 0)
     let value = try value(place)
     if value.isNull { return .null }
     switch program.types[Int(node.index)] {

@@ -3,7 +3,7 @@ import JSON
 
 // Functions of texts.
 extension Evaluator {
-  mutating func callText(_ function: Function, _ node: Node) throws(EvaluationError) -> SQLValue {
+  func callText(_ function: Function, _ node: Node) throws(EvaluationError) -> SQLValue {
     switch function {
     case .concat: return try concat(node)
     case .concatWS: return try concatWithSeparator(node)
@@ -15,7 +15,7 @@ extension Evaluator {
     default: break
     }
     // The rest begins with a text.
-    guard let text = try self.text(program.child(node, 0)) else { return .null }
+    guard let text = try self.text(child(node, 0)) else { return .null }
     try spend(text.utf8.count)
     switch function {
     case .upper, .lower: return .text(text.cased(upper: function == .upper))
@@ -38,10 +38,10 @@ extension Evaluator {
     }
   }
 
-  private mutating func callTwoTexts(
+  private func callTwoTexts(
     _ function: Function, _ text: String, _ node: Node
   ) throws(EvaluationError) -> SQLValue {
-    guard let other = try self.text(program.child(node, 1)) else { return .null }
+    guard let other = try self.text(child(node, 1)) else { return .null }
     switch function {
     case .locate: return try locate(text, in: other, node)
     case .instr: return try locate(other, in: text, node)
@@ -53,11 +53,11 @@ extension Evaluator {
 
   // MARK: Putting together
 
-  private mutating func concat(_ node: Node) throws(EvaluationError) -> SQLValue {
+  private func concat(_ node: Node) throws(EvaluationError) -> SQLValue {
     var whole = ""
     var isNull = false
     for index in 0..<Int(node.count) {
-      guard let part = try self.text(program.child(node, index)) else {
+      guard let part = try self.text(child(node, index)) else {
         isNull = true
         continue
       }
@@ -68,35 +68,35 @@ extension Evaluator {
     return isNull ? .null : .text(whole)
   }
 
-  private mutating func concatWithSeparator(_ node: Node) throws(EvaluationError) -> SQLValue {
-    guard let separator = try self.text(program.child(node, 0)) else { return .null }
+  private func concatWithSeparator(_ node: Node) throws(EvaluationError) -> SQLValue {
+    guard let separator = try self.text(child(node, 0)) else { return .null }
     var whole: String?
     for index in 1..<Int(node.count) {
-      guard let part = text(of: try orNull(program.child(node, index))) else { continue }
+      guard let part = text(of: try orNull(child(node, index))) else { continue }
       try willBuild((whole?.utf8.count ?? 0) + separator.utf8.count + part.utf8.count)
       whole = whole.map { $0 + separator + part } ?? part
     }
     return .text(whole ?? "")
   }
 
-  private mutating func repeated(_ text: String, _ node: Node) throws(EvaluationError) -> SQLValue {
-    guard let count = try int(program.child(node, 1)) else { return .null }
+  private func repeated(_ text: String, _ node: Node) throws(EvaluationError) -> SQLValue {
+    guard let count = try int(child(node, 1)) else { return .null }
     let (size, overflow) = text.utf8.count.multipliedReportingOverflow(by: max(count, 0))
     try willBuild(overflow ? Int.max : size)
     return .text(size == 0 ? "" : String(repeating: text, count: count))
   }
 
-  private mutating func spaces(_ node: Node) throws(EvaluationError) -> SQLValue {
-    guard let count = try int(program.child(node, 0)) else { return .null }
+  private func spaces(_ node: Node) throws(EvaluationError) -> SQLValue {
+    guard let count = try int(child(node, 0)) else { return .null }
     try willBuild(max(count, 0))
     return .text(String(repeating: " ", count: max(count, 0)))
   }
 
-  private mutating func pad(
+  private func pad(
     _ text: String, _ node: Node, _ function: Function
   ) throws(EvaluationError) -> SQLValue {
-    let wanted = try int(program.child(node, 1))
-    let filler = node.count > 2 ? try self.text(program.child(node, 2)) : " "
+    let wanted = try int(child(node, 1))
+    let filler = node.count > 2 ? try self.text(child(node, 2)) : " "
     guard let wanted, let filler, wanted >= 0 else { return .null }
     let missing = wanted - text.characterCount
     if missing <= 0 { return .text(text.characters(from: 0, to: wanted)) }
@@ -111,23 +111,23 @@ extension Evaluator {
 
   // MARK: Parts
 
-  private mutating func trim(_ text: String, _ node: Node) throws(EvaluationError) -> SQLValue {
-    guard let what = node.count > 1 ? try self.text(program.child(node, 1)) : " " else { return .null }
+  private func trim(_ text: String, _ node: Node) throws(EvaluationError) -> SQLValue {
+    guard let what = node.count > 1 ? try self.text(child(node, 1)) : " " else { return .null }
     return .text(text.trimmed(what, start: node.option != 2, end: node.option != 1))
   }
 
-  private mutating func side(
+  private func side(
     _ text: String, _ node: Node, _ function: Function
   ) throws(EvaluationError) -> SQLValue {
-    guard let count = try int(program.child(node, 1)) else { return .null }
+    guard let count = try int(child(node, 1)) else { return .null }
     if count <= 0 { return .text("") }
     if function == .left { return .text(text.characters(from: 0, to: count)) }
     return .text(text.characters(from: max(0, text.characterCount - count), to: Int.max))
   }
 
-  private mutating func substring(_ text: String, _ node: Node) throws(EvaluationError) -> SQLValue {
-    let place = try int(program.child(node, 1))
-    let length = node.count > 2 ? try int(program.child(node, 2)) : Int.max
+  private func substring(_ text: String, _ node: Node) throws(EvaluationError) -> SQLValue {
+    let place = try int(child(node, 1))
+    let length = node.count > 2 ? try int(child(node, 2)) : Int.max
     guard let place, let length else { return .null }
     guard place != 0, length > 0 else { return .text("") }
     var first = place - 1
@@ -139,10 +139,10 @@ extension Evaluator {
     return .text(text.characters(from: first, to: overflow ? Int.max : end))
   }
 
-  private mutating func insert(_ text: String, _ node: Node) throws(EvaluationError) -> SQLValue {
-    let place = try int(program.child(node, 1))
-    let length = try int(program.child(node, 2))
-    let other = try self.text(program.child(node, 3))
+  private func insert(_ text: String, _ node: Node) throws(EvaluationError) -> SQLValue {
+    let place = try int(child(node, 1))
+    let length = try int(child(node, 2))
+    let other = try self.text(child(node, 3))
     guard let place, let length, let other else { return .null }
     let count = text.characterCount
     guard place >= 1, place <= count else { return .text(text) }
@@ -152,9 +152,9 @@ extension Evaluator {
     return .text(text.characters(from: 0, to: place - 1) + other + text.characters(from: end, to: Int.max))
   }
 
-  private mutating func substringIndex(_ text: String, _ node: Node) throws(EvaluationError) -> SQLValue {
-    let separator = try self.text(program.child(node, 1))
-    let count = try int(program.child(node, 2))
+  private func substringIndex(_ text: String, _ node: Node) throws(EvaluationError) -> SQLValue {
+    let separator = try self.text(child(node, 1))
+    let count = try int(child(node, 2))
     guard let separator, let count else { return .null }
     guard count != 0, !separator.isEmpty else { return .text("") }
     let places = try occurrences(of: separator, in: text)
@@ -168,7 +168,7 @@ extension Evaluator {
   // MARK: Searching
 
   /// Where a text stands in another, without overlaps, case counted.
-  mutating func occurrences(of what: String, in text: String) throws(EvaluationError) -> [Range<Int>] {
+  func occurrences(of what: String, in text: String) throws(EvaluationError) -> [Range<Int>] {
     var searching = Searching(maxWork: settings.maxSteps << 6)
     var (what, text) = (what, text)
     let places = what.withUTF8 { what in
@@ -186,13 +186,13 @@ extension Evaluator {
     return places
   }
 
-  private mutating func finish(_ searching: Searching) throws(EvaluationError) {
+  private func finish(_ searching: Searching) throws(EvaluationError) {
     try spend(searching.work)
     if searching.work > searching.maxWork { throw .limit("the search takes too many steps") }
   }
 
-  private mutating func replace(_ text: String, _ what: String, _ node: Node) throws(EvaluationError) -> SQLValue {
-    guard let with = try self.text(program.child(node, 2)) else { return .null }
+  private func replace(_ text: String, _ what: String, _ node: Node) throws(EvaluationError) -> SQLValue {
+    guard let with = try self.text(child(node, 2)) else { return .null }
     guard !what.isEmpty else { return .text(text) }
     let places = try occurrences(of: what, in: text)
     if places.isEmpty { return .text(text) }
@@ -207,10 +207,10 @@ extension Evaluator {
     return .text(result + text.bytes(at..<text.utf8.count))
   }
 
-  private mutating func locate(_ what: String, in text: String, _ node: Node) throws(EvaluationError) -> SQLValue {
+  private func locate(_ what: String, in text: String, _ node: Node) throws(EvaluationError) -> SQLValue {
     var first = 0
     if node.count > 2 {
-      guard let place = try int(program.child(node, 2)) else { return .null }
+      guard let place = try int(child(node, 2)) else { return .null }
       guard place >= 1, place <= text.characterCount else { return .init(0) }
       first = place - 1
     }
@@ -226,7 +226,7 @@ extension Evaluator {
     return .init(place ?? 0)
   }
 
-  private mutating func findInSet(_ what: String, _ list: String) throws(EvaluationError) -> SQLValue {
+  private func findInSet(_ what: String, _ list: String) throws(EvaluationError) -> SQLValue {
     try spend(list.utf8.count)
     if list.isEmpty || what.utf8.contains(0x2C) { return .init(0) }
     let parts = list.split(separator: ",", omittingEmptySubsequences: false)

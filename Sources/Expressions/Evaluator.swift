@@ -1,11 +1,17 @@
 import JSON
+import Orders
 
-/// Computes an expression's value. Never a binary float.
-struct Evaluator {
-  let program: Program
+/// Computes an expression's value. Never a binary float. A class: what a structure that changes refers to is counted again
+/// in each of its functions.
+public final class Evaluator {
   let operands: any OperandSource
-  let settings: EvaluationSettings
-  let isStrict: Bool
+  /// Set for each expression; whoever evaluates keeps the program alive, since there are dozens of them for each order.
+  private var current: Unmanaged<Program>
+  private var nodes: UnsafePointer<Node>
+  private var links: UnsafePointer<Int32>
+  private(set) var constants: UnsafePointer<SQLValue>
+  private(set) var settings: EvaluationSettings
+  private(set) var isStrict: Bool
   /// Whether an IFNULL or its like waits for null.
   var seesNull = false
   var steps = 0
@@ -17,26 +23,69 @@ struct Evaluator {
   var rows: [Int: [SQLValue]]?
   var row = 0
 
+  var program: Program { current.takeUnretainedValue() }
+
   init(program: Program, operands: any OperandSource, settings: EvaluationSettings) {
-    self.program = program
     self.operands = operands
     self.settings = settings
+    current = .passUnretained(program)
+    (nodes, links, constants) = program.memory
     isStrict = settings.arithmetic == .strict
   }
 
-  mutating func value(_ at: Int32) throws(EvaluationError) -> SQLValue {
+  /// One for many expressions over the same operands, one after the other.
+  public init(_ operands: any OperandSource) {
+    self.operands = operands
+    settings = EvaluationSettings(now: BeijingTime(epochSeconds: 0))
+    current = .passUnretained(Program.nothing)
+    (nodes, links, constants) = Program.nothing.memory
+    isStrict = true
+  }
+
+  /// Computes an expression's value; not while it computes another one.
+  /// - Throws: `EvaluationError`; see `EvaluationSettings.Arithmetic` for what is an error.
+  public func value(of expression: SQLExpression, _ settings: EvaluationSettings) throws(EvaluationError) -> SQLValue {
+    let program = expression.program
+    current = .passUnretained(program)
+    (nodes, links, constants) = program.memory
+    self.settings = settings
+    isStrict = settings.arithmetic == .strict
+    seesNull = false
+    rows = nil
+    steps = 0
+    let value: SQLValue
+    do throws(EvaluationError) {
+      value = try self.value(program.root)
+    } catch {
+      // A failure costs what it took to come to it.
+      try operands.spent(steps)
+      throw error
+    }
+    try operands.spent(steps)
+    return value
+  }
+
+  @inline(__always)
+  func node(_ at: Int32) -> Node { nodes[Int(at)] }
+
+  @inline(__always)
+  func child(_ node: Node, _ index: Int) -> Int32 { links[Int(node.first) + index] }
+
+  func value(_ at: Int32) throws(EvaluationError) -> SQLValue {
     steps += 1
     if steps > settings.maxSteps { throw Self.tooManySteps }
-    let node = program.nodes[Int(at)]
+    let node = node(at)
     guard node.share >= 0, isStrict, rows == nil else { return try fresh(node) }
     return try shared(node)
   }
 
   /// A value that other formulas, or the same one in other rows, come to as well. One over all rows is remembered however
   /// it is reckoned, since it costs as many steps as there are rows; an account of the steps leaves out only such repetitions.
-  private mutating func shared(_ node: Node) throws(EvaluationError) -> SQLValue {
+  private func shared(_ node: Node) throws(EvaluationError) -> SQLValue {
     let variant = variant
-    guard node.isOverRows || variant == 0 && trace == nil else { return try fresh(node) }
+    guard node.isOverRows || variant == 0 && trace == nil, operands.remembers(Int(node.share)) else {
+      return try fresh(node)
+    }
     if let known = operands.remembered(Int(node.share), variant) {
       note(node, known)
       return known
@@ -57,10 +106,10 @@ struct Evaluator {
     }
   }
 
-  private mutating func fresh(_ node: Node) throws(EvaluationError) -> SQLValue {
+  private func fresh(_ node: Node) throws(EvaluationError) -> SQLValue {
     let result: SQLValue =
       switch node.kind {
-      case .constant: program.constants[Int(node.index)]
+      case .constant: constants[Int(node.index)]
       case .operand: try operand(Int(node.index))
       case .quoted: .text(try operand(Int(node.index)).placeholderText)
       case .arithmetic: .init(try arithmetic(node))
@@ -80,22 +129,22 @@ struct Evaluator {
 
   /// Adds a step to the account, where one is wanted.
   @inline(__always)
-  mutating func note(_ node: Node, _ value: SQLValue) {
+  func note(_ node: Node, _ value: SQLValue) {
     guard trace != nil, node.kind != .constant else { return }
     let step = ExplainedStep(text: program.text(node), value: value)
     trace?.append(step)
   }
 
-  private mutating func rare(_ node: Node) throws(EvaluationError) -> SQLValue {
+  private func rare(_ node: Node) throws(EvaluationError) -> SQLValue {
     switch node.kind {
     case .template: return try template(node)
     case .and: return try all(node, until: false)
     case .or: return try all(node, until: true)
     case .xor: return try exclusive(node)
     case .not:
-      let place = program.child(node, 0)
+      let place = child(node, 0)
       return .init(try truth(try value(place), place).map { !$0 })
-    case .negate: return .init(try number(program.child(node, 0))?.negated())
+    case .negate: return .init(try number(child(node, 0))?.negated())
     case .isTruth: return try isTruth(node)
     case .like: return try like(node)
     case .regexp: return try regexp(node)
@@ -111,13 +160,13 @@ struct Evaluator {
   static let tooManySteps = EvaluationError.limit("the expression takes too many steps")
 
   /// Counts the work on so many bytes.
-  mutating func spend(_ bytes: Int) throws(EvaluationError) {
+  func spend(_ bytes: Int) throws(EvaluationError) {
     steps += bytes >> 6
     if steps > settings.maxSteps { throw Self.tooManySteps }
   }
 
   /// Counts a text before it is built.
-  mutating func willBuild(_ bytes: Int) throws(EvaluationError) {
+  func willBuild(_ bytes: Int) throws(EvaluationError) {
     if bytes > settings.maxTextBytes {
       throw .limit("the expression builds a text of more than \(settings.maxTextBytes) bytes")
     }
@@ -132,8 +181,8 @@ struct Evaluator {
   }
 
   /// The value of a part where null has a meaning: a field that is missing is null there.
-  mutating func orNull(_ at: Int32) throws(EvaluationError) -> SQLValue {
-    program.nodes[Int(at)].isField ? try lenient(at) : try value(at)
+  func orNull(_ at: Int32) throws(EvaluationError) -> SQLValue {
+    node(at).isField ? try lenient(at) : try value(at)
   }
 
   /// What a message calls a node: the fields that it reads, never their values.
@@ -147,14 +196,30 @@ struct Evaluator {
   // MARK: Numbers
 
   /// The value as a number; nil for null, which is an error in strict mode.
-  mutating func number(_ at: Int32) throws(EvaluationError) -> ExactDecimal? {
-    let node = program.nodes[Int(at)]
-    if node.kind == .arithmetic, node.share < 0, trace == nil {
-      // A sum of products is not wrapped and unwrapped at every step.
-      steps += 1
-      if steps > settings.maxSteps { throw Self.tooManySteps }
-      guard let number = try arithmetic(node) else { return try self.number(.null, at) }
-      return number
+  func number(_ at: Int32) throws(EvaluationError) -> ExactDecimal? {
+    let node = node(at)
+    if trace == nil {
+      // What is a number already is not wrapped and unwrapped at every step.
+      switch node.kind {
+      case .arithmetic where node.share < 0:
+        steps += 1
+        if steps > settings.maxSteps { throw Self.tooManySteps }
+        guard let number = try arithmetic(node) else { return try self.number(.null, at) }
+        return number
+      case .constant:
+        if case .number(let number) = constants[Int(node.index)] {
+          steps += 1
+          if steps > settings.maxSteps { throw Self.tooManySteps }
+          return number
+        }
+      case .operand where rows == nil:
+        if let number = operands.number(of: Int(node.index)) {
+          steps += 1
+          if steps > settings.maxSteps { throw Self.tooManySteps }
+          return number
+        }
+      default: break
+      }
     }
     let value = try value(at)
     if case .number(let number) = value { return number }
@@ -193,7 +258,7 @@ struct Evaluator {
   }
 
   /// A whole number: halves of numbers go away from zero, a text's decimals are cut off, as MySQL does.
-  mutating func int(_ at: Int32) throws(EvaluationError) -> Int? {
+  func int(_ at: Int32) throws(EvaluationError) -> Int? {
     let value = try value(at)
     guard let number = try number(value, at) else { return nil }
     if case .text(let text) = value { return integer(text, number).clampedInt }
@@ -207,7 +272,7 @@ struct Evaluator {
     return NumericPrefix(String(Substring(digits))).value.truncated(to: 0)
   }
 
-  mutating func text(_ at: Int32) throws(EvaluationError) -> String? { text(of: try value(at)) }
+  func text(_ at: Int32) throws(EvaluationError) -> String? { text(of: try value(at)) }
 
   /// A value's text: that of a boolean is true or false in strict mode, as a field's rule writes it, and 1 or 0 in MySQL's.
   func text(of value: SQLValue) -> String? {
@@ -217,10 +282,10 @@ struct Evaluator {
 
   // MARK: Texts
 
-  private mutating func template(_ node: Node) throws(EvaluationError) -> SQLValue {
+  private func template(_ node: Node) throws(EvaluationError) -> SQLValue {
     var whole = ""
     for index in 0..<Int(node.count) {
-      let part = try text(program.child(node, index)) ?? ""
+      let part = try text(child(node, index)) ?? ""
       try willBuild(whole.utf8.count + part.utf8.count)
       whole += part
     }

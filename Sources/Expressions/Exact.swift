@@ -1,15 +1,5 @@
 import JSON
 
-/// 10^exponent for 0...38.
-@inline(__always)
-func powerOfTen(_ exponent: Int) -> Int128 { powers[exponent] }
-
-private let powers: [Int128] = {
-  var powers: [Int128] = [1]
-  for _ in 0..<38 { powers.append((powers.last ?? 1) * 10) }
-  return powers
-}()
-
 /// Decimals that a result keeps at least when its last ones do not fit into 38 digits.
 private let minDecimals = 20
 

@@ -1,3 +1,5 @@
+import JSON
+
 /// The amounts of an interval of several parts, such as `1 2:30` of `DAY_MINUTE`.
 struct Interval {
   let isNegative: Bool

@@ -1,3 +1,4 @@
+public import JSON
 public import Orders
 
 /// The host's part of the grammar: the expression language knows its operands only by numbers that the host gives.
@@ -33,6 +34,9 @@ public struct ListColumn: Sendable {
 public protocol OperandSource: AnyObject {
   /// The operand's value.
   func value(of operand: Int) throws(EvaluationError) -> SQLValue
+  /// The operand's value where that is a number, and nothing else is to be said of it; nil for all else, and for what fails. May
+  /// be nil for a number, too.
+  func number(of operand: Int) -> ExactDecimal?
   /// The operand's value in every row of its list, for SUM and its like.
   func column(of operand: Int) throws(EvaluationError) -> ListColumn
   /// What messages call the operand: its path, never a value.
@@ -42,6 +46,8 @@ public protocol OperandSource: AnyObject {
   /// Hears how many steps an expression took.
   /// - Throws: `.limit` when all expressions of the host together took too many.
   func spent(_ steps: Int) throws(EvaluationError)
+  /// Whether values are remembered under a number of `SQLExpression.sharing` at all; the same for all evaluations.
+  func remembers(_ share: Int) -> Bool
   /// The value that was remembered under a number of `SQLExpression.sharing`, while it is still right.
   /// - Parameter variant: 0...3, for the way in which it was reckoned: the same part may come to something else in another
   ///   one. Parts that are not over rows are asked for in variant 0 alone.
@@ -55,8 +61,12 @@ public protocol OperandSource: AnyObject {
 }
 
 extension OperandSource {
+  /// Nothing is known to be a number unless a host says so.
+  public func number(of operand: Int) -> ExactDecimal? { nil }
   /// Each expression has its own bound unless a host has one for all.
   public func spent(_ steps: Int) throws(EvaluationError) {}
+  /// Nothing is remembered unless a host does it.
+  public func remembers(_ share: Int) -> Bool { true }
   /// Nothing is remembered unless a host does it.
   public func remembered(_ share: Int, _ variant: Int) -> SQLValue? { nil }
   /// Nothing is remembered unless a host does it.

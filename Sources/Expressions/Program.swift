@@ -14,6 +14,18 @@ final class Program: Sendable {
   let spellings: [Int: String]
 
   private let builder: ProgramBuilder
+  /// Nodes and links once more, and never written again: evaluations read them here without counting references.
+  nonisolated(unsafe) private let fastNodes: UnsafeMutablePointer<Node>
+  nonisolated(unsafe) private let fastLinks: UnsafeMutablePointer<Int32>
+  nonisolated(unsafe) private let fastConstants: UnsafeMutablePointer<SQLValue>
+
+  /// The expression NULL.
+  static let nothing: Program = {
+    var builder = ProgramBuilder()
+    builder.constants = [.null]
+    let root = builder.add(Node(kind: .constant)) ?? 0
+    return Program(builder, root: root, source: "NULL", spellings: [:])
+  }()
 
   init(_ builder: ProgramBuilder, root: Int32, source: String, spellings: [Int: String]) {
     self.builder = builder
@@ -28,10 +40,29 @@ final class Program: Sendable {
     var seen: Set<Int> = []
     operands = builder.nodes.filter { $0.kind == .operand || $0.kind == .quoted }.map { Int($0.index) }
       .filter { seen.insert($0).inserted }
+    fastNodes = .allocate(capacity: max(1, nodes.count))
+    fastNodes.initialize(from: nodes, count: nodes.count)
+    fastLinks = .allocate(capacity: max(1, links.count))
+    fastLinks.initialize(from: links, count: links.count)
+    fastConstants = .allocate(capacity: max(1, constants.count))
+    fastConstants.initialize(from: constants, count: constants.count)
+  }
+
+  deinit {
+    fastNodes.deallocate()
+    fastLinks.deallocate()
+    fastConstants.deinitialize(count: constants.count)
+    fastConstants.deallocate()
+  }
+
+  /// Nodes, links and constants.
+  @inline(__always)
+  var memory: (UnsafePointer<Node>, UnsafePointer<Int32>, UnsafePointer<SQLValue>) {
+    (UnsafePointer(fastNodes), UnsafePointer(fastLinks), UnsafePointer(fastConstants))
   }
 
   @inline(__always)
-  func child(_ node: Node, _ index: Int) -> Int32 { links[Int(node.first) + index] }
+  func child(_ node: Node, _ index: Int) -> Int32 { fastLinks[Int(node.first) + index] }
 
   /// The children that are nodes.
   func children(_ node: Node) -> [Int32] {

@@ -47,24 +47,14 @@ public struct SQLExpression: Sendable {
   public func value(
     _ operands: any OperandSource, _ settings: EvaluationSettings
   ) throws(EvaluationError) -> SQLValue {
-    var evaluator = Evaluator(program: program, operands: operands, settings: settings)
-    let value: SQLValue
-    do throws(EvaluationError) {
-      value = try evaluator.value(program.root)
-    } catch {
-      // A failure costs what it took to come to it.
-      try operands.spent(evaluator.steps)
-      throw error
-    }
-    try operands.spent(evaluator.steps)
-    return value
+    try Evaluator(operands).value(of: self, settings)
   }
 
   /// Computes the value and tells what each sub-expression that was needed came to, in order; literals are left out.
   public func explained(
     _ operands: any OperandSource, _ settings: EvaluationSettings
   ) -> (result: Result<SQLValue, EvaluationError>, steps: [ExplainedStep]) {
-    var evaluator = Evaluator(program: program, operands: operands, settings: settings)
+    let evaluator = Evaluator(program: program, operands: operands, settings: settings)
     evaluator.trace = []
     let result: Result<SQLValue, EvaluationError>
     do throws(EvaluationError) {

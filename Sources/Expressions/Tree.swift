@@ -150,6 +150,6 @@ struct Node: Sendable {
 
   /// Factors and divisors, not terms.
   func isProduct(_ program: Program) -> Bool {
-    kind == .arithmetic && program.links[Int(first) + 1] >= Arithmetic.multiply.rawValue
+    kind == .arithmetic && program.child(self, 1) >= Arithmetic.multiply.rawValue
   }
 }

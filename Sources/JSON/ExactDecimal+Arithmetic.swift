@@ -56,6 +56,11 @@ extension ExactDecimal {
   ) throws(ArithmeticError) -> ExactDecimal {
     guard other.coefficient != 0 else { throw .divisionByZero }
     guard coefficient != 0 else { return .zero }
+    // By 100 and its like only the point moves.
+    if let places = Self.places(other), (0...min(digits, Self.maxScale)).contains(scale + places) {
+      let quotient = ExactDecimal(coefficient: coefficient, scale: scale + places)
+      return (other.isNegative ? quotient.negated() : quotient).normalized
+    }
     let numerator = coefficient.magnitude
     let denominator = other.coefficient.magnitude
     // a/10^s ÷ b/10^t = (a × 10^(t−s)) / b; its whole part has this many digits or one more.
@@ -72,6 +77,17 @@ extension ExactDecimal {
     throw .overflow
   }
 
+  /// By how many places the point goes to the left when a number is divided by this one; nil unless that is all.
+  private static func places(_ divisor: ExactDecimal) -> Int? {
+    switch divisor.coefficient {
+    case 1, -1: -divisor.scale
+    case 10, -10: 1 - divisor.scale
+    case 100, -100: 2 - divisor.scale
+    case 1000, -1000: 3 - divisor.scale
+    default: nil
+    }
+  }
+
   /// numerator × 10^exponent ÷ denominator without its fraction; nil when that has more than 38 digits.
   private static func quotient(
     _ numerator: UInt128, timesTenTo exponent: Int, by denominator: UInt128
@@ -80,16 +96,16 @@ extension ExactDecimal {
     if exponent < 0 {
       // A denominator that grows beyond 38 digits is larger than any numerator.
       guard exponent >= -38 else { return 0 }
-      let (divisor, overflow) = denominator.multipliedReportingOverflow(by: powersOfTen[-exponent].magnitude)
+      let (divisor, overflow) = denominator.multipliedReportingOverflow(by: powerOfTen(-exponent).magnitude)
       quotient = overflow ? 0 : numerator / divisor
     } else {
       let near = min(exponent, 38 - digitCount(numerator))
-      let scaled = numerator * powersOfTen[near].magnitude
+      let scaled = numerator * powerOfTen(near).magnitude
       if near == exponent {
         quotient = scaled / denominator
       } else {
         // At most 38: the caller asks for no more decimals than a quotient of 38 or 39 digits has.
-        let (high, low) = scaled.multipliedFullWidth(by: powersOfTen[exponent - near].magnitude)
+        let (high, low) = scaled.multipliedFullWidth(by: powerOfTen(exponent - near).magnitude)
         guard high < denominator else { return nil }
         quotient = denominator.dividingFullWidth((high, low)).quotient
       }
@@ -108,12 +124,12 @@ extension ExactDecimal {
     let surplus = self.scale - max(scale, 0)
     guard surplus > 0 else { return self }
     guard surplus <= 38 else { return ExactDecimal(coefficient: 0, scale: max(scale, 0)) }
-    if surplus < 19, let small = Int64(exactly: coefficient), let unit = Int64(exactly: powersOfTen[surplus]) {
+    if surplus < 19, let small = Int64(exactly: coefficient), let unit = Int64(exactly: powerOfTen(surplus)) {
       var (kept, rest) = small.quotientAndRemainder(dividingBy: unit)
       if rest.magnitude >= unit.magnitude - rest.magnitude { kept += small < 0 ? -1 : 1 }
       return ExactDecimal(coefficient: Int128(kept), scale: max(scale, 0))
     }
-    let unit = powersOfTen[surplus]
+    let unit = powerOfTen(surplus)
     var (kept, rest) = coefficient.quotientAndRemainder(dividingBy: unit)
     let magnitude = rest < 0 ? -rest : rest
     if magnitude >= unit - magnitude { kept += coefficient < 0 ? -1 : 1 }
@@ -159,8 +175,8 @@ extension ExactDecimal: Hashable, Comparable {
     if leftSize != rightSize { return (leftSize < rightSize) != isNegative }
     // Of equal size, so aligning them stays within 38 digits of the longer one.
     let scale = max(left.scale, right.scale)
-    let a = left.coefficient.multipliedReportingOverflow(by: powersOfTen[min(scale - left.scale, 38)]).partialValue
-    let b = right.coefficient.multipliedReportingOverflow(by: powersOfTen[min(scale - right.scale, 38)]).partialValue
+    let a = left.coefficient.multipliedReportingOverflow(by: powerOfTen(min(scale - left.scale, 38))).partialValue
+    let b = right.coefficient.multipliedReportingOverflow(by: powerOfTen(min(scale - right.scale, 38))).partialValue
     return a < b
   }
 }

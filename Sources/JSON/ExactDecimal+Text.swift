@@ -13,6 +13,10 @@ extension ExactDecimal {
 
   /// Reads UTF-8 in place, by the same rules.
   public init?(utf8 text: UnsafeBufferPointer<UInt8>) {
+    if let short = Self.short(text) {
+      self = short
+      return
+    }
     var digits = Digits()
     var scale = 0
     var hasDigits = false
@@ -45,6 +49,38 @@ extension ExactDecimal {
     }
     guard hasDigits else { return nil }
     self.init(shifting: isNegative ? -digits.value : digits.value, scale: scale)
+  }
+
+  /// What nearly all numbers of an order are: up to 18 digits with a point among them or none. Nil for everything else,
+  /// be it a number or not.
+  private static func short(_ text: UnsafeBufferPointer<UInt8>) -> ExactDecimal? {
+    guard let base = text.baseAddress, text.count <= 20 else { return nil }
+    let end = base + text.count
+    var at = base
+    let isNegative = at < end && at.pointee == UInt8(ascii: "-")
+    if isNegative { at += 1 }
+    var value: Int64 = 0
+    let whole = at
+    while at < end, at.pointee &- 0x30 < 10 {
+      value = value &* 10 &+ Int64(at.pointee &- 0x30)
+      at += 1
+    }
+    var digits = at - whole
+    var scale = 0
+    guard digits > 0 else { return nil }
+    if at < end, at.pointee == UInt8(ascii: ".") {
+      at += 1
+      let decimals = at
+      while at < end, at.pointee &- 0x30 < 10 {
+        value = value &* 10 &+ Int64(at.pointee &- 0x30)
+        at += 1
+      }
+      scale = at - decimals
+      guard scale > 0 else { return nil }
+      digits += scale
+    }
+    guard at == end, digits <= 18 else { return nil }
+    return ExactDecimal(coefficient: Int128(isNegative ? -value : value), scale: scale)
   }
 
   /// Up to 38 digits; the first 18 in a machine word, which nearly all numbers of an order fit into.
@@ -112,6 +148,11 @@ extension ExactDecimal {
     withText { String(decoding: $0, as: UTF8.self) }
   }
 
+  /// How many bytes the plain notation has.
+  package var textSize: Int {
+    max(Self.digitCount(coefficient.magnitude), scale + 1) + (scale > 0 ? 1 : 0) + (coefficient < 0 ? 1 : 0)
+  }
+
   /// Calls `body` with the plain notation.
   func withText<Result>(_ body: (UnsafeBufferPointer<UInt8>) -> Result) -> Result {
     // The longest: a sign, `0.` and 64 decimals.
@@ -121,8 +162,37 @@ extension ExactDecimal {
     }
   }
 
+  /// The same of what fits into a machine word.
+  private func fillShort(_ buffer: UnsafeMutableBufferPointer<UInt8>) -> Int? {
+    guard let small = Int64(exactly: coefficient), let base = buffer.baseAddress else { return nil }
+    var at = base + buffer.count
+    var rest = small.magnitude
+    if scale > 0 {
+      for _ in 0..<scale {
+        let (tens, digit) = rest.quotientAndRemainder(dividingBy: 10)
+        at -= 1
+        at.initialize(to: UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: digit))
+        rest = tens
+      }
+      at -= 1
+      at.initialize(to: UInt8(ascii: "."))
+    }
+    repeat {
+      let (tens, digit) = rest.quotientAndRemainder(dividingBy: 10)
+      at -= 1
+      at.initialize(to: UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: digit))
+      rest = tens
+    } while rest > 0
+    if small < 0 {
+      at -= 1
+      at.initialize(to: UInt8(ascii: "-"))
+    }
+    return at - base
+  }
+
   /// Writes the notation to the buffer's end, from its last digit to its first; returns where it starts.
   private func fill(_ buffer: UnsafeMutableBufferPointer<UInt8>) -> Int {
+    if let start = fillShort(buffer) { return start }
     var at = buffer.count
     var written = 0
     func put(_ digit: UInt8) {

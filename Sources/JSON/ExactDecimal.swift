@@ -14,12 +14,20 @@ public struct ExactDecimal: Sendable, CustomStringConvertible {
   /// Most digits after the point.
   static let maxScale = 64
   /// The largest coefficient: 38 nines.
-  static let limit: Int128 = powersOfTen[38] - 1
+  static var limit: Int128 { 99_999_999_999_999_999_999_999_999_999_999_999_999 }
+
+  // In halves and with a short scale: as an Int128 and an Int it would take a half more, and so would each value around it, and
+  // arrays of those would be allocated on the slow way of what is to be aligned.
+  private let high: Int64
+  private let low: UInt64
+  private let decimals: Int32
 
   /// All digits as a whole number, at most 38.
-  public let coefficient: Int128
+  @inline(__always)
+  public var coefficient: Int128 { Int128(high) << 64 | Int128(low) }
   /// Digits after the point, 0...64.
-  public let scale: Int
+  @inline(__always)
+  public var scale: Int { Int(decimals) }
 
   /// 0
   public static let zero = ExactDecimal(0)
@@ -37,16 +45,18 @@ public struct ExactDecimal: Sendable, CustomStringConvertible {
     self.init(coefficient: coefficient, scale: scale)
   }
 
+  @inline(__always)
   init(coefficient: Int128, scale: Int) {
-    self.coefficient = coefficient
-    self.scale = scale
+    high = Int64(truncatingIfNeeded: coefficient >> 64)
+    low = UInt64(truncatingIfNeeded: coefficient)
+    decimals = Int32(truncatingIfNeeded: scale)
   }
 
   /// Coefficient × 10^digits, or nil beyond 38 digits.
   static func shifted(_ coefficient: Int128, by digits: Int) -> Int128? {
     if digits == 0 || coefficient == 0 { return coefficient }
     guard digits <= 38 else { return nil }
-    let (product, overflow) = coefficient.multipliedReportingOverflow(by: powersOfTen[digits])
+    let (product, overflow) = coefficient.multipliedReportingOverflow(by: powerOfTen(digits))
     return overflow || product > limit || product < -limit ? nil : product
   }
 
@@ -55,7 +65,7 @@ public struct ExactDecimal: Sendable, CustomStringConvertible {
     // log10(2) is a little more than 1233/4096: the estimate from the bits is right or one too small.
     let bits = 128 - value.leadingZeroBitCount
     let estimate = (bits * 1233) >> 12
-    return estimate < 39 && value >= powersOfTen[estimate].magnitude ? estimate + 1 : max(estimate, 1)
+    return estimate < 39 && value >= powerOfTen(estimate).magnitude ? estimate + 1 : max(estimate, 1)
   }
 
   /// The same value without zeros at the end of its decimals.
@@ -74,8 +84,8 @@ public struct ExactDecimal: Sendable, CustomStringConvertible {
     var coefficient = coefficient
     var scale = scale
     for step in [16, 16, 8, 4, 2, 1] where scale >= step && coefficient.trailingZeroBitCount >= step {
-      let shorter = coefficient / powersOfTen[step]
-      guard shorter * powersOfTen[step] == coefficient else { continue }
+      let shorter = coefficient / powerOfTen(step)
+      guard shorter * powerOfTen(step) == coefficient else { continue }
       coefficient = shorter
       scale -= step
     }
@@ -94,9 +104,18 @@ public struct ExactDecimal: Sendable, CustomStringConvertible {
   }
 }
 
-/// 10^0 … 10^38; the last is the largest power of ten in an Int128.
-let powersOfTen: [Int128] = {
-  var powers: [Int128] = [1]
-  for _ in 0..<38 { powers.append((powers.last ?? 1) * 10) }
-  return powers
-}()
+/// 10^exponent for 0...38; the last is the largest power of ten in an Int128.
+@inline(__always)
+package func powerOfTen(_ exponent: Int) -> Int128 {
+  if exponent <= 18 { return Int128(shortPowers[exponent]) }
+  let more = Int128(shortPowers[18]) * Int128(shortPowers[min(exponent - 18, 18)])
+  return exponent <= 36 ? more : more * Int128(shortPowers[exponent - 36])
+}
+
+/// 10^0 … 10^18, which the compiler lays down: a table that is made on first use is asked each time whether it is there.
+private let shortPowers: InlineArray<19, Int64> = [
+  1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000, 10_000_000_000,
+  100_000_000_000, 1_000_000_000_000, 10_000_000_000_000, 100_000_000_000_000, 1_000_000_000_000_000,
+  10_000_000_000_000_000,
+  100_000_000_000_000_000, 1_000_000_000_000_000_000,
+]

@@ -4,19 +4,22 @@
 /// and any value can be handed on byte for byte (`JSONValue.rawBytes`). Parsing is strict RFC 8259 with limits.
 public final class JSONDocument: Sendable {
   let bytes: [UInt8]
-  let nodes: [JSONNode]
+  /// Never written again; in memory of their own, so that reading one counts no reference.
+  nonisolated(unsafe) let nodes: UnsafeMutableBufferPointer<JSONNode>
 
   /// Scans a text.
   /// - Throws: `JSONError` with kind and byte offset; a document is either wholly good or refused.
   public init(_ bytes: [UInt8], limits: JSONLimits = JSONLimits()) throws(JSONError) {
     self.bytes = bytes
-    let scanned = bytes.withUnsafeBufferPointer { buffer -> Result<[JSONNode], JSONError> in
+    let scanned = bytes.withUnsafeBufferPointer { buffer -> Result<UnsafeMutableBufferPointer<JSONNode>, JSONError> in
       do throws(JSONError) { return .success(try JSONScanner.scan(buffer, limits: limits)) } catch {
         return .failure(error)
       }
     }
     self.nodes = try scanned.get()
   }
+
+  deinit { nodes.deallocate() }
 
   /// The outermost value.
   public var root: JSONValue { JSONValue(document: self, index: 0) }
@@ -105,20 +108,8 @@ public struct JSONValue: Sendable {
     let node = node
     guard node.kind == .object else { return nil }
     var key = key
-    return key.withUTF8 { wanted in
-      var found: JSONValue?
-      var at = index + 1
-      let end = Int(node.next)
-      document.nodes.withUnsafeBufferPointer { nodes in
-        document.bytes.withUnsafeBufferPointer { bytes in
-          while at < end {
-            if isKey(nodes[at], wanted, in: bytes) { found = JSONValue(document: document, index: at + 1) }
-            at = Int(nodes[at + 1].next)
-          }
-        }
-      }
-      return found
-    }
+    let found = key.withUTF8 { document.member($0, of: index) }
+    return found < 0 ? nil : JSONValue(document: document, index: found)
   }
 
   /// The element at a position from 0; nil when this is no array or is shorter.
@@ -134,19 +125,6 @@ public struct JSONValue: Sendable {
 
   /// The members of an object in the order of the text, repeated keys included; empty for any other kind.
   public var members: JSONMembers { JSONMembers(self) }
-
-  private func isKey(
-    _ node: JSONNode, _ wanted: UnsafeBufferPointer<UInt8>, in bytes: UnsafeBufferPointer<UInt8>
-  ) -> Bool {
-    let start = Int(node.start) + 1
-    let size = Int(node.end) - 1 - start
-    if node.isEscaped {
-      return unescaped(UnsafeBufferPointer(rebasing: bytes[start..<start + size])).utf8.elementsEqual(wanted)
-    }
-    guard size == wanted.count else { return false }
-    for offset in 0..<size where bytes[start + offset] != wanted[offset] { return false }
-    return true
-  }
 }
 
 /// The elements of an array.

@@ -19,36 +19,48 @@ struct JSONScanner {
   private let length: Int
   private let limits: JSONLimits
   private var position = 0
-  private var nodes: [JSONNode] = []
-  /// Indices of the containers that are open here.
-  private var open: [Int] = []
+  /// In memory of their own, since an array checks itself at each append.
+  private var nodes: UnsafeMutablePointer<JSONNode>
+  private var count = 0
+  private var capacity: Int
+  /// The innermost container that is open here; below 0: none. Until it is closed, its node's `next` is the container around it, and
+  /// `noContainer` for the outermost.
+  private var open = -1
+  private var depth = 0
+  private static let noContainer = UInt32.max
 
-  static func scan(_ bytes: UnsafeBufferPointer<UInt8>, limits: JSONLimits) throws(JSONError) -> [JSONNode] {
+  /// The nodes; whoever takes them deallocates them.
+  static func scan(
+    _ bytes: UnsafeBufferPointer<UInt8>, limits: JSONLimits
+  ) throws(JSONError) -> UnsafeMutableBufferPointer<JSONNode> {
     guard bytes.count <= limits.maxBytes, bytes.count < Int(UInt32.max) else {
       throw JSONError(kind: .tooLarge, offset: min(limits.maxBytes, bytes.count))
     }
     guard let base = bytes.baseAddress, !bytes.isEmpty else { throw JSONError(kind: .unexpectedEnd, offset: 0) }
     var scanner = JSONScanner(base: base, length: bytes.count, limits: limits)
-    return try scanner.run()
+    do throws(JSONError) { try scanner.run() } catch {
+      scanner.nodes.deallocate()
+      throw error
+    }
+    return UnsafeMutableBufferPointer(start: scanner.nodes, count: scanner.count)
   }
 
   private init(base: UnsafePointer<UInt8>, length: Int, limits: JSONLimits) {
     self.base = base
     self.length = length
     self.limits = limits
-    nodes.reserveCapacity(min(length / 8 + 16, limits.maxValues + 1))
-    open.reserveCapacity(8)
+    capacity = max(16, min(length / 8 + 16, limits.maxValues))
+    nodes = .allocate(capacity: capacity)
   }
 
-  private mutating func run() throws(JSONError) -> [JSONNode] {
+  private mutating func run() throws(JSONError) {
     repeat {
       skipSpace()
       let opened = try value()
       if !opened { try closeFinished() }
-    } while !open.isEmpty
+    } while open >= 0
     skipSpace()
     guard position == length else { throw failure(.trailingText) }
-    return nodes
   }
 
   /// Reads one value. For a container only its opening (and, for an object, its first key); true when one was opened.
@@ -70,8 +82,8 @@ struct JSONScanner {
   }
 
   private mutating func openContainer(_ kind: JSONValue.Kind, closing: UInt8) throws(JSONError) -> Bool {
-    guard open.count < limits.maxDepth else { throw failure(.tooDeep) }
-    let index = nodes.count
+    guard depth < limits.maxDepth else { throw failure(.tooDeep) }
+    let index = count
     try append(JSONNode(start: UInt32(position), end: 0, next: 0, kind: kind))
     position += 1
     skipSpace()
@@ -81,19 +93,22 @@ struct JSONScanner {
       finish(index)
       return false
     }
-    open.append(index)
+    nodes[index].next = open < 0 ? Self.noContainer : UInt32(open)
+    open = index
+    depth += 1
     if kind == .object { try key() }
     return true
   }
 
   /// After a value: takes `,` (and the next key) or closes containers as far as they end here.
   private mutating func closeFinished() throws(JSONError) {
-    while let container = open.last {
-      nodes[container].count += 1
+    while open >= 0 {
+      let container = nodes + open
+      container.pointee.count += 1
       skipSpace()
       guard position < length else { throw ended() }
       let byte = base[position]
-      let isObject = nodes[container].kind == .object
+      let isObject = container.pointee.kind == .object
       if byte == UInt8(ascii: ",") {
         position += 1
         if isObject {
@@ -104,14 +119,16 @@ struct JSONScanner {
       }
       guard byte == (isObject ? UInt8(ascii: "}") : UInt8(ascii: "]")) else { throw failure(.unexpectedByte) }
       position += 1
-      open.removeLast()
-      finish(container)
+      let closed = open
+      open = container.pointee.next == Self.noContainer ? -1 : Int(container.pointee.next)
+      depth -= 1
+      finish(closed)
     }
   }
 
   private mutating func finish(_ index: Int) {
     nodes[index].end = UInt32(position)
-    nodes[index].next = UInt32(nodes.count)
+    nodes[index].next = UInt32(count)
   }
 
   private mutating func key() throws(JSONError) {
@@ -124,17 +141,31 @@ struct JSONScanner {
     position += 1
   }
 
+  @inline(__always)
   private mutating func append(_ node: JSONNode) throws(JSONError) {
-    guard nodes.count < limits.maxValues else {
+    guard count < limits.maxValues else {
       throw JSONError(kind: .tooManyValues, offset: Int(node.start))
     }
-    nodes.append(node)
+    if count == capacity { grow() }
+    (nodes + count).initialize(to: node)
+    count += 1
   }
 
+  @inline(never)
+  private mutating func grow() {
+    capacity *= 2
+    let larger = UnsafeMutablePointer<JSONNode>.allocate(capacity: capacity)
+    larger.moveInitialize(from: nodes, count: count)
+    nodes.deallocate()
+    nodes = larger
+  }
+
+  @inline(__always)
   private mutating func scalar(_ kind: JSONValue.Kind, from start: Int, isEscaped: Bool = false) throws(JSONError) {
     try append(
       JSONNode(
-        start: UInt32(start), end: UInt32(position), next: UInt32(nodes.count + 1), kind: kind, isEscaped: isEscaped))
+        start: UInt32(start), end: UInt32(position), next: UInt32(truncatingIfNeeded: count + 1), kind: kind,
+        isEscaped: isEscaped))
   }
 
   private mutating func word(_ word: StaticString, _ kind: JSONValue.Kind) throws(JSONError) {

@@ -32,6 +32,13 @@ public struct JSONWriter: Sendable {
     needsComma = false
   }
 
+  /// The same of a key that is known to need no escapes.
+  mutating func plainKey(_ key: String) {
+    var key = key
+    key.withUTF8 { quotedPlain($0, then: UInt8(ascii: ":")) }
+    needsComma = false
+  }
+
   /// A string.
   public mutating func string(_ value: String) {
     quoted(value, then: nil)
@@ -42,6 +49,12 @@ public struct JSONWriter: Sendable {
   public mutating func number(_ value: ExactDecimal) {
     comma()
     value.withText { bytes.append(contentsOf: $0) }
+  }
+
+  /// A string of a number's plain notation.
+  public mutating func digits(_ value: ExactDecimal) {
+    value.withText { quotedPlain($0, then: nil) }
+    needsComma = true
   }
 
   /// A number whose text is known to be JSON's grammar.
@@ -93,26 +106,45 @@ public struct JSONWriter: Sendable {
   /// The comma where one is due, the string in quotes, and a byte after it.
   private mutating func quoted(_ value: String, then last: UInt8?) {
     var value = value
-    let isFirst = !needsComma
-    value.withUTF8 { utf8 in
-      guard isPlain(utf8) else {
-        comma()
-        bytes.append(UInt8(ascii: "\""))
-        for byte in utf8 { escaped(byte) }
-        bytes.append(UInt8(ascii: "\""))
-        if let last { bytes.append(last) }
-        return
-      }
-      // In one go, since this is most of what a document is made of.
-      bytes.append(addingCapacity: utf8.count + 4) { span in
-        if !isFirst { span.append(UInt8(ascii: ",")) }
-        span.append(UInt8(ascii: "\""))
-        span.withUnsafeMutableBufferPointer { free, count in
-          _ = UnsafeMutableBufferPointer(rebasing: free[count...]).update(fromContentsOf: utf8)
-          count += utf8.count
+    value.withUTF8 { quoted($0, then: last) }
+  }
+
+  private mutating func quoted(_ utf8: UnsafeBufferPointer<UInt8>, then last: UInt8?) {
+    guard isPlain(utf8) else {
+      comma()
+      bytes.append(UInt8(ascii: "\""))
+      for byte in utf8 { escaped(byte) }
+      bytes.append(UInt8(ascii: "\""))
+      if let last { bytes.append(last) }
+      return
+    }
+    quotedPlain(utf8, then: last)
+  }
+
+  /// The same of what needs no escapes: in one go, since this is most of what a document is made of.
+  private mutating func quotedPlain(_ utf8: UnsafeBufferPointer<UInt8>, then last: UInt8?) {
+    let needsComma = needsComma
+    bytes.append(addingCapacity: utf8.count + 4) { span in
+      span.withUnsafeMutableBufferPointer { buffer, count in
+        guard var free = buffer.baseAddress.map({ $0 + count }) else { return }
+        let start = free
+        if needsComma {
+          free.initialize(to: UInt8(ascii: ","))
+          free += 1
         }
-        span.append(UInt8(ascii: "\""))
-        if let last { span.append(last) }
+        free.initialize(to: UInt8(ascii: "\""))
+        free += 1
+        if let base = utf8.baseAddress {
+          free.initialize(from: base, count: utf8.count)
+          free += utf8.count
+        }
+        free.initialize(to: UInt8(ascii: "\""))
+        free += 1
+        if let last {
+          free.initialize(to: last)
+          free += 1
+        }
+        count += free - start
       }
     }
   }
@@ -143,6 +175,8 @@ public enum JSONTree: Sendable, Equatable {
   case number(ExactDecimal)
   /// a string
   case string(String)
+  /// a string of a number's plain notation, which is written as `string` would be and need not be made a text before
+  case digits(ExactDecimal)
   /// an array
   case array([JSONTree])
   /// an object, keys in writing order
@@ -161,6 +195,25 @@ public enum JSONTree: Sendable, Equatable {
     }
   }
 
+  /// The text of a string, however it is kept; nil for anything else.
+  public var text: String? {
+    switch self {
+    case .string(let text): text
+    case .digits(let number): number.description
+    default: nil
+    }
+  }
+
+  /// The same with all strings kept as texts, for whoever looks for them.
+  public var plain: JSONTree {
+    switch self {
+    case .digits(let number): .string(number.description)
+    case .array(let elements): .array(elements.map(\.plain))
+    case .object(let members): .object(members.map { JSONMember($0.key, $0.value.plain) })
+    case .null, .bool, .number, .string: self
+    }
+  }
+
   /// Writes the value.
   public func write(to writer: inout JSONWriter) {
     switch self {
@@ -168,6 +221,7 @@ public enum JSONTree: Sendable, Equatable {
     case .bool(let value): writer.bool(value)
     case .number(let value): writer.number(value)
     case .string(let value): writer.string(value)
+    case .digits(let value): writer.digits(value)
     case .array(let elements):
       writer.beginArray()
       for element in elements { element.write(to: &writer) }
@@ -175,7 +229,7 @@ public enum JSONTree: Sendable, Equatable {
     case .object(let members):
       writer.beginObject()
       for member in members {
-        writer.key(member.key)
+        if member.isPlain { writer.plainKey(member.key) } else { writer.key(member.key) }
         member.value.write(to: &writer)
       }
       writer.endObject()
@@ -189,10 +243,32 @@ public struct JSONMember: Sendable, Equatable {
   public var key: String
   /// Its value.
   public var value: JSONTree
+  /// Whether the key is known to need no escapes.
+  fileprivate let isPlain: Bool
 
   /// A member.
   public init(_ key: String, _ value: JSONTree) {
     self.key = key
     self.value = value
+    isPlain = false
+  }
+
+  /// A member whose key has been looked at before.
+  /// - Parameter isPlain: what `isPlainKey` said of it.
+  package init(_ key: String, _ value: JSONTree, isPlain: Bool) {
+    self.key = key
+    self.value = value
+    self.isPlain = isPlain
+  }
+
+  /// Whether a key needs no escapes.
+  package static func isPlainKey(_ key: String) -> Bool {
+    var key = key
+    return key.withUTF8 { JSON.isPlain($0) }
+  }
+
+  /// The same key and value, whatever is known of the key.
+  public static func == (left: JSONMember, right: JSONMember) -> Bool {
+    left.key == right.key && left.value == right.value
   }
 }

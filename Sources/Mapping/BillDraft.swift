@@ -30,7 +30,7 @@ struct BillDraft {
     if path.count > 1, case .array(let elements) = value, let first = elements.first { value = first }
     switch value {
     case .string(let text): return path.count == 1 ? text : nil
-    case .number(let number): return path.count == 1 ? number.description : nil
+    case .number(let number), .digits(let number): return path.count == 1 ? number.description : nil
     case .object(let members): return text(at: path.dropFirst(), in: members)
     default: return nil
     }

@@ -11,6 +11,9 @@ struct CombinedLines {
     case parts
   }
 
+  /// What tells that a line is a product as it was sold, and that it is a part of one.
+  static let flags = ["is_master_product", "is_sub_product"]
+
   private let lines: [Line]
   private let list: String
 
@@ -29,7 +32,7 @@ struct CombinedLines {
     var failures: [MappingFailure] = []
     for (position, line) in lines.enumerated() {
       var flags: [Bool] = []
-      for flag in ["is_master_product", "is_sub_product"] {
+      for flag in Self.flags {
         if let isSet = Self.isSet(line, flag, list) {
           flags.append(isSet)
         } else if failures.count < 100 {

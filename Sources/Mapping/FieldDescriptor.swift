@@ -15,6 +15,10 @@ final class FieldDescriptor: Sendable {
   let field: String
   let kind: Kind
   let form: ValueForm
+  /// The form where it is a formula: what stands in an enumeration is counted each time that it is looked at.
+  let formula: Formula?
+  /// Whether its name can be written as it is.
+  let isPlainKey: Bool
   let rules: FieldRules
   let parser: ValueParser?
   /// Whether its rules are those of a number.
@@ -47,6 +51,8 @@ final class FieldDescriptor: Sendable {
     self.field = field
     self.rules = rules
     self.form = form
+    if case .function(let formula) = form { self.formula = formula } else { formula = nil }
+    isPlainKey = JSONMember.isPlainKey(field)
     self.parser = parser
     kind = .scalar(scalar)
     self.rule = rule
@@ -69,6 +75,8 @@ final class FieldDescriptor: Sendable {
     self.rules = rules
     self.parser = parser
     form = .nothing
+    formula = nil
+    isPlainKey = JSONMember.isPlainKey(field)
     rule = ""
     plain = nil
     operands = []
@@ -76,7 +84,9 @@ final class FieldDescriptor: Sendable {
     lookups = []
     // An object of nothing but constants is one itself.
     if case .object(let children) = kind, !children.isEmpty, rules.isNone, parser == nil {
-      let members = children.compactMap { child in child.constant.map { JSONMember(child.field, $0) } }
+      let members = children.compactMap { child in
+        child.constant.map { JSONMember(child.field, $0, isPlain: child.isPlainKey) }
+      }
       constant = members.count == children.count ? .object(members) : nil
     } else {
       constant = nil

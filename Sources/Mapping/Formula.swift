@@ -40,13 +40,16 @@ struct Formula: Sendable {
   }
 
   /// Its value in the rows that the reader is in.
-  func value(_ reader: OrderReader, _ division: EvaluationSettings.Division) throws(ValueError) -> Value {
+  /// - Parameter evaluator: one over the reader.
+  func value(
+    _ reader: OrderReader, _ evaluator: Evaluator, _ division: EvaluationSettings.Division
+  ) throws(ValueError) -> Value {
     if readsClock, reader.inputs.now == nil { throw .unknown("the present time") }
     if readsChance, reader.inputs.randomSeed == nil { throw .unknown("a random text") }
     do throws(EvaluationError) {
       // Past the bound nothing more is tried.
       try reader.spent(0)
-      return Value(try expression.value(reader, reader.evaluation(division)))
+      return Value(try evaluator.value(of: expression, reader.evaluation(division)))
     } catch {
       throw reader.failure(behind: error, of: self)
     }
@@ -114,6 +117,15 @@ extension OrderReader: OperandSource {
     }
   }
 
+  func number(of operand: Int) -> ExactDecimal? {
+    guard let value = try? self.value(of: operand) as Value else { return nil }
+    switch value {
+    case .number(let number): return number
+    case .text(let text): return missed == nil ? Self.plainNumber(text) : nil
+    default: return nil
+    }
+  }
+
   func missedLookups(of formula: Formula, _ division: EvaluationSettings.Division) -> [Int] {
     formula.missedLookups(self, division)
   }
@@ -128,6 +140,8 @@ extension OrderReader: OperandSource {
   func spent(_ steps: Int) throws(EvaluationError) {
     if !spend(steps) { throw .limit("the formulas of the order take too many steps") }
   }
+
+  func remembers(_ share: Int) -> Bool { isRemembered(part: share) }
 
   func remembered(_ share: Int, _ variant: Int) -> SQLValue? {
     missed == nil ? remembered(part: share, variant) : nil

@@ -108,12 +108,12 @@ struct Lookup: Sendable {
   }
 
   /// The fields of the order that it asks by.
-  func asked(_ table: OperandTable) -> String {
-    operands.isEmpty ? "a constant" : operands.map { table.operands[$0].title }.joined(separator: ", ")
+  func asked(_ all: [Operand]) -> String {
+    operands.isEmpty ? "a constant" : operands.map { all[$0].title }.joined(separator: ", ")
   }
 
   /// What a message calls it.
-  func name(_ table: OperandTable) -> String { "\(field.text) from \(collection) by \(asked(table))" }
+  func name(_ all: [Operand]) -> String { "\(field.text) from \(collection) by \(asked(all))" }
 
   /// The question, or nil when a value is empty: nothing is found under an empty key, and nothing is asked.
   func key(_ reader: OrderReader) throws(ValueError) -> LookupKey? {

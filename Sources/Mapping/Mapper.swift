@@ -196,7 +196,7 @@ struct LookupCollector {
     for field in fields where field.hasLookups {
       for number in field.lookups {
         // A key that cannot be built is reported when the field is mapped.
-        if let key = try? reader.lookup(number).key(reader) { keys.append(key) }
+        if let key = try? reader.lookup(number).key(reader), key != keys.last { keys.append(key) }
       }
       switch field.kind {
       case .scalar: break

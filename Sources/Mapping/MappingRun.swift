@@ -1,8 +1,10 @@
+import Expressions
 import JSON
 
 /// One run over one order: collects every failure instead of stopping at the first.
 struct MappingRun {
   let reader: OrderReader
+  private let evaluator: Evaluator
   /// Reads the order itself, before it was taken apart, for the rules that are about it.
   let whole: OrderReader
   private var list = FailureList()
@@ -24,6 +26,7 @@ struct MappingRun {
   /// - Parameter whole: reads the order itself; nil where the reader does.
   init(_ reader: OrderReader, whole: OrderReader? = nil, isExplained: Bool = false) {
     self.reader = reader
+    evaluator = Evaluator(reader)
     self.whole = whole ?? reader
     trace = isExplained ? [] : nil
   }
@@ -65,12 +68,20 @@ struct MappingRun {
   mutating func object(_ fields: [FieldDescriptor]) -> [JSONMember] {
     var members: [JSONMember] = []
     members.reserveCapacity(fields.count)
-    for field in fields {
-      if let constant = field.constant, trace == nil {
-        members.append(JSONMember(field.field, constant))
-        continue
+    let isTraced = trace != nil
+    // The fields are the strategy's, which outlives the run: they are not counted for each order.
+    fields.withUnsafeBufferPointer { fields in
+      fields.withMemoryRebound(to: Unmanaged<FieldDescriptor>.self) { fields in
+        for unmanaged in fields {
+          unmanaged._withUnsafeGuaranteedRef { field in
+            if !isTraced, let constant = field.constant {
+              members.append(JSONMember(field.field, constant, isPlain: field.isPlainKey))
+            } else if let value = tree(field) {
+              members.append(JSONMember(field.field, value, isPlain: field.isPlainKey))
+            }
+          }
+        }
       }
-      if let value = tree(field) { members.append(JSONMember(field.field, value)) }
     }
     return members
   }
@@ -114,7 +125,7 @@ struct MappingRun {
 
   private func parsed(_ tree: JSONTree?, _ field: FieldDescriptor) throws(ValueError) -> JSONTree? {
     guard let parser = field.parser else { return tree }
-    return try parser.applied(to: tree, name: field.source)
+    return try parser.applied(to: tree?.plain, name: field.source)
   }
 
   private mutating func rows(
@@ -155,8 +166,14 @@ struct MappingRun {
     // Told once, and nothing more is made.
     if size > Self.mostBytes { return nil }
     let tree = value(of: field, scalar)
-    if case .string(let text)? = tree {
-      size += text.utf8.count
+    let bytes: Int
+    switch tree {
+    case .string(let text)?: bytes = text.utf8.count
+    case .digits(let number)?: bytes = number.textSize
+    default: bytes = 0
+    }
+    if bytes > 0 {
+      size += bytes
       if size > Self.mostBytes {
         fail(.valueInvalid, field, "with this value the document is larger than \(Self.mostBytes >> 20) MiB")
       }
@@ -262,12 +279,13 @@ struct MappingRun {
 
   private func value(_ field: FieldDescriptor) throws(ValueError) -> Value {
     if field.rules.isRowNumber { return .number(ExactDecimal(Int64(rowNumber))) }
+    if let formula = field.formula { return try formula.value(reader, evaluator, field.rules.division) }
     return switch field.form {
     case .nothing: .nothing
     case .literal(let text): .text(text)
     case .operand(let operand): try reader.value(of: operand)
     case .text(let template): .text(try template.text(reader))
-    case .function(let formula): try formula.value(reader, field.rules.division)
+    case .function(let formula): try formula.value(reader, evaluator, field.rules.division)
     case .lookup(let number): try reader.answer(to: number)
     }
   }

@@ -1,3 +1,5 @@
+import JSON
+
 /// Where a value is found, worked out when the strategy is read: mapping an order splits and joins no paths.
 struct Reach: Sendable, Hashable {
   /// One step down: the first of these keys that the object has.
@@ -61,6 +63,15 @@ final class Operand: Sendable {
   let list: ListReach?
   /// How many rows around the field it depends on: what it reads stays the same until that row changes.
   let level: Int
+  /// Where the order has it, or what it is made of.
+  let reach: Reach?
+  /// The keys of the only step there, ready to be looked for.
+  let keys: JSONKeys?
+  /// Whether it is a field of the order as it stands.
+  var isPlain: Bool {
+    if case .field = source, filter == nil { return true }
+    return false
+  }
 
   init(_ source: Source, filter: Filter?, name: String, path: Path, list: ListReach?, level: Int) {
     self.source = source
@@ -69,5 +80,14 @@ final class Operand: Sendable {
     self.path = path
     self.list = list
     self.level = level
+    switch source {
+    case .field(let reach), .made(let reach, _, _): self.reach = reach
+    case .variable, .lookup: reach = nil
+    }
+    if let reach, reach.level == level, reach.steps.count == 1, let step = reach.steps.first {
+      keys = JSONKeys([step.key] + step.others)
+    } else {
+      keys = nil
+    }
   }
 }

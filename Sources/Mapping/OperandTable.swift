@@ -1,3 +1,5 @@
+import JSON
+
 /// What the values of one document read: grows while the document is read, then answers by number.
 struct OperandTable: Sendable {
   private(set) var operands: [Operand] = []
@@ -6,6 +8,10 @@ struct OperandTable: Sendable {
   private(set) var levels: [ListLevel] = []
   /// The clock that moments are written by.
   var zone = Zone()
+  /// Of each level of rows the fields that are read there; none as long as more may come.
+  private(set) var fields: [JSONFields] = []
+  /// Of each operand its number among its level's fields; below 0: none.
+  private(set) var fieldNumbers: [Int] = []
   /// The most lists that lie within each other.
   private(set) var depth = 0
   private var reaches: [ListReach] = []
@@ -100,7 +106,7 @@ struct OperandTable: Sendable {
     let number = add(lookup)
     // It depends on the innermost row that its keys read.
     let level = lookup.operands.map { operands[$0].level }.max() ?? 0
-    return intern(.lookup(number), nil, name: lookup.name(self), path: lookup.field, list: nil, level: level)
+    return intern(.lookup(number), nil, name: lookup.name(operands), path: lookup.field, list: nil, level: level)
   }
 
   mutating func add(_ lookup: Lookup) -> Int {
@@ -165,6 +171,17 @@ struct OperandTable: Sendable {
       rememberedLevels += Array(repeating: share.level, count: share.variants)
       return rememberedLevels.count - share.variants
     }
+  }
+
+  /// Once nothing more is added: fields are then found together, all those of a row in one walk.
+  mutating func settleFields() {
+    var keys = [[[String]]](repeating: [], count: depth + 1)
+    fieldNumbers = operands.map { operand in
+      guard operand.keys != nil, let step = operand.reach?.steps.first, operand.level <= depth else { return -1 }
+      keys[operand.level].append([step.key] + step.others)
+      return keys[operand.level].count - 1
+    }
+    fields = keys.map { JSONFields($0) }
   }
 
   // MARK: Fields that formatResponse makes

@@ -23,6 +23,8 @@ struct OrderPreparation: Sendable {
 
   /// The list of lines, a member of the order.
   let list: String
+  /// The keys of a line by which it is of a combined product.
+  private let flags: JSONFields
   var combined: CombinedLines.Choice?
   var costs = Costs.hold
   /// Where the costs stand.
@@ -32,11 +34,19 @@ struct OrderPreparation: Sendable {
   /// Decimals of a share.
   var decimals = 2
 
+  /// Nothing is done yet to the lines of this list.
+  init(list: String) {
+    self.list = list
+    flags = JSONFields(CombinedLines.flags.map { [$0, "\(list)_\($0)"] })
+  }
+
   /// The order as it is to be mapped; nil when there is nothing to do, or it cannot be done: the rule of amounts holds
   /// the order then.
   /// - Throws: `MappingFailures` when a line of a combined product would be lost, or it cannot be told whether one is.
   func prepared(_ order: JSONValue) throws(MappingFailures) -> JSONDocument? {
     guard let found = order[list], found.kind == .array else { return nil }
+    let costs = self.costs == .hold || self.costs == .ignore ? nil : additional(order)
+    if costs?.isZero ?? true, combined == nil || !mayBeCombined(found) { return nil }
     let all = Array(found.elements)
     let lines =
       try combined.map { choice throws(MappingFailures) in
@@ -44,8 +54,8 @@ struct OrderPreparation: Sendable {
       } ?? all
     var changed: [Int: ExactDecimal] = [:]
     var added: [Costs.Field] = []
-    if let sum = additional(order), !sum.isZero {
-      switch costs {
+    if let sum = costs, !sum.isZero {
+      switch self.costs {
       case .hold, .ignore: break
       case .spread:
         for (position, amount) in (shared(sum, among: lines) ?? []).enumerated() { changed[position] = amount }
@@ -57,6 +67,23 @@ struct OrderPreparation: Sendable {
     }
     if lines.count == all.count, changed.isEmpty, added.isEmpty { return nil }
     return try? JSONDocument(written(order, lines, changed, added), limits: .none)
+  }
+
+  /// Whether a line may be of a combined product: mostly each says that it is none, or nothing.
+  private func mayBeCombined(_ lines: JSONValue) -> Bool {
+    let document = lines.source
+    var line = document.firstElement(of: lines.place)
+    return withUnsafeTemporaryAllocation(of: Int.self, capacity: flags.count) { places in
+      guard let base = places.baseAddress else { return true }
+      for _ in 0..<lines.count {
+        document.find(flags, in: line, base)
+        for found in places where found != JSONFields.nowhere {
+          if !document.isZeroOrNothing(at: JSONFields.place(found)) { return true }
+        }
+        line = document.next(after: line)
+      }
+      return false
+    }
   }
 
   private func additional(_ order: JSONValue) -> ExactDecimal? {

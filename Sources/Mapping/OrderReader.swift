@@ -5,8 +5,15 @@ import Orders
 /// Reads one order for one run: knows which rows the run is in, and reads what a row holds once however many fields
 /// need it.
 final class OrderReader {
-  private let table: OperandTable
-  private let answers: LookupTable
+  let operands: [Operand]
+  let lookups: [Lookup]
+  /// See `OperandTable`.
+  private let fields: [JSONFields]  // Keeps alive what `levels` refers to.
+  private let rememberedPlaces: [Int]
+  private let zone: Zone
+  let answers: LookupTable
+  /// The order, in which all rows stand: they are known by their places in it, which count no references.
+  private let document: JSONDocument
   let inputs: MappingInputs
   /// How expressions are evaluated, with either division.
   private let exact: EvaluationSettings
@@ -19,22 +26,39 @@ final class OrderReader {
   /// its own, like what has been read, since these are asked for every field of every row, and a class's variables are
   /// checked for overlapping accesses each time.
   private let rows: UnsafeMutableBufferPointer<Row>
-  private var level = 0
-  private var clock = 1
+  private let state: UnsafeMutablePointer<State>
   private let read: UnsafeMutableBufferPointer<Read>
   /// What repeated parts of formulas came to.
   private let parts: UnsafeMutableBufferPointer<Part>
 
+  /// Of each level the places of its fields in the row that they were looked for in, one level behind the other.
+  private let found: UnsafeMutablePointer<Int>
+  private let levels: UnsafeMutablePointer<Level>
+
+  private struct Level {
+    let fields: Unmanaged<JSONFields>
+    /// The first of its places in `found`.
+    let start: Int
+    /// When the row was entered in which the fields were looked for.
+    var entered = 0
+  }
+
+  private struct State {
+    /// How many rows the run is in.
+    var level = 0
+    var clock = 1
+    /// Steps of all formulas so far.
+    var steps = 0
+  }
+
   private struct Row {
-    var value: JSONValue
+    var place: Int
     /// When it was entered.
     var entered: Int
   }
 
   /// How often chance was asked for.
   var draws = 0
-  /// Steps of all formulas so far.
-  private var steps = 0
   /// Steps of the accounts of formulas so far.
   private var accountSteps = 0
   /// Whether an account is made, not a value.
@@ -64,11 +88,25 @@ final class OrderReader {
     let level: Int
     /// When the row was entered that the value is from; 0 for not read.
     var entered = 0
+    /// Its number among its level's fields; below 0: none.
+    let field: Int
+    /// Whether it is a field of the row that nothing is done to.
+    let isPlain: Bool
     var value = Value.nothing
+
+    init(_ operand: Operand, _ field: Int) {
+      level = operand.level
+      self.field = field
+      isPlain = operand.isPlain
+    }
   }
 
   init(_ order: JSONValue, _ table: OperandTable, answers: LookupTable, inputs: MappingInputs) {
-    self.table = table
+    operands = table.operands
+    lookups = table.lookups
+    rememberedPlaces = table.remembered
+    zone = table.zone
+    document = order.source
     self.answers = answers
     self.inputs = inputs
     // Expressions that ask for either without having been given it are refused before they run.
@@ -78,16 +116,29 @@ final class OrderReader {
     var mysql = exact
     mysql.division = .mysql
     self.mysql = mysql
+    state = .allocate(capacity: 1)
+    state.initialize(to: State())
     rows = .allocate(capacity: table.depth + 1)
-    rows.initialize(repeating: Row(value: order, entered: 1))
+    rows.initialize(repeating: Row(place: order.place, entered: 1))
     read = .allocate(capacity: table.operands.count)
-    _ = read.initialize(from: table.operands.lazy.map { Read(level: $0.level) })
+    let numbers = table.fieldNumbers.isEmpty ? Array(repeating: -1, count: table.operands.count) : table.fieldNumbers
+    _ = read.initialize(from: zip(table.operands, numbers).lazy.map { Read($0, $1) })
+    fields = table.fields
+    levels = .allocate(capacity: max(1, fields.count))
+    var start = 0
+    for (number, list) in fields.enumerated() {
+      (levels + number).initialize(to: Level(fields: .passUnretained(list), start: start))
+      start += list.count
+    }
+    found = .allocate(capacity: max(1, start))
     parts = .allocate(capacity: table.rememberedLevels.count)
     _ = parts.initialize(from: table.rememberedLevels.lazy.map { Part(level: $0) })
   }
 
   deinit {
-    rows.deinitialize()
+    state.deallocate()
+    levels.deallocate()
+    found.deallocate()
     rows.deallocate()
     read.deinitialize()
     read.deallocate()
@@ -101,29 +152,31 @@ final class OrderReader {
 
   // MARK: Rows
 
-  func enter(_ row: JSONValue) {
-    clock += 1
-    level += 1
-    rows[level] = Row(value: row, entered: clock)
+  /// Goes into a row.
+  /// - Parameter place: where the order has it.
+  func enter(_ place: Int) {
+    state.pointee.clock += 1
+    state.pointee.level += 1
+    rows[state.pointee.level] = Row(place: place, entered: state.pointee.clock)
   }
 
-  func leave() { level -= 1 }
+  func leave() { state.pointee.level -= 1 }
 
   /// Does something in each row of a list: an object counts as one row, anything else as none
   /// (mapping-language.md §8).
   func forEachRow(of list: ListReach, _ body: (Int) -> Void) {
     guard let found = self.list(list) else { return }
     if found.kind == .object {
-      enter(found)
+      enter(found.place)
       body(0)
       return leave()
     }
-    var position = 0
-    for row in found.elements {
-      enter(row)
+    var place = document.firstElement(of: found.place)
+    for position in 0..<found.count {
+      enter(place)
       body(position)
       leave()
-      position += 1
+      place = document.next(after: place)
     }
   }
 
@@ -146,7 +199,7 @@ final class OrderReader {
 
   /// What the present row is, if it is no row.
   var strayRow: String? {
-    let kind = rows[level].value.kind
+    let kind = document.kind(at: rows[state.pointee.level].place)
     return kind == .object ? nil : kind == .null ? "nothing" : "no object but a \(kind)"
   }
 
@@ -156,7 +209,7 @@ final class OrderReader {
 
   private func raw(_ list: ListReach) -> JSONValue? {
     for place in list.places {
-      var value = rows[place.level].value
+      var value = document.value(at: rows[place.level].place)
       var isThere = true
       for step in place.steps {
         guard let member = Self.member(step, of: value) else {
@@ -172,25 +225,27 @@ final class OrderReader {
 
   // MARK: Operands
 
-  func name(of operand: Int) -> String { table.operands[operand].name }
-
-  /// The name, and of a field that `formatResponse` makes what it is made of.
-  func title(of operand: Int) -> String { table.operands[operand].title }
-
-  func madeFrom(_ operand: Int) -> String? { table.operands[operand].madeFrom }
-
-  func names(_ operands: [Int]) -> String? {
-    operands.isEmpty ? nil : operands.map(name).joined(separator: ", ")
-  }
-
   /// What an operand reads in the present rows. What leads nowhere reads nothing.
   func value(of operand: Int) throws(ValueError) -> Value {
     let now = rows[read[operand].level].entered
     if read[operand].entered == now { return read[operand].value }
-    let value = try fresh(table.operands[operand])
+    let value: Value = if let plain = plainField(operand) { plain } else { try fresh(operands[operand]) }
     read[operand].value = value
     read[operand].entered = now
     return value
+  }
+
+  /// What a field of the row has to which nothing is done; nil for everything else.
+  private func plainField(_ operand: Int) -> Value? {
+    guard read[operand].isPlain, document.kind(at: rows[read[operand].level].place) == .object,
+      let place = fieldPlace(operand)
+    else { return nil }
+    if place < 0 { return .nothing }
+    switch document.kind(at: place) {
+    case .number: return document.decimal(at: place).map { .number($0) }
+    case .string: return .text(document.string(at: place))
+    default: return nil
+    }
   }
 
   /// Whether the formulas of this order may go on after so many steps more.
@@ -199,27 +254,30 @@ final class OrderReader {
       accountSteps += more
       return accountSteps <= Self.mostSteps
     }
-    steps += more
-    return steps <= Self.mostSteps
+    state.pointee.steps += more
+    return state.pointee.steps <= Self.mostSteps
   }
+
+  /// Whether a part of a formula stands more than once, or in deeper rows than it depends on.
+  func isRemembered(part number: Int) -> Bool { rememberedPlaces[number] >= 0 }
 
   /// What a part of a formula came to in the present rows.
   func remembered(part number: Int, _ variant: Int) -> SQLValue? {
-    let place = table.remembered[number]
+    let place = rememberedPlaces[number]
     guard place >= 0, parts[place + variant].entered == rows[parts[place + variant].level].entered else { return nil }
     return parts[place + variant].value
   }
 
   func remember(_ value: SQLValue, part number: Int, _ variant: Int) {
-    guard table.remembered[number] >= 0 else { return }
-    let place = table.remembered[number] + variant
+    guard rememberedPlaces[number] >= 0 else { return }
+    let place = rememberedPlaces[number] + variant
     parts[place].value = value
     parts[place].entered = rows[parts[place].level].entered
   }
 
   /// Why a part over rows came to nothing in the present rows.
   func rememberedFailure(part number: Int, _ variant: Int) -> (error: EvaluationError, refusal: ValueError?)? {
-    let place = table.remembered[number]
+    let place = rememberedPlaces[number]
     guard !failed.isEmpty, place >= 0, let found = failed[place + variant],
       found.entered == rows[parts[place + variant].level].entered
     else { return nil }
@@ -227,39 +285,65 @@ final class OrderReader {
   }
 
   func remember(failure: EvaluationError, part number: Int, _ variant: Int) {
-    guard table.remembered[number] >= 0 else { return }
-    let place = table.remembered[number] + variant
+    guard rememberedPlaces[number] >= 0 else { return }
+    let place = rememberedPlaces[number] + variant
     failed[place] = Failed(error: failure, refusal: refusal, entered: rows[parts[place].level].entered)
   }
 
   private func fresh(_ operand: Operand) throws(ValueError) -> Value {
     let value: Value
     switch operand.source {
-    case .field(let reach): value = try self.value(at: reach, operand.name)
-    case .made(let reach, let format, _):
-      value = try format.applied(to: try self.value(at: reach, operand.title), name: operand.title)
+    case .field: value = try self.read(operand)
+    case .made(_, let format, _): value = try format.applied(to: try self.read(operand), name: operand.title)
     case .variable(let variable):
       guard let found = variable.value(inputs) else { throw .unknown(operand.name) }
       value = found
-    case .lookup(let number): value = try answers.value(table.lookups[number], self)
+    case .lookup(let number): value = try answers.value(lookups[number], self)
     }
     guard let filter = operand.filter else { return value }
-    return try filter.applied(to: value, name: operand.title, table.zone)
+    return try filter.applied(to: value, name: operand.title, zone)
   }
 
-  private func value(at reach: Reach, _ name: String) throws(ValueError) -> Value {
-    var value = rows[reach.level].value
+  /// Where the present row has a field, or below 0; nil for what is not among the fields that are found together.
+  private func fieldPlace(_ operand: Int) -> Int? {
+    let (number, field) = (read[operand].level, read[operand].field)
+    guard field >= 0 else { return nil }
+    let row = rows[number]
+    let places = found + levels[number].start
+    if levels[number].entered != row.entered {
+      levels[number].entered = row.entered
+      levels[number].fields._withUnsafeGuaranteedRef { document.find($0, in: row.place, places) }
+    }
+    return places[field] == JSONFields.nowhere ? -1 : JSONFields.place(places[field])
+  }
+
+  /// What the order has for an operand that is a field of it, or made of one.
+  private func read(_ operand: Operand) throws(ValueError) -> Value {
+    guard let keys = operand.keys else { return try deepValue(operand) }
+    // Nearly always a field of the row itself.
+    let row = rows[operand.level].place
+    if document.kind(at: row) == .object {
+      let place = document.member(keys, of: row)
+      return place < 0 ? .nothing : try Value(document, place, operand)
+    }
+    return try deepValue(operand)
+  }
+
+  private func deepValue(_ operand: Operand) throws(ValueError) -> Value {
+    guard let reach = operand.reach else { return .nothing }
+    let row = document.value(at: rows[reach.level].place)
+    var value = row
     for step in reach.steps {
       // Outside its array a path into a list reads the first element.
       if value.kind == .array, let first = value[0] { value = first }
       guard let member = Self.member(step, of: value) else {
         // A flattened key has dots of its own.
-        guard reach.steps.count > 1, let flat = rows[reach.level].value[reach.flatKey] else { return .nothing }
-        return try Value(flat, name: name)
+        guard reach.steps.count > 1, let flat = row[reach.flatKey] else { return .nothing }
+        return try Value(flat, name: operand.title)
       }
       value = member
     }
-    return try Value(value, name: name)
+    return try Value(value, name: operand.title)
   }
 
   private static func member(_ step: Reach.Step, of value: JSONValue) -> JSONValue? {
@@ -273,7 +357,7 @@ final class OrderReader {
   /// What an operand reads in every row of its list, or of the lists on its way, and which list that is. A row without
   /// the field has its place, so that fields of the same list stay side by side.
   func values(of number: Int) throws(ValueError) -> (list: String?, values: [Value]) {
-    let operand = table.operands[number]
+    let operand = operands[number]
     let reach: Reach
     var format: MadeField.Format?
     switch operand.source {
@@ -281,7 +365,7 @@ final class OrderReader {
     case .made(let place, let made, _): (reach, format) = (place, made)
     case .variable, .lookup: return (nil, [try fresh(operand)])
     }
-    var found: [JSONValue?] = [rows[reach.level].value]
+    var found: [JSONValue?] = [document.value(at: rows[reach.level].place)]
     var list: String?
     if let own = operand.list {
       found = self.list(own).map { $0.kind == .array ? Array($0.elements) : [$0] } ?? []
@@ -300,7 +384,7 @@ final class OrderReader {
     for value in found {
       var value = try value.map { value throws(ValueError) in try Value(value, name: operand.name) } ?? .nothing
       if let format { value = try format.applied(to: value, name: operand.title) }
-      values.append(try operand.filter?.applied(to: value, name: operand.title, table.zone) ?? value)
+      values.append(try operand.filter?.applied(to: value, name: operand.title, zone) ?? value)
     }
     return (list, values)
   }
@@ -312,45 +396,5 @@ final class OrderReader {
       guard let value, !value.isNull else { return [] }
       return value.kind == .array ? Array(value.elements) : [value]
     }
-  }
-
-  // MARK: Lookups
-
-  func lookup(_ number: Int) -> Lookup { table.lookups[number] }
-
-  /// The number of the lookup that an operand is; nil for anything else.
-  func lookupNumber(of operand: Int) -> Int? {
-    if case .lookup(let number) = table.operands[operand].source { return number }
-    return nil
-  }
-
-  /// What a message calls a lookup.
-  func lookupName(_ number: Int) -> String { table.lookups[number].name(table) }
-
-  /// The question of a lookup with its values, for the person who maps.
-  func question(_ number: Int) -> String {
-    let lookup = table.lookups[number]
-    let key: LookupKey
-    do throws(ValueError) {
-      guard let asked = try lookup.key(self) else { return "nothing asked: \(lookup.asked(table)) is empty" }
-      key = asked
-    } catch { return "nothing asked: \(error.sentence)" }
-    let conditions = key.conditions.map { "\($0.field)=\($0.value)" }.joined(separator: " ")
-    let record = (try? answers.hasRecord(lookup, self)) == true ? "a record" : "no record"
-    return "\(lookup.collection) where \(conditions): \(record), \(lookup.field.text)"
-  }
-
-  func answer(to number: Int) throws(ValueError) -> Value { try answers.value(table.lookups[number], self) }
-
-  /// Whether a lookup's record has an empty text.
-  func isEmptyText(_ number: Int) -> Bool {
-    guard let value = try? answer(to: number), case .text = value else { return false }
-    return value.isBlank
-  }
-
-  func hasRecord(for number: Int) throws(ValueError) -> Bool { try answers.hasRecord(table.lookups[number], self) }
-
-  func miss(_ number: Int) -> LookupMiss {
-    answers.miss(table.lookups[number], asked: table.lookups[number].asked(table), self)
   }
 }

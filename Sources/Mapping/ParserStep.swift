@@ -102,7 +102,7 @@ struct ParserStep: Sendable {
   private static func text(_ value: JSONTree) throws(Unfit) -> String {
     switch value {
     case .string(let text): text
-    case .number(let number): number.description
+    case .number(let number), .digits(let number): number.description
     case .bool(let value): value ? "true" : "false"
     case .null: ""
     case .array, .object: throw Unfit(element: value)

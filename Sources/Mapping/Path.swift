@@ -1,14 +1,16 @@
 /// A dotted path as strategies write it: `company.serial_id`, `product_list.product_no`, `6936878031302`.
 struct Path: Hashable, Sendable {
   let segments: [String]
+  let text: String
 
   init(_ text: some StringProtocol) {
-    segments = text.split(whereSeparator: { $0 == "." }).map { String($0) }
+    self.init(segments: text.split(whereSeparator: { $0 == "." }).map { String($0) })
   }
 
-  init(segments: [String]) { self.segments = segments }
-
-  var text: String { segments.joined(separator: ".") }
+  init(segments: [String]) {
+    self.segments = segments
+    text = segments.joined(separator: ".")
+  }
 }
 
 /// A list whose rows the fields being read stand in; known when the strategy is read.

@@ -1,8 +1,9 @@
 import JSON
 
 /// A sum that the bill works out must be near one that the order states, such as the amount in the base currency and
-/// OKKI's `amount_rmb` (vendor-apis.md C.2): a wrong rate would otherwise go through.
-struct PlausibleRule: Sendable {
+/// OKKI's `amount_rmb` (vendor-apis.md C.2): a wrong rate would otherwise go through. A class, as all rules: each order
+/// reads them.
+final class PlausibleRule: Sendable {
   /// The field of the bill whose values are added up.
   let sum: Path
   /// A field of the bill that each of its values is multiplied by, such as the rate of its currency; nil: none.
@@ -17,6 +18,17 @@ struct PlausibleRule: Sendable {
   let relative: ExactDecimal
 
   private static let known = ["sum", "times", "source", "sign", "tolerance", "relative"]
+
+  private init(
+    sum: Path, times: Path?, source: Int, hasAnySign: Bool, tolerance: ExactDecimal, relative: ExactDecimal
+  ) {
+    self.sum = sum
+    self.times = times
+    self.source = source
+    self.hasAnySign = hasAnySign
+    self.tolerance = tolerance
+    self.relative = relative
+  }
 
   /// Reads one rule or a list of them.
   static func read(
@@ -96,22 +108,20 @@ extension MappingRun {
   private func sum(
     of path: Path, times factor: Path? = nil, in documents: [[JSONMember]]
   ) throws(ValueError) -> ExactDecimal {
-    var result: Result<ExactDecimal, ValueError> = .success(.zero)
+    var sum = ExactDecimal.zero
+    let name = path.text
     for document in documents {
-      let times = try factor.map { path throws(ValueError) in try Self.factor(path, in: document) } ?? ExactDecimal(1)
-      TargetField.forEach(path.segments[...], in: document) { value, _ in
-        guard case .success(let sum) = result else { return }
-        do throws(ValueError) {
-          let number = try TargetField.number(value, path.text) ?? .zero
-          do throws(ArithmeticError) {
-            result = .success(try sum.adding(number.multiplied(by: times)))
-          } catch {
-            throw .overflow(path.text)
-          }
-        } catch { result = .failure(error) }
+      let times = try factor.map { path throws(ValueError) in try Self.factor(path, in: document) }
+      try TargetField.values(path.segments, in: document) { value throws(ValueError) in
+        let number = try TargetField.number(value, name) ?? .zero
+        do throws(ArithmeticError) {
+          if let times { sum = try sum.adding(number.multiplied(by: times)) } else { sum = try sum.adding(number) }
+        } catch {
+          throw .overflow(name)
+        }
       }
     }
-    return try result.get()
+    return sum
   }
 
   /// The one value of a field of a bill.

@@ -1,10 +1,13 @@
 import JSON
 
 /// A number of the bill that is plausible only within bounds, perhaps only in some bills: a rate of tax in percent, or the
-/// rate of a currency against itself (vendor-apis.md B.6: OKKI's rates are per 100).
-struct RangeRule: Sendable {
+/// rate of a currency against itself (vendor-apis.md B.6: OKKI's rates are per 100). A class, as all
+/// rules: each order reads them.
+final class RangeRule: Sendable {
   /// The field of the bill.
   let field: Path
+  /// What messages call it.
+  let name: String
   /// The bounds, of which there is at least one.
   let minimum, maximum: ExactDecimal?
   /// It holds only in a bill in which each of these fields has one of these texts.
@@ -33,6 +36,7 @@ struct RangeRule: Sendable {
     let bounds = ["minimum", "maximum"].map { rule[$0]?.text.flatMap { ExactDecimal($0) } }
     (minimum, maximum) = (bounds[0], bounds[1])
     field = Path(rule["field"]?.string ?? "")
+    name = field.text
     let areNumbers = (rule["minimum"] == nil) == (bounds[0] == nil) && (rule["maximum"] == nil) == (bounds[1] == nil)
     let isOrdered = bounds[0].flatMap { least in bounds[1].map { least <= $0 } } ?? true
     guard areNumbers, isOrdered, minimum != nil || maximum != nil else {
@@ -86,10 +90,12 @@ struct RangeRule: Sendable {
   func concerns(_ document: [JSONMember]) -> Bool {
     conditions.allSatisfy { condition in
       var isMet = false
-      TargetField.forEach(condition.field.segments[...], in: document) { value, _ in
+      // Never fails: what it is called with does not.
+      try? TargetField.values(condition.field.segments, in: document) { value in
         switch value {
         case .string(let text): isMet = isMet || condition.texts.contains(text)
-        case .number(let number): isMet = isMet || condition.texts.contains(number.description)
+        case .number(let number), .digits(let number):
+          isMet = isMet || condition.texts.contains(number.description)
         default: break
         }
       }
@@ -109,6 +115,13 @@ extension MappingRun {
   /// Holds a field against its bounds, wherever it stands in the bill.
   mutating func check(_ rule: RangeRule, in document: [JSONMember]) {
     guard rule.concerns(document) else { return }
+    var isGood = true
+    do throws(ValueError) {
+      try TargetField.values(rule.field.segments, in: document) { value throws(ValueError) in
+        if let number = try TargetField.number(value, rule.name), rule.trouble(number) != nil { isGood = false }
+      }
+    } catch { isGood = false }
+    if isGood { return }
     var found: [(String, ValueError?, String)] = []
     TargetField.forEach(rule.field.segments[...], in: document) { value, place in
       do throws(ValueError) {

@@ -23,7 +23,7 @@ final class ResidualRule: Sendable {
   let sources: [String]
 
   /// A field and what messages call it, which is not put together anew for each line.
-  struct Field: Sendable {
+  final class Field: Sendable {
     let path: Path
     let name: String
 
@@ -33,8 +33,14 @@ final class ResidualRule: Sendable {
     }
 
     /// Its number in a row; nil when it has none.
-    func number(in row: [JSONMember]) throws(ValueError) -> ExactDecimal? {
-      try TargetField.number(TargetField.value(path, in: row), name)
+    /// - Parameter hint: where the row before had it; nearly always this one has it there as well.
+    func number(in row: [JSONMember], _ hint: inout Int) throws(ValueError) -> ExactDecimal? {
+      guard path.segments.count == 1 else { return try TargetField.number(TargetField.value(path, in: row), name) }
+      if hint >= row.count || row[hint].key != name {
+        guard let found = row.firstIndex(where: { $0.key == name }) else { return nil }
+        hint = found
+      }
+      return try TargetField.number(row[hint].value, name)
     }
   }
 
@@ -92,12 +98,13 @@ final class ResidualRule: Sendable {
 extension MappingRun {
   /// Holds each line's amount against its price and quantity, as they stand in the bill.
   mutating func check(_ rule: ResidualRule, in document: [JSONMember]) {
+    var hints = (0, 0, 0)
     TargetField.rows(rule.lines, in: document) { row, lines, position in
       let here = { TargetPlace.member(.element(lines, position), rule.price.name).text }
       do throws(ValueError) {
-        let quantity = try rule.quantity.number(in: row)
-        let price = try rule.price.number(in: row)
-        let amount = try rule.amount.number(in: row)
+        let quantity = try rule.quantity.number(in: row, &hints.0)
+        let price = try rule.price.number(in: row, &hints.1)
+        let amount = try rule.amount.number(in: row, &hints.2)
         if let quantity, let price, let amount { return try check(rule, quantity, price, amount, at: here) }
         // A line of text has none of them, and nothing to be held against anything.
         if quantity == nil, price == nil, amount == nil { return }

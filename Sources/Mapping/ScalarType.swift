@@ -38,7 +38,7 @@ enum ScalarType: Sendable {
   func written(_ value: Value, for field: FieldDescriptor) throws(ValueError) -> JSONTree {
     switch self {
     case .string:
-      if field.isNumber { return .string(try Self.number(value, field).description) }
+      if field.isNumber { return .digits(try Self.number(value, field)) }
       if case .structure = value { throw Self.unfit(value, field, "a text") }
       // Sent as produced: true and false of a formula are booleans (mapping-language.md §4, §6.2).
       if case .bool(let flag) = value, case .function = field.form { return .bool(flag) }

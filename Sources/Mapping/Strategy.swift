@@ -5,7 +5,9 @@ import Orders
 ///
 /// Compiling reads every expression, placeholder and lookup once and reports all problems together; mapping an order
 /// then parses nothing but the order.
-public struct Strategy: Sendable {
+///
+/// A class: each order hands it on several times, and a copy of all this would count some thirty references.
+public final class Strategy: Sendable {
   /// Its name: that of its folder.
   public let name: String
   /// K/3's object, from the target's `api` (`/SO/Save` → `SO`).
@@ -30,17 +32,13 @@ public struct Strategy: Sendable {
   /// It takes nothing, since its condition waits for a value.
   public var isOff: Bool { condition?.isUnset ?? false }
   /// The same, as if what its condition waits for held: to try a strategy that is off.
-  public var asIfOn: Strategy {
-    var strategy = self
-    strategy.condition = condition?.withoutUnset
-    return strategy
-  }
+  public var asIfOn: Strategy { Strategy(self, condition: condition?.withoutUnset) }
   /// It takes every order.
   public var takesAll: Bool { condition?.groups.isEmpty ?? true }
 
   let fields: [FieldDescriptor]
   let table: OperandTable
-  private(set) var condition: Condition?
+  let condition: Condition?
   let keyPath: Path
   let amounts: AmountRule?
   /// What the rules read that are about the order itself, before it was taken apart; where it is not, the fields' table.
@@ -109,12 +107,35 @@ public struct Strategy: Sendable {
       BillRules($0, bills, &whole, known, calendar: calendar, &targetProblems, own: &calendarProblems)
     }
     fields = bills.fields
+    whole.settleFields()
+    bills.table.settleFields()
     orderTable = whole
     table = splitting == nil ? whole : bills.table
 
     let problems = sourceProblems.problems + targetProblems.problems + calendarProblems.problems
     warnings = sourceProblems.warnings + targetProblems.warnings + calendarProblems.warnings
     if !problems.isEmpty { throw StrategyProblems(problems: problems, warnings: warnings) }
+  }
+
+  /// The same strategy with another condition.
+  private init(_ strategy: Strategy, condition: Condition?) {
+    name = strategy.name
+    object = strategy.object
+    warnings = strategy.warnings
+    keyPath = strategy.keyPath
+    stream = strategy.stream
+    isExclusive = strategy.isExclusive
+    follows = strategy.follows
+    fields = strategy.fields
+    table = strategy.table
+    self.condition = condition
+    amounts = strategy.amounts
+    orderTable = strategy.orderTable
+    splitAmounts = strategy.splitAmounts
+    preparation = strategy.preparation
+    billRules = strategy.billRules
+    splitting = strategy.splitting
+    writeback = strategy.writeback
   }
 
   private static func check(_ rule: AmountRule.Names, _ target: JSONValue, _ problems: inout ProblemList) {

@@ -101,7 +101,7 @@ extension StrategyDocument {
   ) throws(MappingFailures) -> String? {
     guard let other = content.other else { return nil }
     for member in try other.members(of: record, lookups, inputs, trace: &trace) where member.key == Self.wrapper {
-      if case .string(let name) = member.value, !name.isEmpty { return name }
+      if let name = member.value.text, !name.isEmpty { return name }
     }
     return nil
   }

@@ -41,6 +41,25 @@ enum TargetField {
     }
   }
 
+  /// Calls `body` with each value at a path, for whoever need not know where it stands: a place is an allocation for each
+  /// array and row of each bill.
+  static func values(
+    _ path: [String], _ depth: Int = 0, in members: [JSONMember], _ body: (JSONTree) throws(ValueError) -> Void
+  ) throws(ValueError) {
+    guard depth < path.count, let index = members.firstIndex(where: { $0.key == path[depth] }) else { return }
+    try values(path, depth + 1, of: members[index].value, body)
+  }
+
+  private static func values(
+    _ path: [String], _ depth: Int, of value: JSONTree, _ body: (JSONTree) throws(ValueError) -> Void
+  ) throws(ValueError) {
+    switch value {
+    case .array(let elements): for element in elements { try values(path, depth, of: element, body) }
+    case .object(let members) where depth < path.count: try values(path, depth, in: members, body)
+    default: if depth == path.count { try body(value) }
+    }
+  }
+
   /// Calls `body` with each object of the arrays at a path, where the array stands, and its position there: a place for
   /// each row of each bill would be an allocation that mostly nobody looks at.
   static func rows(_ path: Path, in members: [JSONMember], _ body: ([JSONMember], TargetPlace, Int) -> Void) {
@@ -107,7 +126,7 @@ enum TargetField {
   static func number(_ value: JSONTree?, _ name: String) throws(ValueError) -> ExactDecimal? {
     switch value {
     case nil, .null: return nil
-    case .number(let number): return number
+    case .number(let number), .digits(let number): return number
     case .string(let text):
       let text = trimmed(text)
       if text.isEmpty { return nil }

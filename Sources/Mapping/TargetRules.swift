@@ -2,7 +2,7 @@ import JSON
 
 /// The amount of the order must be what its lines add up to (vendor-apis.md C.2): a bill of lines alone would
 /// otherwise be for another sum than the customer was quoted.
-struct AmountRule: Sendable {
+final class AmountRule: Sendable {
   /// The order's amount, an operand.
   let order: Int
   let lines: ListReach

@@ -23,6 +23,17 @@ enum Value: Sendable {
     }
   }
 
+  /// What an operand reads at a place of a document.
+  init(_ document: JSONDocument, _ place: Int, _ operand: Operand) throws(ValueError) {
+    switch document.kind(at: place) {
+    case .number:
+      guard let number = document.decimal(at: place) else { throw .tooManyDigits(operand.title) }
+      self = .number(number)
+    case .string: self = .text(document.string(at: place))
+    default: self = try Value(document.value(at: place), name: operand.title)
+    }
+  }
+
   /// Nothing, an empty text, or an empty array, which is how OKKI writes an empty object (vendor-apis.md B.11).
   var isEmpty: Bool {
     switch self {

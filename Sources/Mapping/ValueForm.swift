@@ -68,7 +68,7 @@ enum ValueForm: Sendable {
 
   /// What a message calls the form: the fields that it reads.
   func name(_ table: OperandTable) -> String {
-    if case .lookup(let number) = self { return table.lookups[number].name(table) }
+    if case .lookup(let number) = self { return table.lookups[number].name(table.operands) }
     let names = operands(table).map { table.operands[$0].title }
     if !names.isEmpty { return names.joined(separator: ", ") }
     return switch self {

@@ -88,7 +88,7 @@ struct ValueParser: Sendable {
     case nil, .null: "nothing"
     case .bool: "a boolean"
     case .number: "a number"
-    case .string: "a text"
+    case .string, .digits: "a text"
     case .array: "a list"
     case .object: "an object"
     }

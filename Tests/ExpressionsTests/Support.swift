@@ -49,6 +49,11 @@ final class TestSource: OperandSource {
     return values[names[operand]] ?? .null
   }
 
+  func number(of operand: Int) -> ExactDecimal? {
+    if case .number(let number)? = values[names[operand]], names[operand] != "broken" { return number }
+    return nil
+  }
+
   /// `l.q` is a field of the list `l`.
   func column(of operand: Int) throws(EvaluationError) -> ListColumn {
     let name = names[operand]

@@ -92,14 +92,15 @@ struct NestedListTests {
         array("O", "lines", field("{{lines.a}}"), array("I", "batches", field("{{batches.q}}"))),
       ].joined(separator: ","))
     let table = document.content.table
-    let reader = OrderReader(try parsed(Self.order), table, answers: LookupTable(), inputs: MappingInputs())
+    let order = try parsed(Self.order)
+    let reader = OrderReader(order, table, answers: LookupTable(), inputs: MappingInputs())
     func texts(_ name: String) throws -> [String] {
       let number = try #require(table.operands.firstIndex { $0.name == name })
       return try reader.values(of: number).values.map(\.text)
     }
     #expect(try texts("lines.batches.q") == ["10", "11"])
     #expect(try texts("lines.a") == ["1", "2", "3"])
-    reader.enter(try #require(try parsed(Self.order)["lines"]?[0]))
+    reader.enter(try #require(order["lines"]?[0]).place)
     #expect(try texts("batches.q") == ["10", "11"])
     #expect(try texts("lines.a") == ["1", "2", "3"])
   }

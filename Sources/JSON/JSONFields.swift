@@ -1,0 +1,125 @@
+/// Fields that are read of many objects, each with the keys that it may have: all of them are found in one walk over an
+/// object's members, instead of one walk for each key.
+package final class JSONFields: Sendable {
+  /// How many fields there are.
+  package let count: Int
+
+  private struct Entry {
+    let start: Int
+    let size: Int
+    let field: Int
+    /// Of an object that has several keys of a field the one with the lowest counts.
+    let rank: Int
+  }
+
+  private static let buckets = 64
+  /// Never written again, like the others; the entries of a bucket stand together.
+  nonisolated(unsafe) private let entries: UnsafeMutablePointer<Entry>
+  nonisolated(unsafe) private let starts: UnsafeMutablePointer<Int>
+  nonisolated(unsafe) private let keys: UnsafeMutablePointer<UInt8>
+  private let all: Int
+
+  /// - Parameter fields: the keys of each, the first that an object has counts.
+  package init(_ fields: [[String]]) {
+    count = fields.count
+    var text: [UInt8] = []
+    var sorted = [[Entry]](repeating: [], count: Self.buckets)
+    for (field, names) in fields.enumerated() {
+      for (rank, name) in names.enumerated() {
+        let bytes = Array(name.utf8)
+        let bucket = bytes.withUnsafeBufferPointer { Self.bucket($0) }
+        sorted[bucket].append(Entry(start: text.count, size: bytes.count, field: field, rank: rank))
+        text += bytes
+      }
+    }
+    let flat = sorted.flatMap { $0 }
+    all = flat.count
+    entries = .allocate(capacity: max(1, flat.count))
+    entries.initialize(from: flat, count: flat.count)
+    keys = .allocate(capacity: max(1, text.count))
+    keys.initialize(from: text, count: text.count)
+    starts = .allocate(capacity: Self.buckets + 1)
+    var start = 0
+    for bucket in 0..<Self.buckets {
+      (starts + bucket).initialize(to: start)
+      start += sorted[bucket].count
+    }
+    (starts + Self.buckets).initialize(to: start)
+  }
+
+  deinit {
+    entries.deallocate()
+    keys.deallocate()
+    starts.deallocate()
+  }
+
+  @inline(__always)
+  private static func bucket(_ key: UnsafeBufferPointer<UInt8>) -> Int {
+    guard let base = key.baseAddress, key.count > 0 else { return 0 }
+    return (key.count &* 5 &+ Int(base[0]) &* 3 &+ Int(base[key.count - 1])) & (buckets - 1)
+  }
+
+  /// What stands in `places` for a field that an object does not have.
+  package static let nowhere = Int.max
+  private static let rankShift = 40
+
+  /// The place of a value that was found.
+  @inline(__always)
+  package static func place(_ found: Int) -> Int { found & (1 << rankShift - 1) }
+
+  @inline(__always)
+  fileprivate func note(_ key: UnsafeBufferPointer<UInt8>, _ value: Int, _ places: UnsafeMutablePointer<Int>) {
+    let bucket = Self.bucket(key)
+    var at = starts[bucket]
+    let end = starts[bucket + 1]
+    while at < end {
+      let entry = entries[at]
+      at += 1
+      guard entry.size == key.count, isSame(key, keys + entry.start) else { continue }
+      // Of a repeated key the last one counts.
+      if entry.rank <= places[entry.field] >> Self.rankShift {
+        places[entry.field] = entry.rank << Self.rankShift | value
+      }
+    }
+  }
+
+  @inline(__always)
+  private func isSame(_ key: UnsafeBufferPointer<UInt8>, _ other: UnsafePointer<UInt8>) -> Bool {
+    guard let base = key.baseAddress else { return true }
+    var at = 0
+    while at + 8 <= key.count {
+      let a = UnsafeRawPointer(base + at).loadUnaligned(as: UInt64.self)
+      if a != UnsafeRawPointer(other + at).loadUnaligned(as: UInt64.self) { return false }
+      at += 8
+    }
+    while at < key.count {
+      if base[at] != other[at] { return false }
+      at += 1
+    }
+    return true
+  }
+}
+
+extension JSONDocument {
+  /// Finds the fields of an object.
+  /// - Parameter places: room for as many as there are fields; `JSONFields.place` tells the place, unless it is `nowhere`.
+  package func find(_ fields: JSONFields, in object: Int, _ places: UnsafeMutablePointer<Int>) {
+    for field in 0..<fields.count { places[field] = JSONFields.nowhere }
+    guard nodes[object].kind == .object else { return }
+    bytes.withUnsafeBufferPointer { bytes in
+      var at = object + 1
+      let end = Int(nodes[object].next)
+      while at < end {
+        let key = nodes[at]
+        let content = UnsafeBufferPointer(rebasing: bytes[Int(key.start) + 1..<Int(key.end) - 1])
+        if key.isEscaped {
+          var text = unescaped(content)
+          text.withUTF8 { fields.note($0, at + 1, places) }
+        } else {
+          fields.note(content, at + 1, places)
+        }
+        at = Int(nodes[at + 1].next)
+      }
+    }
+  }
+}
