@@ -151,7 +151,7 @@ extension SettingRow {
       name: .queuePrefix, kind: .name(maxLength: 40), standard: "", meaning: "put before every queue's name"),
     SettingRow(
       name: .prefetch, kind: .whole(1...2000), standard: "512",
-      meaning: "messages that the broker lends to one worker at a time"),
+      meaning: "orders, or bills, that the broker lends to one worker at a time, as long as its messages are full"),
     SettingRow(
       name: .retrySeconds, kind: .wholeList(1...86400, maxCount: 8), standard: "10,60,600,3600",
       meaning: "delays of the retry ladder in seconds; a delay queue each, so change it with ferry migrate"),
