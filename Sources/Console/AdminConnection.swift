@@ -64,7 +64,8 @@ final class AdminConnection: ChannelInboundHandler {
     let head = HTTPResponseHead(version: asked.version, status: page.status, headers: headers)
     context.write(wrapOutboundOut(.head(head)), promise: nil)
     if asked.method != .HEAD { context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil) }
-    let isLast = !asked.isKeepAlive
+    // Who asks on and on and reads nothing is let go: answers would pile up here.
+    let isLast = !asked.isKeepAlive || !context.channel.isWritable
     let loop = NIOLoopBound(context, eventLoop: context.eventLoop)
     context.writeAndFlush(wrapOutboundOut(.end(nil))).whenComplete { result in
       if case .failure = result { return loop.value.close(promise: nil) }

@@ -53,6 +53,7 @@ struct KeyRule: Sendable {
 
   /// Without control characters, and without space at the ends, which K/3 does not tell from none.
   private func clean(_ number: String) -> String {
+    if number.utf8.allSatisfy({ 0x21...0x7e ~= $0 }) { return number }
     let scalars = number.unicodeScalars.filter { $0.properties.generalCategory != .control }
     var text = Substring(String(String.UnicodeScalarView(scalars)))
     while text.first?.isWhitespace == true { text.removeFirst() }

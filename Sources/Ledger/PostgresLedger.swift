@@ -47,7 +47,14 @@ public final class PostgresLedger: SyncLedger {
     // order are held by the order's lock.
     let first = lock(others) + [recogniseStatement(others)]
     let look = PostgresStatement(Self.lookSQL, .intArray(others.map(\.bill.orderID.rawValue)))
-    let answers = try await database.transaction(first + [claimStatement(others, leaseSeconds), look])
+    let answers: [PostgresRows]
+    do throws(LedgerFailure) {
+      answers = try await database.transaction(first + [claimStatement(others, leaseSeconds), look])
+    } catch {
+      // What is granted is committed, and would be in doubt for nothing if it were forgotten.
+      if granted.isEmpty { throw error }
+      return requests.map { granted[$0.bill] ?? .busy(forSeconds: 1) }
+    }
     granted.merge(self.granted(answers[first.count])) { _, new in new }
     let held = HeldRows(answers[first.count + 1])
     return requests.map { request in

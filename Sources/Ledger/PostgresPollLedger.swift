@@ -228,8 +228,10 @@ public final class PostgresPollLedger: PollLedger {
       AND (known.update_time = fetched.update_time OR fetched.update_time = 0 OR fetched.content_hash = $4::bigint)
     """
 
+  // Nobody waits for the disk: a record that a crash of the server forgets is one that was not made yet, and the same number is
+  // published again. The watermark's commit waits, and with it all that was committed before.
   private static let recordSQL = """
-    WITH held AS (SELECT fence FROM poll_lease WHERE fence = $4::bigint FOR SHARE), confirmed AS (
+    WITH commits AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true) AS mode), held AS (SELECT fence FROM poll_lease WHERE fence = $4::bigint FOR SHARE), confirmed AS (
       SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::boolean[]) AS confirmed (order_id, number, refetch)
     ), recorded AS (
       INSERT INTO order_revisions AS known (order_id, number, update_time, content_hash, published, refetch)
@@ -241,6 +243,6 @@ public final class PostgresPollLedger: PollLedger {
       ON CONFLICT (order_id) DO UPDATE SET published = true, refetch = EXCLUDED.refetch
       WHERE known.number = EXCLUDED.number
     )
-    SELECT fence FROM held
+    SELECT held.fence FROM held, commits
     """
 }

@@ -129,7 +129,8 @@ extension [StrategySet.Taker] {
     let streams = Set(map(\.strategy.stream))
     for taker in self {
       let strategy = taker.strategy
-      let beside = streams.union(strategy.follows).subtracting([strategy.stream]).sorted()
+      let isAlone = streams.count == 1 && strategy.follows.isEmpty
+      let beside = isAlone ? [] : streams.union(strategy.follows).subtracting([strategy.stream]).sorted()
       do throws(MappingFailures) {
         let bills = try Mapper(strategy).bills(
           of: taker.documents.map(\.root), from: taker.order.root, lookups: lookups, inputs: inputs)

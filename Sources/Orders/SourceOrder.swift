@@ -43,6 +43,47 @@ public func fingerprint(_ bytes: some Sequence<UInt8>) -> Int64 {
   return Int64(bitPattern: hash)
 }
 
+/// The fingerprints of texts. The same as of each by itself, four at a time: each step of one waits for the step before it.
+public func fingerprints(of texts: [[UInt8]]) -> [Int64] {
+  var hashes: [Int64] = []
+  hashes.reserveCapacity(texts.count)
+  var next = 0
+  while next + 4 <= texts.count {
+    let (a, b, c, d) = (texts[next], texts[next + 1], texts[next + 2], texts[next + 3])
+    let common = min(min(a.count, b.count), min(c.count, d.count))
+    var (ha, hb, hc, hd) = (fingerprintStart, fingerprintStart, fingerprintStart, fingerprintStart)
+    a.withUnsafeBufferPointer { a in
+      b.withUnsafeBufferPointer { b in
+        c.withUnsafeBufferPointer { c in
+          d.withUnsafeBufferPointer { d in
+            for place in 0..<common {
+              ha = (ha ^ UInt64(a[place])) &* fingerprintPrime
+              hb = (hb ^ UInt64(b[place])) &* fingerprintPrime
+              hc = (hc ^ UInt64(c[place])) &* fingerprintPrime
+              hd = (hd ^ UInt64(d[place])) &* fingerprintPrime
+            }
+          }
+        }
+      }
+    }
+    for (hash, text) in [(ha, a), (hb, b), (hc, c), (hd, d)] {
+      hashes.append(fingerprint(text[common...], after: hash))
+    }
+    next += 4
+  }
+  for text in texts[next...] { hashes.append(fingerprint(text)) }
+  return hashes
+}
+
+private let fingerprintStart: UInt64 = 0xcbf2_9ce4_8422_2325
+private let fingerprintPrime: UInt64 = 0x0000_0100_0000_01b3
+
+private func fingerprint(_ bytes: ArraySlice<UInt8>, after start: UInt64) -> Int64 {
+  var hash = start
+  for byte in bytes { hash = (hash ^ UInt64(byte)) &* fingerprintPrime }
+  return Int64(bitPattern: hash)
+}
+
 /// One record of a collection: data that lookups read, such as OKKI's customers.
 public struct CollectionRecord: Sendable {
   /// What it is known by within its collection.

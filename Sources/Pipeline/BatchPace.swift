@@ -20,8 +20,9 @@ struct BatchPace {
   }
 
   /// A batch has come to its end.
-  mutating func note(_ count: Int, took: Duration) {
-    if took >= Self.slow {
+  /// - Parameter isFruitful: something came of it. What a partner that is away ends at once says nothing of how long it takes.
+  mutating func note(_ count: Int, took: Duration, isFruitful: Bool) {
+    if took >= Self.slow || !isFruitful {
       size = least
     } else if took <= Self.quick, count >= size {
       size = min(size * 2, most)

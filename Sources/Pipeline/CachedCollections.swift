@@ -60,6 +60,8 @@ public final class CachedCollections: Collections {
       }
       return remembered
     }
+    // Mostly all are remembered, and nothing is awaited.
+    if remembered.count == keys.count { return keys.map { remembered[$0]?.answer ?? .nothing } }
     let missing = Set(keys).subtracting(remembered.keys)
     var answers = remembered.mapValues(\.answer)
     // Queries may read a whole collection, equalities are quick. So these come last, with what grew too old while others were

@@ -25,6 +25,11 @@ public enum ClaimRounds {
   /// one strategy and then another one took the same revision. Each round asks for bills of one kind.
   /// - Parameter limit: most requests of a round.
   public static func parts(of requests: [ClaimRequest], limit: Int) -> [[Int]] {
+    // Mostly each bill is another order's.
+    let isPlain = !requests.contains(where: \.isOneOfSeveral)
+    if isPlain, Set(requests.lazy.map(\.bill.orderID)).count == requests.count {
+      return stride(from: 0, to: requests.count, by: limit).map { Array($0..<min($0 + limit, requests.count)) }
+    }
     var rounds: [[[Int]]] = []
     var last: [OrderID: Last] = [:]
     last.reserveCapacity(requests.count)

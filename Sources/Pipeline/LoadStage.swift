@@ -117,7 +117,8 @@ public struct LoadStage: Stage {
     let notAfter = lastStart
     let answers: [ClaimAnswer]
     do throws(LedgerFailure) {
-      answers = try await ledger.claim(work.map(request), leaseSeconds: times.leaseSeconds)
+      let hashes = fingerprints(of: work.map(\.bill.body))
+      answers = try await ledger.claim(zip(work, hashes).map(request), leaseSeconds: times.leaseSeconds)
     } catch {
       for item in work { outcomes[item.index] = .outage(Reason(error)) }
       return
@@ -172,10 +173,10 @@ public struct LoadStage: Stage {
     await settle(decisions, into: &outcomes)
   }
 
-  private func request(_ work: Work) -> ClaimRequest {
+  private func request(_ work: Work, _ hash: Int64) -> ClaimRequest {
     var request = ClaimRequest(
       work.id, revision: work.envelope.revision, object: work.bill.object, billNumber: work.bill.number,
-      payloadHash: fingerprint(work.bill.body))
+      payloadHash: hash)
     request.parts = work.route.part?.count ?? 0
     request.beside = work.route.beside
     request.change = changed

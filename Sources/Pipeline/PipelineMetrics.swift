@@ -72,6 +72,14 @@ public final class PipelineMetrics: Sendable {
 }
 
 extension Outcome {
+  /// The message has come further, or to its end.
+  var isFruitful: Bool {
+    switch self {
+    case .forward, .done: true
+    case .retry, .later, .outage, .dead: false
+    }
+  }
+
   /// The reason that the outcome carries, if any.
   var reason: Reason? {
     switch self {

@@ -213,13 +213,14 @@ extension Poller {
     if reading != .live { FaultPoint.reached(.pollSweepFetched) }
     let others = await othersAnswer(details, known: page.headlines, asked: asked, until: page.now)
     var lost: [OrderID] = []
-    for (headline, detail) in zip(asked, details) {
+    let hashes = fingerprints(of: details.map { (try? $0.get())?.content ?? [] })
+    for ((headline, detail), hash) in zip(zip(asked, details), hashes) {
       // Of a published order that cannot be read any more the last content that could be read stays.
       let isNew = unpublished.contains(headline)
       switch detail {
       case .success(let order):
         stuck.withLock { $0[order.id] = nil }
-        var item = fetched(order, at: page.now)
+        var item = fetched(order, at: page.now, hash: hash)
         item.finding = isNew ? .missed : order.updateTime == headline.updateTime ? .changed : nil
         result.fetched.append(item)
         continue
@@ -277,13 +278,14 @@ extension Poller {
     try await publish(denied.map { broken($0, "the list shows it and order/info denies it") })
   }
 
-  func fetched(_ order: SourceOrder, at now: BeijingTime) -> Fetched {
+  /// - Parameter hash: the content's fingerprint, where it is known already.
+  func fetched(_ order: SourceOrder, at now: BeijingTime, hash: Int64? = nil) -> Fetched {
     Fetched(
       envelope: Envelope(
         orderID: order.id, orderNumber: order.number, revision: 0, updateTime: order.updateTime,
         firstSeen: clock.epochMilliseconds(), content: .order(order.content)),
       revision: FetchedRevision(
-        orderID: order.id, updateTime: order.updateTime, contentHash: fingerprint(order.content)),
+        orderID: order.id, updateTime: order.updateTime, contentHash: hash ?? fingerprint(order.content)),
       mayStillChange: order.updateTime >= now, broken: nil)
   }
 

@@ -32,7 +32,7 @@ public struct PollPlan: Sendable {
     lagSeconds = 5
     self.since = since
     pageSize = 100
-    sliceSize = 2_000
+    sliceSize = 10_000
     maxPasses = 5
     reconcileSeconds = 0
     reconcileDays = 7

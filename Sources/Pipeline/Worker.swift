@@ -119,7 +119,7 @@ public final class Worker: Service {
           if let partner = pause.reason?.partner, await stage.answers(partner) == false { continue }
           pause.lookForWork()
         }
-        let batch = kept.isEmpty ? await inbox.next(max: pace.withLock { $0.size }) : kept
+        let batch = kept.isEmpty ? await inbox.next(max: isProbe ? shape.batchSize : pace.withLock { $0.size }) : kept
         kept = []
         if batch.isEmpty { break }
         if !isProbe, breakers != nil, pause.isOn {
@@ -204,9 +204,10 @@ public final class Worker: Service {
       state.batches[state.serial] = begun
       return state.serial
     }
+    var isFruitful = false
     defer {
       underWay.withLock { $0.batches[serial] = nil }
-      pace.withLock { $0.note(batch.count, took: begun.duration(to: clock.now())) }
+      pace.withLock { $0.note(batch.count, took: begun.duration(to: clock.now()), isFruitful: isFruitful) }
     }
     var envelopes: [Envelope] = []
     envelopes.reserveCapacity(batch.count)
@@ -219,6 +220,7 @@ public final class Worker: Service {
       logger.log(.critical, "A stage gave the wrong number of outcomes", [.stage: stage.name.rawValue])
       return
     }
+    isFruitful = outcomes.contains(where: \.isFruitful)
     FaultPoint.reached(.handled, at: stage.name)
     await tell(pause.note(outcomes))
     await settle(batch, outcomes)

@@ -87,41 +87,46 @@ struct BundleCoding: Sendable {
       writer.key(key)
       writer.integer(value)
     }
-    func member(_ key: String, _ value: String) {
+    // Cut and shown as in a message alone, so that what becomes of an order does not hang on its neighbours.
+    func member(_ key: String, _ value: String, _ most: Int) {
+      writer.key(key)
+      writer.string(headerText(value, maxBytes: most))
+    }
+    func raw(_ key: String, _ value: String) {
       writer.key(key)
       writer.string(value)
     }
     member("id", envelope.orderID.rawValue)
-    member("number", envelope.orderNumber)
+    member("number", envelope.orderNumber, 400)
     member("revision", envelope.revision)
     member("updated", envelope.updateTime.epochSeconds)
     member("attempt", Int64(envelope.attempt))
     member("seen", envelope.firstSeen)
     if let reason = envelope.lastReason {
-      member("reason", reason.code.rawValue)
-      member("sentence", reason.sentence)
+      member("reason", reason.code.rawValue, 60)
+      member("sentence", reason.sentence, 1_024)
     }
     switch envelope.content {
     case .order(let content):
-      member("type", "order")
+      member("type", "order", 10)
       member("bytes", Int64(content.count))
     case .removal:
-      member("type", "removal")
+      member("type", "removal", 10)
       member("bytes", 0)
     case .bill(let bill, let route):
-      member("type", "bill")
+      member("type", "bill", 10)
       member("bytes", Int64(bill.body.count))
-      member("object", bill.object)
-      member("bill", bill.number)
-      if bill.keyField != Bill.numberField { member("key_field", bill.keyField) }
-      member("strategy", route.strategy)
-      member("stream", route.stream)
+      member("object", bill.object, 100)
+      member("bill", bill.number, 400)
+      if bill.keyField != Bill.numberField { member("key_field", bill.keyField, 64) }
+      member("strategy", route.strategy, 200)
+      member("stream", route.stream, 100)
       if let part = route.part {
         member("part", Int64(part.number))
         member("parts", Int64(part.count))
       }
-      if let beside = route.beside { member("beside", beside.joined(separator: ",")) }
-      if let notes = NoteText.json(bill.notes) { member("notes", notes) }
+      if let beside = route.beside { raw("beside", beside.joined(separator: ",")) }
+      if let notes = NoteText.json(bill.notes) { raw("notes", notes) }
     }
     writer.endObject()
   }
@@ -226,7 +231,9 @@ struct BundleCoding: Sendable {
     let brokers = delivery.properties.headers.filter { !$0.name.hasPrefix("ferry-") }
     return envelopes.map { envelope in
       let parcel = Parcel(to: .queue(stage.queue), .envelope(envelope))
-      let message = coding.message(for: parcel, now: Int64(clamping: delivery.properties.timestamp ?? 0) * 1_000)
+      // Somebody else's message may bear any time.
+      let seconds = min(delivery.properties.timestamp ?? 0, UInt64(Int64.max) / 1_000)
+      let message = coding.message(for: parcel, now: Int64(seconds) * 1_000)
       var properties = message.properties
       properties.headers += brokers
       return AMQPDelivery(

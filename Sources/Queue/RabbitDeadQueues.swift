@@ -94,8 +94,10 @@ public final class RabbitDeadQueues: DeadQueues {
       for ask in 1... {
         if let got = try await drain.connection.get(queue: queue) {
           drain.given += 1
-          let place = LetterPlace(queue: queue, position: drain.given, got.properties)
-          let pieces = bundles.taken(apart: got, of: stage).map { letter($0, stage, place) }
+          let position = drain.given
+          let pieces = bundles.taken(apart: got, of: stage).map { piece in
+            letter(piece, stage, LetterPlace(queue: queue, position: position, piece.properties))
+          }
           if pieces.count > 1 { drain.open[got.tag] = pieces.count }
           drain.kept = pieces.dropFirst()
           return pieces.first
@@ -125,7 +127,7 @@ public final class RabbitDeadQueues: DeadQueues {
         // A bundle is done with when the last of its letters is filed.
         let done = of.map(\.tag).filter { tag in
           guard let left = drain.open[tag] else { return true }
-          drain.open[tag] = left - 1
+          drain.open[tag] = left > 1 ? left - 1 : nil
           return left == 1
         }
         drains[stage] = drain

@@ -16,7 +16,7 @@ public final class RabbitInbox: Inbox {
   /// An inbox; it connects when `next` is first called.
   /// - Parameters:
   ///   - prefetch: envelopes lent to this worker at a time, 1...32,000; with their size it bounds the worker's memory. The
-  ///     broker counts messages, so it is told as many as hold so many where all are full bundles, at least 4.
+  ///     broker counts messages, so it is told as many as hold so many where all are full bundles, at least 8: single messages, as after an outage, come one by one.
   ///   - onEvent: told of connections made and lost; must not block.
   public init(
     _ settings: RabbitSettings, topology: Topology, stage: StageName, prefetch: Int, pacing: Pacing = .live,
@@ -28,7 +28,7 @@ public final class RabbitInbox: Inbox {
     self.onEvent = onEvent
     let name = topology.name(of: stage.queue)
     queueName = name
-    let prefetch = min(max(prefetch / BundleCoding.mostPieces(stage.queue), min(prefetch, 4)), 2_000)
+    let prefetch = min(max(prefetch / BundleCoding.mostPieces(stage.queue), min(prefetch, 8)), 2_000)
     session = RabbitSession(settings.options(for: "\(stage.rawValue) inbox"), pacing: pacing, onEvent: onEvent) {
       connection throws(AMQPFailure) in
       try await connection.consume(queue: name, prefetch: prefetch)
@@ -77,20 +77,23 @@ public final class RabbitInbox: Inbox {
     if !lent.contains(where: { BundleCoding.isBundle($0.properties) }) {
       return lent.compactMap { delivery(of: $0, live) }
     }
+    let unpacked: [(pieces: [Envelope], single: Delivery?)] = lent.map { message in
+      if BundleCoding.isBundle(message.properties), !message.isTruncated,
+        case .success(let envelopes) = bundles.envelopes(of: message, in: stage.queue)
+      {
+        return (envelopes, nil)
+      }
+      return ([], delivery(of: message, live))
+    }
     return pieces.withLock { pieces in
-      for message in lent {
-        if BundleCoding.isBundle(message.properties), !message.isTruncated,
-          case .success(let envelopes) = bundles.envelopes(of: message, in: stage.queue)
-        {
-          pieces.lend(
-            envelopes.enumerated().map { place, envelope in
-              Delivery(
-                receipt: Delivery.Receipt(session: live.number, tag: message.tag, piece: UInt8(place)),
-                envelope: .success(envelope), body: [])
-            })
-        } else if let delivery = delivery(of: message, live) {
-          pieces.add(delivery)
-        }
+      for (message, (envelopes, single)) in zip(lent, unpacked) {
+        if let single { pieces.add(single) }
+        pieces.lend(
+          envelopes.enumerated().map { place, envelope in
+            Delivery(
+              receipt: Delivery.Receipt(session: live.number, tag: message.tag, piece: UInt8(place)),
+              envelope: .success(envelope), body: [])
+          })
       }
       return pieces.take(Swift.max(max, 1), of: live.number)
     }

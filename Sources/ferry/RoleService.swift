@@ -85,7 +85,7 @@ let metricHelp: [String: String] = [
   "ferry_transformed_total": "Orders mapped to bills.",
   "ferry_loaded_total": "Bills written to K/3, or found there after a doubt.",
   "ferry_oldest_doubt_seconds": "How long the bill that is in doubt for longest is so; 0 when none is.",
-  "ferry_settled_total": "Messages that were acknowledged, since what came of them is safe.",
+  "ferry_settled_total": "Orders or bills that were acknowledged, since what came of them is safe.",
   "ferry_outcomes_total": "Outcomes of messages by stage and reason.",
   "ferry_dead_letters_total": "Messages parked by stage and reason.",
   "ferry_concurrency_limit": "Requests to this partner that may be under way at a time in this process.",

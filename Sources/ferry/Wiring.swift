@@ -218,7 +218,7 @@ final class Wiring: Sendable {
       let names = folder.set.collections
       return try worker(
         stage, database, partners: [.postgresql, .rabbitmq, .setup],
-        shape: WorkerShape(batchSize: 128, concurrentBatches: 2)
+        shape: WorkerShape(batchSize: 64, concurrentBatches: 4)
       ).beside { [clock, logger] in
         let filled = { () async throws(LedgerFailure) in try await collections.names() }
         await FilledCollections.tell(of: names, filled: filled, clock: clock, logger: logger)
@@ -247,7 +247,8 @@ final class Wiring: Sendable {
       // before the broker asks for it, after half an hour, also where each Save takes a minute.
       return try worker(
         stage, database, partners: [.k3, .postgresql, .rabbitmq, .setup],
-        shape: WorkerShape(batchSize: 2 * places, quickBatchSize: 8 * places, concurrentBatches: 4),
+        shape: WorkerShape(
+          batchSize: 2 * places, quickBatchSize: max(2 * places, min(6 * places, 256)), concurrentBatches: 4),
         mostLent: 24 * places, breakers: PostgresPartnerBreakers(shared)
       ).beside { await doubts.watch() }
     case .migrate: throw SetupProblem("migrate is no service.", remedy: "Run ferry migrate by itself.")

@@ -56,6 +56,31 @@ struct LedgerDatabaseTests {
     }
   }
 
+  @Test("what is granted already is not forgotten when the rest of the batch cannot be judged")
+  func grantedIsKept() async throws {
+    try await withSchema { schema, one, _ in
+      let ledger = PostgresLedger(one)
+      guard case .new(let claim)? = try await ledger.claim([self.claim(1)], leaseSeconds: 60).first else {
+        Issue.record("not granted")
+        return
+      }
+      _ = try await ledger.settle([Settlement(bill(of: OrderID(rawValue: 1)), token: claim.token, result: .clean)])
+      let impatient = try schema.database(lockTimeoutMilliseconds: 200)
+      let holder = try await schema.client().session()
+      _ = try await holder.run(PostgresStatement("BEGIN"))
+      _ = try await holder.run(PostgresStatement("SELECT 1 FROM order_ledger WHERE order_id = 1 FOR UPDATE"))
+      let answers = try await PostgresLedger(impatient).claim([self.claim(1), self.claim(2)], leaseSeconds: 60)
+      #expect(answers.first == .busy(forSeconds: 1))
+      guard case .new? = answers.last else {
+        Issue.record("\(answers)")
+        return
+      }
+      _ = try await holder.run(PostgresStatement("ROLLBACK"))
+      await holder.close()
+      await impatient.close()
+    }
+  }
+
   @Test("claims and settles stay in their page and touch no index")
   func heapOnly() async throws {
     try await withSchema { schema, one, _ in

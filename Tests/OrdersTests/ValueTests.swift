@@ -82,4 +82,17 @@ struct FingerprintTests {
     let texts = ["{\"a\":1}", "{\"a\":2}", "{\"a\":1} ", "{\"1\":a}", "", "\0", "\0\0"]
     #expect(Set(texts.map { fingerprint($0.utf8) }).count == texts.count)
   }
+
+  @Test("of several texts they are the same as of each by itself, whatever their lengths")
+  func together() {
+    var seed: UInt64 = 7
+    func next(_ bound: UInt64) -> UInt64 {
+      seed = seed &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return (seed >> 33) % bound
+    }
+    for count in 0...13 {
+      let texts = (0..<count).map { _ in (0..<next(40)).map { _ in UInt8(next(256)) } }
+      #expect(fingerprints(of: texts) == texts.map { fingerprint($0) })
+    }
+  }
 }

@@ -41,10 +41,23 @@ struct BatchPaceTests {
   @Test("a batch that was not full tells nothing of larger ones")
   func partial() {
     var pace = BatchPace(WorkerShape(batchSize: 4, quickBatchSize: 16, concurrentBatches: 1))
-    pace.note(3, took: .zero)
+    pace.note(3, took: .zero, isFruitful: true)
     #expect(pace.size == 4)
-    pace.note(4, took: .zero)
+    pace.note(4, took: .zero, isFruitful: true)
     #expect(pace.size == 8)
+  }
+
+  @Test("a batch of which nothing came, however quickly, is followed by a small one")
+  func fruitless() {
+    var pace = BatchPace(WorkerShape(batchSize: 4, quickBatchSize: 16, concurrentBatches: 1))
+    pace.note(4, took: .zero, isFruitful: false)
+    #expect(pace.size == 4)
+    pace.note(4, took: .zero, isFruitful: true)
+    pace.note(8, took: .zero, isFruitful: false)
+    #expect(pace.size == 4)
+    let away = Reason(.k3Unavailable, "away")
+    #expect([Outcome.outage(away), .retry(away), .later(away, afterSeconds: 1)].allSatisfy { !$0.isFruitful })
+    #expect([Outcome.done(.written), .forward([])].allSatisfy(\.isFruitful))
   }
 }
 

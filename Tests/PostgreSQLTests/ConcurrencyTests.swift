@@ -99,6 +99,14 @@ extension PostgreSQLTests {
       }
     }
 
+    @Test("a transaction reads what others commit meanwhile, whatever the server's default is")
+    func isolation() async throws {
+      try await withClient({ $0.settings["default_transaction_isolation"] = "repeatable read" }) { client, _ in
+        let rows = try await client.transaction([PostgresStatement("select current_setting('transaction_isolation')")])
+        #expect(rows.first?[0, 0] == "read committed")
+      }
+    }
+
     @Test("a session may hold a transaction over several calls")
     func sessionTransaction() async throws {
       try await withClient { client, _ in

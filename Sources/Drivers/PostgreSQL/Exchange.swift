@@ -33,7 +33,10 @@ extension Connection {
     var steps: [Step] = []
     steps.reserveCapacity(statements.count * 2 + 2)
     do {
-      if inTransaction { try send(PostgresStatement("begin"), .bracket, keepsPrepared, &steps) }
+      // Whatever the server's default is: a statement behind a lock must see what others committed while it was waited for.
+      if inTransaction {
+        try send(PostgresStatement("begin isolation level read committed"), .bracket, keepsPrepared, &steps)
+      }
       for statement in statements { try send(statement, .query, keepsPrepared, &steps) }
       if inTransaction { try send(PostgresStatement("commit"), .bracket, keepsPrepared, &steps) }
     } catch .invalid(let text) {
