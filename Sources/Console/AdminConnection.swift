@@ -55,6 +55,8 @@ final class AdminConnection: ChannelInboundHandler {
   }
 
   private func answer(_ asked: HTTPRequestHead, _ context: ChannelHandlerContext) {
+    // Who asks on and on and reads nothing is let go: answers would pile up here.
+    guard context.channel.isWritable else { return context.close(promise: nil) }
     let page = pages.page(asked.method, asked.uri)
     var body = context.channel.allocator.buffer(capacity: page.text.utf8.count)
     body.writeString(page.text)
@@ -64,8 +66,7 @@ final class AdminConnection: ChannelInboundHandler {
     let head = HTTPResponseHead(version: asked.version, status: page.status, headers: headers)
     context.write(wrapOutboundOut(.head(head)), promise: nil)
     if asked.method != .HEAD { context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil) }
-    // Who asks on and on and reads nothing is let go: answers would pile up here.
-    let isLast = !asked.isKeepAlive || !context.channel.isWritable
+    let isLast = !asked.isKeepAlive
     let loop = NIOLoopBound(context, eventLoop: context.eventLoop)
     context.writeAndFlush(wrapOutboundOut(.end(nil))).whenComplete { result in
       if case .failure = result { return loop.value.close(promise: nil) }

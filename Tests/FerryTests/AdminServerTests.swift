@@ -110,12 +110,15 @@ struct AdminServerTests {
   @Test("who asks on and on and reads nothing is let go before answers pile up")
   func greedy() async throws {
     let registry = MetricsRegistry()
-    for number in 0..<1_000 { registry.observe("ferry_paused", labels: [("stage", "\(number)")]) { 1 } }
+    for number in 0..<50 { registry.observe("ferry_paused", labels: [("stage", "\(number)")]) { 1 } }
     try await withServer(Health(), registry) { port in
-      let question = Array("GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n".utf8)
-      let answer = talk(port, String(repeating: String(decoding: question, as: UTF8.self), count: 2_000))
-      let answers = answer.split(separator: "HTTP/1.1 200", omittingEmptySubsequences: false).count - 1
-      #expect((1..<2_000).contains(answers))
+      let socket = try #require(connectToLoopback(port: port))
+      defer { close(socket) }
+      let question = "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n".utf8
+      // More than the system keeps for the two of them.
+      var asked = 0
+      while asked < 1_000_000, sendAll(socket, question) { asked += 1 }
+      #expect(asked < 1_000_000)
       let alive = try HealthQuestion.alive.ask(host: "127.0.0.1", port: port)
       #expect(alive.isGood)
     }

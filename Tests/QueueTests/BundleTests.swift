@@ -44,8 +44,8 @@ struct BundleTests {
   func roundTrip() throws {
     var again = order(3)
     again.attempt = 5
-    again.lastReason = Reason(.k3Busy, "系统忙\n")
-    let orders = [order(1, number: "1\n{\"bytes\":2}\n"), again, order(4, bytes: 30_000)]
+    again.lastReason = Reason(.k3Busy, "系统忙")
+    let orders = [order(1, number: "1 {\"bytes\":2}"), again, order(4, bytes: 30_000)]
     #expect(bundles.envelopes(of: delivery(message(orders)), in: .orders) == .success(orders))
     let bills = [
       bill(1),
@@ -59,6 +59,15 @@ struct BundleTests {
       order(4).carrying(.removal),
     ]
     #expect(bundles.envelopes(of: delivery(message(bills, .bills)), in: .bills) == .success(bills))
+  }
+
+  @Test("texts are cut and shown as in a message alone, so that an order's neighbours change nothing")
+  func texts() throws {
+    let order = order(1, number: "SO\n1" + String(repeating: "甲", count: 200))
+    let coding = EnvelopeCoding(topology: bundles.topology)
+    let alone = coding.message(for: Parcel(to: .queue(.orders), .envelope(order)), now: 1)
+    let expected = try coding.envelope(of: delivery(alone), in: .orders).get()
+    #expect(bundles.envelopes(of: delivery(message([order, order])), in: .orders) == .success([expected, expected]))
   }
 
   @Test("a bundle ends at 16 orders or 8 bills, at 64 KiB, and where another queue, a burial or a delay begins")
@@ -146,6 +155,8 @@ struct BundleTests {
       #expect(try coding.envelope(of: piece, in: .bills).get() == envelope)
       #expect(piece.properties[header: "x-death"] != nil)
     }
+    bundle.properties.timestamp = .max
+    #expect(bundles.taken(apart: delivery(bundle), of: .load).count == 3)
     var damaged = bundle
     damaged.body.removeLast()
     #expect(bundles.taken(apart: delivery(damaged), of: .load).count == 1)
