@@ -74,8 +74,9 @@ chaos_rabbitmq_queue_deleted() {
   for queue in $(long 'bills orders' 'bills orders bills orders'); do
     # A transformer is too fast to be met with messages before it.
     if [[ $queue == orders ]]; then signal STOP transform-1; fi
-    okki orders "{\"add\":$(long 120 600)}"
-    await 20 "messages in $queue" has_messages "$queue" "$(long 6 30)" || return 1
+    # More than the workers have on loan, which they finish: 48 messages a loader, 32 a transformer.
+    okki orders "{\"add\":$(long 1500 4000)}"
+    await 20 "messages in $queue" has_messages "$queue" "$([[ $queue == bills ]] && long 110 250 || long 60 200)" || return 1
     held=$((held + MESSAGES))
     on_broker DELETE "/api/queues/$VHOST/$PREFIX$queue"
     is_gone "$queue" || fail "$queue is still there"
