@@ -23,6 +23,33 @@ struct ReadSlice: Sendable {
   let findings: SweepFindings
 }
 
+/// How many pages of the list make a round: large enough that few requests for details wait for a round's last ones, and
+/// bounded by what the orders weigh.
+struct RoundSize: Sendable {
+  /// Orders of several pages at most; as many as the largest page has (vendor-apis.md B-5).
+  static let mostOrders = 500
+  /// Bytes of contents of several pages, by what the orders before had on average.
+  static let mostBytes = 2 << 20
+  private var bytesPerOrder: Int?
+
+  /// Pages of so many orders; 1 before any order was fetched.
+  func pages(of size: Int) -> Int {
+    guard let bytesPerOrder else { return 1 }
+    return max(1, min(Self.mostOrders, Self.mostBytes / max(bytesPerOrder, 1)) / max(size, 1))
+  }
+
+  /// These were fetched.
+  mutating func hasFetched(_ details: [Result<SourceOrder, SourceFailure>]) {
+    var orders = 0
+    var bytes = 0
+    for case .success(let order) in details {
+      orders += 1
+      bytes += order.content.count
+    }
+    if orders > 0 { bytesPerOrder = bytes / orders }
+  }
+}
+
 extension Poller {
   /// Works on a plan until its next slice is read whole and its count stood still meanwhile.
   /// - Returns: nil when there is no slice left.
@@ -34,14 +61,20 @@ extension Poller {
     while true {
       if Task.isShuttingDownGracefully || Task.isCancelled { throw .stopped }
       switch work.step {
-      case .count(let slice): work.counted(try await count(of: query(slice)))
+      case .count(let slice):
+        last = PageYield()
+        work.counted(try await count(of: query(slice)))
       case .read(let slice, let total):
         last = try await publishPages(of: query(slice), total: total, reading)
+        last.total = total
         findings.missed += last.missed
         findings.changed += last.changed
         work.hasRead(showing: last.seen)
       case .recount(let slice):
-        work.counted(try await count(of: query(slice)))
+        let count = try await count(of: query(slice))
+        // What was denied may be what has left.
+        if count != last.total { last = PageYield() }
+        work.counted(count)
         switch work.step {
         case .conclude, .count: continue
         case .read, .recount, .giveUp, .finished: break
@@ -75,6 +108,8 @@ extension Poller {
 
   /// What came of the pages of a slice.
   struct PageYield: Sendable {
+    /// What the slice had before it was read.
+    var total = 0
     /// Orders that the pages showed.
     var read: Int { seen.count }
     var seen: Set<OrderID> = []
@@ -101,8 +136,9 @@ extension Poller {
   /// Pages are recomputed for every request, newest first: an order that is updated meanwhile leaves the window, and the
   /// ones behind it move forward, towards the pages that are still to be read (vendor-apis.md B.5.2).
   ///
-  /// While a page's details are fetched the next page's list is asked for, and the page before it is published. Details are never
-  /// fetched ahead: of an order that two pages show the later page would then hold the older content, and its higher number.
+  /// Several pages make a round. While a round's details are fetched the next one's pages are listed, and the round before
+  /// it is published. Details are never fetched ahead: of an order that two rounds show the later one would then hold the
+  /// older content, and its higher number.
   private func publishPages(
     of slice: OrderQuery, total: Int, _ reading: Reading
   ) async throws(PollInterruption) -> PageYield {
@@ -112,23 +148,25 @@ extension Poller {
       var interruption: PollInterruption?
       var yield = PageYield()
       var isPublishing = false
-      var next = await listing(pages, of: slice, reading)
-      for index in stride(from: pages, through: 1, by: -1) {
+      var next = await listing(from: pages, of: slice, reading)
+      while let listed = next {
         if Task.isShuttingDownGracefully || Task.isCancelled { interruption = .stopped }
         if interruption != nil { break }
-        let listed = next
-        async let ahead = listing(index - 1, of: slice, reading)
+        let rest = (try? listed.get().rest) ?? 0
+        async let ahead = listing(from: rest, of: slice, reading)
         do throws(PollInterruption) {
-          let page = try await fetch(listed?.get(), of: slice, reading)
-          yield.add(page)
+          let listing = try listed.get()
+          let round = try await fetch(listing, of: slice, reading)
+          yield.add(round)
           if isPublishing, let before = await group.next() { yield.add(try before.get()) }
           group.addTask {
-            do throws(PollInterruption) { return .success(try await self.publish(page.fetched)) } catch {
+            do throws(PollInterruption) { return .success(try await self.publish(round.fetched)) } catch {
               return .failure(error)
             }
           }
           isPublishing = true
-          if let failure = page.failure { throw .source(failure) }
+          if let failure = round.failure { throw .source(failure) }
+          if let failure = listing.failure { throw failure }
           next = await ahead
         } catch { interruption = error }
       }
@@ -157,11 +195,11 @@ extension Poller {
   /// What is published was not known, or was known with another content at the same `update_time`.
   enum Finding: Sendable { case missed, changed }
 
-  /// What came of one page.
+  /// What came of the pages of a round.
   struct FetchedPage: Sendable {
     var fetched: [Fetched] = []
     var absent: [OrderHeadline] = []
-    /// All orders that the page shows, new or not.
+    /// All orders that the pages show, new or not.
     var seen: [OrderID] = []
     /// Orders that were denied or cannot be read.
     var failed = 0
@@ -169,22 +207,28 @@ extension Poller {
     var failure: SourceFailure?
   }
 
-  /// A page of the list, and what of it is to be fetched.
+  /// The orders that a round's pages show, each once, and which of them are to be fetched.
   private struct Listing: Sendable {
-    let page: OrderPage
+    var headlines: [OrderHeadline] = []
+    /// The vendor's clock when it answered the first of the pages.
+    var now: BeijingTime
+    /// Pages of the slice that are still to be listed.
+    var rest = 0
+    /// Why pages of this round are missing; what the others show is published all the same.
+    var failure: PollInterruption?
     var unpublished: Set<OrderHeadline> = []
     var asked: [OrderHeadline] = []
   }
 
-  /// Reads a page of the list; nil where there is none.
+  /// Lists a round: pages from this one on, towards the first; nil where there is none.
   private func listing(
-    _ index: Int, of slice: OrderQuery, _ reading: Reading
+    from last: Int, of slice: OrderQuery, _ reading: Reading
   ) async -> Result<Listing, PollInterruption>? {
-    guard index >= 1 else { return nil }
+    guard last >= 1 else { return nil }
     do throws(PollInterruption) {
-      var listing = Listing(page: try await page(index, of: slice, size: plan.pageSize))
+      var listing = try await pages(from: last, of: slice)
       if case .removed = slice { return .success(listing) }
-      let headlines = listing.page.headlines
+      let headlines = listing.headlines
       let new = try await fromLedger { () async throws(LedgerFailure) in
         try await ledger.unpublished(among: headlines)
       }
@@ -197,21 +241,49 @@ extension Poller {
     } catch { return .failure(error) }
   }
 
+  private func pages(from last: Int, of slice: OrderQuery) async throws(PollInterruption) -> Listing {
+    let first = try await page(last, of: slice, size: plan.pageSize)
+    var listing = Listing(now: first.now, rest: last - 1)
+    var places: [OrderID: Int] = [:]
+    var shown = first.headlines
+    // Deleted orders are few, and each page of them is looked at by itself.
+    let most = if case .removed = slice { 1 } else { roundSize.withLock { $0.pages(of: plan.pageSize) } }
+    while true {
+      for headline in shown {
+        if let place = places[headline.id] {
+          listing.headlines[place] = headline
+        } else {
+          places[headline.id] = listing.headlines.count
+          listing.headlines.append(headline)
+        }
+      }
+      guard listing.rest > 0, last - listing.rest < most else { return listing }
+      if Task.isShuttingDownGracefully || Task.isCancelled { return listing }
+      do throws(PollInterruption) {
+        shown = try await page(listing.rest, of: slice, size: plan.pageSize).headlines
+      } catch {
+        listing.failure = error
+        return listing
+      }
+      listing.rest -= 1
+    }
+  }
+
   private func fetch(
-    _ listing: Listing?, of slice: OrderQuery, _ reading: Reading
+    _ listing: Listing, of slice: OrderQuery, _ reading: Reading
   ) async throws(PollInterruption) -> FetchedPage {
+    let (unpublished, asked) = (listing.unpublished, listing.asked)
     var result = FetchedPage()
-    guard let listing else { return result }
-    let (page, unpublished, asked) = (listing.page, listing.unpublished, listing.asked)
-    if case .removed = slice { result = try await removals(among: page.headlines, until: page.now) }
-    result.seen = page.headlines.map(\.id)
+    if case .removed = slice { result = try await removals(among: listing.headlines, until: listing.now) }
+    result.seen = listing.headlines.map(\.id)
     if case .removed = slice { return result }
     if asked.isEmpty { return result }
     let details = await source.details(of: asked.map(\.id))
     result.fetched.reserveCapacity(asked.count)
+    roundSize.withLock { $0.hasFetched(details) }
     FaultPoint.reached(.pollPageFetched)
     if reading != .live { FaultPoint.reached(.pollSweepFetched) }
-    let others = await othersAnswer(details, known: page.headlines, asked: asked, until: page.now)
+    let others = await othersAnswer(details, known: listing.headlines, asked: asked, until: listing.now)
     var lost: [OrderID] = []
     let hashes = fingerprints(of: details.map { (try? $0.get())?.content ?? [] })
     for ((headline, detail), hash) in zip(zip(asked, details), hashes) {
@@ -220,7 +292,7 @@ extension Poller {
       switch detail {
       case .success(let order):
         stuck.withLock { $0[order.id] = nil }
-        var item = fetched(order, at: page.now, hash: hash)
+        var item = fetched(order, at: listing.now, hash: hash)
         item.finding = isNew ? .missed : order.updateTime == headline.updateTime ? .changed : nil
         result.fetched.append(item)
         continue
@@ -307,87 +379,5 @@ extension Poller {
       broken: Outcome.Burial(
         Reason(.orderMalformed, "\(place): OKKI's answer cannot be read: \(why)"),
         vendorAnswer: answer ?? ""))
-  }
-
-  /// Publishes; what is larger than the broker takes is parked without its body, so that it holds up nobody.
-  private func safe(_ parcels: inout [Parcel]) async -> [PublishResult] {
-    var results = await outbox.publish(parcels)
-    progress.mark()
-    var places: [Int] = []
-    for (place, result) in results.enumerated() {
-      guard case .tooLarge(let why) = result else { continue }
-      parcels[place] = parcels[place].buriedWithoutBody(at: .transform, why)
-      places.append(place)
-    }
-    if places.isEmpty { return results }
-    let again = await outbox.publish(places.map { parcels[$0] })
-    progress.mark()
-    for (place, result) in zip(places, again) { results[place] = result }
-    return results
-  }
-
-  /// Numbers, publishes with confirms, then records. A crash in between publishes again and skips nothing.
-  @discardableResult
-  func publish(_ fetched: [Fetched]) async throws(PollInterruption) -> [Finding] {
-    if fetched.isEmpty { return [] }
-    let answers = try await fromLedger { () async throws(LedgerFailure) in
-      try await ledger.number(fetched.map(\.revision))
-    }
-    if answers.contains(.overtaken) { throw .overtaken }
-    FaultPoint.reached(.pollNumbered)
-    // Frozen since: it would be known as overtaken only when it records.
-    guard mayWork else { throw .overtaken }
-    var parcels: [Parcel] = []
-    var revisions: [PublishedRevision] = []
-    var findings: [Finding?] = []
-    for (item, answer) in zip(fetched, answers) {
-      guard case .publish(let number) = answer else { continue }
-      var envelope = item.envelope
-      envelope.revision = number
-      if let broken = item.broken {
-        envelope.lastReason = broken.reason
-        parcels.append(Parcel(to: .dead(.transform), .envelope(envelope), burial: broken))
-      } else {
-        let queue: QueueName = envelope.content == .removal ? .bills : .orders
-        parcels.append(Parcel(to: .queue(queue), .envelope(envelope)))
-      }
-      revisions.append(
-        PublishedRevision(orderID: envelope.orderID, number: number, mayStillChange: item.mayStillChange))
-      findings.append(item.finding)
-    }
-    if parcels.isEmpty { return [] }
-    var confirmed: [PublishedRevision] = []
-    var parked: [(envelope: Envelope, reason: Reason)] = []
-    var failure: String?
-    let results = await safe(&parcels)
-    for ((revision, parcel), result) in zip(zip(revisions, parcels), results) {
-      switch result {
-      case .confirmed:
-        confirmed.append(revision)
-        if let reason = parcel.burial?.reason, case .envelope(let envelope) = parcel.content {
-          parked.append((envelope, reason))
-        }
-      case .unknown(let why), .refused(let why), .tooLarge(let why): failure = why
-      }
-    }
-    FaultPoint.reached(.pollPublished)
-    if parcels.contains(where: \.isRemoval) { FaultPoint.reached(.pollRemovalsPublished) }
-    for (envelope, reason) in parked {
-      metrics.countDeadLetter(reason.code, at: .transform)
-      logger.parked(reason, of: envelope, at: .transform)
-    }
-    let done = confirmed
-    if !done.isEmpty {
-      let isRecorded = try await fromLedger { () async throws(LedgerFailure) in try await ledger.record(done) }
-      guard isRecorded else { throw .overtaken }
-      FaultPoint.reached(.pollRecorded)
-      let removed = zip(parcels, results).count { $0.isRemoval && $1 == .confirmed }
-      removals.increment(by: removed)
-      polled.increment(by: done.count - removed)
-      if removed > 0 { FaultPoint.reached(.pollRemovalsRecorded) }
-    }
-    if let failure { throw .broker(failure) }
-    hasAnswered(.rabbitmq)
-    return findings.compactMap { $0 }
   }
 }

@@ -104,6 +104,7 @@ public final class Poller: Service {
   private let failures = Counter(label: "ferry_poll_failures_total")
   let drifts = Counter(label: "ferry_page_drift_total")
   let customerDrifts = Counter(label: "ferry_customer_drift_total")
+  let roundSize = Mutex(RoundSize())
   /// The customers' list, where the last cycle has not seen all of it.
   let customerScan = Mutex<CustomerScan?>(nil)
   private let leading = Gauge(label: "ferry_poll_leader")

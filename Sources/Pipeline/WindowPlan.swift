@@ -18,7 +18,7 @@ public struct WindowPlan: Sendable, Equatable {
     case read(TimeWindow, total: Int)
     /// The slice has been read: count again, then `counted`.
     case recount(TimeWindow)
-    /// Everything of the slice is read. Where `moves`, the watermark may move to its end; then `concluded`.
+    /// Everything of the slice is read, and what lies before it is empty. Where `moves`, the watermark may move to its end; then `concluded`.
     case conclude(TimeWindow, moves: Bool)
     /// The slice changed in every pass.
     case giveUp(TimeWindow)
@@ -36,8 +36,12 @@ public struct WindowPlan: Sendable, Equatable {
   /// Everything up to here was safe before.
   private let safe: BeijingTime?
   /// Slices still to be counted, the earliest one last.
-  private var pending: [TimeWindow] = []
+  private var pending: [Pending] = []
+  /// What the slice that is counted has together with the half behind it.
+  private var ofBoth: Int?
   private var total = 0
+  /// Everything before is concluded.
+  private var open: BeijingTime
   /// What the passes over the slice have shown since its count last changed.
   private var shown: Set<OrderID> = []
 
@@ -51,6 +55,7 @@ public struct WindowPlan: Sendable, Equatable {
     _ window: TimeWindow, safe: BeijingTime? = nil, sliceSize: Int, pageSize: Int = .max, maxPasses: Int
   ) {
     step = .count(window)
+    open = window.from
     self.safe = safe
     self.sliceSize = sliceSize
     self.pageSize = pageSize
@@ -72,8 +77,10 @@ public struct WindowPlan: Sendable, Equatable {
   public mutating func counted(_ count: Int) {
     switch step {
     case .count(let slice):
+      if let ofBoth, let late = pending.indices.last { pending[late].estimate = ofBoth - count }
+      ofBoth = nil
       if count > sliceSize, let halves = slice.halves {
-        halve(halves)
+        halve(halves, of: count)
       } else {
         passes = 0
         shown = []
@@ -84,7 +91,7 @@ public struct WindowPlan: Sendable, Equatable {
       if count == total, count <= pageSize || shown.count >= count {
         step = conclusion(of: slice)
       } else if count == total, let halves = slice.halves {
-        halve(halves)
+        halve(halves, of: count)
       } else if passes >= maxPasses {
         step = .giveUp(slice)
       } else {
@@ -104,21 +111,43 @@ public struct WindowPlan: Sendable, Equatable {
 
   /// The watermark follows. Without effect at any other step.
   public mutating func concluded() {
-    guard case .conclude = step else { return }
-    step = pending.popLast().map { .count($0) } ?? .finished
+    guard case .conclude(let slice, _) = step else { return }
+    open = slice.to.advanced(bySeconds: 1)
+    goOn()
   }
 
-  private mutating func halve(_ halves: (early: TimeWindow, late: TimeWindow)) {
-    pending.append(halves.late)
+  private mutating func goOn() {
+    guard let next = pending.popLast() else {
+      step = .finished
+      return
+    }
+    // An estimate is a reason to halve and no more: by now orders may have left the slice.
+    if let estimate = next.estimate, estimate > sliceSize, let halves = next.window.halves {
+      halve(halves, of: estimate)
+    } else {
+      step = .count(next.window)
+    }
+  }
+
+  private mutating func halve(_ halves: (early: TimeWindow, late: TimeWindow), of count: Int) {
+    pending.append(Pending(window: halves.late))
+    ofBoth = count
     step = .count(halves.early)
   }
 
   private mutating func begin(_ slice: TimeWindow, _ count: Int) {
     total = count
+    if count == 0, !pending.isEmpty { return goOn() }
     step = count == 0 ? conclusion(of: slice) : .read(slice, total: count)
   }
 
   private func conclusion(of slice: TimeWindow) -> Step {
-    .conclude(slice, moves: safe.map { $0 < slice.to } ?? true)
+    .conclude(TimeWindow(from: open, to: slice.to) ?? slice, moves: safe.map { $0 < slice.to } ?? true)
+  }
+
+  private struct Pending: Sendable, Equatable {
+    let window: TimeWindow
+    /// What it should have by what was counted before; nil where that is not known.
+    var estimate: Int?
   }
 }

@@ -81,7 +81,7 @@ struct RenewedEntriesTests {
       let store = """
         INSERT INTO collection_records AS stored (collection, id, content, fields)
         SELECT 'c', n::text, convert_to('{"id":' || n || ',"a":{"b":"y' || n || '"}}', 'UTF8'), '{}'
-        FROM unnest($1::int[]) AS n
+        FROM unnest($1::bigint[]) AS n
         ON CONFLICT (collection, id) DO UPDATE SET content = EXCLUDED.content, fields = EXCLUDED.fields
         WHERE stored.content <> EXCLUDED.content
         """

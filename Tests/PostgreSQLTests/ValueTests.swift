@@ -75,12 +75,12 @@ extension PostgreSQLTests {
       }
     }
 
-    @Test("arrays of numbers fit int4, and text arrays whatever can be written as text")
+    @Test("arrays of numbers are bigint, and text arrays whatever can be written as text")
     func casts() async throws {
       try await withClient { client, _ in
         let rows = try await client.run(
           PostgresStatement(
-            "select ($1::int4[])[2], ($2::numeric[])[1], ($3::uuid[])[1], $4::jsonb ->> 'a', $5::timestamptz",
+            "select ($1::bigint[])[2], ($2::numeric[])[1], ($3::uuid[])[1], $4::jsonb ->> 'a', $5::timestamptz",
             .intArray([1, -2]), .textArray(["1.50"]), .textArray(["00000000-0000-0000-0000-000000000001"]),
             .text(#"{"a": "b"}"#), .text("2024-01-02T03:04:05+08")))
         #expect(rows.int(0, 0) == -2)

@@ -45,8 +45,20 @@ struct ParameterBytes {
     case .bytesArray(let values):
       append(binary: values)
       return true
-    case .intArray(let numbers): appendList(numbers) { $0.append($1) }
-    case .boolArray(let flags): appendList(flags) { $0.append($1) }
+    case .intArray(let numbers):
+      begin(array: 20, count: numbers.count)
+      for number in numbers {
+        append(word: 8)
+        append(long: UInt64(bitPattern: number))
+      }
+      return true
+    case .boolArray(let flags):
+      begin(array: 16, count: flags.count)
+      for flag in flags {
+        append(word: 1)
+        bytes.append(flag ? 1 : 0)
+      }
+      return true
     case .textArray(let texts):
       bytes.append(UInt8(ascii: "{"))
       for (index, text) in texts.enumerated() {
@@ -56,15 +68,6 @@ struct ParameterBytes {
       bytes.append(UInt8(ascii: "}"))
     }
     return false
-  }
-
-  private mutating func appendList<Element>(_ list: [Element], _ each: (inout ParameterBytes, Element) -> Void) {
-    bytes.append(UInt8(ascii: "{"))
-    for (index, element) in list.enumerated() {
-      if index > 0 { bytes.append(UInt8(ascii: ",")) }
-      each(&self, element)
-    }
-    bytes.append(UInt8(ascii: "}"))
   }
 
   private mutating func append(_ flag: Bool) { bytes.append(flag ? UInt8(ascii: "t") : UInt8(ascii: "f")) }
@@ -105,21 +108,34 @@ struct ParameterBytes {
     guard isClean else { throw .invalid("a text holds a NUL character, which PostgreSQL cannot store") }
   }
 
-  /// Appends a bytea[] in PostgreSQL's binary form: dimensions, has-null, element type, then length and bytes of each.
+  /// Appends a bytea[].
   private mutating func append(binary values: [[UInt8]]) {
-    append(word: values.isEmpty ? 0 : 1)
-    append(word: 0)
-    append(word: 17)
-    guard !values.isEmpty else { return }
-    append(word: UInt32(truncatingIfNeeded: values.count))
-    append(word: 1)
+    begin(array: 17, count: values.count)
     for value in values {
       append(word: UInt32(truncatingIfNeeded: value.count))
       bytes.append(contentsOf: value)
     }
   }
 
+  /// Begins an array in PostgreSQL's binary form: dimensions, has-null, element type, count, lower bound. The length and the
+  /// bytes of each element follow.
+  /// - Parameter type: the element's type as `pg_type` numbers it: 16 boolean, 17 bytea, 20 bigint.
+  private mutating func begin(array type: UInt32, count: Int) {
+    append(word: count == 0 ? 0 : 1)
+    append(word: 0)
+    append(word: type)
+    if count == 0 { return }
+    append(word: UInt32(truncatingIfNeeded: count))
+    append(word: 1)
+  }
+
   private mutating func append(word: UInt32) {
-    for shift in [24, 16, 8, 0] as [UInt32] { bytes.append(UInt8(truncatingIfNeeded: word >> shift)) }
+    // SAFETY: the buffer is valid inside the closure.
+    unsafe withUnsafeBytes(of: word.bigEndian) { unsafe bytes.append(contentsOf: $0) }
+  }
+
+  private mutating func append(long: UInt64) {
+    // SAFETY: the buffer is valid inside the closure.
+    unsafe withUnsafeBytes(of: long.bigEndian) { unsafe bytes.append(contentsOf: $0) }
   }
 }

@@ -13,13 +13,13 @@ public enum PostgresValue: Sendable, Hashable {
   case bool(Bool)
   /// A `bytea`.
   case bytes([UInt8])
-  /// An array of whole numbers.
+  /// An array of whole numbers, for a parameter of the type `bigint[]` and no other: it goes in binary.
   case intArray([Int64])
   /// An array of text, also of anything that can be written as text (`$1::uuid[]`); nil is NULL.
   case textArray([String?])
   /// A `bytea[]`.
   case bytesArray([[UInt8]])
-  /// An array of truth values.
+  /// An array of truth values, for a parameter of the type `boolean[]`: it goes in binary.
   case boolArray([Bool])
 }
 
