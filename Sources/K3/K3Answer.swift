@@ -61,26 +61,45 @@ enum K3Reply {
   /// Provably nothing of the request reached K/3.
   case notSent(HTTPFailure)
   /// Something else: what was sent may have had its effect. The sentence holds no data; `body` is what came, if anything.
-  /// `isPassing`: it was too late, or whoever stands before K/3 says that it is away or has too much to do: no matter of
-  /// what was sent.
-  case unclear(String, body: [UInt8], isPassing: Bool)
+  case unclear(String, body: [UInt8], Cause)
 
-  /// Too late, too many requests, a gateway without K/3.
-  private static let passing: Set<Int> = [408, 429, 502, 503, 504]
+  /// Whose matter an unclear answer may be.
+  enum Cause {
+    /// That of what was sent, or anybody's.
+    case any
+    /// It was too late: the site is slow, or what was asked for takes long.
+    case late
+    /// Whoever stands before K/3 says that it is away or has too much to do: no matter of what was sent.
+    case passing
+  }
+
+  private static func cause(of status: Int) -> Cause {
+    switch status {
+    case 408, 504: .late
+    case 429, 502, 503: .passing
+    default: .any
+    }
+  }
 
   /// Reads an outcome.
   init(_ outcome: HTTPOutcome, limits: JSONLimits) {
     switch outcome {
     case .notSent(let failure): self = .notSent(failure)
     case .uncertain(let failure):
-      self = .unclear(failure.description, body: [], isPassing: failure.kind != .dropped && failure.kind != .tooLarge)
+      let cause: Cause =
+        switch failure.kind {
+        case .dropped, .tooLarge: .any
+        case .timeout: .late
+        default: .passing
+        }
+      self = .unclear(failure.description, body: [], cause)
     case .response(let response): self = Self.read(response, limits)
     }
   }
 
   private static func read(_ response: HTTPResponse, _ limits: JSONLimits) -> K3Reply {
     func unclear(_ sentence: String) -> K3Reply {
-      .unclear(sentence, body: response.body, isPassing: passing.contains(response.status))
+      .unclear(sentence, body: response.body, cause(of: response.status))
     }
     // A server error may have struck after the work was done, whatever its text says.
     guard response.status < 500 else { return unclear("K/3 answered HTTP \(response.status)") }

@@ -59,26 +59,33 @@ extension K3BillDestination {
   /// The replies to look-ups, in which those that are not K/3's while K/3 answers the same question about another bill are
   /// told as an answer that tells nothing, and counts: a gateway that refuses the one filter, a bill at which K/3's details
   /// break. Waited for as an outage it would be so for ever. So that an outage that ended meanwhile is not taken for that, each
-  /// is asked once more afterwards, and what is said then goes. What passes by itself (`K3Reply.unclear`) is an outage at once.
+  /// is asked once more afterwards, and what is said then goes; but for what came too late, which would take as long again. What
+  /// passes by itself (`K3Reply.Cause`) is an outage at once.
   /// - Parameter probes: of each call the question to be asked, once for all that have the same.
   func silenced(
     _ replies: [K3Reply], to calls: [K3Client.Call], _ probes: [K3Client.Call]
   ) async -> [Result<K3Reply, Miss>] {
     var known: [String: Bool] = [:]
     var doubtful: [Int] = []
+    var told = replies.map { Result<K3Reply, Miss>.success($0) }
     for (index, reply) in replies.enumerated() {
-      guard case .unclear(_, _, isPassing: false) = reply else { continue }
+      guard case .unclear(let sentence, let body, let cause) = reply, cause != .passing else { continue }
       let name = probes[index].path + String(decoding: probes[index].body, as: UTF8.self)
       let isAnswered: Bool
       if let answered = known[name] { isAnswered = answered } else { isAnswered = await hasWords(for: probes[index]) }
       known[name] = isAnswered
-      if isAnswered { doubtful.append(index) }
+      guard isAnswered else { continue }
+      if cause == .any {
+        doubtful.append(index)
+      } else {
+        let reason = Reason(.inDoubt, "K/3 answers it for other bills, and for this one too late: \(sentence)")
+        told[index] = .failure(Miss(answer: .late(reason, answer: client.excerpt(body))))
+      }
     }
-    var told = replies.map { Result<K3Reply, Miss>.success($0) }
     guard !doubtful.isEmpty, let again = try? await client.post(doubtful.map { calls[$0] }) else { return told }
     for (index, reply) in zip(doubtful, again) {
       told[index] = .success(reply)
-      if case .unclear(let sentence, let body, isPassing: false) = reply {
+      if case .unclear(let sentence, let body, .any) = reply {
         let reason = Reason(.inDoubt, "K/3 answers the question for other bills and not for this one: \(sentence)")
         told[index] = .failure(Miss(answer: .unusable(reason, answer: client.excerpt(body))))
       }

@@ -25,15 +25,18 @@ extension LoadStage {
       return
     }
     var claimed: [(message: Int, bill: StandingBill)] = []
+    var envelopes: [Int: Envelope] = [:]
     for (removal, answer) in zip(removals, answers) {
       outcomes[removal.index] = outcome(of: answer, removal.envelope.orderID)
+      envelopes[removal.index] = removal.envelope
       claimed += answer.claimed.map { (removal.index, $0) }
     }
     if claimed.isEmpty { return }
     var ended: [Ended] = []
     var toDelete: [(message: Int, bill: StandingBill)] = []
     for (item, answer) in zip(claimed, await destination.find(claimed.map(\.bill))) {
-      if let end = found(item, answer) { ended.append(end) } else { toDelete.append(item) }
+      guard let envelope = envelopes[item.message] else { continue }
+      if let end = found(item, answer, envelope) { ended.append(end) } else { toDelete.append(item) }
     }
     if !toDelete.isEmpty {
       FaultPoint.reached(.loadBeforeDelete)
@@ -62,7 +65,9 @@ extension LoadStage {
   }
 
   /// What the look-up before a Delete decides; nil: it is there, and ours.
-  private func found(_ item: (message: Int, bill: StandingBill), _ answer: LookUpAnswer) -> Ended? {
+  private func found(
+    _ item: (message: Int, bill: StandingBill), _ answer: LookUpAnswer, _ envelope: Envelope
+  ) -> Ended? {
     let seen = item.bill.absences + 1
     let isProof = seen >= Self.absencesBeforeRepeat
     let again = Outcome.later(
@@ -81,10 +86,10 @@ extension LoadStage {
     case .different(let reason), .ambiguous(let reason):
       let reason = held("\(item.bill.bill)", reason.sentence)
       return ended(.dead(Outcome.Burial(reason)), .parked(reason.code))
-    case .unavailable(let reason, _), .unusable(let reason, _):
+    case .unavailable(let reason, _), .late(let reason, _), .unusable(let reason, _):
       let same = Settlement.Result.cancelling(
         lookUpAfterSeconds: times.visibleSeconds, absences: item.bill.absences)
-      return ended(unanswered(answer, reason), same)
+      return ended(unanswered(answer, reason, envelope), same)
     }
   }
 

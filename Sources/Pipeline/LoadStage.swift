@@ -31,7 +31,7 @@ public struct LoadStage: Stage {
   let ledger: any SyncLedger
   let destination: any BillDestination
   let times: LoadTimes
-  private let clock: PipelineClock
+  let clock: PipelineClock
   private let strategies: StrategySet?
   private let changed: ChangedOrders
   let removed: RemovedOrders
@@ -231,7 +231,7 @@ public struct LoadStage: Stage {
     // What is compared of a bill is not all that an Update may have changed, so that the bill looks as it should is no proof:
     // the Update is sent again, which changes nothing where it was done.
     switch answer {
-    case .ambiguous, .unavailable, .unusable: return .decided(resolved(work, answer))
+    case .ambiguous, .unavailable, .late, .unusable: return .decided(resolved(work, answer))
     case .same, .different, .absent: break
     }
     guard changed == .update else { return .decided(held(work)) }
@@ -265,9 +265,9 @@ public struct LoadStage: Stage {
     switch answer {
     case .same(let bill): Decision(work: work, outcome: .done(.resolved), settlement: .written(kept(bill, of: work)))
     case .different(let reason), .ambiguous(let reason): different(work, reason)
-    case .unavailable(let reason, let words), .unusable(let reason, let words):
+    case .unavailable(let reason, let words), .late(let reason, let words), .unusable(let reason, let words):
       Decision(
-        work: work, outcome: unanswered(answer, reason),
+        work: work, outcome: unanswered(answer, reason, work.envelope),
         settlement: .inDoubt(lookUpAfterSeconds: times.visibleSeconds, absences: work.claim.absences),
         vendorAnswer: words)
     case .absent:

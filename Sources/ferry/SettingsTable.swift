@@ -17,6 +17,7 @@ enum SettingName: String, CaseIterable, Sendable {
   case k3Concurrency = "FERRY_K3_CONCURRENCY"
   case k3ConcurrencyFloor = "FERRY_K3_CONCURRENCY_FLOOR"
   case k3SaveTimeout = "FERRY_K3_SAVE_TIMEOUT_SECONDS"
+  case k3ReadTimeout = "FERRY_K3_READ_TIMEOUT_SECONDS"
   case k3Visible = "FERRY_K3_VISIBLE_SECONDS"
   case k3Messages = "FERRY_K3_MESSAGES_FILE"
   case leaseSeconds = "FERRY_LEASE_SECONDS"
@@ -132,6 +133,9 @@ extension SettingRow {
       meaning: "fewest that a K/3 with too much to do brings them down to"),
     SettingRow(
       name: .k3SaveTimeout, kind: .whole(1...600), standard: "60", meaning: "seconds until a Save counts as in doubt"),
+    SettingRow(
+      name: .k3ReadTimeout, kind: .whole(1...600), standard: "15",
+      meaning: "seconds that K/3 has to answer a look-up; more where bills have hundreds of lines"),
     SettingRow(
       name: .k3Visible, kind: .whole(1...3600), standard: "60",
       meaning: "seconds after which K/3 must show a bill that it has written; look-ups wait so long"),

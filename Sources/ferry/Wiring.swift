@@ -137,6 +137,7 @@ final class Wiring: Sendable {
     options.tokenStore = tokenStore
     options.concurrencyFloor = settings.whole(.k3ConcurrencyFloor)
     options.messages = try messages()
+    options.readTimeoutMilliseconds = settings.whole(.k3ReadTimeout) * 1000
     options.saveTimeoutMilliseconds = settings.whole(.k3SaveTimeout) * 1000
     options.certificateAuthorityFile = settings.text(.certificateAuthorities)
     options.allowsPlainHTTP = isPlain(url)

@@ -107,7 +107,7 @@ struct ContractTests {
           switch answer {
           case .same: written += 1
           case .absent: open.append(bill)
-          case .unavailable, .unusable: next.append(bill)
+          case .unavailable, .late, .unusable: next.append(bill)
           case .different(let reason), .ambiguous(let reason): Issue.record("\(reason)")
           }
         }

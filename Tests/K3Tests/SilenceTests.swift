@@ -64,13 +64,35 @@ struct SilenceTests {
 
   @Test(
     "a gateway that says that it passes is an outage, whatever K/3 answers a moment later, and nothing more is asked",
-    arguments: [429, 502, 503, 504])
+    arguments: [429, 502, 503])
   func passing(status: Int) async throws {
     try await withK3 { request in
       request.body.contains("SO-1") ? .status(status, Self.page) : .ok(Self.empty)
     } test: { destination, server in
       #expect(await destination.lookUp([bill("SO-1")]).map(\.label) == ["unavailable k3_unavailable"])
       #expect(server.requests.count { $0.path == listPath } == 1)
+    }
+  }
+
+  @Test(
+    "what K/3 answers too late while it answers the same question about another bill is this bill's matter",
+    arguments: [408, 504])
+  func late(status: Int) async throws {
+    for (others, label) in [
+      (ScriptedServer.Answer.ok(Self.empty), "late in_doubt"), (.status(504), "unavailable k3_unavailable"),
+      (.status(503), "unavailable k3_unavailable"),
+    ] {
+      try await withK3 { request in
+        request.body.contains("SO-1") ? .status(status, Self.page) : others
+      } test: { destination, server in
+        let found = await destination.lookUp([bill("SO-1")])
+        #expect(found.map(\.label) == [label])
+        // It is not asked for again at once: that would take as long.
+        #expect(server.requests.count { $0.body.contains("SO-1") } == 1)
+        #expect(await destination.find([Self.standing]).map(\.label) == [label])
+        guard case .late(_, let words) = found[0] else { return }
+        #expect(words?.count == 200)
+      }
     }
   }
 
@@ -96,17 +118,17 @@ struct SilenceTests {
     }
   }
 
-  @Test("no answer in time is an outage, a connection that broke may be the bill's matter")
+  @Test("no answer in time may be the bill's matter, as a connection that broke may")
   func kinds() {
     for (kind, expected) in [
-      (HTTPFailure.Kind.timeout, true), (.shutdown, true), (.dropped, false), (.tooLarge, false),
+      (HTTPFailure.Kind.timeout, K3Reply.Cause.late), (.shutdown, .passing), (.dropped, .any), (.tooLarge, .any),
     ] {
       let reply = K3Reply(.uncertain(HTTPFailure(kind: kind, description: "gone")), limits: JSONLimits())
-      guard case .unclear("gone", [], let isPassing) = reply else {
+      guard case .unclear("gone", [], let cause) = reply else {
         Issue.record("nobody knows what became of it")
         continue
       }
-      #expect(isPassing == expected)
+      #expect(cause == expected)
     }
   }
 }

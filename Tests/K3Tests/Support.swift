@@ -104,13 +104,14 @@ extension LookUpAnswer {
     case .different(let reason), .ambiguous(let reason): "different \(reason.code.rawValue)"
     case .absent: "absent"
     case .unavailable(let reason, _): "unavailable \(reason.code.rawValue)"
+    case .late(let reason, _): "late \(reason.code.rawValue)"
     case .unusable(let reason, _): "unusable \(reason.code.rawValue)"
     }
   }
 
   var sentence: String {
     switch self {
-    case .different(let reason), .ambiguous(let reason), .unavailable(let reason, _),
+    case .different(let reason), .ambiguous(let reason), .unavailable(let reason, _), .late(let reason, _),
       .unusable(let reason, _):
       reason.sentence
     default: ""

@@ -100,6 +100,26 @@ extension LoadStageTests {
     #expect(erp.saves == ["SO1", "SO1"])
   }
 
+  @Test("a look-up that is late while others are answered is waited for, until the order is a day old; then it counts")
+  func lookUpLate() async {
+    erp.next(.lostAnswer, key: "SO1")
+    _ = await stage.handle([.bill(1)])
+    let late = Reason(.inDoubt, "too late")
+    for milliseconds in [Int64(0), 86_399_999, 86_400_000] {
+      ledger.makeDue(OrderID(rawValue: 1))
+      erp.next(lookUp: .late(late, answer: "<html>"), key: "SO1")
+      var envelope = Envelope.bill(1)
+      envelope.firstSeen = pipelineClock(clock).epochMilliseconds() - milliseconds
+      let outcome = await stage.handle([envelope]).first
+      // Not as an outage: it would stop everybody.
+      let waits = Outcome.later(Reason(.lookUpPending, "too late"), afterSeconds: 30)
+      #expect(outcome == (milliseconds < 86_400_000 ? waits : .retry(late)))
+      #expect(row(1)?.state == .inDoubt)
+    }
+    #expect(row(1)?.vendorAnswer == "<html>")
+    #expect(erp.saves == ["SO1"])
+  }
+
   @Test("in doubt and K/3 cannot be asked: nothing is sent")
   func lookUpAway() async {
     erp.next(.lostAnswer, key: "SO1")

@@ -90,6 +90,8 @@ public enum LookUpAnswer: Sendable, Equatable {
   case absent
   /// K/3 could not be asked: it is away or busy, or does not let us in (`k3Unauthorized`). `answer`: as with `SaveAnswer.uncertain`.
   case unavailable(Reason, answer: String? = nil)
+  /// K/3 answers the question about other bills, and the one about this bill not in time.
+  case late(Reason, answer: String? = nil)
   /// K/3 answered, and its answer tells nothing of the bill: it contradicts itself or the question, or refuses this one.
   case unusable(Reason, answer: String? = nil)
 }
@@ -98,7 +100,7 @@ extension LookUpAnswer {
   /// What K/3 said, where it was not what was expected: that is kept with the order.
   var vendorAnswer: String? {
     switch self {
-    case .unavailable(_, let answer), .unusable(_, let answer): answer
+    case .unavailable(_, let answer), .late(_, let answer), .unusable(_, let answer): answer
     case .same, .different, .ambiguous, .absent: nil
     }
   }
