@@ -166,7 +166,6 @@ extension Poller {
           }
           isPublishing = true
           if let failure = round.failure { throw .source(failure) }
-          if let failure = listing.failure { throw failure }
           next = await ahead
         } catch { interruption = error }
       }
@@ -214,8 +213,6 @@ extension Poller {
     var now: BeijingTime
     /// Pages of the slice that are still to be listed.
     var rest = 0
-    /// Why pages of this round are missing; what the others show is published all the same.
-    var failure: PollInterruption?
     var unpublished: Set<OrderHeadline> = []
     var asked: [OrderHeadline] = []
   }
@@ -259,12 +256,9 @@ extension Poller {
       }
       guard listing.rest > 0, last - listing.rest < most else { return listing }
       if Task.isShuttingDownGracefully || Task.isCancelled { return listing }
-      do throws(PollInterruption) {
-        shown = try await page(listing.rest, of: slice, size: plan.pageSize).headlines
-      } catch {
-        listing.failure = error
-        return listing
-      }
+      // One that cannot be listed begins the next round, and ends the cycle if it fails again; this round is published.
+      guard let next = try? await page(listing.rest, of: slice, size: plan.pageSize) else { return listing }
+      shown = next.headlines
       listing.rest -= 1
     }
   }

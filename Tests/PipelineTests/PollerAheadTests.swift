@@ -167,4 +167,19 @@ struct PollerAheadTests {
     #expect(broker.count(in: .orders) == asked.count)
     #expect(Set(2...100).isSubset(of: asked))
   }
+
+  @Test("an order that is deleted while the slice is read, and was its only one, is not taken for denied")
+  func deletedMeanwhile() async throws {
+    let clock = ManualClock()
+    let broker = MemoryBroker(clock: clock)
+    let inner = Self.filled(1)
+    // Too new for this cycle; it shows that `order/info` answers.
+    inner.put(id: 2, number: "SO2", updated: noon.advanced(bySeconds: -1))
+    inner.beforeEach { question in
+      if question == .details(OrderID(rawValue: 1)) { inner.remove(OrderID(rawValue: 1)) }
+    }
+    try await Self.poller(inner, broker, clock).once()
+    #expect(broker.count(in: .orders) == 0)
+    #expect(broker.parked(by: .transform).isEmpty)
+  }
 }
