@@ -102,9 +102,9 @@ extension K3BillDestination {
       if let number { there.append((index, number)) }
     }
     let calls = there.map {
-      K3Client.Call(bills[$0.index].bill.object + "/GetDetail", K3Question.detail(number: $0.number))
+      K3Client.Call(bills[$0.index].object + "/GetDetail", K3Question.detail(number: $0.number))
     }
-    let probes = there.map { Self.detailProbe(bills[$0.index].bill.object) }
+    let probes = there.map { Self.detailProbe(bills[$0.index].object) }
     for ((index, number), reply) in zip(there, await replies(calls, probes: probes)) {
       switch reply {
       case .failure(let miss): answers[index] = miss.answer

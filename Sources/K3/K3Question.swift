@@ -24,9 +24,9 @@ struct K3Question {
   /// A bill is asked for by its number where that is known, else by its key.
   init?(_ bill: KeyedBill) {
     if let number = bill.number {
-      self.init(bill.bill.object, Bill.numberField, number)
+      self.init(bill.object, Bill.numberField, number)
     } else {
-      self.init(bill.bill.object, bill.keyField, bill.key)
+      self.init(bill.object, bill.keyField, bill.key)
     }
   }
 

@@ -73,6 +73,8 @@ extension PostgresLedger {
       WHEN held.doubt_token = held.token AND held.doubt_hash = held.payload_hash THEN held.payload_hash
       WHEN held.state <> 'writing' AND held.bill_number IS NULL AND held.doubt_token = held.token THEN held.doubt_hash END
     """
+  /// Something of the row is in K/3, or may be: it is found in its own object, under its own key, by them alone.
+  private static let mayBeFound = "(held.state = 'writing' OR held.doubt OR held.bill_number IS NOT NULL)"
   private static let isSameBill = "(held.object, held.parts) = (EXCLUDED.object, EXCLUDED.parts)"
 
   /// Takes bills of orders of which nothing is written down, nor a removal, and whose numbers nobody has: nearly all. What
@@ -95,7 +97,8 @@ extension PostgresLedger {
       AND (SELECT true FROM order_removals gone WHERE gone.order_id = asked.order_id LIMIT 1) IS NULL
     ORDER BY order_id, stream, part
     ON CONFLICT DO NOTHING
-    RETURNING order_id, stream, part, token, external_key, doubt, doubt_revision, absences, bill_number, false, key_field
+    RETURNING order_id, stream, part, token, external_key, doubt, doubt_revision, absences, bill_number, false, key_field,
+      object
     """
 
   /// Takes what may be taken: free bills, those whose lease is over, those in doubt whose look-up is due.
@@ -154,6 +157,9 @@ extension PostgresLedger {
       state = 'writing', revision = EXCLUDED.revision, payload_hash = EXCLUDED.payload_hash, token = EXCLUDED.token,
       due = clock_timestamp() + $13::bigint * interval '1 second', strategy = EXCLUDED.strategy, notes = EXCLUDED.notes,
       parts = EXCLUDED.parts,
+      object = CASE WHEN \(mayBeFound) THEN held.object ELSE EXCLUDED.object END,
+      external_key = CASE WHEN \(mayBeFound) OR held.object = EXCLUDED.object THEN held.external_key
+        ELSE EXCLUDED.external_key END,
       -- What is in doubt was written with the old one, and is found by it alone.
       key_field = CASE WHEN held.state = 'writing' OR held.doubt THEN held.key_field ELSE EXCLUDED.key_field END,
       doubt = held.state = 'writing' OR held.doubt,
@@ -173,15 +179,15 @@ extension PostgresLedger {
       held.state IN ('clean', 'parked')
       OR held.state IN ('writing', 'in_doubt') AND held.due <= clock_timestamp()
       OR held.state = 'written' AND held.revision < EXCLUDED.revision AND held.parts = EXCLUDED.parts
-        AND (held.payload_hash, held.object) <> (EXCLUDED.payload_hash, EXCLUDED.object)
+        AND held.object = EXCLUDED.object AND held.payload_hash <> EXCLUDED.payload_hash
         AND EXCLUDED.order_id = ANY ($15::bigint[]))
     RETURNING held.order_id, held.stream, held.part, held.token, held.external_key, held.doubt,
-      -- Another content of the same revision is as good as an older one's; other bills of the order go by the row alone.
-      CASE WHEN held.doubt_hash <> held.payload_hash THEN least(held.doubt_revision, held.revision - 1)
-        ELSE held.doubt_revision END,
+      -- What is not known to be this very content is as good as an older revision's; other bills go by the row alone.
+      CASE WHEN held.doubt AND held.doubt_hash IS DISTINCT FROM held.payload_hash
+        THEN least(held.doubt_revision, held.revision - 1) ELSE held.doubt_revision END,
       held.absences, held.bill_number,
       (SELECT gone.revision > held.revision FROM order_removals gone WHERE gone.order_id = held.order_id LIMIT 1),
-      held.key_field
+      held.key_field, held.object
     """
 
   /// What stands in the rows of bills that could not be taken, and of the other bills of their orders.
@@ -234,17 +240,18 @@ extension PostgresLedger {
     WITH ended AS (
       SELECT * FROM unnest(
         $1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::bigint[], $7::boolean[], $8::text[],
-        $9::text[], $10::text[], $11::text[], $12::bigint[], $13::boolean[], $14::text[]
+        $9::text[], $10::text[], $11::text[], $12::bigint[], $13::boolean[], $14::text[], $15::boolean[]
       ) AS ended (
         order_id, stream, part, token, state, seconds, doubt, reason, bill_number, bill_internal_id, writeback, absences,
-        proof, vendor_answer)
+        proof, vendor_answer, other)
     )
     INSERT INTO order_ledger AS held (
       order_id, stream, part, state, revision, payload_hash, token, due, doubt, object, external_key, reason,
-      bill_number, bill_internal_id, writeback, absences, doubt_revision, vendor_answer)
+      bill_number, bill_internal_id, writeback, absences, doubt_revision, doubt_hash, vendor_answer)
     SELECT
       order_id, stream, part, state, 0, 0, token, clock_timestamp() + seconds * interval '1 second', doubt, '', '',
-      reason, bill_number, bill_internal_id::bigint, writeback, absences, CASE WHEN proof THEN 0 END, vendor_answer
+      reason, bill_number, bill_internal_id::bigint, writeback, absences, CASE WHEN proof THEN 0 END,
+      CASE WHEN other THEN 0 END, vendor_answer
     FROM ended
     WHERE (
       SELECT true FROM order_ledger mine
@@ -262,6 +269,9 @@ extension PostgresLedger {
       doubt_revision = CASE WHEN EXCLUDED.doubt_revision = 0 THEN held.revision ELSE held.doubt_revision END,
       doubt_hash = CASE WHEN EXCLUDED.doubt_revision = 0 THEN held.payload_hash ELSE held.doubt_hash END,
       doubt_token = CASE WHEN EXCLUDED.doubt_revision = 0 THEN held.token ELSE held.doubt_token END,
+      -- 0 is no claim's: what nobody knows is not unchanged in any revision.
+      payload_hash = CASE WHEN EXCLUDED.doubt_hash = 0
+        THEN coalesce(CASE WHEN held.doubt_token = held.token THEN held.doubt_hash END, 0) ELSE held.payload_hash END,
       doubt_since = CASE WHEN EXCLUDED.state = 'in_doubt' THEN
         coalesce(CASE WHEN held.doubt THEN held.doubt_since END, clock_timestamp()) END,
       vendor_answer = coalesce(EXCLUDED.vendor_answer, held.vendor_answer),

@@ -43,6 +43,8 @@ public struct BillRecord: Sendable {
   public let revision: Int64
   /// What K/3 is asked for in doubt.
   public let key: String
+  /// The header field of the bill that holds the key.
+  public let keyField: String
   /// What K/3 called the bill; nil before it is written.
   public let number: String?
   /// K/3's id of it, where K/3 told one.
@@ -77,6 +79,7 @@ public struct BillRecord: Sendable {
     (self.stream, self.state, self.object, self.key) = (stream, state, object, key)
     (part, parts, claims) = (Int(int(2)), Int(int(3)), Int(int(11)))
     (strategy, number, reason) = (rows[row, 6], rows[row, 9], rows[row, 12])
+    keyField = rows[row, 21] ?? Bill.numberField
     (revision, internalID, doubtfulRevision) = (int(7), rows.int(row, 10), rows.int(row, 14))
     isInDoubt = rows.bool(row, 13) ?? false
     (due, firstClaimed, changed) = (time(15), time(16), time(17))
@@ -133,7 +136,7 @@ extension PostgresLedger {
     SELECT order_id, stream, part, parts, state, object, strategy, revision, external_key, bill_number, bill_internal_id,
       claims, reason, doubt, doubt_revision, extract(epoch FROM due)::bigint,
       extract(epoch FROM first_claimed)::bigint, extract(epoch FROM changed)::bigint, notes, writeback,
-      vendor_answer
+      vendor_answer, key_field
     FROM order_ledger WHERE order_id = ANY ($1::bigint[]) ORDER BY order_id, stream, part LIMIT 20000
     """
 }

@@ -140,7 +140,8 @@ public final class PostgresLedger: SyncLedger {
       guard let id = rows.bill(row), let token = rows.int(row, 3), let key = rows[row, 4] else { continue }
       let claim = Claim(
         key: key, token: token, doubtfulRevision: rows.int(row, 6), absences: Int(rows.int(row, 7) ?? 0),
-        standing: rows[row, 8], isRemoved: rows.bool(row, 9) ?? false, keyField: rows[row, 10] ?? Bill.numberField)
+        standing: rows[row, 8], isRemoved: rows.bool(row, 9) ?? false, keyField: rows[row, 10] ?? Bill.numberField,
+        object: rows[row, 11] ?? "")
       result[id] = rows.bool(row, 5) == true ? .inDoubt(claim) : .new(claim)
     }
     return result
@@ -168,7 +169,8 @@ public final class PostgresLedger: SyncLedger {
       .textArray(ends.map(\.reason)), .textArray(ends.map(\.number)), .textArray(ends.map(\.internalID)),
       .textArray(ends.map(\.writeback)), .intArray(ends.map(\.absences)),
       .boolArray(settlements.map(\.followsProof)),
-      .textArray(settlements.map { $0.vendorAnswer.map { storable(String($0.prefix(200))) } }))
+      .textArray(settlements.map { $0.vendorAnswer.map { storable(String($0.prefix(200))) } }),
+      .boolArray(settlements.map(\.isOther)))
   }
 
   /// How many bills are in each state (`writing clean in_doubt written parked`); reads the whole table.

@@ -51,33 +51,14 @@ extension PostgresPollLedger: SweepLedger {
     try begun(try await database.run(beginning(of: window, basis)))
   }
 
-  /// Begins to publish again, as the port says. Deletions have no time of their own here; those of before the window are
-  /// not listed again, and stay as they are.
-  public func startRepublishing(_ window: TimeWindow) async throws(LedgerFailure) -> Sweep {
-    let from = window.from.epochSeconds
-    let results = try await database.transaction([
-      PostgresStatement(
-        """
-        UPDATE order_revisions SET published = false
-        WHERE published AND (update_time BETWEEN $1::bigint AND $2::bigint OR content_hash = $3::bigint)
-        """,
-        .int(from), .int(window.to.epochSeconds), .int(FetchedRevision.removalHash)),
-      PostgresStatement(
-        "UPDATE poll_watermarks SET at = $1::bigint, moved = clock_timestamp() "
-          + "WHERE stream = $2::text AND at > $1::bigint", .int(from), .text(PollStream.removed.rawValue)),
-      beginning(of: window, .update),
-    ])
-    return try begun(results[2])
-  }
-
-  private func beginning(of window: TimeWindow, _ basis: Sweep.Basis) -> PostgresStatement {
+  func beginning(of window: TimeWindow, _ basis: Sweep.Basis) -> PostgresStatement {
     PostgresStatement(
       "INSERT INTO sweeps (kind, basis, from_at, to_at, next_at) "
         + "VALUES ('backfill', $1::text, $2::bigint, $3::bigint, $2::bigint) RETURNING " + Self.sweepColumns,
       .text(basis.rawValue), .int(window.from.epochSeconds), .int(window.to.epochSeconds))
   }
 
-  private func begun(_ rows: PostgresRows) throws(LedgerFailure) -> Sweep {
+  func begun(_ rows: PostgresRows) throws(LedgerFailure) -> Sweep {
     guard let sweep = sweeps(in: rows).first else { throw .broken("a backfill was begun and is not there") }
     return sweep
   }

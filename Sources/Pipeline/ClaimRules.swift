@@ -24,7 +24,8 @@ public struct LedgerOrder: Sendable, Equatable {
   /// can be, none of which sees another one, and then the others are told why not.
   /// - Parameters:
   ///   - token: makes a fencing token that was given to no other claim before.
-  ///   - key: makes a bill's external key; asked only at the bill's first claim.
+  ///   - key: makes a bill's external key; asked only at the bill's first claim, and where it goes to another object and
+  ///     nothing of it may be in K/3.
   ///   - due: the end of the lease.
   public mutating func claim(
     _ requests: [ClaimRequest], token: () -> Int64, key: (ClaimRequest) -> String, due: Duration, now: Duration
@@ -59,7 +60,11 @@ public struct LedgerOrder: Sendable, Equatable {
   ) -> ClaimAnswer {
     let place = rows.firstIndex { $0.id == request.bill }
     var row = place.map { rows[$0] } ?? LedgerRow(request.bill, state: .clean, revision: request.revision)
-    if place == nil { (row.key, row.object) = (key(request), request.object) }
+    // What is or may be in K/3 is found in its own object, under its own key, by them alone.
+    let mayBeFound = row.state == .writing || row.doubt || row.bill != nil
+    if !mayBeFound, place == nil || row.object != request.object {
+      (row.key, row.object) = (key(request), request.object)
+    }
     if row.state == .writing {
       // Whoever held it may have sent a Save.
       (row.doubt, row.absences) = (true, 0)
@@ -74,7 +79,8 @@ public struct LedgerOrder: Sendable, Equatable {
     if let place { rows[place] = row } else { rows.append(row) }
     let claim = Claim(
       key: row.key, token: token, doubtfulRevision: row.olderRevision, absences: row.absences,
-      standing: row.bill?.number, isRemoved: removal ?? .min > request.revision, keyField: row.keyField)
+      standing: row.bill?.number, isRemoved: removal ?? .min > request.revision, keyField: row.keyField,
+      object: row.object)
     return row.doubt ? .inDoubt(claim) : .new(claim)
   }
 
@@ -100,7 +106,7 @@ public struct LedgerOrder: Sendable, Equatable {
       $0.mayBeWritten && ($0.oldest < request.revision || $0.parts != request.parts)
     }
     if let answer = refusal(by: inTheWay, now) { return answer }
-    let isUpdatable = request.change == .update && own?.parts == request.parts
+    let isUpdatable = request.change == .update && own?.parts == request.parts && own?.object == request.object
     if isWritten, !isUpdatable { return request.change == .ignore ? .ignored : .changedAfterWritten }
     if let answer = refusal(elsewhere: elsewhere.filter(\.mayBeWritten), now) { return answer }
     guard let own, own.isOpen else { return nil }

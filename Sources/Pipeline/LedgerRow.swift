@@ -33,7 +33,7 @@ public struct LedgerRow: Sendable, Equatable {
   /// While in doubt: the oldest revision that may be in K/3, but for older ones that made just the same.
   public var doubtfulRevision: Int64?
   /// While in doubt: the fingerprint of all that may be in K/3 of before the last claim; nil where that is not one content,
-  /// or not known.
+  /// or not known, or of another object or cut than was claimed last.
   public var doubtfulHash: Int64?
   /// See `Settlement.vendorAnswer`.
   public var vendorAnswer: String?
@@ -43,7 +43,7 @@ public struct LedgerRow: Sendable, Equatable {
   public var key = ""
   /// See `Claim.keyField`.
   public var keyField = Bill.numberField
-  /// K/3's object.
+  /// K/3's object of what is or may be in K/3; where nothing may be, the one that was claimed last.
   public var object = ""
   /// Into how many bills the order was cut.
   public var parts = 0
@@ -86,11 +86,11 @@ public struct LedgerRow: Sendable, Equatable {
     doubtfulHash = isSameBill ? content : nil
   }
 
-  /// What a claim is told of `doubtfulRevision`: another content of the claimed revision that may be in K/3, as of
-  /// before its strategy was edited, is as good as an older revision's. The row keeps its number, so that the order's
-  /// other bills are not held up.
+  /// What a claim is told of `doubtfulRevision`: whatever may be in K/3 and is not known to be just what is claimed is as
+  /// good as an older revision's, also where it is of the claimed one, as of before its strategy was edited. The row keeps
+  /// its number, so that the order's other bills are not held up.
   var olderRevision: Int64? {
-    guard let doubtfulRevision, let doubtfulHash, doubtfulHash != payloadHash else { return doubtfulRevision }
+    guard doubt, let doubtfulRevision, doubtfulHash != payloadHash else { return doubtfulRevision }
     return min(doubtfulRevision, revision - 1)
   }
 
@@ -140,7 +140,10 @@ public struct LedgerRow: Sendable, Equatable {
       isCancelling = true
     case .parked(let code): (state, reason, doubt) = (.parked, code, code.leavesDoubt)
     }
+    // 0 is no claim's: what nobody knows is not unchanged in any revision.
+    let other = doubtfulHash ?? 0
     if settlement.followsProof { (doubtfulRevision, doubtfulHash) = (revision, payloadHash) }
+    if settlement.isOther { payloadHash = other }
     vendorAnswer = settlement.vendorAnswer ?? vendorAnswer
     return true
   }

@@ -2,27 +2,6 @@ import JSON
 public import Mapping
 import Orders
 
-/// How the load stage waits and holds.
-public struct LoadTimes: Sendable {
-  /// How long a claim keeps other workers away, in seconds. Longer than the three others together, so that whatever a
-  /// dead worker sent is visible in K/3 when its lease is over and K/3 is asked.
-  public var leaseSeconds: Int
-  /// A Save's timeout, in seconds.
-  public var saveSeconds: Int
-  /// Kept free at the end of a lease, for settling.
-  public var marginSeconds: Int
-  /// After this K/3 must show a bill that it has written, in seconds; no look-up before.
-  public var visibleSeconds: Int
-
-  /// Times in seconds.
-  public init(leaseSeconds: Int, saveSeconds: Int, marginSeconds: Int, visibleSeconds: Int) {
-    self.leaseSeconds = leaseSeconds
-    self.saveSeconds = saveSeconds
-    self.marginSeconds = marginSeconds
-    self.visibleSeconds = visibleSeconds
-  }
-}
-
 /// Writes bills to K/3, each once: reads `bills`.
 ///
 /// The order of steps is the protocol (nothing-lost-nothing-twice.md §3): read the bill → claim, committed → ask K/3 where an earlier
@@ -81,6 +60,8 @@ public struct LoadStage: Stage {
     let settlement: Settlement.Result
     /// See `Settlement.followsProof`.
     var followsProof = false
+    /// See `Settlement.isOther`.
+    var isOther = false
     /// See `Settlement.vendorAnswer`.
     var vendorAnswer: String?
   }
@@ -134,7 +115,7 @@ public struct LoadStage: Stage {
       switch answer {
       case .new(let claim) where claim.isRemoved: decisions.append(gone(item.with(claim), .clean))
       case .new(let claim) where claim.standing == nil: toSave.append(item.with(claim))
-      case .new(let claim) where changed == .update: toUpdate.append(item.with(claim))
+      case .new(let claim) where changed == .update && !item.with(claim).isElsewhere: toUpdate.append(item.with(claim))
       case .new(let claim): decisions.append(held(item.with(claim)))
       case .inDoubt(let claim): toLookUp.append(item.with(claim))
       default: outcomes[item.index] = unclaimed(answer, item)
@@ -222,10 +203,8 @@ public struct LoadStage: Stage {
     let isLast = work.claim.absences + 1 >= Self.absencesBeforeRepeat
     if work.claim.isRemoved { return .decided(found(work, answer, isLast: isLast)) }
     guard work.claim.standing != nil else {
-      if case .absent = answer, isLast { return .save }
-      if case .same(let bill) = answer, let older = work.claim.doubtfulRevision, older < work.envelope.revision {
-        return .decided(alike(work, bill))
-      }
+      if case .absent = answer, isLast { return work.isElsewhere ? .decided(free(work)) : .save }
+      if case .same(let bill) = answer, work.mayBeOther { return .decided(alike(work, bill)) }
       return .decided(resolved(work, answer))
     }
     // What is compared of a bill is not all that an Update may have changed, so that the bill looks as it should is no proof:
@@ -234,7 +213,7 @@ public struct LoadStage: Stage {
     case .ambiguous, .unavailable, .late, .unusable: return .decided(resolved(work, answer))
     case .same, .different, .absent: break
     }
-    guard changed == .update else { return .decided(held(work)) }
+    guard changed == .update, !work.isElsewhere else { return .decided(held(work)) }
     guard isLast else { return .decided(resolved(work, .absent)) }
     if case .absent = answer { return .decided(held(work, "; K/3 does not show its bill any more")) }
     return .update
@@ -261,9 +240,19 @@ public struct LoadStage: Stage {
     return Decision(work: work, outcome: .dead(Outcome.Burial(reason)), settlement: .parked(reason.code))
   }
 
+  /// Nothing is in the object that the bill was first to be written in, so that the next claim is of the object that it is made of
+  /// now. Saved at once, it would be in doubt in two objects if this worker died.
+  private func free(_ work: Work) -> Decision {
+    let reason = Reason(
+      .lookUpPending, "\(work.id) is not found in K/3's object \(work.claim.object); it goes to another one now")
+    return Decision(work: work, outcome: .later(reason, afterSeconds: 1), settlement: .clean)
+  }
+
   private func resolved(_ work: Work, _ answer: LookUpAnswer) -> Decision {
     switch answer {
-    case .same(let bill): Decision(work: work, outcome: .done(.resolved), settlement: .written(kept(bill, of: work)))
+    case .same(let bill):
+      Decision(
+        work: work, outcome: .done(.resolved), settlement: .written(kept(bill, of: work)), isOther: work.mayBeOther)
     case .different(let reason), .ambiguous(let reason): different(work, reason)
     case .unavailable(let reason, let words), .late(let reason, let words), .unusable(let reason, let words):
       Decision(
@@ -280,25 +269,27 @@ public struct LoadStage: Stage {
     }
   }
 
-  /// Where an older revision's Save is in doubt, a bill that looks like this revision's may be that one's: not all is compared.
+  /// Where another content's Save is in doubt, a bill that looks like this one's may be that one's: not all is compared.
   private func alike(_ work: Work, _ bill: WrittenBill) -> Decision {
     switch changed {
     case .ignore: return resolved(work, .same(bill))
-    case .hold: return held(work, ", or while that was in doubt: K/3 may hold its older revision")
+    case .hold: return held(work, ", or while that was in doubt: K/3 may hold its older content")
+    case .update where work.isElsewhere:
+      return held(work, ", or while that was in doubt: K/3 may hold it as another object, \(work.claim.object)")
     case .update:
       let standing = Settlement.Result.standing(bill, lookUpAfterSeconds: times.visibleSeconds, absences: 1)
       return Decision(work: work, outcome: resolved(work, .absent).outcome, settlement: standing)
     }
   }
 
-  /// Where an older revision's Save is in doubt the bill under the order's number is taken for that one's.
+  /// Where another content's Save is in doubt the bill under the order's number is taken for that one's.
   private func different(_ work: Work, _ reason: Reason) -> Decision {
     var reason = reason
-    if let older = work.claim.doubtfulRevision, older < work.envelope.revision {
+    if work.mayBeOther {
       reason = Reason(
         .changedAfterWritten,
-        "\(work.id) changed in OKKI while the Save of an older revision was in doubt; K/3 holds a bill "
-          + "under its number that is not this revision's: \(reason.sentence)")
+        "\(work.id) changed while the Save of an older content was in doubt; K/3 holds a bill "
+          + "under its number that is not this content's: \(reason.sentence)")
     }
     return Decision(work: work, outcome: .dead(Outcome.Burial(reason)), settlement: .parked(reason.code))
   }
@@ -347,6 +338,7 @@ public struct LoadStage: Stage {
     let settlements = decisions.map { decision in
       var settlement = Settlement(decision.work.id, token: decision.work.claim.token, result: decision.settlement)
       settlement.followsProof = decision.followsProof
+      settlement.isOther = decision.isOther
       settlement.vendorAnswer = decision.vendorAnswer
       return settlement
     }
@@ -383,6 +375,12 @@ extension LoadStage.Work {
     BillID(envelope.orderID, stream: route.stream, part: route.part?.number ?? 1)
   }
 
+  /// What was sent before may be in another object of K/3.
+  fileprivate var isElsewhere: Bool { claim.object != bill.object }
+
+  /// What was sent before, and may be in K/3, may be another content than this one.
+  fileprivate var mayBeOther: Bool { (claim.doubtfulRevision ?? .max) < envelope.revision }
+
   fileprivate func with(_ claim: Claim) -> Self {
     var next = self
     next.claim = claim
@@ -391,7 +389,8 @@ extension LoadStage.Work {
 
   fileprivate func keyed(_ notAfter: ContinuousClock.Instant, followsAbsences: Bool = false) -> KeyedBill {
     var keyed = KeyedBill(
-      bill, key: claim.key, keyField: claim.keyField, standing: claim.standing, notAfter: notAfter)
+      bill, key: claim.key, keyField: claim.keyField, object: claim.object, standing: claim.standing,
+      notAfter: notAfter)
     keyed.followsAbsences = followsAbsences
     return keyed
   }

@@ -24,7 +24,7 @@ struct CustomerScan: Sendable {
 extension Poller {
   /// Stores the customers that changed since the watermark, all of them at first.
   ///
-  /// As with orders: from the last page to the first, until the count stays and the pages have shown as many. A list that
+  /// Until the count stays from the first page that is read to the last one and the pages have shown as many. A list that
   /// keeps changing, or whose pages show some twice and leave others out, must not hold up the orders, which may well need
   /// none of what is missing: it is told, the watermark stays, and the list is read again, one pass a cycle, until all of it
   /// was shown. It takes a fifth of the time at most by then, and what changed after its end is stored beside it.
@@ -37,12 +37,11 @@ extension Poller {
     if let kept, start < kept.due { return }
     let begin = watermark?.advanced(bySeconds: -Int64(plan.overlapSeconds)) ?? BeijingTime(epochSeconds: 0)
     guard let window = TimeWindow(from: begin, to: end) else { return }
-    // One without a time of change is in no window.
-    if watermark == nil, kept == nil { _ = try await storePages(of: nil, try await customers(1, of: nil)) }
+    let whole = watermark == nil && kept == nil ? try await customers(1, of: nil) : nil
     var scan = CustomerScan(watermark: watermark, window: window, end: end, due: start)
     // One of which nothing counts that was shown is begun anew.
     if let kept, !kept.shown.isEmpty { scan = kept }
-    guard try await storeCustomers(&scan, passes: kept == nil ? max(plan.maxPasses, 1) : 1) else {
+    guard try await storeCustomers(&scan, passes: kept == nil ? max(plan.maxPasses, 1) : 1, whole) else {
       if end > scan.end, let newer = TimeWindow(from: scan.end, to: end) {
         _ = try await storePages(of: newer, try await customers(1, of: newer))
       }
@@ -64,40 +63,55 @@ extension Poller {
     guard moved else { throw .overtaken }
   }
 
+  /// - Parameter whole: the first page of all customers, asked for just now, where the window is to hold them all. Nobody enters the
+  ///   window, so that with as many in it none is outside. One outside, without a time of change, is in no window ever: then
+  ///   the pages of all are stored too.
   /// - Returns: false when no pass, of as many as there may be, has shown all.
-  private func storeCustomers(_ scan: inout CustomerScan, passes: Int) async throws(PollInterruption) -> Bool {
-    var first = try await customers(1, of: scan.window)
-    scan.count(first.total)
-    for _ in 1...passes {
-      scan.shown.formUnion(try await storePages(of: scan.window, first))
-      first = try await customers(1, of: scan.window)
-      // With the count unchanged a page may have shown again what another one has, and left one out.
-      if first.total == scan.total, scan.shown.count >= scan.total { return true }
+  private func storeCustomers(
+    _ scan: inout CustomerScan, passes: Int, _ whole: CustomerPage?
+  ) async throws(PollInterruption) -> Bool {
+    for pass in 1...passes {
+      let first = try await customers(1, of: scan.window)
       scan.count(first.total)
+      if pass == 1, let whole, whole.total != first.total { _ = try await storePages(of: nil, whole) }
+      let (shown, total) = try await storePages(of: scan.window, first)
+      scan.shown.formUnion(shown)
+      // With the count unchanged a page may have shown again what another one has, and left one out.
+      if total == scan.total, scan.shown.count >= total { return true }
+      scan.count(total)
     }
     return false
   }
 
-  /// Stores all pages, from the last to the first.
+  /// Stores all pages, each of which is asked for once: the first one, then the others from the last one on.
   /// - Parameter first: the first page, which tells how many customers there are, and how many OKKI puts on a page: it may
   ///   have cut our number down without a word (vendor-apis.md B-5).
-  /// - Returns: fingerprints of the ids that were shown.
-  private func storePages(of window: TimeWindow?, _ first: CustomerPage) async throws(PollInterruption) -> Set<Int64> {
+  /// - Returns: fingerprints of the ids that were shown, and how many customers there were by the last page that was read.
+  private func storePages(
+    of window: TimeWindow?, _ first: CustomerPage
+  ) async throws(PollInterruption) -> (shown: Set<Int64>, total: Int) {
     let isCut = first.records.count < min(first.total, Self.customersPage)
     let size = isCut ? max(first.records.count, Self.fewestOnPage) : Self.customersPage
     var shown: Set<Int64> = []
-    for index in stride(from: (first.total + size - 1) / size, through: 1, by: -1) {
+    try await store(first, &shown)
+    var total = first.total
+    for index in stride(from: (first.total + size - 1) / size, to: 1, by: -1) {
       if Task.isShuttingDownGracefully || Task.isCancelled { throw .stopped }
       let page = try await customers(index, of: window, size: size)
-      if page.records.isEmpty { continue }
-      let isStored = try await fromLedger { () async throws(LedgerFailure) in
-        try await ledger.store(customers: page.records)
-      }
-      guard isStored else { throw .overtaken }
-      FaultPoint.reached(.pollCustomersStored)
-      for record in page.records { shown.insert(fingerprint(record.id.utf8)) }
+      try await store(page, &shown)
+      total = page.total
     }
-    return shown
+    return (shown, total)
+  }
+
+  private func store(_ page: CustomerPage, _ shown: inout Set<Int64>) async throws(PollInterruption) {
+    if page.records.isEmpty { return }
+    let isStored = try await fromLedger { () async throws(LedgerFailure) in
+      try await ledger.store(customers: page.records)
+    }
+    guard isStored else { throw .overtaken }
+    FaultPoint.reached(.pollCustomersStored)
+    for record in page.records { shown.insert(fingerprint(record.id.utf8)) }
   }
 
   private static let customersPage = 500

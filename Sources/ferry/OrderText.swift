@@ -52,7 +52,7 @@ extension BillRecord {
     let place = parts > 0 ? "\(stream), bill \(part) of \(parts)" : stream
     var lines = ["\(place): \(standing)"]
     let maker = strategy.map { ", by the strategy \($0)" } ?? ""
-    lines.append("  revision \(revision)\(maker); \(object) under the key \(key)")
+    lines.append("  revision \(revision)\(maker); \(object) under the key \(key) in \(keyField)")
     lines.append("  claimed \(claims == 1 ? "once" : "\(claims) times"), first \(firstClaimed), last change \(changed)")
     if isInDoubt, state != "in_doubt" || doubtfulRevision != nil {
       let oldest = doubtfulRevision.map { ", perhaps of revision \($0)" } ?? ""
@@ -79,7 +79,7 @@ extension BillRecord {
     writer.beginObject()
     for (name, text) in [
       ("stream", stream), ("object", object), ("strategy", strategy), ("state", state), ("reason", reason),
-      ("key", key), ("bill_number", number),
+      ("key", key), ("key_field", keyField), ("bill_number", number),
     ] {
       writer.member(name, text)
     }

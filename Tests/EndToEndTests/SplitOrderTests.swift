@@ -104,11 +104,13 @@ struct SplitOrderTests {
     for (part, suffix) in [(1, ""), (2, "-2"), (3, "-3")] {
       #expect(shown.output.contains("SO, bill \(part) of 3: written as \(number)\(suffix), id "), "\(shown.output)")
     }
+    #expect(shown.output.contains("SO under the key \(number)-2 in FBillNo\n"), "\(shown.output)")
     let listed = try stage.ferry(["order", "show", "--json", "\(number)-2"])
     #expect(await listed.exit() == 0)
     let json = try JSONDocument(Array(listed.output.utf8)).root
     #expect(json["order_id"]?.string == "\(id)")
     #expect(json["bills"]?.elements.map { $0["bill_number"]?.string } == [number, number + "-2", number + "-3"])
+    #expect(json["bills"]?.elements.allSatisfy { $0["key_field"]?.string == "FBillNo" } == true)
     #expect(json["bills"]?.elements.allSatisfy { $0["state"]?.string == "written" } == true)
     let unknown = try stage.ferry(["order", "show", "5"])
     #expect(await unknown.exit() == 1)

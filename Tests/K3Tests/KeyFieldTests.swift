@@ -53,6 +53,19 @@ struct KeyFieldTests {
     }
   }
 
+  @Test("a bill that may be in another object than it is made of now is looked for there")
+  func object() async throws {
+    let answers = [list(row("A-1", "SEORD5")), details("SEORD5", key: "A-1")]
+    try await withK3 { request in
+      .ok(request.path.hasSuffix("/GetList") ? answers[0] : answers[1])
+    } test: { destination, server in
+      let moved = KeyedBill(bill("A-1"), key: "A-1", object: "Delivery", notAfter: .now + .seconds(3600))
+      #expect(await destination.lookUp([moved]) == [.same(WrittenBill(number: "SEORD5", internalID: 7))])
+      let paths = server.requests.map(\.path).filter { $0.contains("/Get") }
+      #expect(paths == [listPath, detailPath].map { $0.replacing("/SO/", with: "/Delivery/") })
+    }
+  }
+
   @Test("several bills, another spelling, no number, and details with another key are no look-up that finds ours")
   func doubts() async throws {
     func answer(_ list: String, _ detail: String = "") async throws -> String {

@@ -17,6 +17,7 @@ struct ClaimSequence {
     var days = 0
     var result = Settlement.Result.clean
     var followsProof = false
+    var isOther = false
     /// Which of the granted claims is settled.
     var place = 0
   }
@@ -70,6 +71,7 @@ struct ClaimSequence {
         step.place = random.below(4) > 0 ? granted.count - 1 : random.below(granted.count)
         step.result = result
         step.followsProof = random.below(4) == 0
+        step.isOther = random.below(4) == 0
       }
     case 2: step.removal = RemovalRequest(step.order, revision: someRevision, cancels: random.below(3) > 0)
     default: step.days = random.pick([0, 0, 0, 2])
@@ -81,12 +83,13 @@ struct ClaimSequence {
     let stream = random.pick(streams)
     let parts = random.pick(cuts)
     let id = BillID(order, stream: stream, part: parts == 0 ? 1 : 1 + random.below(parts))
-    let object = random.below(20) == 0 ? "X" : stream
+    let object = random.below(8) == 0 ? "X" : stream
     var request = ClaimRequest(
       id, revision: random.below(4) == 0 ? someRevision : revision, object: object,
-      billNumber: "\(stream)\(order)-\(id.part)", payloadHash: Int64(random.below(2)))
+      billNumber: "\(stream)\(order)-\(id.part)", payloadHash: Int64(1 + random.below(3)))
     request.parts = parts
     request.change = policy
+    request.keyField = random.pick([Bill.numberField, Bill.numberField, "FHeadSelfS0154"])
     request.beside = random.below(8) == 0 ? nil : beside
     return request
   }
@@ -118,13 +121,15 @@ struct ClaimSequence {
     var left = Settlement(claim.bill, token: claim.left, result: step.result)
     var right = Settlement(claim.bill, token: claim.right, result: step.result)
     (left.followsProof, right.followsProof) = (step.followsProof, step.followsProof)
+    (left.isOther, right.isOther) = (step.isOther, step.isOther)
     return (left, right)
   }
 
   mutating func note(_ request: ClaimRequest, _ left: ClaimAnswer, _ right: ClaimAnswer) {
     note(
       "claim \(request.bill) r\(request.revision) hash \(request.payloadHash) of \(request.parts) \(request.object)"
-        + " \(request.change) beside \(request.beside ?? ["any"])", Self.plain(left), Self.plain(right))
+        + " \(request.keyField) \(request.change) beside \(request.beside ?? ["any"])",
+      Self.plain(left), Self.plain(right))
     guard let one = Self.token(left), let other = Self.token(right) else { return }
     granted.append(Granted(bill: request.bill, left: one, right: other))
   }
@@ -148,7 +153,7 @@ struct ClaimSequence {
   /// Without tokens, which each ledger makes by itself.
   private static func plain(_ answer: ClaimAnswer) -> String {
     func told(_ claim: Claim) -> String {
-      "\(claim.key) doubtful \(claim.doubtfulRevision ?? 0) absences \(claim.absences) standing "
+      "\(claim.object) \(claim.keyField) \(claim.key) doubtful \(claim.doubtfulRevision ?? 0) absences \(claim.absences) standing "
         + "\(claim.standing ?? "-") removed \(claim.isRemoved)"
     }
     return switch answer {

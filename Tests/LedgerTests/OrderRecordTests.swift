@@ -12,6 +12,7 @@ struct OrderRecordTests {
       BillID(OrderID(rawValue: order), stream: stream, part: part), revision: 3, object: stream, billNumber: number,
       payloadHash: 1)
     (request.parts, request.strategy, request.beside) = (parts, "maker", ["SO", "D"])
+    if stream == "D" { request.keyField = "FKey" }
     return request
   }
 
@@ -52,6 +53,7 @@ struct OrderRecordTests {
           "D 1/0 in_doubt", "SO 1/2 written", "SO 2/2 parked",
         ])
       #expect(order.bills.map(\.key) == ["A-D", "A", "A-2"])
+      #expect(order.bills.map(\.keyField) == ["FKey", "FBillNo", "FBillNo"])
       #expect(order.bills.map(\.isInDoubt) == [true, false, false])
       #expect(order.bills.map(\.reason) == [nil, nil, "k3_rejected"])
       #expect(order.bills.map { $0.vendorAnswer?.count } == [200, nil, nil])

@@ -70,7 +70,7 @@ public final class MemoryBillDestination: BillDestination {
   public func remove(_ key: String) { state.withLock { $0.bills[key] = nil } }
   /// The keys of all look-ups, in order.
   public var lookUps: [String] { state.withLock { $0.lookUps } }
-  /// The bodies by number.
+  /// The bodies by number; of another object than `SO` by `object/number`.
   public var bodies: [String: [UInt8]] { state.withLock { $0.bills.mapValues(\.body) } }
 
   /// A body is `Data` with one header in `Page1`, whose `keyField` is the bill's number.
@@ -93,14 +93,15 @@ public final class MemoryBillDestination: BillDestination {
       let mishap = state.mishaps[bill.key]?.first
       if mishap != nil { state.mishaps[bill.key]?.removeFirst() }
       if case .answer(let answer) = mishap { return answer }
-      if state.bills[bill.key] != nil { return .uncertain(Reason(.inDoubt, "the number is there already")) }
+      let place = Self.place(bill.bill.object, bill.key)
+      if state.bills[place] != nil { return .uncertain(Reason(.inDoubt, "the number is there already")) }
       if let customer = Self.customer(bill.bill.body), unknownCustomers.contains(customer) {
         return .rejected(Reason(.k3Rejected, "the customer does not exist"), answer: "客户不存在")
       }
       let number = bill.isKeyNumber ? bill.key : "OWN\(state.nextID)"
       let written = WrittenBill(number: number, internalID: state.nextID)
       state.nextID += 1
-      state.bills[bill.key] = (written, bill.bill.body)
+      state.bills[place] = (written, bill.bill.body)
       switch mishap {
       case .untoldID: return .written(WrittenBill(number: number, internalID: nil))
       case .lostAnswer: return .uncertain(Reason(.inDoubt, "the answer was lost"))
@@ -119,13 +120,14 @@ public final class MemoryBillDestination: BillDestination {
       let mishap = state.mishaps[bill.key]?.first
       if mishap != nil { state.mishaps[bill.key]?.removeFirst() }
       if case .answer(let answer) = mishap { return answer }
-      guard let old = state.bills[bill.key], !state.audited.contains(bill.key) else {
+      let place = Self.place(bill.bill.object, bill.key)
+      guard let old = state.bills[place], !state.audited.contains(bill.key) else {
         return .rejected(Reason(.changedAfterWritten, "it cannot be changed"), answer: "单据已审核")
       }
       if let customer = Self.customer(bill.bill.body), unknownCustomers.contains(customer) {
         return .rejected(Reason(.k3Rejected, "the customer does not exist"), answer: "客户不存在")
       }
-      state.bills[bill.key] = (old.bill, bill.bill.body)
+      state.bills[place] = (old.bill, bill.bill.body)
       return mishap == nil ? .written(old.bill) : .uncertain(Reason(.inDoubt, "the answer was lost"))
     }
   }
@@ -168,6 +170,9 @@ public final class MemoryBillDestination: BillDestination {
     }
   }
 
+  /// Each object has numbers of its own.
+  private static func place(_ object: String, _ key: String) -> String { object == "SO" ? key : "\(object)/\(key)" }
+
   private static func customer(_ body: [UInt8]) -> String? {
     (try? JSONDocument(body))?.root["Data"]?["Page1"]?[0]?["FCustID"]?["FNumber"]?.text
   }
@@ -181,7 +186,7 @@ public final class MemoryBillDestination: BillDestination {
           state.lookUpAnswers[bill.key]?.removeFirst()
           return answer
         }
-        guard let found = state.bills[bill.key] else { return .absent }
+        guard let found = state.bills[Self.place(bill.object, bill.key)] else { return .absent }
         return found.body == bill.bill.body ? .same(found.bill) : .different(Reason(.conflict, "another bill"))
       }
     }

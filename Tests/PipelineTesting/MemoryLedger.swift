@@ -72,7 +72,11 @@ public final class MemoryLedger: SyncLedger {
           var order = state.orders[id] ?? LedgerOrder()
           let found = order.claim(
             places.map { requests[$0] }, token: { state.nextToken() },
-            key: { request in
+            key: { [old = order.rows] request in
+              // A bill that goes to another object leaves its key.
+              if let row = old.first(where: { $0.id == request.bill }) {
+                state.keys.remove("\(row.object)/\(row.key.lowercased())")
+              }
               let key = Self.key(for: request, limit: keyLimit, taken: state.keys)
               state.keys.insert(Self.folded(key, request))
               return key

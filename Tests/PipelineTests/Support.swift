@@ -18,11 +18,14 @@ extension Envelope {
     return bill(id, revision: revision, body: body)
   }
 
-  static func bill(_ id: Int64, revision: Int64 = 1, number: String? = nil, body: String) -> Envelope {
+  static func bill(
+    _ id: Int64, revision: Int64 = 1, number: String? = nil, object: String = "SO", part: BillRoute.Part? = nil,
+    body: String
+  ) -> Envelope {
     order(id, revision: revision).carrying(
       .bill(
-        Bill(object: "SO", number: number ?? "SO\(id)", body: Array(body.utf8)),
-        BillRoute(strategy: "sales-order", stream: "SO")))
+        Bill(object: object, number: number ?? "SO\(id)", body: Array(body.utf8)),
+        BillRoute(strategy: "sales-order", stream: "SO", part: part)))
   }
 }
 

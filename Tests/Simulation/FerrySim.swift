@@ -18,9 +18,12 @@ enum FerrySim {
       print("usage: ferrysim --histories N [--from SEED] | --seed SEED")
       exit(64)
     }
-    guard let strategies = try? strategies() else { fatalError("the simulation's strategy cannot be read") }
+    let edition = #",{"field":"FEdition","type":"string","value":"2"}"#
+    guard let editions = try? [strategies(), strategies(more: edition)] else {
+      fatalError("the simulation's strategy cannot be read")
+    }
     Scheduler.install()
-    exit(options.seed.map { one($0, strategies) } ?? many(options, strategies))
+    exit(options.seed.map { one($0, editions) } ?? many(options, editions))
   }
 
   struct Options {
@@ -42,29 +45,30 @@ enum FerrySim {
     }
   }
 
-  private static func strategies() throws -> StrategySet {
+  /// - Parameter more: a field behind the others, of another edition: no look-up compares it.
+  private static func strategies(more: String = "") throws -> StrategySet {
     let target = #"""
       {"api":"/SO/Save","ferry":{"key":"Page1.FBillNo"},"request":[{"field":"Page1","type":"array","children":[
         {"field":"FBillNo","type":"string","value":"{order_no}","is_required":true},
         {"field":"FOrder","type":"string","value":"{order_id}"},
-        {"field":"FVersion","type":"string","value":"{version}"}]}]}
+        {"field":"FVersion","type":"string","value":"{version}"}\#(more)]}]}
       """#
     return try StrategySet([Strategy(name: "simulation", source: Array("{}".utf8), target: Array(target.utf8))])
   }
 
-  private static func one(_ seed: UInt64, _ strategies: StrategySet) -> Int32 {
-    let result = History(seed: seed, strategies: strategies, tells: true).run()
+  private static func one(_ seed: UInt64, _ editions: [StrategySet]) -> Int32 {
+    let result = History(seed: seed, editions: editions, tells: true).run()
     for line in result.story { print(line) }
     print("seed \(seed): \(result.violation ?? "all holds"); \(result.steps) steps, trace \(result.trace)")
     return result.violation == nil ? 0 : 1
   }
 
-  private static func many(_ options: Options, _ strategies: StrategySet) -> Int32 {
+  private static func many(_ options: Options, _ editions: [StrategySet]) -> Int32 {
     var steps = 0
     var counts: [String: Int] = [:]
     var failed: [UInt64] = []
     for number in 0..<UInt64(options.histories) {
-      let result = History(seed: options.from + number, strategies: strategies, tells: false).run()
+      let result = History(seed: options.from + number, editions: editions, tells: false).run()
       steps += result.steps
       counts.merge(result.counts, uniquingKeysWith: +)
       guard let violation = result.violation else { continue }

@@ -20,7 +20,17 @@ extension History {
     if !isWritten { world.fail("order \(id) is lost: revision \(revision) is in no queue, and not written") }
   }
 
+  /// What is settled as written is what K/3 holds, to the content that was sent; 0 says that nobody knows.
+  func check(settled bill: BillID) {
+    // What a process that was frozen sends late is not promised.
+    guard plan.freezes == 0, let row = database.ledger.rows[bill], row.state == .written, row.payloadHash != 0,
+      let held = k3.bills.first(where: { $0.order == bill.orderID }), held.hash != row.payloadHash
+    else { return }
+    world.fail("order \(bill.orderID) is taken for written in revision \(row.revision), and K/3 holds another content")
+  }
+
   func judge(_ done: Bool) {
+    for row in database.ledger.rows.values { check(settled: row.id) }
     for (id, order) in okki.orders.sorted(by: { $0.key < $1.key }) where !isSettled(id, order) {
       let held = k3.bills.filter { $0.order == id }.map(\.version)
       world.fail("order \(id) is lost: version \(order.version) is neither in K/3 (which has \(held)) nor parked")
@@ -78,10 +88,10 @@ extension History {
     guard plan.changed != .update, plan.removed == .hold else { return }
     for letter in broker.dead where letter.reason == .changedAfterWritten {
       let order = letter.envelope.orderID
-      guard let version = Self.version(letter.envelope),
+      guard case .bill(let bill, _) = letter.envelope.content,
         database.ledger.rows.values.contains(where: { $0.id.orderID == order && $0.state == .written })
       else { continue }
-      if k3.bills.contains(where: { $0.order == order && $0.version == version }) {
+      if k3.bills.contains(where: { $0.order == order && $0.hash == fingerprint(bill.body) }) {
         world.fail("order \(order) is parked as changed in revision \(letter.envelope.revision), which is what K/3 has")
       }
     }

@@ -26,7 +26,8 @@ final class History: @unchecked Sendable {
   static let mostDeliveries = 500
 
   private let seed: UInt64
-  private let strategies: StrategySet
+  /// The strategy's editions; the first one is all transformers' where nobody edits.
+  private let editions: [StrategySet]
   let world: World
   let plan: Plan
   let broker: SimulatedBroker
@@ -41,6 +42,7 @@ final class History: @unchecked Sendable {
   /// Orders that only reconciliations found.
   private var reconciled = 0
   private var touches: SeededRandom
+  private var editing: SeededRandom
   var operating: SeededRandom
   /// Orders that were read anew.
   var refetched = 0
@@ -51,19 +53,20 @@ final class History: @unchecked Sendable {
   private var isOver = false
   private var arePollersNeeded = true
 
-  init(seed: UInt64, strategies: StrategySet, tells: Bool) {
+  init(seed: UInt64, editions: [StrategySet], tells: Bool) {
     self.seed = seed
-    self.strategies = strategies
+    self.editions = editions
     world = World(seed: seed, tells: tells)
     later = SeededRandom(seed: seed ^ 0x1A7E)
     silent = SeededRandom(seed: seed ^ 0x51E7)
     touches = SeededRandom(seed: seed ^ 0x70C4)
     operating = SeededRandom(seed: seed ^ 0x0BE7)
-    plan = Plan(&world.random, later: &later, silent: &silent, operating: &operating)
+    editing = SeededRandom(seed: seed ^ 0xED17)
+    plan = Plan(&world.random, later: &later, silent: &silent, operating: &operating, editing: &editing)
     broker = SimulatedBroker(world, ladder: Self.policy.ladder)
     database = SimulatedDatabase(world)
     okki = SimulatedOKKI(world, tiesMove: plan.tiesMove ? SeededRandom(seed: seed ^ 0x71E5) : nil)
-    k3 = SimulatedK3(world, plan.k3, visibleAfter: 60_000)
+    k3 = SimulatedK3(world, plan.k3, visibleAfter: 60_000, showsLittle: plan.showsLittle)
   }
 
   func run() -> Result {
@@ -178,7 +181,7 @@ final class History: @unchecked Sendable {
       host, database, onAdvance: { [weak self] in self?.check($0, $1) },
       onRemoval: { [weak self] in self?.note($0, $1) },
       onSweep: { [weak self] in if $0 == .reconcile { self?.reconciled += $1.missed + $1.changed } },
-      onReadAnew: { [weak self] in self?.check(readAnew: $0) })
+      onReadAnew: { [weak self] in self?.check(readAnew: $0) }, onSettle: { [weak self] in self?.check(settled: $0) })
     let outbox = SimulatedOutbox(host, broker)
     let logger = Logger(label: "simulation") { _ in SwiftLogNoOpLogHandler() }
     if name.hasPrefix("poller") {
@@ -198,7 +201,8 @@ final class History: @unchecked Sendable {
           host, k3, saveTimeout: Int64(Self.times.saveSeconds) * 1_000, latest: Self.times.visibleSeconds * 900),
         times: Self.times, clock: host.clock, changed: plan.changed,
         removed: plan.removed)
-      : TransformStage(strategies: strategies, collections: ledger)
+      : TransformStage(
+        strategies: plan.editsStrategy ? editing.pick(editions) : editions[0], collections: ledger)
     let worker = Worker(
       stage: stage, inbox: inbox, outbox: outbox, policy: Self.policy,
       shape: WorkerShape(batchSize: 4, concurrentBatches: 2), clock: host.clock, logger: logger,

@@ -43,6 +43,11 @@ struct Plan {
   /// Loaders tell each other that K/3 is away. They look each second, which makes such histories long: so not many do.
   var sharesBreaker = false
 
+  /// Transformers are of two editions of the strategy: one revision may be made into two contents.
+  var editsStrategy = false
+  /// What K/3 shows of a bill tells whose it is, and of its content nothing.
+  var showsLittle = false
+
   /// Whether pollers sweep.
   var sweeps: Bool { hasSilentChanges || startsLate != nil }
 
@@ -54,10 +59,13 @@ struct Plan {
   ///   - later: chances that came in later, by themselves: a seed's other chances stay what they were.
   ///   - silent: those of changes that the update time does not show.
   ///   - operating: those of what operators do, and of orders of the same second.
+  ///   - editing: those of edited strategies, and of what look-ups cannot tell.
   init(
     _ random: inout SeededRandom, later: inout SeededRandom, silent: inout SeededRandom,
-    operating: inout SeededRandom
+    operating: inout SeededRandom, editing: inout SeededRandom
   ) {
+    editsStrategy = editing.happens(400)
+    showsLittle = editing.happens(500)
     if operating.happens(200) { startsLate = Int64(operating.number(10...90)) }
     readsAnew = operating.happens(200)
     tiesMove = operating.happens(300)

@@ -23,6 +23,8 @@ final class SimulatedK3: @unchecked Sendable {
   struct Stored {
     let order: OrderID
     var version: Int
+    /// The body's fingerprint.
+    var hash: Int64
     let number: String
     let visibleAt: Int64
   }
@@ -61,15 +63,18 @@ final class SimulatedK3: @unchecked Sendable {
   var audited: Set<OrderID> = []
   /// How long at most until a list shows a bill.
   let visibleAfter: Int64
+  /// See `Plan.showsLittle`.
+  let showsLittle: Bool
 
-  init(_ world: World, _ faults: K3Faults, visibleAfter: Int64) {
+  init(_ world: World, _ faults: K3Faults, visibleAfter: Int64, showsLittle: Bool) {
+    self.showsLittle = showsLittle
     self.world = world
     self.faults = faults
     self.visibleAfter = visibleAfter
     server = Server("K/3", world)
   }
 
-  func save(_ order: OrderID, _ version: Int, key: String) -> SaveReply {
+  func save(_ order: OrderID, _ version: Int, _ hash: Int64, key: String) -> SaveReply {
     saves += 1
     if locked.contains(order) || world.random.happens(faults.throttled) { return .throttled }
     if world.random.happens(faults.failedBefore) { return .failed }
@@ -85,12 +90,12 @@ final class SimulatedK3: @unchecked Sendable {
       world.fail("order \(order) has two bills: \(other.number) and \(number)")
     }
     let delay = Int64(world.random.number(0...Int(visibleAfter)))
-    bills.append(Stored(order: order, version: version, number: number, visibleAt: world.now + delay))
+    bills.append(Stored(order: order, version: version, hash: hash, number: number, visibleAt: world.now + delay))
     held[order, default: []].insert(version)
     return world.random.happens(faults.failedAfterCommit) ? .failed : .written(number)
   }
 
-  func update(_ order: OrderID, _ version: Int, key: String) -> SaveReply {
+  func update(_ order: OrderID, _ version: Int, _ hash: Int64, key: String) -> SaveReply {
     updates += 1
     if world.random.happens(faults.throttled) { return .throttled }
     if world.random.happens(faults.failedBefore) { return .failed }
@@ -103,7 +108,7 @@ final class SimulatedK3: @unchecked Sendable {
     if isNewer(order, bills[place].version, version) {
       world.fail("order \(order) goes back from version \(bills[place].version) to \(version)")
     }
-    bills[place].version = version
+    (bills[place].version, bills[place].hash) = (version, hash)
     held[order, default: []].insert(version)
     return world.random.happens(faults.failedAfterCommit) ? .failed : .written(key)
   }
@@ -157,21 +162,22 @@ final class SimulatedDestination: BillDestination, @unchecked Sendable {
   }
 
   func save(_ bills: [KeyedBill]) async -> [SaveAnswer] {
-    await each(bills) { bill in await self.write(bill) { [k3 = self.k3] in k3.save($0, $1, key: bill.key) } }
+    await each(bills) { bill in await self.write(bill) { [k3 = self.k3] in k3.save($0, $1, $2, key: bill.key) } }
   }
 
   func update(_ bills: [KeyedBill]) async -> [SaveAnswer] {
-    await each(bills) { bill in await self.write(bill) { [k3 = self.k3] in k3.update($0, $1, key: bill.key) } }
+    await each(bills) { bill in await self.write(bill) { [k3 = self.k3] in k3.update($0, $1, $2, key: bill.key) } }
   }
 
   private func write(
-    _ bill: KeyedBill, _ action: @escaping @Sendable (OrderID, Int) -> SimulatedK3.SaveReply
+    _ bill: KeyedBill, _ action: @escaping @Sendable (OrderID, Int, Int64) -> SimulatedK3.SaveReply
   ) async -> SaveAnswer {
     guard let (order, version) = Self.content(bill.bill) else {
       host.world.fail("a bill of the transformer cannot be read")
       return .rejected(Reason(.undecodable, "unreadable"), answer: "")
     }
-    return await write(notAfter: bill.notAfter) { action(order, version) }
+    let hash = fingerprint(bill.bill.body)
+    return await write(notAfter: bill.notAfter) { action(order, version, hash) }
   }
 
   private func write(
@@ -224,7 +230,7 @@ final class SimulatedDestination: BillDestination, @unchecked Sendable {
     case .notSent, .lost: .unavailable(Reason(.k3Unavailable, "no answer"))
     case .answer(nil): .absent
     case .answer(let found?):
-      found.order == order && found.version == version
+      found.order == order && (found.version == version || k3.showsLittle)
         ? .same(WrittenBill(number: found.number, internalID: nil)) : .different(Reason(.conflict, "another bill"))
     }
   }

@@ -44,14 +44,17 @@ final class SimulatedLedger: SyncLedger, PollLedger, SweepLedger, Collections, @
   private let onSweep: @Sendable (Sweep.Kind, SweepFindings) -> Void
   /// Told of orders that need not be read anew any more.
   private let onReadAnew: @Sendable ([OrderID]) -> Void
+  /// Told of every claim that ended.
+  private let onSettle: @Sendable (BillID) -> Void
 
   init(
     _ host: Host, _ database: SimulatedDatabase,
     onAdvance: @escaping @Sendable (PollStream, BeijingTime) -> Void,
     onRemoval: @escaping @Sendable (RemovalRequest, RemovalAnswer) -> Void,
     onSweep: @escaping @Sendable (Sweep.Kind, SweepFindings) -> Void,
-    onReadAnew: @escaping @Sendable ([OrderID]) -> Void
+    onReadAnew: @escaping @Sendable ([OrderID]) -> Void, onSettle: @escaping @Sendable (BillID) -> Void
   ) {
+    self.onSettle = onSettle
     self.onReadAnew = onReadAnew
     self.onSweep = onSweep
     self.onRemoval = onRemoval
@@ -88,7 +91,11 @@ final class SimulatedLedger: SyncLedger, PollLedger, SweepLedger, Collections, @
   }
 
   func settle(_ settlements: [Settlement]) async throws(LedgerFailure) -> [Bool] {
-    try await ask { [database] () async throws(LedgerFailure) in try await database.ledger.settle(settlements) }
+    try await ask { [database, onSettle] () async throws(LedgerFailure) in
+      let flags = try await database.ledger.settle(settlements)
+      for (settlement, isHeld) in zip(settlements, flags) where isHeld { onSettle(settlement.bill) }
+      return flags
+    }
   }
 
   func remove(_ requests: [RemovalRequest], leaseSeconds: Int) async throws(LedgerFailure) -> [RemovalAnswer] {

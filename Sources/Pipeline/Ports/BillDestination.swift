@@ -8,6 +8,8 @@ public struct KeyedBill: Sendable {
   public let key: String
   /// The header field that holds the key. It is the ledger's: a strategy may have named another one since the first claim.
   public let keyField: String
+  /// K/3's object that is asked for it. It is the ledger's: a strategy may make a bill of another one since.
+  public let object: String
   /// The number that K/3 is known to hold the bill under; nil where that is not known.
   public let standing: String?
   /// K/3 has been asked for the key often enough and shows no bill with it: the Save is a repeated one.
@@ -16,11 +18,15 @@ public struct KeyedBill: Sendable {
   public let notAfter: ContinuousClock.Instant
 
   /// A bill and its key.
-  /// - Parameter keyField: nil: the bill's own.
+  /// - Parameters:
+  ///   - keyField: nil: the bill's own.
+  ///   - object: nil: the bill's own.
   public init(
-    _ bill: Bill, key: String, keyField: String? = nil, standing: String? = nil, notAfter: ContinuousClock.Instant
+    _ bill: Bill, key: String, keyField: String? = nil, object: String? = nil, standing: String? = nil,
+    notAfter: ContinuousClock.Instant
   ) {
     self.bill = bill
+    self.object = object ?? bill.object
     self.keyField = keyField ?? bill.keyField
     // A number that is the key stays what K/3 has made of it.
     self.key = self.keyField == Bill.numberField ? standing ?? key : key

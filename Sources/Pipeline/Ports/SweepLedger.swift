@@ -122,8 +122,8 @@ public protocol SweepLedger: Sendable {
   func startBackfill(_ window: TimeWindow, _ basis: Sweep.Basis) async throws(LedgerFailure) -> Sweep
   /// Begins a backfill, by update, of everything in the window, as if none of it had been published: what is as it was gets
   /// the number again that it had. Deletions that were told since the window's first second are told again too: the
-  /// watermark of `removed` goes back to it. So is what was parked, also where its letter was discarded: a letter tells of one
-  /// bill or of one copy, and another one of that order and number may be what was lost.
+  /// watermark of `removed` goes back to it. So is what was parked, but for what somebody has put an end to: where all letters of
+  /// the number are discarded, and no other bill of it can be what was lost.
   func startRepublishing(_ window: TimeWindow) async throws(LedgerFailure) -> Sweep
   /// The last 1,000 sweeps, the newest first.
   func sweeps() async throws(LedgerFailure) -> [Sweep]

@@ -155,21 +155,25 @@ public struct Claim: Sendable, Equatable {
   /// Fencing token: settles count only with it.
   public let token: Int64
   /// Of a claim in doubt: the oldest revision that may have been written; where only what this revision makes may have been,
-  /// this one; where another content of this revision may have been, an older one than it. Nil of a new one.
+  /// this one; where anything else of this revision may have been, an older one than it. Nil of a new one.
   public let doubtfulRevision: Int64?
   /// Of a claim in doubt: how many look-ups in a row have found nothing since the last Save. 0 of a new one.
   public let absences: Int
   /// The number of the order's own bill in K/3, written in an older revision: it is to be changed, and nothing is ever saved
   /// beside it. Nil where nothing is known to be written.
   public let standing: String?
+  /// K/3's object of what is, or may be, in K/3. Another one than was asked for (an edited strategy) is looked for there, and
+  /// nothing is sent while it may be there.
+  public let object: String
   /// The order was removed in OKKI after this revision: the claim is to find out what is in K/3, and nothing is sent.
   public let isRemoved: Bool
 
   /// A claim.
   public init(
     key: String, token: Int64, doubtfulRevision: Int64? = nil, absences: Int = 0, standing: String? = nil,
-    isRemoved: Bool = false, keyField: String = Bill.numberField
+    isRemoved: Bool = false, keyField: String = Bill.numberField, object: String = ""
   ) {
+    self.object = object
     self.keyField = keyField
     self.isRemoved = isRemoved
     self.key = key
@@ -212,6 +216,8 @@ public struct Settlement: Sendable, Equatable {
   public let result: Result
   /// Of a claim that ends in doubt: its Save came after proof that nothing older is in K/3, so that only its own revision may be.
   public var followsProof = false
+  /// Of a `written` one: the bill that was found may be of another content than the claimed one, of what was in doubt before it.
+  public var isOther = false
   /// What the vendor answered, where it was not what was expected: at most 200 characters, secrets masked. It stays on the
   /// order's row until another one comes, for people; no log has it.
   public var vendorAnswer: String?
