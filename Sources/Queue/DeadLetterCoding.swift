@@ -16,6 +16,12 @@ struct DeadLetterCoding: Sendable {
     "ferry-last-reason", "ferry-last-sentence", "ferry-replayed", key, original,
   ]
 
+  /// What differs though the same message is parked for the same reason: a copy of it came another way, or later. What K/3
+  /// answered may name the moment, and its sentence is in the reason.
+  private static let ofTheMoment: Set<String> = [
+    "ferry-parked-at", "ferry-vendor-answer", "ferry-attempt", "ferry-last-reason", "ferry-last-sentence",
+  ]
+
   /// The number in K/3 of a bill that is parked.
   static let key = "ferry-key"
   /// How many bytes the body had that is not with a letter.
@@ -47,7 +53,16 @@ struct DeadLetterCoding: Sendable {
     letter.attempts = int("ferry-attempt").map { Int(clamping: $0) }
     letter.firstSeen = int("ferry-first-seen")
     letter.vendorAnswer = text("ferry-vendor-answer") ?? ""
+    if text("ferry-parked-reason") != nil { letter.identity = Self.identity(properties) }
     return letter
+  }
+
+  /// Everything by which a message and the reason to park it are told from others: the order, its revision, part and stream,
+  /// when it was seen first, the reason and its sentence.
+  private static func identity(_ properties: AMQPProperties) -> String {
+    var lasting = AMQPProperties(messageID: properties.messageID, type: properties.type)
+    lasting.headers = properties.headers.filter { $0.name.hasPrefix("ferry-") && !ofTheMoment.contains($0.name) }
+    return json(lasting)
   }
 
   /// The broker's own account of why it moved a message.
