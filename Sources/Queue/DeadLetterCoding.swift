@@ -53,8 +53,20 @@ struct DeadLetterCoding: Sendable {
     letter.attempts = int("ferry-attempt").map { Int(clamping: $0) }
     letter.firstSeen = int("ferry-first-seen")
     letter.vendorAnswer = text("ferry-vendor-answer") ?? ""
+    if letter.orderID == nil, Self.isPieceOfBundle(properties), let order = BundleCoding.firstOrder(in: delivery.body) {
+      letter.orderID = OrderID(rawValue: order.id)
+      (letter.orderNumber, letter.revision) = (order.number, order.revision)
+    }
     if text("ferry-parked-reason") != nil { letter.identity = Self.identity(properties) }
     return letter
+  }
+
+  /// Whether it is one piece of a bundle, which nobody could read; as a stage parks it, or in a bundle that the broker parks.
+  private static func isPieceOfBundle(_ properties: AMQPProperties) -> Bool {
+    if BundleCoding.isBundle(properties) { return properties[header: BundleCoding.count] == .int(1) }
+    guard case .string(let text)? = properties[header: original], let known = try? JSONDocument(Array(text.utf8)).root
+    else { return false }
+    return known["type"]?.string == BundleCoding.type && known["headers"]?[BundleCoding.count]?.int64 == 1
   }
 
   /// Everything by which a message and the reason to park it are told from others: the order, its revision, part and stream,
@@ -161,7 +173,8 @@ struct DeadLetterCoding: Sendable {
     if let known = Self.original(letter.properties) {
       properties.type = known["type"]?.string
       properties.contentType = known["content_type"]?.string
-      properties.messageID = known["message_id"]?.string
+      let isBundle = properties.type == BundleCoding.type
+      properties.messageID = isBundle ? nil : known["message_id"]?.string
       properties.appID = known["app_id"]?.string
       properties.timestamp = known["timestamp"]?.int64.map { UInt64(clamping: $0) }
       if let members = known["headers"]?.members {

@@ -5,6 +5,7 @@ public import Pipeline
 public final class RabbitOutbox: Outbox {
   private let coding: EnvelopeCoding
   private let bundles: BundleCoding
+  private let names = BundleNames()
   private let session: RabbitSession
   private let pacing: Pacing
   private let timeoutSeconds: Int
@@ -81,7 +82,7 @@ public final class RabbitOutbox: Outbox {
     var shares = Self.spread(parcels.count { $0.isSpread }).makeIterator()
     for range in ranges {
       if range.count > 1 {
-        messages.append(bundles.message(for: parcels[range], now: now))
+        messages.append(bundles.message(for: parcels[range], now: now, name: names.next()))
         continue
       }
       let parcel = parcels[range.lowerBound]
