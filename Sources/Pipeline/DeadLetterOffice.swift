@@ -94,7 +94,7 @@ public struct DeadLetterOffice: Sendable {
         for (letter, answer) in zip(filed, await queues.publishAgain(filed.map(\.letter))) {
           switch answer {
           case .confirmed: confirmed.append(letter)
-          case .tooLarge(let why): result.refused.append((letter.id, why))
+          case .tooLarge(let why), .headersTooLarge(let why): result.refused.append((letter.id, why))
           case .unknown(let why), .refused(let why):
             result.refused.append((letter.id, why))
             isRefused = true

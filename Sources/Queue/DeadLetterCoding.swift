@@ -26,6 +26,8 @@ struct DeadLetterCoding: Sendable {
   static let key = "ferry-key"
   /// How many bytes the body had that is not with a letter.
   static let leftOut = "ferry-body-left-out"
+  /// That headers which publishing it again would take are not with a letter.
+  static let headersLeftOut = "ferry-headers-left-out"
   /// The properties of a message that could not be read, JSON.
   static let original = "ferry-original"
 
@@ -154,9 +156,14 @@ struct DeadLetterCoding: Sendable {
 
   // MARK: Writing
 
-  /// Whether a letter's body was left out, so that nothing can be published again.
-  static func lacksBody(_ letter: DeadLetter) -> Bool {
-    (try? JSONDocument(Array(letter.properties.utf8)).root)?["headers"]?[leftOut] != nil
+  /// Why a letter cannot be published again; nil when it can.
+  static func lack(of letter: DeadLetter) -> String? {
+    guard let headers = (try? JSONDocument(Array(letter.properties.utf8)).root)?["headers"] else { return nil }
+    let lacks =
+      headers[leftOut] != nil
+      ? "its body was too large for RabbitMQ and is"
+      : headers[headersLeftOut] == nil ? nil : "its headers were too large for RabbitMQ and are"
+    return lacks.map { $0 + " not kept: replay it with --refetch" }
   }
 
   /// The properties that a message came with: where a worker could not read it, those that it buried with it.

@@ -139,10 +139,9 @@ public final class RabbitDeadQueues: DeadQueues {
   /// Publishes letters anew, as the port says.
   public func publishAgain(_ letters: [DeadLetter]) async -> [PublishResult] {
     let now = pacing.now()
-    let whole = letters.indices.filter { !DeadLetterCoding.lacksBody(letters[$0]) }
-    var results = letters.map { _ in
-      PublishResult.tooLarge("its body was too large for RabbitMQ and is not kept: replay it with --refetch")
-    }
+    let lacks = letters.map { DeadLetterCoding.lack(of: $0) }
+    let whole = letters.indices.filter { lacks[$0] == nil }
+    var results = lacks.map { PublishResult.tooLarge($0 ?? "") }
     let answers = await outbox.publish(whole.map { coding.message(again: letters[$0], now: now) })
     for (place, answer) in zip(whole, answers) { results[place] = answer }
     return results
