@@ -115,7 +115,8 @@ public final class RabbitDeadQueues: DeadQueues {
   }
 
   private func letter(_ got: AMQPDelivery, _ stage: StageName, _ place: LetterPlace) -> TakenLetter {
-    let excess = got.isTruncated ? "it is larger than \(options.maxMessageBytes) bytes" : nil
+    let excess =
+      got.isTruncated ? "it is larger than \(options.maxMessageBytes) bytes, which is the most that can be filed" : nil
     return TakenLetter(coding.letter(got, of: stage), tag: got.tag, place: place, excess: excess)
   }
 

@@ -135,9 +135,10 @@ extension DeadLetterOffice.Replay {
 }
 
 extension LeftLetter {
-  /// One line.
+  /// One line, with what to do.
   var text: String {
     let id = place.messageID.map { " (message id \($0))" } ?? ""
-    return "Left in the queue \(place.queue), message \(place.position)\(id): \(why)"
+    return "Left in the queue \(place.queue), message \(place.position)\(id): \(why). Send its order through again by "
+      + "`ferry backfill start`, then take the message off that queue in RabbitMQ's management interface."
   }
 }

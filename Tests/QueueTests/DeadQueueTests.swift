@@ -144,7 +144,9 @@ struct DeadQueueTests {
       #expect(taken.map(\.place.position) == Array(1...150))
       #expect(taken.filter { $0.excess == nil }.map(\.letter.orderID?.rawValue) == [150])
       let first = try #require(taken.first)
-      #expect(first.excess == "it is larger than 1000 bytes" && first.letter.body.isEmpty)
+      #expect(
+        first.excess == "it is larger than 1000 bytes, which is the most that can be filed" && first.letter.body.isEmpty
+      )
       #expect(first.place.queue == broker.topology.deadQueue(of: .load) && first.place.messageID == "1-4")
     }
   }
