@@ -151,4 +151,5 @@ enum AdvisoryLock {
   static let poller: Int64 = 0x0066_6d02
   /// The second half is made of the schema's and the collection's names.
   static let collection: Int64 = 0x0066_6d03
+  static let deadLetters: Int64 = 0x0066_6d04
 }

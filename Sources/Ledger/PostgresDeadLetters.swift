@@ -15,16 +15,13 @@ public final class PostgresDeadLetters: DeadLetters {
     if letters.isEmpty { return filing }
     do throws(PostgresFailure) {
       // One by one in one transaction: a body may be large, and there are few.
-      for rows in try await database.attempt(letters.map(statement)) { filing.new += rows.affected }
+      filing.new = try await attempt(letters)
       return filing
     } catch {
       guard error.mayLieWithTheData else { throw LedgerFailure(error, schema: database.schema) }
     }
-    filing = Filing()
     for (place, letter) in letters.enumerated() {
-      do throws(PostgresFailure) {
-        for rows in try await database.attempt([statement(letter)]) { filing.new += rows.affected }
-      } catch {
+      do throws(PostgresFailure) { filing.new += try await attempt([letter]) } catch {
         guard error.mayLieWithTheData else { throw LedgerFailure(error, schema: database.schema) }
         filing.refused[place] = error.description
       }
@@ -32,17 +29,45 @@ public final class PostgresDeadLetters: DeadLetters {
     return filing
   }
 
+  /// Files letters in one transaction, or none.
+  /// - Returns: how many are new.
+  private func attempt(_ letters: [DeadLetter]) async throws(PostgresFailure) -> Int {
+    // One process at a time: two that file the same message, parked twice, would not see each other's letter.
+    let turn = PostgresStatement(
+      "SELECT pg_advisory_xact_lock($1::int, hashtext($2::text))", .int(AdvisoryLock.deadLetters),
+      .text(database.schema))
+    return try await database.attempt([turn] + letters.map(statement)).dropFirst().reduce(0) { $0 + $1.affected }
+  }
+
   private func statement(_ letter: DeadLetter) -> PostgresStatement {
     func number(_ value: Int64?) -> PostgresValue { value.map(PostgresValue.int) ?? .null }
     return PostgresStatement(
       """
+      WITH given AS (
+        SELECT
+          sha256(convert_to($1::text, 'UTF8') || '\\x00'::bytea || convert_to($11::text, 'UTF8') || '\\x00'::bytea
+            || $12::bytea) AS fingerprint,
+          CASE WHEN $13::text <> '' THEN sha256(convert_to($1::text, 'UTF8') || '\\x00'::bytea
+            || convert_to($13::text, 'UTF8') || '\\x00'::bytea || $12::bytea) END AS identity
+      ), known AS (
+        SELECT FROM dead_letters JOIN given USING (fingerprint)
+        UNION ALL SELECT FROM dead_letter_repeats JOIN given USING (fingerprint)
+      ), again AS (
+        -- One that somebody deals with at this moment does not wait any more when its row is free.
+        UPDATE dead_letters SET times = times + 1, last_parked_at = $9::bigint
+        WHERE state = 'waiting' AND NOT EXISTS (SELECT FROM known) AND id = (
+          SELECT min(id) FROM dead_letters JOIN given USING (identity) WHERE state = 'waiting')
+        RETURNING id
+      ), counted AS (
+        INSERT INTO dead_letter_repeats (fingerprint, letter, parked_at) SELECT fingerprint, id, $9::bigint FROM given, again
+      )
       INSERT INTO dead_letters (
-        fingerprint, stage, reason, sentence, order_id, order_number, revision, attempts, first_seen, parked_at,
+        fingerprint, identity, stage, reason, sentence, order_id, order_number, revision, attempts, first_seen, parked_at,
         vendor_answer, properties, body)
-      VALUES (
-        sha256(convert_to($1::text, 'UTF8') || '\\x00'::bytea || convert_to($11::text, 'UTF8') || '\\x00'::bytea || $12::bytea),
-        $1::text, $2::text, $3::text, $4::bigint, $5::text, $6::bigint, $7::integer, $8::bigint, $9::bigint, $10::text,
-        $11::text, $12::bytea)
+      SELECT
+        fingerprint, identity, $1::text, $2::text, $3::text, $4::bigint, $5::text, $6::bigint, $7::integer, $8::bigint,
+        $9::bigint, $10::text, $11::text, $12::bytea
+      FROM given WHERE NOT EXISTS (SELECT FROM known) AND NOT EXISTS (SELECT FROM again)
       ON CONFLICT (fingerprint) DO NOTHING
       """,
       .text(letter.stage.rawValue), .text(storable(letter.reason)), .text(storable(letter.sentence)),
@@ -50,7 +75,7 @@ public final class PostgresDeadLetters: DeadLetters {
       // Of a message that nobody has read any number may come: one that does not fit would hold up all others.
       number(letter.revision), number(letter.attempts.map { Int64(Int32(clamping: $0)) }), number(letter.firstSeen),
       .int(letter.parkedAt), .text(storable(letter.vendorAnswer)), .text(storable(letter.properties)),
-      .bytes(letter.body))
+      .bytes(letter.body), .text(storable(letter.identity)))
   }
 
   /// Letters, as the port says.
@@ -62,7 +87,8 @@ public final class PostgresDeadLetters: DeadLetters {
       PostgresStatement(
         """
         SELECT id, state, by_whom, stage, reason, sentence, order_id, order_number, revision, attempts, first_seen,
-          parked_at, vendor_answer, properties, CASE WHEN $8::boolean THEN body ELSE ''::bytea END
+          parked_at, vendor_answer, properties, CASE WHEN $8::boolean THEN body ELSE ''::bytea END, times,
+          coalesce(last_parked_at, parked_at)
         FROM (
           SELECT *, row_number() OVER (ORDER BY id) AS place, sum(octet_length(body)) OVER (ORDER BY id) AS bytes
           FROM dead_letters
@@ -98,20 +124,21 @@ public final class PostgresDeadLetters: DeadLetters {
 
   /// Records an act, as the port says: what the letter becomes and who did it, in one statement.
   public func mark(
-    _ ids: [Int64], _ state: FiledLetter.State, by: String
+    _ ids: [Int64], _ state: FiledLetter.State, by: String, read times: [Int]?
   ) async throws(LedgerFailure) -> [Int64] {
     let rows = try await database.run(
       PostgresStatement(
         """
         WITH marked AS (
           UPDATE dead_letters SET state = $2::text, by_whom = $3::text
-          WHERE id = ANY ($1::bigint[]) AND ($2::text = 'replayed' OR state = 'waiting')
+          FROM unnest($1::bigint[], $4::bigint[]) AS meant (letter, read)
+          WHERE id = letter AND (read IS NULL OR times = read) AND ($2::text = 'replayed' OR state = 'waiting')
           RETURNING id
         ), told AS (
           INSERT INTO dead_letter_acts (letter, state, by_whom) SELECT id, $2::text, $3::text FROM marked
         )
         SELECT id FROM marked ORDER BY id
-        """, .intArray(ids), .text(state.rawValue), .text(storable(by))))
+        """, .intArray(ids), .text(state.rawValue), .text(storable(by)), .intArray((times ?? []).map { Int64($0) })))
     return (0..<rows.count).compactMap { rows.int($0, 0) }
   }
 
@@ -145,7 +172,7 @@ extension FiledLetter {
     guard let id = rows.int(row, 0), let state = rows[row, 1].flatMap(State.init),
       let stage = rows[row, 3].flatMap(StageName.init), let reason = rows[row, 4], let sentence = rows[row, 5],
       let parkedAt = rows.int(row, 11), let answer = rows[row, 12], let properties = rows[row, 13],
-      let body = rows.bytes(row, 14)
+      let body = rows.bytes(row, 14), let times = rows.int(row, 15), let last = rows.int(row, 16)
     else { return nil }
     var letter = DeadLetter(
       stage: stage, reason: reason, sentence: sentence, parkedAt: parkedAt, properties: properties, body: body)
@@ -156,6 +183,7 @@ extension FiledLetter {
     letter.firstSeen = rows.int(row, 10)
     letter.vendorAnswer = answer
     self.init(id: id, state: state, by: rows[row, 2], letter: letter)
+    (self.times, lastParkedAt) = (Int(times), last)
   }
 }
 

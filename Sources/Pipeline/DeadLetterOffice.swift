@@ -90,17 +90,22 @@ public struct DeadLetterOffice: Sendable {
           continue
         }
         rest = rest.drop { $0 <= last }
-        var confirmed: [Int64] = []
+        var confirmed: [FiledLetter] = []
         for (letter, answer) in zip(filed, await queues.publishAgain(filed.map(\.letter))) {
           switch answer {
-          case .confirmed: confirmed.append(letter.id)
-          case .tooLarge(let why): result.refused.append((letter.id, why))
+          case .confirmed: confirmed.append(letter)
+          case .tooLarge(let why), .headersTooLarge(let why): result.refused.append((letter.id, why))
           case .unknown(let why), .refused(let why):
             result.refused.append((letter.id, why))
             isRefused = true
           }
         }
-        if !confirmed.isEmpty { result.replayed += try await archive.mark(confirmed, .replayed, by: by) }
+        if confirmed.isEmpty { continue }
+        // What was published may be parked again already, and be filed by another process as the letter that still waited.
+        let marked = try await archive.mark(confirmed.map(\.id), .replayed, by: by, read: confirmed.map(\.times))
+        result.replayed += marked
+        let done = Set(marked)
+        result.refused += confirmed.filter { !done.contains($0.id) }.map { ($0.id, Self.isParkedAgain) }
       } catch { throw .ledger(error) }
     }
     return result
@@ -121,6 +126,8 @@ public struct DeadLetterOffice: Sendable {
     }
     return result
   }
+
+  private static let isParkedAgain = "it was replayed, and was parked once more in the meantime: it still waits"
 
   private static let namesNoOrder =
     "it names no order, so nothing can be read anew: replay it without --refetch, or discard it"

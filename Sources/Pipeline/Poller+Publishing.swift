@@ -2,14 +2,18 @@ import CoreMetrics
 import Orders
 
 extension Poller {
-  /// Publishes; what is larger than the broker takes is parked without its body, so that it holds up nobody.
+  /// Publishes; what is larger than the broker takes is parked without its body or its longest headers, so that it holds up
+  /// nobody.
   private func safe(_ parcels: inout [Parcel]) async -> [PublishResult] {
     var results = await outbox.publish(parcels)
     progress.mark()
     var places: [Int] = []
     for (place, result) in results.enumerated() {
-      guard case .tooLarge(let why) = result else { continue }
-      parcels[place] = parcels[place].buriedWithoutBody(at: .transform, why)
+      switch result {
+      case .tooLarge(let why): parcels[place] = parcels[place].buried(for: .messageTooLarge, at: .transform, why)
+      case .headersTooLarge(let why): parcels[place] = parcels[place].buried(for: .headersTooLarge, at: .transform, why)
+      case .confirmed, .unknown, .refused: continue
+      }
       places.append(place)
     }
     if places.isEmpty { return results }
@@ -60,7 +64,7 @@ extension Poller {
         if let reason = parcel.burial?.reason, case .envelope(let envelope) = parcel.content {
           parked.append((envelope, reason))
         }
-      case .unknown(let why), .refused(let why), .tooLarge(let why): failure = why
+      case .unknown(let why), .refused(let why), .tooLarge(let why), .headersTooLarge(let why): failure = why
       }
     }
     FaultPoint.reached(.pollPublished)

@@ -5,6 +5,8 @@ public enum ReasonCode: String, Sendable, CaseIterable {
   case undecodable
   /// RabbitMQ takes no message as large as the one that would have to be published.
   case messageTooLarge = "message_too_large"
+  /// What goes beside the body of the message that would have to be published does not fit into a frame (`frame_max`).
+  case headersTooLarge = "headers_too_large"
   // Mapping
   /// The order's JSON lacks what every order has, or is malformed.
   case orderMalformed = "order_malformed"

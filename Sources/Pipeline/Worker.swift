@@ -276,12 +276,12 @@ public final class Worker: Service {
   /// What is parked for a parcel that the broker will never take: the delivery as it came, or where that is as large, what is
   /// known of it.
   private func burial(
-    of parcel: Parcel, _ receipt: Delivery.Receipt, in batch: [Delivery], _ why: String
+    of parcel: Parcel, _ receipt: Delivery.Receipt, in batch: [Delivery], _ code: ReasonCode, _ why: String
   ) -> Parcel {
     guard case .queue = parcel.destination,
       case .success(let envelope)? = batch.first(where: { $0.receipt == receipt })?.envelope
-    else { return parcel.buriedWithoutBody(at: stage.name, why) }
-    return Parcel(to: .dead(stage.name), .envelope(envelope), burial: Outcome.Burial(Reason(.messageTooLarge, why)))
+    else { return parcel.buried(for: code, at: stage.name, why) }
+    return Parcel(to: .dead(stage.name), .envelope(envelope), burial: Outcome.Burial(Reason(code, why)))
   }
 
   /// Publishes until every parcel is confirmed, acknowledging each round what has no parcel left. Ends early only when the
@@ -309,17 +309,19 @@ public final class Worker: Service {
             metrics.countDeadLetter(burial.reason.code, at: stage.name)
             FaultPoint.reached(.buried, at: stage.name)
           }
-        case .tooLarge(let why) where !parcels[place].leavesOutBody:
+        case .tooLarge(let why) where !parcels[place].leavesOutBody,
+          .headersTooLarge(let why) where !parcels[place].leavesOutHeaders:
+          let code: ReasonCode = if case .tooLarge = result { .messageTooLarge } else { .headersTooLarge }
           let (refused, receipt) = (parcels[place], receipts[place])
           // One of several successors is enough to have the delivery parked once.
           if refused.burial == nil, !tooLarge.insert(receipt).inserted { continue }
-          let parcel = burial(of: refused, receipt, in: batch, why)
+          let parcel = burial(of: refused, receipt, in: batch, code, why)
           unconfirmed.append(parcel)
           unconfirmedReceipts.append(receipt)
           if refused.burial == nil, case .envelope(let envelope) = parcel.content, let reason = parcel.burial?.reason {
             logger.parked(reason, of: envelope, at: stage.name)
           }
-        case .unknown(let why), .refused(let why), .tooLarge(let why):
+        case .unknown(let why), .refused(let why), .tooLarge(let why), .headersTooLarge(let why):
           unconfirmed.append(parcels[place])
           unconfirmedReceipts.append(receipts[place])
           failure = why

@@ -2,6 +2,7 @@ import AMQP
 import JSON
 import Orders
 import Pipeline
+import Synchronization
 
 /// Several envelopes for one queue in one message. What a message costs the broker hardly depends on what is in it: it is
 /// routed, written, confirmed, delivered and acknowledged as one.
@@ -22,7 +23,7 @@ struct BundleCoding: Sendable {
   static let type = "bundle"
   private static let contentType = "application/x-ferry-bundle"
   /// How many envelopes are in it.
-  private static let count = "ferry-pieces"
+  static let count = "ferry-pieces"
 
   let topology: Topology
 
@@ -52,8 +53,10 @@ struct BundleCoding: Sendable {
   // MARK: Writing
 
   /// The message of parcels that `cut` has put together.
-  /// - Parameter now: milliseconds since 1970.
-  func message(for parcels: ArraySlice<Parcel>, now: Int64) -> AMQPMessage {
+  /// - Parameters:
+  ///   - now: milliseconds since 1970.
+  ///   - name: what tells it from all others; nil for none.
+  func message(for parcels: ArraySlice<Parcel>, now: Int64, name: String? = nil) -> AMQPMessage {
     var body: [UInt8] = []
     body.reserveCapacity(parcels.reduce(0) { $0 + ($1.bundledBytes ?? 0) + 320 })
     var writer = JSONWriter(reserving: 384)
@@ -71,8 +74,8 @@ struct BundleCoding: Sendable {
       body.append(UInt8(ascii: "\n"))
     }
     var properties = AMQPProperties(
-      contentType: Self.contentType, type: Self.type, appID: "ferry", timestamp: UInt64(max(now, 0) / 1_000),
-      persistent: true)
+      contentType: Self.contentType, messageID: name, type: Self.type, appID: "ferry",
+      timestamp: UInt64(max(now, 0) / 1_000), persistent: true)
     properties.headers = [
       AMQPHeader("ferry-format", .int(EnvelopeCoding.bundled)), AMQPHeader(Self.count, .int(Int64(parcels.count))),
     ]
@@ -136,12 +139,39 @@ struct BundleCoding: Sendable {
   /// Whether a message is a bundle.
   static func isBundle(_ properties: AMQPProperties) -> Bool { properties.type == type }
 
-  /// The envelopes of a bundle of a queue of the flow: all, or why they cannot be read. The reason holds no value of it.
-  func envelopes(of delivery: AMQPDelivery, in queue: QueueName) -> Result<[Envelope], Reason> {
+  /// What tells a bundle from all others; nil where it has none, as from an earlier program, or somebody else's.
+  static func name(_ properties: AMQPProperties) -> String? {
+    guard let name = properties.messageID, name.hasPrefix(type), name.utf8.count <= 64 else { return nil }
+    return name
+  }
+
+  /// A piece of a bundle.
+  struct Piece: Sendable {
+    /// What it holds, or why it cannot be read; the reason holds no value of it.
+    let envelope: Result<Envelope, Reason>
+    /// Where it cannot be read: its lines as they came. Else empty.
+    var body: [UInt8] = []
+    /// How many pieces these are: all that is left of a bundle in which no next one can be found.
+    var count = 1
+
+    /// The properties with which what cannot be read is a bundle of its own.
+    func properties(in bundle: AMQPProperties) -> AMQPProperties {
+      var properties = bundle
+      // It is not the bundle of that name, of which other pieces may be settled.
+      properties.messageID = nil
+      properties.headers.removeAll { $0.name == BundleCoding.count }
+      properties.headers.append(AMQPHeader(BundleCoding.count, .int(Int64(count))))
+      return properties
+    }
+  }
+
+  /// The pieces of a bundle of a queue of the flow, each by itself; or why none can be told from the others. Where one is so
+  /// damaged that it has no end, it is the last one, with all that follows. Nothing of a bundle is in none of its pieces.
+  func pieces(of delivery: AMQPDelivery, in queue: QueueName) -> Result<[Piece], Reason> {
     do throws(Reason) { return .success(try read(delivery, queue)) } catch { return .failure(error) }
   }
 
-  private func read(_ delivery: AMQPDelivery, _ queue: QueueName) throws(Reason) -> [Envelope] {
+  private func read(_ delivery: AMQPDelivery, _ queue: QueueName) throws(Reason) -> [Piece] {
     guard case .int(let form)? = delivery.properties[header: "ferry-format"], form > 0 else {
       throw broken("no ferry-format")
     }
@@ -152,27 +182,47 @@ struct BundleCoding: Sendable {
     guard case .int(let count)? = delivery.properties[header: Self.count], 1...Int64(Self.mostRead) ~= count else {
       throw broken("no number of pieces")
     }
-    var envelopes: [Envelope] = []
-    envelopes.reserveCapacity(Int(count))
+    var pieces: [Piece] = []
+    pieces.reserveCapacity(Int(count))
     var rest = delivery.body[...]
+    func endHere(_ what: String) {
+      pieces.append(
+        Piece(envelope: .failure(broken(what)), body: Array(rest), count: max(1, Int(count) - pieces.count)))
+    }
     while !rest.isEmpty {
-      guard let end = rest.firstIndex(of: UInt8(ascii: "\n")) else { throw broken("a line without an end") }
+      if pieces.count == Int(count) {
+        endHere("more pieces than it tells")
+        return pieces
+      }
+      guard let end = rest.firstIndex(of: UInt8(ascii: "\n")) else {
+        endHere("a line without an end")
+        return pieces
+      }
       guard let head = try? JSONDocument(Array(rest[..<end])).root, head.kind == .object else {
-        throw broken("a line that is no object")
+        endHere("a line that is no object")
+        return pieces
       }
       let start = end + 1
       guard let size = head["bytes"]?.int64, size >= 0, size < rest.endIndex - start,
         rest[start + Int(size)] == UInt8(ascii: "\n")
-      else { throw broken("a content of another size") }
-      envelopes.append(try envelope(head, Array(rest[start..<start + Int(size)]), queue))
-      rest = rest[(start + Int(size) + 1)...]
+      else {
+        endHere("a content of another size")
+        return pieces
+      }
+      let next = start + Int(size) + 1
+      do throws(Reason) {
+        pieces.append(Piece(envelope: .success(try envelope(head, Array(rest[start..<next - 1]), queue))))
+      } catch {
+        pieces.append(Piece(envelope: .failure(error), body: Array(rest[..<next])))
+      }
+      rest = rest[next...]
     }
-    guard envelopes.count == Int(count) else { throw broken("another number of pieces") }
-    return envelopes
+    if pieces.count < Int(count) { endHere("fewer pieces than it tells") }
+    return pieces
   }
 
-  /// More than any program puts into one.
-  static let mostRead = 64
+  /// More than any program puts into one. What cannot be read of one is a piece more.
+  static let mostRead = 63
 
   private func broken(_ what: String) -> Reason { Reason(.undecodable, "the bundle is damaged: it has \(what)") }
 
@@ -222,24 +272,52 @@ struct BundleCoding: Sendable {
   }
 
   /// The messages that the pieces would be by themselves, with what the broker has written beside the bundle: for dead queues,
-  /// where each order is a letter. A bundle that cannot be read stays one.
+  /// where each order is a letter. What cannot be read of a bundle stays a bundle.
   func taken(apart delivery: AMQPDelivery, of stage: StageName) -> [AMQPDelivery] {
     guard Self.isBundle(delivery.properties), !delivery.isTruncated,
-      case .success(let envelopes) = envelopes(of: delivery, in: stage.queue)
+      case .success(let pieces) = pieces(of: delivery, in: stage.queue)
     else { return [delivery] }
     let coding = EnvelopeCoding(topology: topology)
     let brokers = delivery.properties.headers.filter { !$0.name.hasPrefix("ferry-") }
-    return envelopes.map { envelope in
-      let parcel = Parcel(to: .queue(stage.queue), .envelope(envelope))
-      // Somebody else's message may bear any time.
-      let seconds = min(delivery.properties.timestamp ?? 0, UInt64(Int64.max) / 1_000)
-      let message = coding.message(for: parcel, now: Int64(seconds) * 1_000)
-      var properties = message.properties
-      properties.headers += brokers
+    return pieces.map { piece in
+      var properties = piece.properties(in: delivery.properties)
+      var body = piece.body
+      if case .success(let envelope) = piece.envelope {
+        let parcel = Parcel(to: .queue(stage.queue), .envelope(envelope))
+        // Somebody else's message may bear any time.
+        let seconds = min(delivery.properties.timestamp ?? 0, UInt64(Int64.max) / 1_000)
+        let message = coding.message(for: parcel, now: Int64(seconds) * 1_000)
+        properties = message.properties
+        properties.headers += brokers
+        body = message.body
+      }
       return AMQPDelivery(
         tag: delivery.tag, redelivered: delivery.redelivered, exchange: delivery.exchange,
-        routingKey: delivery.routingKey, properties: properties, body: message.body)
+        routingKey: delivery.routingKey, properties: properties, body: body)
     }
+  }
+
+  /// What the heads of a bundle that could not be read tell of the first order in it, for whoever looks for it.
+  static func firstOrder(in body: [UInt8]) -> (id: Int64, number: String?, revision: Int64?)? {
+    guard let end = body.firstIndex(of: UInt8(ascii: "\n")), let head = try? JSONDocument(Array(body[..<end])).root,
+      let id = head["id"]?.int64
+    else { return nil }
+    return (id, head["number"]?.string, head["revision"]?.int64)
+  }
+}
+
+/// Names for the bundles of one outbox, by which they are known when they come again.
+final class BundleNames: Sendable {
+  private let word = String(UInt64.random(in: .min ... .max), radix: 16)
+  private let serial = Atomic<UInt64>(0)
+
+  func next() -> String {
+    var name = BundleCoding.type
+    name += "-"
+    name += word
+    name += "-"
+    name += String(serial.wrappingAdd(1, ordering: .relaxed).newValue)
+    return name
   }
 }
 

@@ -16,10 +16,18 @@ struct DeadLetterCoding: Sendable {
     "ferry-last-reason", "ferry-last-sentence", "ferry-replayed", key, original,
   ]
 
+  /// What differs though the same message is parked for the same reason: a copy of it came another way, or later. What K/3
+  /// answered may name the moment, and its sentence is in the reason.
+  private static let ofTheMoment: Set<String> = [
+    "ferry-parked-at", "ferry-vendor-answer", "ferry-attempt", "ferry-last-reason", "ferry-last-sentence",
+  ]
+
   /// The number in K/3 of a bill that is parked.
   static let key = "ferry-key"
   /// How many bytes the body had that is not with a letter.
   static let leftOut = "ferry-body-left-out"
+  /// That headers which publishing it again would take are not with a letter.
+  static let headersLeftOut = "ferry-headers-left-out"
   /// The properties of a message that could not be read, JSON.
   static let original = "ferry-original"
 
@@ -47,7 +55,28 @@ struct DeadLetterCoding: Sendable {
     letter.attempts = int("ferry-attempt").map { Int(clamping: $0) }
     letter.firstSeen = int("ferry-first-seen")
     letter.vendorAnswer = text("ferry-vendor-answer") ?? ""
+    if letter.orderID == nil, Self.isPieceOfBundle(properties), let order = BundleCoding.firstOrder(in: delivery.body) {
+      letter.orderID = OrderID(rawValue: order.id)
+      (letter.orderNumber, letter.revision) = (order.number, order.revision)
+    }
+    if text("ferry-parked-reason") != nil { letter.identity = Self.identity(properties) }
     return letter
+  }
+
+  /// Whether it is one piece of a bundle, which nobody could read; as a stage parks it, or in a bundle that the broker parks.
+  private static func isPieceOfBundle(_ properties: AMQPProperties) -> Bool {
+    if BundleCoding.isBundle(properties) { return properties[header: BundleCoding.count] == .int(1) }
+    guard case .string(let text)? = properties[header: original], let known = try? JSONDocument(Array(text.utf8)).root
+    else { return false }
+    return known["type"]?.string == BundleCoding.type && known["headers"]?[BundleCoding.count]?.int64 == 1
+  }
+
+  /// Everything by which a message and the reason to park it are told from others: the order, its revision, part and stream,
+  /// when it was seen first, the reason and its sentence.
+  private static func identity(_ properties: AMQPProperties) -> String {
+    var lasting = AMQPProperties(messageID: properties.messageID, type: properties.type)
+    lasting.headers = properties.headers.filter { $0.name.hasPrefix("ferry-") && !ofTheMoment.contains($0.name) }
+    return json(lasting)
   }
 
   /// The broker's own account of why it moved a message.
@@ -127,9 +156,14 @@ struct DeadLetterCoding: Sendable {
 
   // MARK: Writing
 
-  /// Whether a letter's body was left out, so that nothing can be published again.
-  static func lacksBody(_ letter: DeadLetter) -> Bool {
-    (try? JSONDocument(Array(letter.properties.utf8)).root)?["headers"]?[leftOut] != nil
+  /// Why a letter cannot be published again; nil when it can.
+  static func lack(of letter: DeadLetter) -> String? {
+    guard let headers = (try? JSONDocument(Array(letter.properties.utf8)).root)?["headers"] else { return nil }
+    let lacks =
+      headers[leftOut] != nil
+      ? "its body was too large for RabbitMQ and is"
+      : headers[headersLeftOut] == nil ? nil : "its headers were too large for RabbitMQ and are"
+    return lacks.map { $0 + " not kept: replay it with --refetch" }
   }
 
   /// The properties that a message came with: where a worker could not read it, those that it buried with it.
@@ -146,7 +180,8 @@ struct DeadLetterCoding: Sendable {
     if let known = Self.original(letter.properties) {
       properties.type = known["type"]?.string
       properties.contentType = known["content_type"]?.string
-      properties.messageID = known["message_id"]?.string
+      let isBundle = properties.type == BundleCoding.type
+      properties.messageID = isBundle ? nil : known["message_id"]?.string
       properties.appID = known["app_id"]?.string
       properties.timestamp = known["timestamp"]?.int64.map { UInt64(clamping: $0) }
       if let members = known["headers"]?.members {

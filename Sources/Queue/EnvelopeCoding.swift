@@ -39,12 +39,16 @@ struct EnvelopeCoding: Sendable {
       properties.type = "unreadable"
       properties.contentType = "application/octet-stream"
       // All headers together must fit into a frame; those of a message that somebody made large are left out.
-      if !parcel.properties.isEmpty, parcel.properties.utf8.count <= Self.mostOriginal {
+      if !parcel.properties.isEmpty, parcel.properties.utf8.count <= Self.mostOriginal, !parcel.leavesOutHeaders {
         headers.append(AMQPHeader(DeadLetterCoding.original, .string(parcel.properties)))
       }
       body = bytes
-    case .envelope(let envelope):
+    case .envelope(var envelope):
       properties.contentType = Self.jsonType
+      if parcel.leavesOutHeaders {
+        headers.append(AMQPHeader(DeadLetterCoding.headersLeftOut, .bool(true)))
+        envelope = Self.withoutLongHeaders(envelope)
+      }
       properties.messageID = Self.messageID(envelope.orderID, envelope.revision)
       append(envelope, to: &headers)
       switch envelope.content {
@@ -72,11 +76,24 @@ struct EnvelopeCoding: Sendable {
       headers.append(AMQPHeader(DeadLetterCoding.leftOut, .int(Int64(body.count))))
       body = Self.note(inPlaceOf: body, of: parcel.content)
     }
-    if let burial = parcel.burial { headers += parked(burial, parcel.destination, now) }
+    if let burial = parcel.burial {
+      headers += parked(burial, parcel.destination, now, inShort: parcel.leavesOutHeaders)
+    }
     properties.headers = headers
     return AMQPMessage(
       exchange: topology.exchange, routingKey: topology.routingKey(to: parcel.destination), properties: properties,
       body: body, mandatory: true)
+  }
+
+  /// The same order or bill with little enough beside it for the smallest frames that there are.
+  private static func withoutLongHeaders(_ envelope: Envelope) -> Envelope {
+    var short = envelope
+    short.lastReason = nil
+    if case .bill(let full, let route) = envelope.content {
+      let bill = Bill(object: full.object, number: full.number, body: full.body, keyField: full.keyField)
+      short.content = .bill(bill, BillRoute(strategy: route.strategy, stream: route.stream, part: route.part))
+    }
+    return short
   }
 
   /// What tells of a body that is left out: its size, its SHA-256, and the order by which it can be had again.
@@ -148,19 +165,21 @@ struct EnvelopeCoding: Sendable {
     }
   }
 
-  private func parked(_ burial: Outcome.Burial, _ destination: Destination, _ now: Int64) -> [AMQPHeader] {
+  private func parked(
+    _ burial: Outcome.Burial, _ destination: Destination, _ now: Int64, inShort: Bool
+  ) -> [AMQPHeader] {
     let stage =
       switch destination {
       case .dead(let stage), .retry(let stage, _): stage
       case .queue(let queue): StageName.allCases.first { $0.queue == queue } ?? .transform
       }
-    let key = burial.key.map { [AMQPHeader(DeadLetterCoding.key, text($0, 1_024))] } ?? []
+    let key = burial.key.map { [AMQPHeader(DeadLetterCoding.key, text($0, inShort ? 400 : 1_024))] } ?? []
     return key + [
       AMQPHeader("ferry-stage", .string(stage.rawValue)),
       AMQPHeader("ferry-parked-reason", text(burial.reason.code.rawValue, 60)),
-      AMQPHeader("ferry-parked-sentence", text(burial.reason.sentence, 1_024)),
+      AMQPHeader("ferry-parked-sentence", text(burial.reason.sentence, inShort ? 256 : 1_024)),
       AMQPHeader("ferry-parked-at", .int(now)),
-      AMQPHeader("ferry-vendor-answer", text(burial.vendorAnswer, 2_048)),
+      AMQPHeader("ferry-vendor-answer", text(burial.vendorAnswer, inShort ? 256 : 2_048)),
     ]
   }
 

@@ -115,7 +115,8 @@ public final class RabbitDeadQueues: DeadQueues {
   }
 
   private func letter(_ got: AMQPDelivery, _ stage: StageName, _ place: LetterPlace) -> TakenLetter {
-    let excess = got.isTruncated ? "it is larger than \(options.maxMessageBytes) bytes" : nil
+    let excess =
+      got.isTruncated ? "it is larger than \(options.maxMessageBytes) bytes, which is the most that can be filed" : nil
     return TakenLetter(coding.letter(got, of: stage), tag: got.tag, place: place, excess: excess)
   }
 
@@ -139,10 +140,9 @@ public final class RabbitDeadQueues: DeadQueues {
   /// Publishes letters anew, as the port says.
   public func publishAgain(_ letters: [DeadLetter]) async -> [PublishResult] {
     let now = pacing.now()
-    let whole = letters.indices.filter { !DeadLetterCoding.lacksBody(letters[$0]) }
-    var results = letters.map { _ in
-      PublishResult.tooLarge("its body was too large for RabbitMQ and is not kept: replay it with --refetch")
-    }
+    let lacks = letters.map { DeadLetterCoding.lack(of: $0) }
+    let whole = letters.indices.filter { lacks[$0] == nil }
+    var results = lacks.map { PublishResult.tooLarge($0 ?? "") }
     let answers = await outbox.publish(whole.map { coding.message(again: letters[$0], now: now) })
     for (place, answer) in zip(whole, answers) { results[place] = answer }
     return results

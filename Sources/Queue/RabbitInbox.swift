@@ -9,7 +9,7 @@ public final class RabbitInbox: Inbox {
   private let queueName: String
   private let coding: EnvelopeCoding
   private let bundles: BundleCoding
-  private let pieces = Mutex(LentPieces())
+  private let pieces: Mutex<LentPieces>
   private let session: RabbitSession
   private let onEvent: @Sendable (QueueEvent) -> Void
 
@@ -29,6 +29,7 @@ public final class RabbitInbox: Inbox {
     let name = topology.name(of: stage.queue)
     queueName = name
     let prefetch = min(max(prefetch / BundleCoding.mostPieces(stage.queue), min(prefetch, 8)), 2_000)
+    pieces = Mutex(LentPieces(remembering: 2 * prefetch))
     session = RabbitSession(settings.options(for: "\(stage.rawValue) inbox"), pacing: pacing, onEvent: onEvent) {
       connection throws(AMQPFailure) in
       try await connection.consume(queue: name, prefetch: prefetch)
@@ -53,15 +54,15 @@ public final class RabbitInbox: Inbox {
 
   /// Waits for messages, as the port says; over broken connections and outages for as long as they last.
   public func next(max: Int) async -> [Delivery] {
-    while !Task.isCancelled, !session.isRetired {
+    while !Task.isCancelled {
+      if session.isRetired { return restOfTheBegun(max: max) }
       guard let live = await session.connected() else { continue }
       let waiting = pieces.withLock { $0.take(Swift.max(max, 1), of: live.number) }
       if !waiting.isEmpty { return waiting }
       do throws(AMQPFailure) {
         let lent = try await live.connection.deliveries(max: Swift.max(max, 1))
         // Whatever came together with the stop goes back when the connection closes.
-        if session.isRetired { return [] }
-        if lent.isEmpty { continue }
+        if session.isRetired || lent.isEmpty { continue }
         session.worked()
         let deliveries = unpacked(lent, live, max: max)
         if !deliveries.isEmpty { return deliveries }
@@ -72,31 +73,49 @@ public final class RabbitInbox: Inbox {
     return []
   }
 
+  /// After a stop: what is left of a bundle of which something was handed out. Given back, all of it would come again.
+  private func restOfTheBegun(max: Int) -> [Delivery] {
+    guard let live = session.live else { return [] }
+    return pieces.withLock { $0.take(Swift.max(max, 1), of: live.number, onlyBegun: true) }
+  }
+
   /// The envelopes of messages, as many as are asked for; the others wait for the next call.
   private func unpacked(_ lent: [AMQPDelivery], _ live: RabbitSession.Live, max: Int) -> [Delivery] {
     if !lent.contains(where: { BundleCoding.isBundle($0.properties) }) {
       return lent.compactMap { delivery(of: $0, live) }
     }
-    let unpacked: [(pieces: [Envelope], single: Delivery?)] = lent.map { message in
-      if BundleCoding.isBundle(message.properties), !message.isTruncated,
-        case .success(let envelopes) = bundles.envelopes(of: message, in: stage.queue)
-      {
-        return (envelopes, nil)
-      }
-      return ([], delivery(of: message, live))
+    let unpacked: [(pieces: [Delivery], single: Delivery?)] = lent.map { message in
+      guard BundleCoding.isBundle(message.properties), !message.isTruncated,
+        case .success(let pieces) = bundles.pieces(of: message, in: stage.queue)
+      else { return ([], delivery(of: message, live)) }
+      return (pieces.enumerated().map { delivery(of: $1, at: $0, message, live) }, nil)
     }
-    return pieces.withLock { pieces in
-      for (message, (envelopes, single)) in zip(lent, unpacked) {
-        if let single { pieces.add(single) }
-        pieces.lend(
-          envelopes.enumerated().map { place, envelope in
-            Delivery(
-              receipt: Delivery.Receipt(session: live.number, tag: message.tag, piece: UInt8(place)),
-              envelope: .success(envelope), body: [])
-          })
+    let (deliveries, done) = pieces.withLock { pieces in
+      var done: [UInt64] = []
+      for (message, (bundle, single)) in zip(lent, unpacked) {
+        if let single {
+          pieces.add(single)
+        } else if !bundle.isEmpty {
+          let isOpen = pieces.lend(bundle, name: BundleCoding.name(message.properties), isAgain: message.redelivered)
+          if !isOpen { done.append(message.tag) }
+        }
       }
-      return pieces.take(Swift.max(max, 1), of: live.number)
+      return (pieces.take(Swift.max(max, 1), of: live.number), done)
     }
+    if !done.isEmpty { live.connection.acknowledge(done) }
+    return deliveries
+  }
+
+  private func delivery(
+    of piece: BundleCoding.Piece, at place: Int, _ message: AMQPDelivery, _ live: RabbitSession.Live
+  ) -> Delivery {
+    var delivery = Delivery(
+      receipt: Delivery.Receipt(session: live.number, tag: message.tag, piece: UInt8(place)), envelope: piece.envelope,
+      body: piece.body)
+    if case .failure = piece.envelope {
+      delivery.properties = DeadLetterCoding.json(piece.properties(in: message.properties))
+    }
+    return delivery
   }
 
   private func delivery(of lent: AMQPDelivery, _ live: RabbitSession.Live) -> Delivery? {
@@ -107,8 +126,7 @@ public final class RabbitInbox: Inbox {
       return nil
     }
     var envelope = coding.envelope(of: lent, in: stage.queue)
-    if BundleCoding.isBundle(lent.properties), case .failure(let reason) = bundles.envelopes(of: lent, in: stage.queue)
-    {
+    if BundleCoding.isBundle(lent.properties), case .failure(let reason) = bundles.pieces(of: lent, in: stage.queue) {
       envelope = .failure(reason)
     }
     var delivery = Delivery(
@@ -117,13 +135,15 @@ public final class RabbitInbox: Inbox {
     return delivery
   }
 
-  /// Settles deliveries; receipts of an earlier connection are ignored, since their messages come again.
+  /// Settles deliveries. Those of an earlier connection come again, but for pieces of bundles: what is settled of a bundle is
+  /// remembered until it comes again, and is not handed out then.
   public func acknowledge(_ receipts: [Delivery.Receipt]) {
-    guard let live = session.live else { return }
-    live.connection.acknowledge(pieces.withLock { $0.settle(receipts, of: live.number) })
+    let live = session.live
+    let done = pieces.withLock { $0.settle(receipts, over: live?.number) }
+    if !done.isEmpty { live?.connection.acknowledge(done) }
   }
 
-  /// Takes no more. Acknowledgements still go out.
+  /// Takes no more than the rest of a bundle that was begun. Acknowledgements still go out.
   public func stop() async {
     session.retire()
     await session.live?.connection.cancelConsumer()

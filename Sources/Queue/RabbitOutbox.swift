@@ -5,6 +5,7 @@ public import Pipeline
 public final class RabbitOutbox: Outbox {
   private let coding: EnvelopeCoding
   private let bundles: BundleCoding
+  private let names = BundleNames()
   private let session: RabbitSession
   private let pacing: Pacing
   private let timeoutSeconds: Int
@@ -17,12 +18,14 @@ public final class RabbitOutbox: Outbox {
     _ settings: RabbitSettings, topology: Topology, pacing: Pacing = .live,
     onEvent: @escaping @Sendable (QueueEvent) -> Void = { _ in }
   ) {
-    self.init(settings, topology: topology, pacing: pacing, mostBytes: nil, onEvent: onEvent)
+    self.init(settings, topology: topology, pacing: pacing, mostBytes: nil, frameMax: nil, onEvent: onEvent)
   }
 
-  /// - Parameter mostBytes: larger bodies are not sent; nil for the driver's own bound.
+  /// - Parameters:
+  ///   - mostBytes: larger bodies are not sent; nil for the driver's own bound.
+  ///   - frameMax: bytes of a frame, unless the broker wants smaller ones; nil for the driver's own bound.
   init(
-    _ settings: RabbitSettings, topology: Topology, pacing: Pacing, mostBytes: Int?,
+    _ settings: RabbitSettings, topology: Topology, pacing: Pacing, mostBytes: Int?, frameMax: Int? = nil,
     onEvent: @escaping @Sendable (QueueEvent) -> Void = { _ in }
   ) {
     coding = EnvelopeCoding(topology: topology)
@@ -31,6 +34,7 @@ public final class RabbitOutbox: Outbox {
     timeoutSeconds = min(max(settings.publishTimeoutSeconds, 1), 600)
     var options = settings.options(for: "outbox")
     if let mostBytes { options.maxMessageBytes = mostBytes }
+    if let frameMax { options.frameMax = frameMax }
     self.mostBytes = options.maxMessageBytes
     session = RabbitSession(options, pacing: pacing, onEvent: onEvent)
   }
@@ -81,7 +85,7 @@ public final class RabbitOutbox: Outbox {
     var shares = Self.spread(parcels.count { $0.isSpread }).makeIterator()
     for range in ranges {
       if range.count > 1 {
-        messages.append(bundles.message(for: parcels[range], now: now))
+        messages.append(bundles.message(for: parcels[range], now: now, name: names.next()))
         continue
       }
       let parcel = parcels[range.lowerBound]
@@ -152,7 +156,7 @@ extension AMQPPublishResult {
     switch self {
     case .unknown: .unknown(reason)
     case .notSent: .notSent(reason)
-    case .confirmed, .refused, .returned: self
+    case .confirmed, .refused, .returned, .unsendable: self
     }
   }
 }
@@ -166,6 +170,7 @@ extension PublishResult {
     case .returned(let code, let text):
       self = .refused("no queue takes the message (\(code) \(text)): run `ferry migrate`")
     case .notSent(let text): self = .refused("the message was not sent: \(text)")
+    case .unsendable(let text): self = .headersTooLarge("the message cannot be sent: \(text)")
     }
   }
 }

@@ -20,6 +20,7 @@ extension FiledLetter {
     let attempts = letter.attempts.map { ", attempt \($0)" } ?? ""
     let first = letter.firstSeen.map { ", first seen \(time($0))" } ?? ""
     lines.append("  parked by \(letter.stage.rawValue) at \(time(letter.parkedAt))\(attempts)\(first)")
+    if times > 1 { lines.append("  parked \(times) times in the same words, last at \(time(lastParkedAt))") }
     if let key { lines.append("  its number in K/3: \(key)") }
     if !letter.vendorAnswer.isEmpty { lines.append("  answer: \(letter.vendorAnswer)") }
     for act in acts {
@@ -56,6 +57,7 @@ extension FiledLetter {
     member("attempts", letter.attempts.map { Int64($0) })
     member("first_seen", letter.firstSeen.map(time))
     member("parked_at", time(letter.parkedAt))
+    member("times", Int64(times))
     if let acts {
       member("answer", letter.vendorAnswer)
       member("key", key)
@@ -133,9 +135,10 @@ extension DeadLetterOffice.Replay {
 }
 
 extension LeftLetter {
-  /// One line.
+  /// One line, with what to do.
   var text: String {
     let id = place.messageID.map { " (message id \($0))" } ?? ""
-    return "Left in the queue \(place.queue), message \(place.position)\(id): \(why)"
+    return "Left in the queue \(place.queue), message \(place.position)\(id): \(why). Send its order through again by "
+      + "`ferry backfill start`, then take the message off that queue in RabbitMQ's management interface."
   }
 }

@@ -93,7 +93,7 @@ import Testing
       batch[5].properties.correlationID = String(repeating: "c", count: 256)
       let results = await connection.publish(batch, timeoutSeconds: 10)
       for index in 1...5 {
-        guard case .notSent = results[index] else {
+        guard case .unsendable = results[index] else {
           Issue.record("message \(index): \(results[index])")
           continue
         }
@@ -119,7 +119,7 @@ import Testing
       let room = 4_096 - 36
       let results = await connection.publish([sized(room), sized(room + 1)], timeoutSeconds: 10)
       #expect(results[0] == .confirmed)
-      #expect(results[1] == .notSent("the properties take 4097 bytes, more than a frame of 4096"))
+      #expect(results[1] == .unsendable("the properties take 4097 bytes, more than a frame of 4096"))
       #expect(connection.failure == nil)
       await connection.close()
     }

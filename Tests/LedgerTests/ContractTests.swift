@@ -98,6 +98,28 @@ struct ContractTests {
     try await withSchema { _, one, _ in try await sentence.check(PostgresDeadLetters(one)) }
   }
 
+  @Test("two processes that file what was parked twice, each one copy, file one letter")
+  func copies() async throws {
+    try await withSchema { schema, one, other in
+      let copies = (0..<2).map { copy in
+        (Int64(1)...20).map { order in
+          var letter = deadLetter(order)
+          letter.identity = "\(order)"
+          letter.properties += " \(copy)"
+          return letter
+        }
+      }
+      let archives = [PostgresDeadLetters(one), PostgresDeadLetters(other)]
+      for letter in copies[0].indices {
+        async let first = archives[0].file([copies[0][letter]])
+        async let second = archives[1].file([copies[1][letter]])
+        #expect(try await first.new + second.new == 1)
+      }
+      let filed = try await archives[0].letters(LetterFilter(), after: 0, limit: 100, withBodies: false)
+      #expect(filed.map(\.times) == Array(repeating: 2, count: 20))
+    }
+  }
+
   @Test("in memory: the archive of parked messages", arguments: deadLettersContract)
   func deadLettersInMemory(_ sentence: ContractCase<any DeadLetters>) async throws {
     try await sentence.check(MemoryDeadLetters())

@@ -27,6 +27,43 @@ public let deadLettersContract: [ContractCase<any DeadLetters>] = [
     #expect(filed.map(\.letter) == letters + [deadLetter(3)])
     #expect(filed.map(\.state) == [.replayed, .waiting, .waiting, .waiting, .waiting])
   },
+  ContractCase("what is parked again in the same words while its letter waits is that letter, and counted") { archive in
+    func parked(at time: Int64, _ identity: String = "1-3 refused", body: String = "{}") -> DeadLetter {
+      var letter = deadLetter(1, body: body)
+      (letter.parkedAt, letter.identity) = (time, identity)
+      letter.properties += " \(time)"
+      return letter
+    }
+    // Two of them in one batch; the others differ in words, in body, or nobody can tell.
+    #expect(
+      try await archive.file([
+        parked(at: 1), parked(at: 2), parked(at: 3, "1-3 unknown"), parked(at: 4, body: "{ }"), parked(at: 5, ""),
+        parked(at: 6, ""),
+      ]).new == 5)
+    var elsewhere = parked(at: 7)
+    elsewhere.stage = .transform
+    #expect(try await archive.file([parked(at: 8), parked(at: 2), elsewhere]).new == 1)
+    var filed = try await archive.letters(LetterFilter(), after: 0, limit: 10, withBodies: true)
+    #expect(filed.map(\.times) == [3, 1, 1, 1, 1, 1])
+    #expect(filed.first?.letter.parkedAt == 1 && filed.first?.lastParkedAt == 8 && filed[1].lastParkedAt == 3)
+    // Dealt with, it is the same no more; but what was filed as it stays so.
+    _ = try await archive.mark([1], .replayed, by: "ann")
+    #expect(try await archive.file([parked(at: 2), parked(at: 9)]).new == 1)
+    _ = try await archive.mark([7], .discarded, by: "ann")
+    #expect(try await archive.file([parked(at: 10), parked(at: 11), parked(at: 9)]).new == 1)
+    filed = try await archive.letters(LetterFilter(), after: 6, limit: 10, withBodies: true)
+    #expect(filed.map(\.times) == [1, 2] && filed.map(\.state) == [.discarded, .waiting])
+  },
+  ContractCase("a letter that was parked once more since it was read is left alone") { archive in
+    var letters = [deadLetter(1), deadLetter(2)]
+    for place in letters.indices { letters[place].identity = "\(place)" }
+    _ = try await archive.file(letters)
+    letters[0].properties += " again"
+    #expect(try await archive.file(letters).new == 0)
+    #expect(try await archive.mark([1, 2], .replayed, by: "ann", read: [1, 1]) == [2])
+    #expect(try await archive.acts(on: 1) == [])
+    #expect(try await archive.mark([1, 2, 9], .replayed, by: "ann", read: [2, 1, 1]) == [1, 2])
+  },
   ContractCase("letters are found by number, reason, order, stage and state, page by page, with bodies on request") {
     archive in
     let all = [deadLetter(1), deadLetter(2, "customer_unmapped", stage: .transform), deadLetter(3), deadLetter(12)]

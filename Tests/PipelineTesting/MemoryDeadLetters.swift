@@ -8,6 +8,7 @@ public final class MemoryDeadLetters: DeadLetters {
     var state = FiledLetter.State.waiting
     var letter: DeadLetter
     var acts: [LetterAct] = []
+    var repeats: [DeadLetter] = []
   }
 
   private struct State {
@@ -42,7 +43,11 @@ public final class MemoryDeadLetters: DeadLetters {
       for (place, letter) in letters.enumerated() {
         if letter.reason.utf8.count > 2_000 || letter.orderID.map(state.refused.contains) == true {
           filing.refused[place] = "it cannot be filed"
-        } else if !state.filed.contains(where: { $0.letter.isSame(as: letter) }) {
+        } else if state.filed.contains(where: { ([$0.letter] + $0.repeats).contains { $0.isSame(as: letter) } }) {
+          continue
+        } else if let first = state.filed.firstIndex(where: { $0.state == .waiting && $0.letter.isAlike(letter) }) {
+          state.filed[first].repeats.append(letter)
+        } else {
           state.filed.append(Filed(letter: letter))
           filing.new += 1
         }
@@ -66,7 +71,11 @@ public final class MemoryDeadLetters: DeadLetters {
       if !withBodies { letter.body = [] }
       bytes += letter.body.count
       if bytes > filter.mostBodyBytes, !found.isEmpty { break }
-      found.append(FiledLetter(id: id, state: entry.state, by: entry.acts.last?.by, letter: letter))
+      letter.identity = ""
+      var filed = FiledLetter(id: id, state: entry.state, by: entry.acts.last?.by, letter: letter)
+      filed.times += entry.repeats.count
+      if let last = entry.repeats.last { filed.lastParkedAt = last.parkedAt }
+      found.append(filed)
     }
     return found
   }
@@ -93,7 +102,7 @@ public final class MemoryDeadLetters: DeadLetters {
 
   /// Records an act.
   public func mark(
-    _ ids: [Int64], _ act: FiledLetter.State, by: String
+    _ ids: [Int64], _ act: FiledLetter.State, by: String, read times: [Int]?
   ) async throws(LedgerFailure) -> [Int64] {
     let failure = state.withLock { state in
       defer { state.failure = nil }
@@ -101,11 +110,13 @@ public final class MemoryDeadLetters: DeadLetters {
     }
     if let failure { throw failure }
     return state.withLock { state in
-      ids.sorted().filter { id in
+      let read = Dictionary(zip(ids, times ?? [])) { first, _ in first }
+      return ids.sorted().filter { id in
         let place = Int(id) - 1
         guard state.filed.indices.contains(place), act == .replayed || state.filed[place].state == .waiting else {
           return false
         }
+        if let read = read[id], state.filed[place].repeats.count + 1 != read { return false }
         state.filed[place].state = act
         state.filed[place].acts.append(LetterAct(act, by: by, at: 0))
         return true
@@ -117,6 +128,12 @@ public final class MemoryDeadLetters: DeadLetters {
 extension DeadLetter {
   fileprivate func isSame(as other: DeadLetter) -> Bool {
     stage == other.stage && properties == other.properties && body == other.body
+  }
+}
+
+extension DeadLetter {
+  fileprivate func isAlike(_ other: DeadLetter) -> Bool {
+    !identity.isEmpty && stage == other.stage && identity == other.identity && body == other.body
   }
 }
 

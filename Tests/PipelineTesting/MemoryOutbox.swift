@@ -38,6 +38,7 @@ public final class MemoryOutbox: Outbox {
       switch fault?(parcel) {
       case .refused(let text): return .refused(text)
       case .tooLarge(let text): return .tooLarge(text)
+      case .headersTooLarge(let text): return .headersTooLarge(text)
       case .unknown(let text):
         broker.publish(parcel)
         return .unknown(text)

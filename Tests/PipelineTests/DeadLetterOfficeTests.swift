@@ -65,6 +65,19 @@ struct DeadLetterOfficeTests {
     #expect(try await office.numbers(waiting) == [])
   }
 
+  @Test("what is parked again before its replay is recorded still waits, though another process has filed it")
+  func parkedAgain() async throws {
+    var letter = deadLetter(1)
+    letter.identity = "1"
+    _ = try await archive.file([letter, deadLetter(2)])
+    letter.properties += " again"
+    let office = DeadLetterOffice(archive: archive, queues: QuickFailure(queues, archive, letter))
+    let result = try await office.replay([1, 2], by: "ann")
+    #expect(result.replayed == [2] && result.refused.map(\.id) == [1])
+    #expect(result.refused.first?.why.contains("still waits") == true)
+    #expect(try await office.replay([1], by: "ann").replayed == [1])
+  }
+
   @Test("what the broker does not confirm stays as it is, and the replay stops there")
   func refused() async throws {
     _ = try await archive.file((1...60).map { deadLetter($0) })
@@ -108,5 +121,25 @@ struct DeadLetterOfficeTests {
     #expect(result.refused.map(\.id) == [2])
     #expect(result.refused.first?.why.contains("names no order") == true)
     #expect(queues.published.isEmpty)
+  }
+}
+
+/// Dead queues from which what is published comes back at once, and is filed by another process.
+private struct QuickFailure: DeadQueues {
+  let queues: MemoryDeadQueues
+  let archive: MemoryDeadLetters
+  let again: DeadLetter
+
+  init(_ queues: MemoryDeadQueues, _ archive: MemoryDeadLetters, _ again: DeadLetter) {
+    (self.queues, self.archive, self.again) = (queues, archive, again)
+  }
+
+  func take(_ stage: StageName, max: Int) async throws(BrokerFailure) -> [TakenLetter] { [] }
+  func acknowledge(_ taken: [TakenLetter]) {}
+  func close() async {}
+
+  func publishAgain(_ letters: [DeadLetter]) async -> [PublishResult] {
+    _ = try? await archive.file([again])
+    return await queues.publishAgain(letters)
   }
 }

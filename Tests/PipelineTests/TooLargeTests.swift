@@ -101,6 +101,54 @@ struct TooLargeTests {
     #expect(codes == ["division_by_zero", "message_too_large"])
   }
 
+  @Test("of a bill with more beside it than a frame holds, the order is parked as it came, for a reason of its own")
+  func headers() async throws {
+    outbox.fail { parcel in
+      guard case .envelope(let envelope) = parcel.content, parcel.burial == nil else { return nil }
+      return envelope.orderID.rawValue == 11 ? .headersTooLarge("9 bytes, more than a frame of 8") : nil
+    }
+    let buried = try await work { envelope in .forward([.bill(envelope.orderID.rawValue * 10 + 1)]) }
+    #expect(broker.count(in: .bills) == 1 && buried.map(\.leavesOutHeaders) == [false])
+    let parked = broker.parked(by: .transform)
+    #expect(parked.map(\.envelope) == [.order(1)] && parked.first?.burial?.reason.code == .headersTooLarge)
+  }
+
+  @Test(
+    "what is to be parked or delayed with more beside it than a frame holds is parked without that, then without its body"
+  )
+  func buriedHeaders() async throws {
+    let tooLarge = tooLarge
+    outbox.fail { parcel in
+      guard parcel.leavesOutHeaders else { return .headersTooLarge("9 bytes, more than a frame of 8") }
+      return parcel.leavesOutBody ? nil : tooLarge
+    }
+    let buried = try await work { envelope in
+      envelope.orderID.rawValue == 1
+        ? .retry(Reason(.k3Busy, "busy")) : .dead(Outcome.Burial(Reason(.divisionByZero, "count is 0")))
+    }
+    #expect(buried.count { $0.leavesOutHeaders && !$0.leavesOutBody } == 2)
+    #expect(buried.count { $0.leavesOutHeaders && $0.leavesOutBody } == 2)
+    let codes = broker.parked(by: .transform).compactMap { $0.burial?.reason.code.rawValue }.sorted()
+    #expect(codes == ["division_by_zero", "headers_too_large"])
+  }
+
+  @Test("an order with more beside it than a frame holds does not hold up the poller")
+  func polledHeaders() async throws {
+    let source = MemoryOrderSource(now: noon)
+    for id: Int64 in 1...3 { source.put(id: id, number: "SO\(id)", updated: noon.advanced(bySeconds: -60)) }
+    outbox.fail { parcel in
+      guard case .envelope(let envelope) = parcel.content, envelope.orderID.rawValue == 2 else { return nil }
+      return parcel.leavesOutHeaders ? nil : .headersTooLarge("9 bytes, more than a frame of 8")
+    }
+    let poller = Poller(
+      source: source, ledger: MemoryPollLedger(), outbox: outbox,
+      plan: PollPlan(since: noon.advanced(bySeconds: -3600)),
+      clock: pipelineClock(clock), logger: silent)
+    try await poller.once()
+    #expect(broker.count(in: .orders) == 2)
+    #expect(broker.parked(by: .transform).map { $0.burial?.reason.code } == [.headersTooLarge])
+  }
+
   @Test("an order that is holds up no other at the poller: it is parked, and the watermark goes on")
   func polled() async throws {
     let source = MemoryOrderSource(now: noon)

@@ -40,13 +40,20 @@ struct BundleTests {
       tag: 9, redelivered: false, exchange: "", routingKey: "", properties: message.properties, body: message.body)
   }
 
+  /// The envelopes of a bundle of which all can be read.
+  private func envelopes(_ message: AMQPMessage, in queue: QueueName = .orders) -> [Envelope]? {
+    guard case .success(let pieces) = bundles.pieces(of: delivery(message), in: queue) else { return nil }
+    let envelopes = pieces.compactMap { try? $0.envelope.get() }
+    return envelopes.count == pieces.count ? envelopes : nil
+  }
+
   @Test("every kind of envelope is read as it was written")
   func roundTrip() throws {
     var again = order(3)
     again.attempt = 5
     again.lastReason = Reason(.k3Busy, "系统忙")
     let orders = [order(1, number: "1 {\"bytes\":2}"), again, order(4, bytes: 30_000)]
-    #expect(bundles.envelopes(of: delivery(message(orders)), in: .orders) == .success(orders))
+    #expect(envelopes(message(orders)) == orders)
     let bills = [
       bill(1),
       bill(2) { bill, route in
@@ -58,7 +65,7 @@ struct BundleTests {
       bill(3) { _, route in route = BillRoute(strategy: "s", stream: "SO", beside: []) },
       order(4).carrying(.removal),
     ]
-    #expect(bundles.envelopes(of: delivery(message(bills, .bills)), in: .bills) == .success(bills))
+    #expect(envelopes(message(bills, .bills), in: .bills) == bills)
   }
 
   @Test("texts are cut and shown as in a message alone, so that an order's neighbours change nothing")
@@ -67,7 +74,7 @@ struct BundleTests {
     let coding = EnvelopeCoding(topology: bundles.topology)
     let alone = coding.message(for: Parcel(to: .queue(.orders), .envelope(order)), now: 1)
     let expected = try coding.envelope(of: delivery(alone), in: .orders).get()
-    #expect(bundles.envelopes(of: delivery(message([order, order])), in: .orders) == .success([expected, expected]))
+    #expect(envelopes(message([order, order])) == [expected, expected])
   }
 
   @Test("a bundle ends at 16 orders or 8 bills, at 64 KiB, and where another queue, a burial or a delay begins")
@@ -91,33 +98,18 @@ struct BundleTests {
     #expect(cut(mixed) == [2, 1, 1, 1, 2, 1, 1])
   }
 
-  @Test("whatever is damaged in a bundle, all of it is refused, and no value of it is told")
+  @Test("what is no bundle is refused whole, and no value of it is told")
   func damage() {
-    let whole = message((1...3).map { order($0) })
-    func refusal(_ change: (inout AMQPMessage) -> Void, _ queue: QueueName = .orders) -> String? {
-      var message = whole
+    func refusal(_ change: (inout AMQPMessage) -> Void) -> String? {
+      var message = message((1...3).map { order($0) })
       change(&message)
-      guard case .failure(let reason) = bundles.envelopes(of: delivery(message), in: queue) else { return nil }
+      guard case .failure(let reason) = bundles.pieces(of: delivery(message), in: .orders) else { return nil }
       return reason.code == .undecodable ? reason.sentence : nil
     }
-    func replacing(_ old: String, _ new: String) -> (inout AMQPMessage) -> Void {
-      { $0.body = Array(String(decoding: $0.body, as: UTF8.self).replacing(old, with: new, maxReplacements: 1).utf8) }
-    }
-    for (sentence, change) in [
-      ("no ferry-format", { $0.properties.headers.removeFirst() }),
-      ("no number of pieces", { $0.properties.headers.removeLast() }),
-      ("another number of pieces", { $0.properties.headers[1] = AMQPHeader("ferry-pieces", .int(4)) }),
-      ("no number of pieces", { $0.properties.headers[1] = AMQPHeader("ferry-pieces", .int(65)) }),
-      ("a line that is no object", { $0.body[0] = 91 }),
-      ("a content of another size", { $0.body.removeLast() }),
-      ("a line without an end", { $0.body += [123] }),
-      ("a content of another size", replacing(#""bytes":20"#, #""bytes":21"#)),
-      ("no revision in its range", replacing(#""revision":2"#, #""revision":0"#)),
-      ("no number", replacing(#""number":"#, #""nomber":"#)),
-    ] as [(String, (inout AMQPMessage) -> Void)] {
-      #expect(refusal(change) == "the bundle is damaged: it has \(sentence)")
-    }
-    #expect(refusal({ _ in }, .bills)?.contains("does not belong into the queue bills") == true)
+    #expect(refusal { $0.properties.headers.removeFirst() } == "the bundle is damaged: it has no ferry-format")
+    for change: (inout AMQPMessage) -> Void in [
+      { $0.properties.headers.removeLast() }, { $0.properties.headers[1] = AMQPHeader("ferry-pieces", .int(64)) },
+    ] { #expect(refusal(change) == "the bundle is damaged: it has no number of pieces") }
     #expect(
       refusal { $0.properties.headers[0] = AMQPHeader("ferry-format", .int(EnvelopeCoding.format + 1)) }?
         .contains("newer than this program knows") == true)
@@ -125,22 +117,108 @@ struct BundleTests {
   }
 
   @Test(
-    "cut off anywhere, or with any byte changed, it is read as whole envelopes or refused, and never ends the program")
-  func spoiltBytes() {
+    "of a bundle in which something is damaged the other pieces go on; what has no end is the last one, with the rest")
+  func damagedPieces() throws {
     let whole = message((1...3).map { order($0) })
+    /// Which orders can be read, and what of the others: why, how many pieces they stand for, how many bytes they have.
+    func read(_ change: (inout AMQPMessage) -> Void) throws -> ([Int64], String, Int, Int) {
+      var message = whole
+      change(&message)
+      let pieces = try bundles.pieces(of: delivery(message), in: .orders).get()
+      let good = try pieces.compactMap { piece -> Int64? in
+        guard case .success(let envelope) = piece.envelope else { return nil }
+        #expect(piece.body.isEmpty)
+        return try #require(envelope == order(envelope.orderID.rawValue) ? envelope.orderID.rawValue : nil)
+      }
+      guard let bad = pieces.first(where: { (try? $0.envelope.get()) == nil }), case .failure(let why) = bad.envelope
+      else { return (good, "", 0, 0) }
+      #expect(pieces.count == good.count + 1 && why.code == .undecodable)
+      return (good, String(why.sentence.trimmingPrefix("the bundle is damaged: it has ")), bad.count, bad.body.count)
+    }
+    func replacing(_ old: String, _ new: String) -> (inout AMQPMessage) -> Void {
+      { $0.body = Array(String(decoding: $0.body, as: UTF8.self).replacing(old, with: new, maxReplacements: 1).utf8) }
+    }
+    let size = message([order(1)]).body.count
+    func check(
+      _ orders: [Int64], _ sentence: String, _ count: Int, _ bytes: Int, _ change: (inout AMQPMessage) -> Void
+    ) throws {
+      #expect(try read(change) == (orders, sentence, count, bytes))
+    }
+    try check([1, 2, 3], "", 0, 0) { _ in }
+    try check([2, 3], "no revision in its range", 1, size, replacing(#""revision":2"#, #""revision":0"#))
+    try check([1, 3], "no number", 1, size, replacing(#""id":2,"number":"#, #""id":2,"nomber":"#))
+    try check([1, 2], "no seen in its range", 1, size, replacing(#""seen":1700000000126"#, #""seen":-100000000126"#))
+    try check([], "a line that is no object", 3, 3 * size) { $0.body[0] = 91 }
+    try check([1], "a line that is no object", 2, 2 * size) { $0.body[size] = 91 }
+    try check([1], "a content of another size", 2, 2 * size) { message in
+      let text = String(decoding: message.body, as: UTF8.self)
+      let digit = text.ranges(of: #""bytes":20"#)[1].upperBound
+      message.body[text.utf8.distance(from: text.startIndex, to: digit) - 1] = 0x31
+    }
+    try check([1, 2], "a content of another size", 1, size - 1) { $0.body.removeLast() }
+    try check([1, 2, 3], "more pieces than it tells", 1, 1) { $0.body += [123] }
+    try check([1, 2], "fewer pieces than it tells", 1, 0) { $0.body.removeLast(size) }
+    try check([1, 2, 3], "fewer pieces than it tells", 1, 0) { $0.properties.headers[1].value = .int(4) }
+    // What belongs into another queue is no piece of this one.
+    let misled = try bundles.pieces(of: delivery(whole), in: .bills).get()
+    #expect(misled.count == 3 && misled.allSatisfy { (try? $0.envelope.get()) == nil })
+    #expect(misled.map(\.body).reduce([], +) == whole.body)
+  }
+
+  @Test(
+    "cut off anywhere, or with any byte changed, nothing of it is lost: it is read as it was, or kept with the reason")
+  func spoiltBytes() throws {
+    let orders = (Int64(1)...3).map { order($0) }
+    let whole = message(orders)
+    let size = whole.body.count / 3
     for place in whole.body.indices {
       var cut = whole
       cut.body.removeSubrange(place...)
-      guard case .failure = bundles.envelopes(of: delivery(cut), in: .orders) else {
-        Issue.record("cut at \(place)")
-        continue
-      }
+      let left = try bundles.pieces(of: delivery(cut), in: .orders).get()
+      #expect(left.compactMap { try? $0.envelope.get() } == Array(orders[..<(place / size)]))
+      #expect(left.last?.body == Array(cut.body[(place / size * size)...]))
       var changed = whole
       changed.body[place] ^= 0x15
-      if case .success(let envelopes) = bundles.envelopes(of: delivery(changed), in: .orders) {
-        #expect(envelopes.count == 3)
+      let read = try bundles.pieces(of: delivery(changed), in: .orders).get()
+      #expect(read.map(\.count).reduce(0, +) >= 3)
+      for (number, piece) in read.enumerated() where number != place / size {
+        if case .success(let envelope) = piece.envelope { #expect(envelope == orders[number]) }
       }
     }
+  }
+
+  @Test("a piece that cannot be read is parked and replayed as a bundle of its own, and its letter tells the order")
+  func replayed() throws {
+    var bundle = bundles.message(
+      for: parcels([bill(1), bill(2), bill(3)], .bills)[...], now: 1_700_000_001_999, name: "bundle-1")
+    func change(_ message: inout AMQPMessage, _ old: String, _ new: String) {
+      message.body = Array(String(decoding: message.body, as: UTF8.self).replacing(old, with: new).utf8)
+    }
+    change(&bundle, #""attempt":1,"seen":1700000000125"#, #""attempt":0,"seen":1700000000125"#)
+    let piece = try #require(try bundles.pieces(of: delivery(bundle), in: .bills).get().dropFirst().first)
+    guard case .failure(let reason) = piece.envelope else {
+      Issue.record("an attempt 0 was read")
+      return
+    }
+    let (coding, letters) = (
+      EnvelopeCoding(topology: bundles.topology), DeadLetterCoding(topology: bundles.topology)
+    )
+    var parcel = Parcel(to: .dead(.load), .unreadable(piece.body), burial: Outcome.Burial(reason))
+    parcel.properties = DeadLetterCoding.json(piece.properties(in: bundle.properties))
+    let letter = letters.letter(delivery(coding.message(for: parcel, now: 1)), of: .load)
+    #expect(letter.orderID?.rawValue == 2 && letter.orderNumber == order(2).orderNumber && letter.revision == 3)
+    var again = letters.message(again: letter, now: 2)
+    #expect(BundleCoding.isBundle(again.properties) && again.body == piece.body)
+    // Under its name other pieces were settled.
+    #expect(again.properties.messageID == nil)
+    #expect(try bundles.pieces(of: delivery(again), in: .bills).get().map(\.body) == [piece.body])
+    // A program that knows what it is reads it.
+    change(&again, #""attempt":0"#, #""attempt":1"#)
+    #expect(envelopes(again, in: .bills) == [bill(2)])
+    // The same where the broker parks the bundle.
+    let moved = letters.letter(bundles.taken(apart: delivery(bundle), of: .load)[1], of: .load)
+    #expect(moved.orderID?.rawValue == 2 && moved.body == piece.body)
+    #expect(letters.message(again: moved, now: 2).properties.messageID == nil)
   }
 
   @Test("taken apart, each piece is the message that it would have been, beside what the broker has written")
@@ -159,37 +237,11 @@ struct BundleTests {
     #expect(bundles.taken(apart: delivery(bundle), of: .load).count == 3)
     var damaged = bundle
     damaged.body.removeLast()
+    let left = bundles.taken(apart: delivery(damaged), of: .load)
+    #expect(left.count == 3 && left[2].properties[header: "ferry-pieces"] == .int(1))
+    #expect(left[2].properties.type == "bundle" && left[2].properties[header: "x-death"] != nil)
+    damaged.properties.headers.removeAll { $0.name == "ferry-pieces" }
     #expect(bundles.taken(apart: delivery(damaged), of: .load).count == 1)
-  }
-
-  @Test("a bundle is done with when its last piece is, and a piece counts once")
-  func pieces() {
-    func piece(_ tag: UInt64, _ place: UInt8, session: UInt64 = 1) -> Delivery {
-      Delivery(
-        receipt: Delivery.Receipt(session: session, tag: tag, piece: place), envelope: .success(order(Int64(place))),
-        body: [])
-    }
-    var lent = LentPieces()
-    lent.lend((0..<3).map { piece(7, $0) })
-    lent.add(Delivery(receipt: Delivery.Receipt(session: 1, tag: 8), envelope: .success(order(1)), body: []))
-    lent.lend((0..<64).map { piece(9, $0) })
-    let first = lent.take(2, of: 1)
-    #expect(first.map(\.receipt.piece) == [0, 1])
-    #expect(lent.take(1_000, of: 1).count == 66)
-    #expect(lent.take(1, of: 1).isEmpty)
-    #expect(lent.settle(first.map(\.receipt), of: 1) == [])
-    #expect(lent.settle([first[0].receipt, first[1].receipt], of: 1) == [])
-    #expect(lent.settle([Delivery.Receipt(session: 1, tag: 8), piece(7, 2).receipt], of: 1) == [8, 7])
-    #expect(lent.settle([piece(7, 2).receipt], of: 1) == [])
-    #expect(lent.settle((0..<63).map { piece(9, $0).receipt }, of: 1) == [])
-    #expect(lent.settle([piece(9, 63).receipt], of: 2) == [])
-    #expect(lent.settle([piece(9, 63).receipt], of: 1) == [9])
-    // Another connection has tags of its own.
-    lent.lend([piece(7, 0), piece(7, 1)])
-    lent.lend([piece(1, 0, session: 2), piece(1, 1, session: 2)])
-    #expect(lent.take(9, of: 1).isEmpty)
-    #expect(lent.settle([piece(7, 0).receipt, piece(7, 1).receipt], of: 1) == [])
-    #expect(lent.take(9, of: 2).count == 2)
   }
 
   @Test(

@@ -144,7 +144,9 @@ struct DeadQueueTests {
       #expect(taken.map(\.place.position) == Array(1...150))
       #expect(taken.filter { $0.excess == nil }.map(\.letter.orderID?.rawValue) == [150])
       let first = try #require(taken.first)
-      #expect(first.excess == "it is larger than 1000 bytes" && first.letter.body.isEmpty)
+      #expect(
+        first.excess == "it is larger than 1000 bytes, which is the most that can be filed" && first.letter.body.isEmpty
+      )
       #expect(first.place.queue == broker.topology.deadQueue(of: .load) && first.place.messageID == "1-4")
     }
   }
@@ -198,6 +200,60 @@ struct DeadQueueTests {
       #expect(delivery.properties[header: "ferry-parked-reason"] == nil)
       #expect(delivery.properties[header: "ferry-key"] == nil)
     }
+  }
+
+  @Test("the same message parked again for the same reason is known as such, and two failures are told apart")
+  func identity() throws {
+    let coding = EnvelopeCoding(topology: try Topology())
+    let letters = DeadLetterCoding(topology: coding.topology)
+    func identity(
+      at time: Int64 = 1, _ reason: Reason? = Reason(.k3Rejected, "material unknown"), answer: String = "",
+      _ change: (inout Envelope) -> Void = { _ in }
+    ) -> String {
+      var envelope = bill(7)
+      change(&envelope)
+      var burial = reason.map { Outcome.Burial($0, vendorAnswer: answer) }
+      burial?.key = "SO-7.2"
+      let message = coding.message(for: Parcel(to: .dead(.load), .envelope(envelope), burial: burial), now: time)
+      return letters.letter(
+        AMQPDelivery(
+          tag: 1, redelivered: false, exchange: "", routingKey: "", properties: message.properties, body: message.body),
+        of: .load
+      ).identity
+    }
+    let first = identity()
+    #expect(!first.isEmpty && first == identity(at: 90_000, answer: "at 10:31"))
+    #expect(
+      first
+        == identity {
+          $0.attempt = 9
+          $0.lastReason = Reason(.k3Busy, "busy")
+        })
+    // RabbitMQ moves a message once.
+    #expect(identity(nil).isEmpty)
+    let other = Bill(object: "SO", number: "SO-7", body: [])
+    for failure in [
+      identity(Reason(.k3Rejected, "customer unknown")), identity(Reason(.conflict, "material unknown")),
+      identity { $0 = bill(8) },
+      identity { $0.content = .bill(other, BillRoute(strategy: "s", stream: "SO", part: BillRoute.Part(1, of: 3))) },
+      identity { $0.content = .bill(other, BillRoute(strategy: "s", stream: "red", part: BillRoute.Part(2, of: 3))) },
+      identity { envelope in
+        envelope = Envelope(
+          orderID: envelope.orderID, orderNumber: envelope.orderNumber, revision: envelope.revision,
+          updateTime: envelope.updateTime, firstSeen: envelope.firstSeen + 1, content: envelope.content)
+      },
+    ] { #expect(first != failure) }
+    func unreadable(_ properties: String) -> String {
+      var parcel = Parcel(to: .dead(.load), .unreadable([1]), burial: Outcome.Burial(Reason(.undecodable, "odd")))
+      parcel.properties = properties
+      let message = coding.message(for: parcel, now: Int64.random(in: 0...1_000_000))
+      return letters.letter(
+        AMQPDelivery(
+          tag: 1, redelivered: false, exchange: "", routingKey: "", properties: message.properties, body: [1]),
+        of: .load
+      ).identity
+    }
+    #expect(unreadable("{}") == unreadable("{}") && unreadable("{}") != unreadable(#"{"type":"a"}"#))
   }
 
   @Test("a message that a worker could not read is replayed with the properties that it came with")

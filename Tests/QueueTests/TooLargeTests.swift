@@ -131,4 +131,50 @@ struct TooLargeTests {
       await queues.close()
     }
   }
+
+  @Test("more beside a body than a frame holds is told before it is sent, and parked without it; others are published")
+  func headers() async throws {
+    try await withTopology { broker async throws in
+      let outbox = RabbitOutbox(
+        broker.settings, topology: broker.topology, pacing: .live, mostBytes: nil, frameMax: 4_096)
+      let wide = String(repeating: "宽", count: 800)
+      var envelope = Envelope(
+        orderID: OrderID(rawValue: 7), orderNumber: wide, revision: 3,
+        updateTime: BeijingTime(epochSeconds: 1_700_000_000), firstSeen: 1,
+        content: .bill(
+          Bill(
+            object: wide, number: wide, body: Array("{}".utf8),
+            notes: (1...40).map { BillNote(.movedDate, place: "Page1.F\($0)", wide) }, keyField: wide),
+          BillRoute(
+            strategy: wide, stream: "SO", part: BillRoute.Part(1, of: 2), beside: (1...100).map { "stream \($0)" })))
+      envelope.lastReason = Reason(.k3Busy, wide)
+      var burial = Outcome.Burial(Reason(.k3Rejected, wide), vendorAnswer: wide)
+      burial.key = wide
+      let parcel = Parcel(to: .dead(.load), .envelope(envelope), burial: burial)
+      let results = await outbox.publish([parcel, order(2, bytes: 10)])
+      guard case .headersTooLarge(let why)? = results.first else {
+        Issue.record("\(results)")
+        return
+      }
+      #expect(why.contains("more than a frame of 4096") && results.last == .confirmed)
+      var odd = Parcel(to: .dead(.load), .unreadable([1]), burial: burial)
+      odd.properties = #"{"type":"\#(wide)"}"#
+      let short = [parcel, odd].map { $0.buried(for: .headersTooLarge, at: .load, why) }
+      #expect(await outbox.publish(short) == [.confirmed, .confirmed])
+      await outbox.close()
+      let queues = RabbitDeadQueues(broker.settings, topology: broker.topology)
+      let letters = try await queues.take(.load, max: 9).map(\.letter)
+      #expect(
+        letters.map(\.reason) == ["k3_rejected", "k3_rejected"] && letters.map(\.body) == [Array("{}".utf8), [1]])
+      #expect(letters.first?.orderID?.rawValue == 7 && letters.first?.revision == 3)
+      // Without its notes and the streams beside it, it would be another bill.
+      let again = await queues.publishAgain(letters)
+      guard case .tooLarge(let lack)? = again.first else {
+        Issue.record("it was published again")
+        return
+      }
+      #expect(lack.contains("headers") && lack.contains("--refetch") && again.last == .confirmed)
+      await queues.close()
+    }
+  }
 }

@@ -120,7 +120,7 @@ public final class AMQPConnection: Sendable {
   /// - Returns: one result for each message, in order. Cancelling the task changes nothing.
   public func publish(_ batch: [AMQPMessage], timeoutSeconds: Int) async -> [AMQPPublishResult] {
     if batch.isEmpty { return [] }
-    let results = batch.map { problem(with: $0).map { AMQPPublishResult.notSent($0) } }
+    let results = batch.map { problem(with: $0).map { AMQPPublishResult.unsendable($0) } }
     let deadline = ContinuousClock.now + .seconds(min(max(1, timeoutSeconds), 86_400))
     return await withCheckedContinuation { continuation in
       shared.mailbox.post(

@@ -119,6 +119,8 @@ public enum AMQPPublishResult: Sendable, Equatable {
   case unknown(String)
   /// Never sent. The broker does not have it.
   case notSent(String)
+  /// Never sent, and never can be over such a connection: its properties do not fit into a frame, or a text of it is too long.
+  case unsendable(String)
 }
 
 /// A message from a queue, to be acknowledged or rejected by its tag.

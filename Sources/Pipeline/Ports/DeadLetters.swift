@@ -28,6 +28,9 @@ public struct DeadLetter: Sendable, Equatable {
   public var properties: String
   /// The body as it came.
   public var body: [UInt8]
+  /// What is the same, together with stage and body, whenever the same message is parked for the same reason in the same words;
+  /// empty where nobody can tell. Not kept in the archive.
+  public var identity = ""
 
   /// A letter of which nothing else is known.
   public init(
@@ -62,6 +65,10 @@ public struct FiledLetter: Sendable, Equatable {
   public let by: String?
   /// The letter; the body is empty where it was not asked for.
   public let letter: DeadLetter
+  /// How often its message was parked while it waited, from 1.
+  public var times = 1
+  /// When it was parked last: milliseconds since 1970 UTC.
+  public var lastParkedAt: Int64
 
   /// A filed letter.
   public init(id: Int64, state: State, by: String?, letter: DeadLetter) {
@@ -69,6 +76,7 @@ public struct FiledLetter: Sendable, Equatable {
     self.state = state
     self.by = by
     self.letter = letter
+    lastParkedAt = letter.parkedAt
   }
 }
 
@@ -124,7 +132,8 @@ public struct Filing: Sendable, Equatable {
   public init() {}
 }
 
-/// The archive of parked messages. One message is one letter, however often it is filed.
+/// The archive of parked messages. One message is one letter, however often it is filed; and what a stage parks again in the
+/// same words, while the first letter of it waits, is that letter once more.
 public protocol DeadLetters: Sendable {
   /// Files letters; what is there already stays as it is, and one that cannot be filed holds up no other. Durable when it
   /// returns.
@@ -138,11 +147,22 @@ public protocol DeadLetters: Sendable {
   /// What was done to a letter, first things first.
   func acts(on id: Int64) async throws(LedgerFailure) -> [LetterAct]
   /// Records an act. Only what waits can be discarded; whatever was published again is marked so.
+  /// - Parameter times: of each letter `FiledLetter.times` as it was read; one that was parked once more since then is left
+  ///   alone. Nil: whatever they are.
   /// - Returns: the letters that have become it.
-  func mark(_ ids: [Int64], _ state: FiledLetter.State, by: String) async throws(LedgerFailure) -> [Int64]
+  func mark(
+    _ ids: [Int64], _ state: FiledLetter.State, by: String, read times: [Int]?
+  ) async throws(LedgerFailure) -> [Int64]
   /// Marks letters as replayed and asks the poller to read their orders anew (`PollLedger.refetches`): both or neither.
   /// - Returns: the letters that have become it. One that names no order stays as it is.
   func refetch(_ ids: [Int64], by: String) async throws(LedgerFailure) -> [Int64]
+}
+
+extension DeadLetters {
+  /// Records an act, however often the letters were parked since they were read.
+  public func mark(_ ids: [Int64], _ state: FiledLetter.State, by: String) async throws(LedgerFailure) -> [Int64] {
+    try await mark(ids, state, by: by, read: nil)
+  }
 }
 
 /// The broker's dead queues, and the way back out of them.

@@ -36,16 +36,18 @@ public struct Delivery: Sendable {
 
 /// One stage's queue, read side.
 ///
-/// An inbox reconnects by itself; what it lent over a lost connection comes again, and its old receipts are ignored.
+/// An inbox reconnects by itself; what it lent over a lost connection comes again, and its old receipts are ignored: but for
+/// envelopes that came together in one message, of which it may remember what was settled.
 /// Nothing is settled but by `acknowledge`.
 public protocol Inbox: Sendable {
   /// Waits for messages and takes those that are there.
   /// - Parameter max: at most so many, at least 1.
-  /// - Returns: at least one delivery; an empty list once `stop()` was called or the task was cancelled.
+  /// - Returns: at least one delivery; an empty list once `stop()` was called or the task was cancelled. After a stop the rest
+  ///   of a message of which some envelopes were given still comes, since it would come again whole.
   func next(max: Int) async -> [Delivery]
-  /// Settles deliveries whose successors are confirmed. Never blocks.
+  /// Settles deliveries whose successors are confirmed, also of a connection that was lost meanwhile. Never blocks.
   func acknowledge(_ receipts: [Delivery.Receipt])
-  /// Takes no more: `next` returns empty from now on. What was lent and not acknowledged goes back on `close()`.
+  /// Takes no more messages: `next` returns what is left of one that was begun, then empty. What was lent and not acknowledged goes back on `close()`.
   func stop() async
   /// Sends the acknowledgements that are due and gives everything else back.
   func close() async

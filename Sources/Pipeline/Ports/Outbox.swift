@@ -28,6 +28,9 @@ public struct Parcel: Sendable {
   public var properties = ""
   /// Whether its body stays behind, since the broker takes none of its size: its size and digest go in its place.
   public var leavesOutBody = false
+  /// Whether the headers that may be long stay behind, since all together do not fit into a frame: notes, the streams beside,
+  /// K/3's answer, the properties of a message that could not be read. Others are cut.
+  public var leavesOutHeaders = false
   /// In a delay queue: it may come back a little early, so that a crowd does not come back in one moment.
   public let isSpread: Bool
 
@@ -52,16 +55,24 @@ public enum PublishResult: Sendable, Equatable {
   case refused(String)
   /// It is larger than the broker takes, and will be so however often it is published.
   case tooLarge(String)
+  /// What goes beside its body is more than one frame of the connection holds, and will be so however often it is published.
+  case headersTooLarge(String)
 }
 
 extension Parcel {
-  /// What is parked in its place when the broker takes no message of its size.
-  public func buriedWithoutBody(at stage: StageName, _ why: String) -> Parcel {
-    var parcel = Parcel(
-      to: .dead(stage), content, burial: burial ?? Outcome.Burial(Reason(.messageTooLarge, why)))
+  /// What is parked in its place when the broker takes no message of its size, or with such headers.
+  /// - Parameter code: `.messageTooLarge` or `.headersTooLarge`.
+  public func buried(for code: ReasonCode, at stage: StageName, _ why: String) -> Parcel {
+    var parcel = Parcel(to: .dead(stage), content, burial: burial ?? Outcome.Burial(Reason(code, why)))
     parcel.properties = properties
-    parcel.leavesOutBody = true
+    parcel.leavesOutBody = leavesOutBody || code == .messageTooLarge
+    parcel.leavesOutHeaders = leavesOutHeaders || code == .headersTooLarge
     return parcel
+  }
+
+  /// The same of one of its size.
+  public func buriedWithoutBody(at stage: StageName, _ why: String) -> Parcel {
+    buried(for: .messageTooLarge, at: stage, why)
   }
 }
 
