@@ -40,6 +40,10 @@ final class AdminConnection: ChannelInboundHandler {
 
   private let pages: AdminPages
   private var head: HTTPRequestHead?
+  /// Answers that are not written whole.
+  private var unwritten = 0
+  /// No request comes any more: the connection ends with the last answer.
+  private var isLast = false
 
   init(_ pages: AdminPages) { self.pages = pages }
 
@@ -66,17 +70,28 @@ final class AdminConnection: ChannelInboundHandler {
     let head = HTTPResponseHead(version: asked.version, status: page.status, headers: headers)
     context.write(wrapOutboundOut(.head(head)), promise: nil)
     if asked.method != .HEAD { context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil) }
-    let isLast = !asked.isKeepAlive
-    let loop = NIOLoopBound(context, eventLoop: context.eventLoop)
+    if !asked.isKeepAlive { isLast = true }
+    unwritten += 1
+    let loop = NIOLoopBound((self, context), eventLoop: context.eventLoop)
     context.writeAndFlush(wrapOutboundOut(.end(nil))).whenComplete { result in
-      if case .failure = result { return loop.value.close(promise: nil) }
-      if isLast { loop.value.close(promise: nil) }
+      let (connection, context) = loop.value
+      connection.unwritten -= 1
+      if case .failure = result { return context.close(promise: nil) }
+      connection.endIfDone(context)
     }
+  }
+
+  private func endIfDone(_ context: ChannelHandlerContext) {
+    if isLast, unwritten == 0 { context.close(promise: nil) }
   }
 
   func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
     // Whoever asks for nothing is let go, also in the middle of a request.
     if event is IdleStateHandler.IdleStateEvent { return context.close(promise: nil) }
+    if event as? ChannelEvent == .inputClosed {
+      isLast = true
+      endIfDone(context)
+    }
     context.fireUserInboundEventTriggered(event)
   }
 

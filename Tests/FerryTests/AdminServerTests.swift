@@ -79,7 +79,7 @@ struct AdminServerTests {
         + "HEAD /metrics HTTP/1.1\r\nHost: a\r\n\r\n"
         + "GET /else HTTP/1.1\r\nHost: a\r\n\r\n"
         + "GET /readyz?x=1 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
-      let answer = talk(port, asked)
+      let answer = await talk(port, asked)
       let lines = answer.split(whereSeparator: \.isNewline).filter { $0.hasPrefix("HTTP/1.1 ") }
       let statuses = lines.map { $0.dropFirst(9).prefix(3) }
       #expect(statuses == ["405", "200", "404", "200"], "\(answer)")
@@ -101,7 +101,8 @@ struct AdminServerTests {
   @Test("what is no HTTP is refused, and the next one served")
   func garbage() async throws {
     try await withServer(Health()) { port in
-      #expect(talk(port, "\u{1}\u{2}nonsense\r\n\r\n").hasPrefix("HTTP/1.1 400 "))
+      let answer = await talk(port, "\u{1}\u{2}nonsense\r\n\r\n")
+      #expect(answer.hasPrefix("HTTP/1.1 400 "))
       let alive = try HealthQuestion.alive.ask(host: "127.0.0.1", port: port)
       #expect(alive.isGood)
     }
@@ -114,26 +115,67 @@ struct AdminServerTests {
     try await withServer(Health(), registry) { port in
       let socket = try #require(connectToLoopback(port: port))
       defer { close(socket) }
-      let question = "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n".utf8
-      // More than the system keeps for the two of them.
-      var asked = 0
-      while asked < 1_000_000, sendAll(socket, question) { asked += 1 }
-      #expect(asked < 1_000_000)
+      let questions = String(repeating: "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n", count: 100).utf8
+      // More than the system keeps for the two of them. A server that neither answers nor ends blocks the sender, until the
+      // test's time is over.
+      let asked = await onThread(until: { shutdown(socket, Int32(SHUT_RDWR)) }) {
+        var asked = 0
+        while asked < 10_000, sendAll(socket, questions) { asked += 1 }
+        return asked
+      }
+      try Task.checkCancellation()
+      #expect(asked < 10_000)
       let alive = try HealthQuestion.alive.ask(host: "127.0.0.1", port: port)
       #expect(alive.isGood)
     }
   }
 
+  @Test("who closes its own side after asking gets every answer whole, and then the end")
+  func halfClosed() async throws {
+    let registry = MetricsRegistry()
+    // More than the system takes of an answer at once.
+    let name = String(repeating: "x", count: 10_000)
+    for number in 0..<1_000 { registry.observe("ferry_paused", labels: [("stage", "\(number)\(name)")]) { 1 } }
+    try await withServer(Health(), registry) { port in
+      let asked = "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\nGET /metrics HTTP/1.1\r\nHost: a\r\n\r\n"
+      let socket = try #require(connectToLoopback(port: port))
+      defer { close(socket) }
+      let answer = await onThread(until: { shutdown(socket, Int32(SHUT_RDWR)) }) {
+        guard sendAll(socket, asked.utf8), shutdown(socket, Int32(SHUT_WR)) == 0 else { return [UInt8]() }
+        return receiveAll(socket)
+      }
+      try Task.checkCancellation()
+      let text = Array(registry.prometheusText().utf8)
+      #expect(text.count > 10_000_000)
+      let isWhole = answer.starts(with: "HTTP/1.1 200 OK".utf8) && Array(answer.suffix(text.count)) == text
+      #expect(isWhole, "\(answer.count) bytes")
+    }
+  }
+
+  @Test("who closes its own side before its request is whole is let go")
+  func halfAsked() async throws {
+    try await withServer(Health()) { port in
+      for asked in ["", "GET /met", "POST /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na"] {
+        let socket = try #require(connectToLoopback(port: port))
+        defer { close(socket) }
+        let isEnded = await onThread(until: { shutdown(socket, Int32(SHUT_RDWR)) }) {
+          guard sendAll(socket, asked.utf8), shutdown(socket, Int32(SHUT_WR)) == 0 else { return false }
+          _ = receiveAll(socket)
+          return true
+        }
+        // It ends by the server, not by the test's time limit.
+        try Task.checkCancellation()
+        #expect(isEnded, "\(asked)")
+      }
+    }
+  }
+
   /// Sends, and reads until the server closes.
-  private func talk(_ port: Int, _ text: String) -> String {
+  private func talk(_ port: Int, _ text: String) async -> String {
     guard let socket = connectToLoopback(port: port) else { return "no connection" }
     defer { close(socket) }
-    guard sendAll(socket, text.utf8) else { return "not sent" }
-    var all: [UInt8] = []
-    while true {
-      let some = receiveSome(socket)
-      if some.isEmpty { return String(decoding: all, as: UTF8.self) }
-      all += some
+    return await onThread(until: { shutdown(socket, Int32(SHUT_RDWR)) }) {
+      sendAll(socket, text.utf8) ? String(decoding: receiveAll(socket), as: UTF8.self) : "not sent"
     }
   }
 }

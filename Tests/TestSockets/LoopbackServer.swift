@@ -136,6 +136,16 @@ public func receiveSome(_ socket: Int32) -> [UInt8] {
   }
 }
 
+/// All bytes until the other side has ended, or the connection has.
+public func receiveAll(_ socket: Int32) -> [UInt8] {
+  var all: [UInt8] = []
+  while true {
+    let some = receiveSome(socket)
+    if some.isEmpty { return all }
+    all += some
+  }
+}
+
 /// A connection to a port of the loopback; nil when nothing listens there.
 public func connectToLoopback(port: Int) -> Int32? {
   let connection = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
