@@ -82,6 +82,7 @@ actor OKKITokenKeeper {
       _ = try await limit.take(upTo: 1)
       let asked = time.now()
       let outcome = await http.perform(tokenRequest())
+      options.onProgress()
       do throws(OKKIRefusal) { return (try read(outcome), asked) } catch {
         if case .throttled(let seconds) = error.failure { await limit.throttled(seconds: seconds) }
         guard case .again(let failure) = error else { throw refusedCredentials(error) }

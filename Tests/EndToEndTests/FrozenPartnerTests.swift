@@ -1,5 +1,4 @@
 import AMQP
-import Curl
 import Dispatch
 import Orders
 import Pipeline
@@ -95,6 +94,7 @@ struct FrozenPartnerTests {
     // The broker takes a moment to see that the loader is gone. A message that was settled lies in the delay queue.
     var (message, settled): (AMQPDelivery?, AMQPDelivery?)
     while message == nil, settled == nil {
+      try Task.checkCancellation()
       message = try await connection.get(queue: prefix + "bills")
       settled = try await connection.get(queue: prefix + "bills.retry.3600s")
     }
@@ -117,25 +117,17 @@ struct FrozenPartnerTests {
     let line = try #require(loader.output.split(separator: "\n").first { $0.contains("Health and metrics are served") })
     let marker = try #require(line.firstRange(of: "\"port\":\"")).upperBound
     let admin = "http://127.0.0.1:\(line[marker...].prefix { $0.isNumber })"
-    var options = CurlOptions()
-    options.allowsPlainHTTP = true
-    let client = try CurlClient(options)
-    func ask(_ path: String) async -> (status: Int, body: String) {
-      guard case .response(let answer) = await client.perform(HTTPRequest(.get, admin + path)) else { return (0, "") }
-      return (answer.status, String(decoding: answer.body, as: UTF8.self))
-    }
-    while await ask("/readyz").status != 200 {}
+    try await until { try await ask(admin + "/readyz").status == 200 }
     try await enqueue()
     // The doubt is counted after the worker has noted who is away.
-    while await !ask("/metrics").body.contains(#"reason="in_doubt""#) {}
-    let answer = await ask("/readyz")
+    try await until { try await ask(admin + "/metrics").body.contains(#"reason="in_doubt""#) }
+    let answer = try await ask(admin + "/readyz")
     #expect(answer.status == 503)
     #expect(answer.body == "load: K/3 WISE is away\n")
-    let metrics = await ask("/metrics").body
+    let metrics = try await ask(admin + "/metrics").body
     #expect(metrics.contains(#"ferry_paused{partner="k3",stage="load"} 1"#))
     #expect(metrics.contains(#"ferry_paused{partner="postgresql",stage="load"} 0"#))
     #expect(metrics.contains("# HELP ferry_paused "))
-    await client.shutdown()
     #expect(await loader.stop() == 0)
   }
 

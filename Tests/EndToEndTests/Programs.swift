@@ -19,7 +19,8 @@ final class Program: Sendable {
     var outputWaiters: [(text: String, wake: CheckedContinuation<Bool, Never>)] = []
   }
 
-  private let pid: pid_t
+  /// The process' id, as long as it runs.
+  let pid: pid_t
   private let shared: Shared
 
   private final class Shared: Sendable {
@@ -111,28 +112,36 @@ final class Program: Sendable {
     for wake in outputs { wake.resume(returning: false) }
   }
 
-  /// Waits until it has printed a text; false when it ended without.
+  /// Waits until it has printed a text; false when it ended without. A time limit kills it, which ends the wait.
   func printed(_ text: String) async -> Bool {
-    await withCheckedContinuation { wake in
-      let ready: Bool? = shared.state.withLock { state in
-        if String(decoding: state.output, as: UTF8.self).contains(text) { return true }
-        if state.exit != nil { return false }
-        state.outputWaiters.append((text, wake))
-        return nil
+    await withTaskCancellationHandler {
+      await withCheckedContinuation { wake in
+        let ready: Bool? = shared.state.withLock { state in
+          if String(decoding: state.output, as: UTF8.self).contains(text) { return true }
+          if state.exit != nil { return false }
+          state.outputWaiters.append((text, wake))
+          return nil
+        }
+        if let ready { wake.resume(returning: ready) }
       }
-      if let ready { wake.resume(returning: ready) }
+    } onCancel: {
+      kill()
     }
   }
 
-  /// Waits for its end and gives the exit status.
+  /// Waits for its end and gives the exit status. A time limit kills it, which ends the wait.
   func exit() async -> Int32 {
-    await withCheckedContinuation { wake in
-      let ready: Int32? = shared.state.withLock { state in
-        if let exit = state.exit { return exit }
-        state.exitWaiters.append(wake)
-        return nil
+    await withTaskCancellationHandler {
+      await withCheckedContinuation { wake in
+        let ready: Int32? = shared.state.withLock { state in
+          if let exit = state.exit { return exit }
+          state.exitWaiters.append(wake)
+          return nil
+        }
+        if let ready { wake.resume(returning: ready) }
       }
-      if let ready { wake.resume(returning: ready) }
+    } onCancel: {
+      kill()
     }
   }
 

@@ -1,22 +1,9 @@
-import Curl
-import Foundation
 import PipelineTesting
 import Testing
 
 /// Workers that are up, with nobody at fault that they could know of, and workers that are held back.
 @Suite("A worker that is up but not consuming", .serialized, .timeLimit(.minutes(4)))
 struct StalledWorkerTests {
-  /// The status and body of an answer of a role's admin port; 0 when it does not answer.
-  private func ask(_ url: String) async throws -> (status: Int, body: String) {
-    var options = CurlOptions()
-    options.allowsPlainHTTP = true
-    let client = try CurlClient(options)
-    let outcome = await client.perform(HTTPRequest(.get, url))
-    await client.shutdown()
-    guard case .response(let answer) = outcome else { return (0, "") }
-    return (answer.status, String(decoding: answer.body, as: UTF8.self))
-  }
-
   /// Gives an installation its schema and queues, with the orders in the queue.
   private func polled(_ stage: Stage) async throws {
     for arguments in [["migrate"], ["poll", "--once"]] {
@@ -50,9 +37,9 @@ struct StalledWorkerTests {
     let held = try other.ferry(["load"])
     defer { for role in [cutOff, held] { role.kill() } }
     let (cutOffAdmin, heldAdmin) = (try await stage.adminURL(of: cutOff), try await stage.adminURL(of: held))
-    while try await ask(heldAdmin + "/readyz").body != "load: K/3 WISE is away\n" {}
+    try await until { try await ask(heldAdmin + "/readyz").body == "load: K/3 WISE is away\n" }
     cut.refuse()
-    while try await !ask(cutOffAdmin + "/readyz").body.contains("RabbitMQ") {}
+    try await until { try await ask(cutOffAdmin + "/readyz").body.contains("RabbitMQ") }
 
     // Deaf: what the broker delivers does not arrive, and all else does. One message is lent, the others are ready.
     let transform = try stage.ferry(["transform"])

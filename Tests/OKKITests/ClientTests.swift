@@ -2,11 +2,12 @@ import Orders
 import Pipeline
 import PipelineTesting
 import Synchronization
+import TestSockets
 import Testing
 
 @testable import OKKI
 
-@Suite("OKKI's client")
+@Suite("OKKI's client", .timeLimit(.minutes(2)))
 struct ClientTests {
   @Test("one token serves all requests, and many callers at the start cause one token request")
   func oneToken() async throws {
@@ -258,6 +259,25 @@ struct ClientTests {
     #expect(throws: SetupProblem.self) { try OKKIOrderSource(options(url) { $0.certificateAuthorityFile = "/none" }) }
   }
 
+  @Test("the end of each request is told, of those for a token too: a call of many is not taken for stuck")
+  func progress() async throws {
+    let ends = Probe<Void>()
+    try await withScriptedServer { _ in
+      .status(500)
+    } _: { server in
+      let source = try OKKIOrderSource(
+        options(server.url) { $0.onProgress = { ends.report(()) } }, time: VirtualTime().keeper)
+      guard case .transient = await source.details(of: ids(1...1))[0].failure else {
+        Issue.record("no token is transient")
+        return
+      }
+      #expect(server.count("/v1/oauth2/access_token") == server.requests.count)
+      #expect(server.requests.count > 1)
+      #expect(ends.events.count == server.requests.count)
+      await source.close()
+    }
+  }
+
   @Test("a cancelled call ends, with a result for every order")
   func cancelled() async throws {
     try await withOKKI { request, _ in
@@ -267,7 +287,7 @@ struct ClientTests {
         withUnsafeCurrentTask { $0?.cancel() }
         return await source.details(of: ids(1...50))
       }
-      let results = await task.value
+      let results = try await ended(task)
       #expect(results.count == 50)
       for result in results {
         guard case .transient = result.failure else {
