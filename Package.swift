@@ -137,7 +137,7 @@ let package = Package(
     tests("TelemetryTests", ["Telemetry", "JSON", logging, coreMetrics]),
     tests("AMQPTests", ["AMQP", "AMQPTesting", "DriverThread"]),
     tests("PostgreSQLTests", ["PostgreSQL", "DriverThread", "TestSockets"]),
-    tests("CurlTests", ["Curl", "CCurl", "TestSockets"]),
+    tests("CurlTests", ["Curl", "CCurl", "DriverThread", "TestSockets"]),
     tests("VendorSimTests", ["VendorStage", "JSON"]),
     tests(
       "FerryTests",

@@ -1,4 +1,5 @@
 import CCurl
+import DriverThread
 import Glibc
 import Synchronization
 import TestSockets
@@ -35,7 +36,7 @@ struct WatchTests {
   func droppedSocket() throws {
     let multi = try #require(curl_multi_init())
     defer { curl_multi_cleanup(multi) }
-    let watch = SocketWatch(multi, WakeSignal(), pushes: false)
+    let watch = SocketWatch(multi, WakeEvent(), pushes: false)
     var pair: [Int32] = [-1, -1]
     #expect(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &pair) == 0)
     var told: [Int32] = []
@@ -56,7 +57,7 @@ struct WatchTests {
   func sameNumber() throws {
     let multi = try #require(curl_multi_init())
     defer { curl_multi_cleanup(multi) }
-    let watch = SocketWatch(multi, WakeSignal(), pushes: false)
+    let watch = SocketWatch(multi, WakeEvent(), pushes: false)
     var (old, new): ([Int32], [Int32]) = ([-1, -1], [-1, -1])
     #expect(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &old) == 0)
     #expect(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &new) == 0)
@@ -76,10 +77,10 @@ struct WatchTests {
   func signal() throws {
     let multi = try #require(curl_multi_init())
     defer { curl_multi_cleanup(multi) }
-    let signal = WakeSignal()
-    let watch = SocketWatch(multi, signal, pushes: false)
+    let wake = WakeEvent()
+    let watch = SocketWatch(multi, wake, pushes: false)
     for _ in 0..<3 {
-      signal.send()
+      wake.signal()
       #expect(watch.wait(until: .now + .seconds(30), or: nil) { _, _ in } == 1)
     }
     #expect(watch.wait(until: .now + .milliseconds(5), or: nil) { _, _ in } == 0)
@@ -95,7 +96,7 @@ struct WatchTests {
       #expect(await client.perform(HTTPRequest(.get, server.url + "/first")).text == "ok")
       async let held = client.perform(HTTPRequest(.post, server.url + "/held"))
       var arrived = server.arrived.makeAsyncIterator()
-      while await arrived.next()?.path != "/held" {}
+      while let request = await arrived.next(), request.path != "/held" {}
       for number in 0..<20 { #expect(await client.perform(HTTPRequest(.get, server.url + "/\(number)")).text == "ok") }
       gate.open()
       #expect(await held.text == "ok")
@@ -155,7 +156,7 @@ struct WatchTests {
       for _ in 0..<3 {
         let task = Task { await client.perform(HTTPRequest(.get, server.url + "/endless")) }
         var arrived = server.arrived.makeAsyncIterator()
-        while await arrived.next()?.path != "/endless" {}
+        while let request = await arrived.next(), request.path != "/endless" {}
         task.cancel()
         #expect(await task.value.uncertain?.kind == .cancelled)
         #expect(await client.perform(HTTPRequest(.post, server.url + "/next")).text == "ok")

@@ -1,6 +1,7 @@
 #if canImport(Glibc)
   import Glibc
 #endif
+import DriverThread
 import Synchronization
 
 /// What the connection object and its thread share.
@@ -201,7 +202,7 @@ final class Loop {
     isWritable = polled[0].revents & Int16(POLLOUT) != 0
     // An error or hang-up is found by reading.
     isReadable = polled[0].revents & ~Int16(POLLOUT) != 0
-    if polled[1].revents != 0 { shared.mailbox.wakeup.clear() }
+    if polled[1].revents != 0 { shared.mailbox.wakeup.drain() }
   }
 
   // MARK: The end

@@ -1,6 +1,7 @@
 #if canImport(Glibc)
   import Glibc
 #endif
+import DriverThread
 import Synchronization
 
 /// A question to the broker, and who waits for the answer.
@@ -46,10 +47,10 @@ final class Mailbox: Sendable {
 
   private let state = Mutex(State())
   /// Readable when there is mail for a sleeping thread.
-  let wakeup: WakeUp
+  let wakeup: WakeEvent
 
   init() {
-    wakeup = WakeUp()
+    wakeup = WakeEvent()
   }
 
   // MARK: From other threads

@@ -18,7 +18,7 @@ final class Watchdog: Sendable {
   }
 
   private let wards = Mutex<[Ward]>([])
-  private let wakeup = WakeUp()
+  private let wakeup = WakeEvent()
 
   private init() {
     // The thread stays as long as the process and needs no join.
@@ -42,7 +42,7 @@ final class Watchdog: Sendable {
       let now = ContinuousClock.now
       for ward in all { ward.mailbox.cutIfStuck(now) }
       // SAFETY: poll reads and writes the one pollfd it is given.
-      if unsafe poll(&polled, 1, all.isEmpty ? -1 : Self.interval) > 0 { wakeup.clear() }
+      if unsafe poll(&polled, 1, all.isEmpty ? -1 : Self.interval) > 0 { wakeup.drain() }
     }
   }
 }

@@ -1,7 +1,6 @@
 #pragma once
 #include <curl/curl.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 
 // Swift cannot call variadic C functions. One wrapper for each kind of argument.
 
@@ -62,7 +61,7 @@ static inline CURLMcode ferry_curl_multi_watch_time(CURLM *multi, curl_multi_tim
   return code != CURLM_OK ? code : curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, callback);
 }
 
-// <sys/epoll.h> and <sys/eventfd.h> are not part of Swift's Glibc module.
+// <sys/epoll.h> is not part of Swift's Glibc module.
 
 // A descriptor that is ready, and for what: CURL_CSELECT_IN and _OUT; neither: something is wrong with it.
 typedef struct {
@@ -71,7 +70,6 @@ typedef struct {
 } ferry_ready;
 
 static inline int ferry_epoll(void) { return epoll_create1(EPOLL_CLOEXEC); }
-static inline int ferry_eventfd(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
 
 // Waits for a descriptor as CURL_POLL_IN, _OUT or _INOUT says, whether or not it was waited for before. 0: done.
 static inline int ferry_epoll_want(int epoll, int descriptor, int what) {

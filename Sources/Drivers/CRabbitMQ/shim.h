@@ -3,7 +3,6 @@
 #include <amqp_framing.h>
 #include <amqp_ssl_socket.h>
 #include <amqp_tcp_socket.h>
-#include <sys/eventfd.h>
 
 // amqp_login_with_properties is variadic, which Swift cannot call.
 static inline amqp_rpc_reply_t ferry_amqp_login_plain(amqp_connection_state_t state, char const *virtual_host,

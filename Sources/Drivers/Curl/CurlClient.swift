@@ -145,7 +145,7 @@ func failure(_ request: HTTPRequest, _ kind: HTTPFailure.Kind, _ text: String, c
   let state = Mutex(State())
   let inFlight = Atomic(0)
   let queued = Atomic(0)
-  let signal = WakeSignal()
+  let wake = WakeEvent()
   // SAFETY: used and, at its end, freed by the thread alone.
   nonisolated(unsafe) let multi: UnsafeMutableRawPointer
 
@@ -184,6 +184,6 @@ func failure(_ request: HTTPRequest, _ kind: HTTPFailure.Kind, _ text: String, c
   private func wake(_ state: inout State) {
     guard state.isWaiting else { return }
     state.isWaiting = false
-    signal.send()
+    wake.signal()
   }
 }

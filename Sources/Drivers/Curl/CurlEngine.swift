@@ -22,7 +22,7 @@ final class CurlEngine {
     self.shared = shared
     self.options = options
     limit = options.maxConnections
-    watch = unsafe SocketWatch(shared.multi, shared.signal, pushes: options.joinsHeadersAndBody)
+    watch = unsafe SocketWatch(shared.multi, shared.wake, pushes: options.joinsHeadersAndBody)
     // SAFETY: the multi handle is alive until finish() and belongs to this thread.
     _ = unsafe ferry_curl_multi_set_long(shared.multi, CURLMOPT_MAXCONNECTS, options.maxConnections)
     _ = unsafe ferry_curl_multi_set_long(shared.multi, CURLMOPT_PIPELINING, Int(CURLPIPE_NOTHING))

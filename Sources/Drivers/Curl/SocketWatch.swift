@@ -1,4 +1,5 @@
 internal import CCurl
+internal import DriverThread
 
 #if canImport(Glibc)
   import Glibc
@@ -12,7 +13,7 @@ internal import CCurl
 /// that: whatever libcurl asks for is told to the kernel, which itself forgets a socket that is closed.
 final class SocketWatch {
   private let epoll: Int32
-  private let signal: WakeSignal
+  private let wake: WakeEvent
   private let pushes: Bool
   /// By descriptor: whether libcurl waits for it.
   private var isWanted: [Bool] = []
@@ -24,13 +25,13 @@ final class SocketWatch {
 
   /// Watches what this handle waits for, from now until it is cleaned up.
   /// - Parameter pushes: sockets hold back what would fill no segment (`CurlTransfer.cork`) until an answer is waited for.
-  init(_ multi: UnsafeMutableRawPointer, _ signal: WakeSignal, pushes: Bool) {
+  init(_ multi: UnsafeMutableRawPointer, _ wake: WakeEvent, pushes: Bool) {
     epoll = ferry_epoll()
     self.pushes = pushes
-    self.signal = signal
+    self.wake = wake
     // It fails only when the process is out of descriptors or memory; a thread that cannot wait is no use.
     precondition(
-      epoll >= 0 && ferry_epoll_add_signal(epoll, signal.descriptor) == 0, "no epoll could be made: errno \(errno)")
+      epoll >= 0 && ferry_epoll_add_signal(epoll, wake.descriptor) == 0, "no epoll could be made: errno \(errno)")
     let me = unsafe Unmanaged.passUnretained(self).toOpaque()
     // SAFETY: the callbacks run inside calls with the multi handle, on the driver thread; the engine holds this object until after the
     // handle's clean-up.
@@ -70,7 +71,7 @@ final class SocketWatch {
     let count = unsafe ferry_epoll_wait(epoll, &ready, Int32(ready.count), milliseconds)
     for index in 0..<max(0, Int(count)) {
       let socket = ready[index]
-      if socket.descriptor == signal.descriptor { continue }
+      if socket.descriptor == wake.descriptor { continue }
       if isWanted[Int(socket.descriptor)] {
         body(socket.descriptor, socket.bits)
       } else {
@@ -101,26 +102,6 @@ final class SocketWatch {
   fileprivate func noteTime(_ milliseconds: Int) {
     isDueAtOnce = milliseconds == 0
     dueAt = milliseconds > 0 ? .now + .milliseconds(milliseconds) : nil
-  }
-}
-
-/// An eventfd: wakes the driver thread.
-final class WakeSignal: Sendable {
-  let descriptor: Int32
-
-  init() {
-    descriptor = ferry_eventfd()
-    // As in SocketWatch.
-    precondition(descriptor >= 0, "no eventfd could be made: errno \(errno)")
-  }
-
-  deinit { close(descriptor) }
-
-  /// Wakes the thread, or its next wait.
-  func send() {
-    var one: UInt64 = 1
-    // SAFETY: eight bytes are read from a local variable.
-    _ = unsafe write(descriptor, &one, 8)
   }
 }
 

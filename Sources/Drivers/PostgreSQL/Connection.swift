@@ -1,4 +1,5 @@
 internal import CPostgreSQL
+internal import DriverThread
 
 #if canImport(Glibc)
   import Glibc

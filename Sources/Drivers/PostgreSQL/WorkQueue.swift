@@ -1,3 +1,4 @@
+internal import DriverThread
 internal import Synchronization
 
 /// One call waiting for its turn.

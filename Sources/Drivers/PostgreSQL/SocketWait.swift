@@ -1,35 +1,8 @@
-internal import CPostgreSQL
+internal import DriverThread
 
 #if canImport(Glibc)
   import Glibc
 #endif
-
-/// An eventfd: wakes a thread out of `poll`.
-final class WakeEvent: Sendable {
-  let descriptor: Int32
-
-  init() {
-    descriptor = ferry_eventfd()
-    // eventfd fails only when the process is out of descriptors or memory; a thread that cannot be woken is no use.
-    precondition(descriptor >= 0, "no eventfd could be made: errno \(errno)")
-  }
-
-  deinit { close(descriptor) }
-
-  /// Wakes the thread, or its next `poll`.
-  func signal() {
-    var one: UInt64 = 1
-    // SAFETY: eight bytes are read from a local variable.
-    _ = unsafe write(descriptor, &one, 8)
-  }
-
-  /// Takes back all signals.
-  func drain() {
-    var count: UInt64 = 0
-    // SAFETY: eight bytes are written to a local variable; the descriptor does not block.
-    _ = unsafe read(descriptor, &count, 8)
-  }
-}
 
 /// Waits until a socket is ready, the event is signalled or an instant has come.
 /// - Parameters:
