@@ -28,14 +28,18 @@ struct BundleCoding: Sendable {
   let topology: Topology
 
   /// Where a list of parcels is cut into bundles: ranges of parcels, each a message; of one parcel where it goes alone.
-  static func cut(_ parcels: [Parcel]) -> [Range<Int>] {
+  /// - Parameter limit: most bytes of a message that the broker takes; nil where it is not known. Heads are counted then as well,
+  ///   as large as they mostly are.
+  static func cut(_ parcels: [Parcel], limit: Int? = nil) -> [Range<Int>] {
+    let most = min(limit ?? mostBytes, mostBytes)
+    let head = most < mostBytes ? 400 : 0
     var ranges: [Range<Int>] = []
     ranges.reserveCapacity(parcels.count / 8 + 1)
     var (start, bytes) = (0, 0)
     for (place, parcel) in parcels.enumerated() {
-      let size = parcel.bundledBytes
+      let size = parcel.bundledBytes.map { $0 + head }
       if place > start {
-        if let size, bytes + size <= mostBytes, case .queue(let queue) = parcel.destination,
+        if let size, bytes + size <= most, case .queue(let queue) = parcel.destination,
           place - start < mostPieces(queue), parcel.destination == parcels[start].destination,
           parcels[start].bundledBytes != nil
         {

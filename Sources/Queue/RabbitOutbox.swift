@@ -1,5 +1,6 @@
 import AMQP
 public import Pipeline
+import Synchronization
 
 /// The write side of all queues on RabbitMQ, over a connection that only publishes.
 public final class RabbitOutbox: Outbox {
@@ -11,6 +12,9 @@ public final class RabbitOutbox: Outbox {
   private let timeoutSeconds: Int
   /// Larger bodies are not sent.
   private let mostBytes: Int
+  /// The broker's limit of a message, once it has refused one. Bundles keep below it, each of which would cost a connection;
+  /// what is larger by itself is sent all the same, since the limit may have been raised.
+  private let learned = Mutex<Int?>(nil)
 
   /// An outbox; it connects when it is first used.
   /// - Parameter onEvent: told of connections made and lost; must not block.
@@ -60,15 +64,23 @@ public final class RabbitOutbox: Outbox {
   /// Publishes a batch, as the port says. Without a connection it waits for the pause that is due (at most 30 s) and
   /// makes one attempt to connect.
   public func publish(_ parcels: [Parcel]) async -> [PublishResult] {
-    let ranges = BundleCoding.cut(parcels)
-    let answers = await publish(messages(for: parcels, cut: ranges))
+    let limit = learned.withLock { $0 }
+    var ranges = BundleCoding.cut(parcels, limit: limit)
+    var messages = messages(for: parcels, cut: ranges)
+    if let limit, zip(ranges, messages).contains(where: { $0.count > 1 && $1.body.count > limit }) {
+      ranges = zip(ranges, messages).flatMap { range, message in
+        message.body.count > limit ? range.map { $0..<$0 + 1 } : [range]
+      }
+      messages = self.messages(for: parcels, cut: ranges)
+    }
+    let answers = await publish(messages)
     if ranges.count == parcels.count { return answers }
     var results: [PublishResult] = []
     results.reserveCapacity(parcels.count)
     for (range, answer) in zip(ranges, answers) {
       if range.count > 1, case .tooLarge = answer {
         // It may be the bundle that is too large, and none of what is in it.
-        results += await publish(messages(for: parcels, cut: range.map { $0..<$0 + 1 }))
+        results += await publish(self.messages(for: parcels, cut: range.map { $0..<$0 + 1 }))
       } else {
         for _ in range { results.append(answer) }
       }
@@ -127,6 +139,7 @@ public final class RabbitOutbox: Outbox {
       guard let failure else { break }
       await session.drop(live, failure)
       if let limit = failure.messageLimit {
+        learned.withLock { $0 = limit }
         // Over one message the broker closes the channel, and tells of no other what became of it. What is over the limit
         // will never be taken; the rest is sent again, by which nothing is lost.
         let open = zip(pending, answers).compactMap { $1 == .confirmed ? nil : $0 }

@@ -67,6 +67,43 @@ struct TooLargeTests {
     peer.stop()
   }
 
+  @Test("after the first bundle over its limit none is sent that is; what is larger by itself still is")
+  func learned() async throws {
+    let (taken, events) = (Probe<Int>(), Probe<QueueEvent>())
+    let peer = try Self.limited(2_000, taken)
+    let settings = try RabbitSettings(url: "amqp://guest:guest@127.0.0.1:\(peer.port)/")
+    let hasty = Pacing(sleep: { _ in }, random: { 0 }, now: { 1 })
+    let outbox = RabbitOutbox(settings, topology: try Topology(), pacing: hasty) { events.report($0) }
+    func connections() -> Int { events.events.count { if case .connected = $0 { true } else { false } } }
+    let small = (Int64(1)...12).map { order($0, bytes: 200) }
+    #expect(await outbox.publish(small) == Array(repeating: .confirmed, count: 12))
+    let first = connections()
+    // Twelve by themselves; then three at a time, and those that are too many with their heads one by one.
+    #expect(taken.events == Array(repeating: 200, count: 12))
+    let wide = (Int64(1)...3).map { id in
+      Parcel(
+        to: .queue(.orders),
+        .envelope(
+          Envelope(
+            orderID: OrderID(rawValue: id), orderNumber: String(repeating: "9", count: 390), revision: 3,
+            updateTime: BeijingTime(epochSeconds: 1_700_000_000), firstSeen: 1,
+            content: .order([UInt8](repeating: 0x20, count: 240)))))
+    }
+    #expect(await outbox.publish(small + wide) == Array(repeating: .confirmed, count: 15))
+    #expect(connections() == first)
+    let sizes = taken.events.dropFirst(12)
+    #expect(sizes.count == 7 && sizes.suffix(3) == [240, 240, 240] && sizes.prefix(4).allSatisfy { 900...2_000 ~= $0 })
+    guard case .tooLarge? = await outbox.publish([order(1, bytes: 2_001)]).first else {
+      Issue.record("it was not refused")
+      return
+    }
+    #expect(connections() == first)
+    _ = await outbox.publish([order(1, bytes: 1)])
+    #expect(connections() == first + 1)
+    await outbox.close()
+    peer.stop()
+  }
+
   @Test("what is larger than is ever sent is told as such, without a connection")
   func unsent() async throws {
     let outbox = RabbitOutbox(try RabbitSettings(url: "amqp://guest:guest@127.0.0.1:1/"), topology: try Topology())
