@@ -306,7 +306,7 @@ struct BundleCoding: Sendable {
     guard let end = body.firstIndex(of: UInt8(ascii: "\n")), let head = try? JSONDocument(Array(body[..<end])).root,
       let id = head["id"]?.int64
     else { return nil }
-    return (id, head["number"]?.string, head["revision"]?.int64)
+    return (id, head["number"]?.string.map { headerText($0, maxBytes: 400) }, head["revision"]?.int64)
   }
 }
 

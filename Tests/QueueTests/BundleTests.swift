@@ -207,6 +207,8 @@ struct BundleTests {
     parcel.properties = DeadLetterCoding.json(piece.properties(in: bundle.properties))
     let letter = letters.letter(delivery(coding.message(for: parcel, now: 1)), of: .load)
     #expect(letter.orderID?.rawValue == 2 && letter.orderNumber == order(2).orderNumber && letter.revision == 3)
+    // What a person reads of it is fit to be shown.
+    #expect(BundleCoding.firstOrder(in: Array((#"{"id":1,"number":"a\nb"}"# + "\n").utf8))?.number == "a␊b")
     var again = letters.message(again: letter, now: 2)
     #expect(BundleCoding.isBundle(again.properties) && again.body == piece.body)
     // Under its name other pieces were settled.

@@ -9,6 +9,8 @@ final class SimulatedBroker: @unchecked Sendable {
   struct Message {
     let id: UInt64
     let envelope: Envelope
+    /// It was published together with others, so that it may have come in one message with them.
+    var isPiece = false
     var deliveries = 0
   }
 
@@ -25,6 +27,8 @@ final class SimulatedBroker: @unchecked Sendable {
     let stage: StageName
     var isOpen = true
     var lent: [UInt64: Message] = [:]
+    /// Pieces of bundles that were acknowledged last: where a neighbour is not, they come again with it.
+    var acknowledged: [Message] = []
     var wake: (() -> Void)?
 
     init(_ number: UInt64, _ stage: StageName) {
@@ -35,6 +39,7 @@ final class SimulatedBroker: @unchecked Sendable {
 
   static let deliveryLimit = 10
   static let prefetch = 16
+  static let mostPieces = 16
 
   let server: Server
   private let world: World
@@ -85,6 +90,7 @@ final class SimulatedBroker: @unchecked Sendable {
   }
 
   func publish(_ parcels: [Parcel]) {
+    let isBundle = parcels.count > 1
     for parcel in parcels {
       guard case .envelope(let envelope) = parcel.content else { continue }
       serial += 1
@@ -98,7 +104,7 @@ final class SimulatedBroker: @unchecked Sendable {
           lastPublished[envelope.orderID] = world.now
         }
         if case .removal = envelope.content { world.tell("the removal of order \(envelope.orderID) is told") }
-        append(message, to: queue)
+        append(Message(id: message.id, envelope: envelope, isPiece: isBundle), to: queue)
       case .retry(let stage, let seconds):
         let rung = ladder.last { $0 <= seconds } ?? ladder[0]
         delays[message.id] = envelope
@@ -183,6 +189,7 @@ final class SimulatedBroker: @unchecked Sendable {
     guard session.isOpen, server.isUp else { return }
     let gone = receipts.filter { $0.session == session.number }.compactMap { session.lent.removeValue(forKey: $0.tag) }
     for message in gone { onGone(message.envelope) }
+    session.acknowledged = (session.acknowledged + gone.filter(\.isPiece)).suffix(Self.mostPieces)
     if let wake = session.wake {
       session.wake = nil
       wake()
@@ -195,7 +202,11 @@ final class SimulatedBroker: @unchecked Sendable {
     session.isOpen = false
     sessions.removeAll { $0 === session }
     let queue = session.stage.queue
-    for var message in session.lent.values.sorted(by: { $0.id > $1.id }) {
+    // Of those that a bundle held together, by chance: which ones are in one is the outbox's affair.
+    let again = session.acknowledged.filter { _ in world.random.happens(300) }
+    session.acknowledged = []
+    for piece in again { world.tell("order \(piece.envelope.orderID), acknowledged, comes again with its bundle") }
+    for var message in (session.lent.values + again).sorted(by: { $0.id > $1.id }) {
       message.deliveries += 1
       if message.deliveries > Self.deliveryLimit {
         bury(message.envelope, at: session.stage, nil)
