@@ -128,14 +128,18 @@ let package = Package(
     tests("ExpressionsTests", ["JSON", "Orders", "Expressions", "PCRE2", "DriverThread"]),
     tests("MappingTests", ["JSON", "Orders", "Mapping"]),
     tests(
-      "PipelineTests", ["Pipeline", "JSON", "Orders", "Mapping", "Telemetry", "PipelineTesting", logging, lifecycle]),
-    tests("OKKITests", ["OKKI", "JSON", "Orders", "Pipeline", "Curl", "PipelineTesting", "VendorStage"]),
+      "PipelineTests",
+      ["Pipeline", "JSON", "Orders", "Mapping", "Telemetry", "PipelineTesting", "TestSockets", logging, lifecycle]),
+    tests(
+      "OKKITests", ["OKKI", "JSON", "Orders", "Pipeline", "Curl", "PipelineTesting", "TestSockets", "VendorStage"]),
     tests("K3Tests", ["K3", "JSON", "Orders", "Pipeline", "Curl", "PipelineTesting", "VendorStage"]),
-    tests("QueueTests", ["Queue", "AMQP", "AMQPTesting", "Curl", "JSON", "Orders", "Pipeline", "PipelineTesting"]),
+    tests(
+      "QueueTests",
+      ["Queue", "AMQP", "AMQPTesting", "Curl", "JSON", "Orders", "Pipeline", "PipelineTesting", "TestSockets"]),
     tests("LedgerTests", ["Ledger", "Digests", "JSON", "Orders", "Pipeline", "PipelineTesting", "PostgreSQL"]),
     tests("WorkbenchTests", ["Workbench", "JSON", "Mapping", "Orders"]),
     tests("TelemetryTests", ["Telemetry", "JSON", logging, coreMetrics]),
-    tests("AMQPTests", ["AMQP", "AMQPTesting", "DriverThread"]),
+    tests("AMQPTests", ["AMQP", "AMQPTesting", "DriverThread", "TestSockets"]),
     tests("PostgreSQLTests", ["PostgreSQL", "DriverThread", "TestSockets"]),
     tests("CurlTests", ["Curl", "CCurl", "DriverThread", "TestSockets"]),
     tests("VendorSimTests", ["VendorStage", "JSON"]),

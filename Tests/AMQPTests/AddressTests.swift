@@ -1,7 +1,7 @@
 import AMQP
 import Testing
 
-@Suite struct AddressTests {
+@Suite(.timeLimit(.minutes(1))) struct AddressTests {
   @Test("an address is read with all its parts")
   func whole() throws {
     let address = try AMQPAddress("amqps://us%40er:p%3Ass%2F@rabbit.example:5700/orders%2Fv1")

@@ -1,4 +1,5 @@
 import AMQP
+import func TestSockets.ended
 import Testing
 
 @Suite(.timeLimit(.minutes(2))) struct ConsumeTests {
@@ -118,7 +119,7 @@ import Testing
       try await connection.consume(queue: name, prefetch: 6)
       let waiting = Task { try await connection.deliveries(max: 5) }
       await connection.cancelConsumer()
-      #expect(try await waiting.value.isEmpty)
+      #expect(try await ended(waiting).isEmpty)
     }
   }
 
@@ -132,7 +133,7 @@ import Testing
       #expect(try await consumer.take(3).count == 3)
       let waiting = Task { try await consumer.deliveries(max: 1) }
       try await connection.deleteQueue(name)
-      await #expect(throws: AMQPFailure.consumerCancelled(queue: name)) { try await waiting.value }
+      await #expect(throws: AMQPFailure.consumerCancelled(queue: name)) { try await ended(waiting) }
       await #expect(throws: AMQPFailure.consumerCancelled(queue: name)) { try await consumer.deliveries(max: 1) }
       #expect(consumer.failure == nil)
       try await consumer.declareQueue(name: name)
@@ -151,7 +152,7 @@ import Testing
       try await consumer.consume(queue: name, prefetch: 10)
       let waiting = Task { try await consumer.deliveries(max: 5) }
       waiting.cancel()
-      #expect(try await waiting.value.isEmpty)
+      #expect(try await ended(waiting).isEmpty)
       try await fill(connection, name, 1)
       #expect(try await consumer.take(1).count == 1)
       await consumer.close()
@@ -170,7 +171,7 @@ import Testing
       while seen.count < count {
         let reader = Task { try await consumer.deliveries(max: 7) }
         if seen.count % 3 != 0 { reader.cancel() }
-        let deliveries = try await reader.value
+        let deliveries = try await ended(reader)
         consumer.acknowledge(deliveries.map(\.tag))
         seen += deliveries.compactMap(\.properties.messageID)
       }

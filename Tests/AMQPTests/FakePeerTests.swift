@@ -1,5 +1,6 @@
 import AMQP
 import AMQPTesting
+import func TestSockets.ended
 import Testing
 
 /// What a real broker does rarely, or not on demand.
@@ -105,7 +106,7 @@ import Testing
     #expect(connection.failure == nil)
     let waiting = Task { await connection.publish([message("4", to: "q")], timeoutSeconds: 60) }
     letGo.change { $0 = true }
-    #expect(await waiting.value == [.confirmed])
+    #expect(try await ended(waiting) == [.confirmed])
     #expect(!connection.isBlocked)
     #expect(told.value == ["low on memory", nil])
     peer.stop()
@@ -141,7 +142,7 @@ import Testing
     let connection = try await AMQPConnection.open(fakeOptions(peer) { $0.stallTimeoutSeconds = 600 })
     let batch = (0..<8).map { message("\($0)", to: "q", bytes: 16 << 20) }
     async let long = connection.publish(batch, timeoutSeconds: 600)
-    await begun.until { $0 }
+    try await begun.until { $0 }
     async let short = connection.publish([message("short", to: "q")], timeoutSeconds: 2)
     guard case .notSent = await short[0], case .unknown = await long[0] else {
       Issue.record("\(await short) \(await long)")
@@ -274,13 +275,13 @@ import Testing
     let pending = Task {
       await connection.publish((0..<256).map { message("\($0)", to: "q") }, timeoutSeconds: 60)
     }
-    await sent.until { $0 }
+    try await sent.until { $0 }
     // There is no room for this one, so it is answered when the close is under way.
     let behind = Task { await connection.publish([message("behind", to: "q")], timeoutSeconds: 60) }
     async let closed: Void = connection.close()
-    #expect(await behind.value == [.notSent("the connection is being closed")])
+    #expect(try await ended(behind) == [.notSent("the connection is being closed")])
     #expect(try await connection.purgeQueue("q") == 7)
-    #expect(await pending.value == Array(repeating: .confirmed, count: 256))
+    #expect(try await ended(pending) == Array(repeating: .confirmed, count: 256))
     await closed
     #expect(
       await connection.publish([message("late", to: "q")], timeoutSeconds: 60) == [.notSent("the connection is closed")]
@@ -315,7 +316,7 @@ import Testing
     try await connection.consume(queue: "q", prefetch: 3)
     connection.acknowledge(try await connection.take(3).map(\.tag))
     await connection.close()
-    await heard.until { $0.count == 3 }
+    try await heard.until { $0.count == 3 }
     #expect(heard.value == [[60, 80], [20, 40], [10, 50]])
     peer.stop()
   }

@@ -93,7 +93,7 @@ import Testing
       ended.change { $0 = true }
     }
     do { _ = try await AMQPConnection.open(fakeOptions(peer)) }
-    await ended.until { $0 }
+    try await ended.until { $0 }
     peer.stop()
   }
 
@@ -105,7 +105,7 @@ import Testing
       options.heartbeatSeconds = 2
       let connection = try await AMQPConnection.open(options)
       // The broker cuts a client that is silent for two intervals.
-      await proxy.state.until { $0.clientHeartbeats >= 3 || $0.clientEnded }
+      try await proxy.state.until { $0.clientHeartbeats >= 3 || $0.clientEnded }
       #expect(connection.failure == nil)
       try await connection.declareQueue(name: name)
       await connection.close()

@@ -124,20 +124,22 @@ import Testing
   }
 
   @Test("a socket that is shut down while nobody reads ends the write with the loss of the connection")
-  func shutDown() throws {
+  func shutDown() async throws {
     let pair = try SocketPair(SOCK_STREAM, buffer: 4_096)
     let failure = Probe<AMQPFailure?>(nil)
-    let writing = DriverThread(name: "writing") {
+    let hasEnded = Probe(false)
+    _ = DriverThread(name: "writing") {
       do throws(AMQPFailure) {
         let frames = OutgoingFrames(channel: 1, frameMax: 131_072)
         let body = [UInt8](repeating: 0, count: 4 << 20)
         try frames.publish(AMQPMessage(exchange: "", routingKey: "k", body: body), to: pair.ours)
       } catch { failure.change { [error] in $0 = error } }
+      hasEnded.change { $0 = true }
     }
     // Far more is still to come than the socket takes.
     try pair.awaitByte()
     shutdown(pair.ours, Int32(SHUT_RDWR))
-    writing.join()
+    try await hasEnded.until { $0 }
     guard case .connectionLost? = failure.value else {
       Issue.record("\(String(describing: failure.value))")
       return
@@ -156,6 +158,9 @@ private final class SocketPair: Sendable {
     ours = ends[0]
     theirs = ends[1]
     guard fcntl(ours, F_SETFL, O_NONBLOCK) == 0 else { throw SocketError(step: "fcntl") }
+    // What is never written ends the wait for it.
+    var patience = timeval(tv_sec: 30, tv_usec: 0)
+    setsockopt(theirs, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
     if var buffer { setsockopt(ours, SOL_SOCKET, SO_SNDBUF, &buffer, socklen_t(MemoryLayout<Int32>.size)) }
   }
 

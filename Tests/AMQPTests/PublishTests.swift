@@ -167,7 +167,7 @@ import Testing
       proxy.holdBroker()
       let batch = (0..<100).map { message("\($0)", to: name, bytes: 1_000) }
       async let pending = through.publish(batch, timeoutSeconds: 60)
-      await proxy.state.until { $0.fromClient - before > 100_000 }
+      try await proxy.state.until { $0.fromClient - before > 100_000 }
       proxy.cut()
       for result in await pending {
         guard case .unknown = result else {

@@ -1,11 +1,19 @@
+import func TestSockets.ended
 import Testing
 
 @testable import AMQP
 
 @Suite(.timeLimit(.minutes(1))) struct PublisherTests {
+  /// What comes of something that is to be answered, until the test's time is over.
+  private func answer(
+    _ ask: @escaping @Sendable (CheckedContinuation<[AMQPPublishResult], Never>) -> Void
+  ) async throws -> [AMQPPublishResult] {
+    try await ended(Task { await withCheckedContinuation { ask($0) } })
+  }
+
   @Test("at most 256 messages are unconfirmed, and each confirm makes room for as many")
-  func window() async {
-    let results = await withCheckedContinuation { continuation in
+  func window() async throws {
+    let results = try await answer { continuation in
       var publisher = Publisher()
       let messages = (0..<600).map { AMQPMessage(exchange: "", routingKey: "q", body: [UInt8($0 & 255)]) }
       publisher.add(
@@ -43,8 +51,8 @@ import Testing
   }
 
   @Test("a broker that never confirms one message cannot make the books of the others grow without end")
-  func span() async {
-    _ = await withCheckedContinuation { continuation in
+  func span() async throws {
+    _ = try await answer { continuation in
       var publisher = Publisher()
       let messages = (0..<20_000).map { _ in AMQPMessage(exchange: "", routingKey: "q", body: []) }
       publisher.add(
@@ -73,26 +81,28 @@ import Testing
         messages: (0..<count).map { _ in AMQPMessage(exchange: "", routingKey: "q", body: []) },
         results: (0..<count).map { _ in nil }, deadline: .now + .seconds(3600), continuation: continuation)
     }
-    let refused = await withCheckedContinuation { mailbox.post(request(Mailbox.limit + 1, $0)) }
+    let refused = try await answer { mailbox.post(request(Mailbox.limit + 1, $0)) }
     #expect(refused.count == Mailbox.limit + 1)
     #expect(refused.last == .notSent("too many messages wait to be published"))
     let full = Task { await withCheckedContinuation { mailbox.post(request(Mailbox.limit, $0)) } }
     var mail = Mail()
     while mail.publishes.isEmpty {
+      try Task.checkCancellation()
       await Task.yield()
       mail = mailbox.take(stall: .seconds(30), publishDeadline: nil, unsent: 0)
     }
-    let more = await withCheckedContinuation { mailbox.post(request(1, $0)) }
+    let more = try await answer { mailbox.post(request(1, $0)) }
     #expect(more == [.notSent("too many messages wait to be published")])
     _ = mailbox.take(stall: .seconds(30), publishDeadline: nil, unsent: 0)
     let fits = Task { await withCheckedContinuation { mailbox.post(request(1, $0)) } }
     var later = Mail()
     while later.publishes.isEmpty {
+      try Task.checkCancellation()
       await Task.yield()
       later = mailbox.take(stall: .seconds(30), publishDeadline: nil, unsent: 0)
     }
     for request in mail.publishes + later.publishes { request.refuse("over") }
-    #expect(await full.value.count == Mailbox.limit)
-    #expect(await fits.value == [.notSent("over")])
+    #expect(try await ended(full).count == Mailbox.limit)
+    #expect(try await ended(fits) == [.notSent("over")])
   }
 }

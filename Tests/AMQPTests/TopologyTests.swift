@@ -1,4 +1,5 @@
 import AMQP
+import func TestSockets.ended
 import Testing
 
 @Suite(.timeLimit(.minutes(2))) struct TopologyTests {
@@ -46,7 +47,7 @@ import Testing
       try await other.consume(queue: name, prefetch: 1)
       let waiting = Task { try await other.deliveries(max: 1) }
       await #expect(throws: AMQPFailure.self) { try await other.purgeQueue(name + ".none") }
-      let failure = await #expect(throws: AMQPFailure.self) { try await waiting.value }
+      let failure = await #expect(throws: AMQPFailure.self) { try await ended(waiting) }
       guard case .channelClosed(404, _)? = failure else {
         Issue.record("\(String(describing: failure))")
         return

@@ -43,6 +43,56 @@ struct HabitTests {
     #expect(try project.swiftFiles(below: "Tests").filter(Self.sleeps).map(\.path) == [])
   }
 
+  /// The suites of a file with a test that may wait, in their order: whether they have a limit, and the type that one without
+  /// an attribute extends.
+  private static func waitingSuites(_ file: SourceFile) -> [(isLimited: Bool, extends: String?)] {
+    let words = file.words
+    let marks = words.indices.dropLast().filter { words[$0] == "@" && words[$0 + 1] == "Suite" }
+    let starts = [0] + marks
+    return zip(starts, marks + [words.count]).compactMap { start, end in
+      let suite = Array(words[start..<end])
+      let tests = suite.indices.dropLast().filter { suite[$0] == "@" && suite[$0 + 1] == "Test" }
+      let waits = tests.contains { test in
+        guard let function = suite[test...].firstIndex(of: "func") else { return false }
+        return suite[function...].prefix { $0 != "{" }.contains("async")
+      }
+      guard waits else { return nil }
+      let place = words.firstIndex(of: "extension").map { words.index(after: $0) }
+      return (suite.contains("timeLimit"), place.map { words[$0] })
+    }
+  }
+
+  private static func unlimited(_ files: [SourceFile]) -> [String] {
+    var limited: Set<String> = []
+    for file in files where file.words.contains("timeLimit") {
+      for (kind, name) in zip(file.words, file.words.dropFirst()) where ["struct", "enum"].contains(kind) {
+        limited.insert(name)
+      }
+    }
+    return files.filter { file in
+      waitingSuites(file).contains { !$0.isLimited && !limited.contains($0.extends ?? "") }
+    }.map(\.path)
+  }
+
+  @Test("a suite with tests that may wait has a time limit: what never comes must not hold up the run")
+  func limits() throws {
+    #expect(Self.unlimited(try project.swiftFiles(below: "Tests")) == [])
+  }
+
+  @Test("planted suites without a limit are found, also beside one that has one")
+  func plantedLimits() {
+    let waiting = "struct A {\n @Test(\"x\") func a() async throws { }\n}\n"
+    func found(_ texts: String...) -> Int { Self.unlimited(texts.map { SourceFile(path: "planted", text: $0) }).count }
+    #expect(found("@Suite(\"s\") " + waiting) == 1)
+    #expect(found(waiting) == 1)
+    #expect(found("@Suite(\"s\", .timeLimit(.minutes(1))) " + waiting) == 0)
+    #expect(found("@Suite(\"s\", .timeLimit(.minutes(1))) " + waiting + "@Suite(\"t\") " + waiting) == 1)
+    #expect(found("@Suite(\"s\") struct A { @Test func a() throws { f { () async in } } }") == 0)
+    let whole = "@Suite(\"s\", .timeLimit(.minutes(1))) struct S {}"
+    #expect(found("extension S { @Test func a() async { } }", whole) == 0)
+    #expect(found("extension S { @Test func a() async { } }", "@Suite struct S {}") == 1)
+  }
+
   private static func impurities(_ file: SourceFile) -> Bool {
     let words: Set = [
       "print", "debugPrint", "ContinuousClock", "SuspendingClock", "Task", "async", "await", "ProcessInfo",

@@ -1,5 +1,6 @@
 import Curl
 import Synchronization
+import TestSockets
 import Testing
 
 @Suite("the queue of requests", .timeLimit(.minutes(1)))
@@ -137,7 +138,7 @@ struct QueueTests {
       async let next = client.perform(HTTPRequest(.get, server.url + "/next"))
       _ = await arrived.next()
       gate.open(times: 3)
-      let outcomes = await task.value
+      let outcomes = try await ended(task)
       #expect(outcomes[0].text == "ok")
       #expect(outcomes[1].uncertain?.kind == .cancelled)
       #expect(outcomes[2].notSent?.kind == .cancelled)

@@ -4,7 +4,7 @@ import PipelineTesting
 import Testing
 
 /// Orders that change after their bills were written, on real processes.
-@Suite("Orders that change", .serialized)
+@Suite("Orders that change", .serialized, .timeLimit(.minutes(10)))
 struct ChangedOrderTests {
   @Test("changed orders are changed in K/3, through lost answers, once each; an audited bill is held with K/3's words")
   func updates() async throws {

@@ -4,7 +4,7 @@ import PostgreSQL
 import Testing
 
 /// `ferry collection` as a process, in a schema of its own.
-@Suite("The commands for collections")
+@Suite("The commands for collections", .timeLimit(.minutes(10)))
 struct CollectionCommandTests {
   private let word = TestServers.freshWord()
   private let settings: [String: String]

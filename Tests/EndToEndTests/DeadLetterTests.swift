@@ -6,7 +6,7 @@ import PostgreSQL
 import Testing
 
 /// Parked orders on real processes.
-@Suite("Parked orders", .serialized)
+@Suite("Parked orders", .serialized, .timeLimit(.minutes(10)))
 struct DeadLetterTests {
   /// Runs a command of `ferry dead-letters`.
   private func letters(_ stage: Stage, _ arguments: String...) async throws -> (status: Int32, output: String) {

@@ -1,7 +1,7 @@
 import Testing
 
 /// The simulation as a process: it takes all tasks of its process, so it cannot run beside other tests.
-@Suite("The simulation")
+@Suite("The simulation", .timeLimit(.minutes(10)))
 struct SimulationTests {
   @Test("the first histories hold")
   func holds() async throws {

@@ -4,7 +4,7 @@ import PipelineTesting
 import Testing
 
 /// One order, several bills, on real processes.
-@Suite("Orders that are cut", .serialized)
+@Suite("Orders that are cut", .serialized, .timeLimit(.minutes(10)))
 struct SplitOrderTests {
   /// The shipped strategy for sales orders, with at most two lines a bill.
   private func strategies() throws -> URL {

@@ -19,7 +19,8 @@ struct StalledWorkerTests {
     // As many as make several messages: eight bills come in one.
     var stage = try await Stage.set(orders: 24, faults: "off", unmappable: 0)
     defer { stage.kill() }
-    stage.settings["FERRY_STALL_SECONDS"] = "8"
+    // A quarter of that lies between the health's first no and the end, on a busy machine too.
+    stage.settings["FERRY_STALL_SECONDS"] = "16"
     stage.settings["FERRY_RETRY_SECONDS"] = "1"
     var other = stage
     let word = TestServers.freshWord()

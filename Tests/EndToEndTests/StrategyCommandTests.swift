@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// `ferry strategy check` and `ferrybench mapping` as processes, with a simulated K/3.
-@Suite("The commands for strategies")
+@Suite("The commands for strategies", .timeLimit(.minutes(10)))
 struct StrategyCommandTests {
   private static let target = #"""
     {"api":"/SO/Save","effect":"EXECUTE","request":[{"field":"Page1","type":"array","children":[

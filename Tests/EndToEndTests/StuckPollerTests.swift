@@ -27,7 +27,8 @@ struct StuckPollerTests {
     let silent = LoopbackServer { _, socket, _ in while !receiveSome(socket).isEmpty {} }
     defer { silent.stop() }
     var stage = try await fresh(first)
-    stage.settings["FERRY_STALL_SECONDS"] = "4"
+    // A quarter of that lies between the health's first no and the end, on a busy machine too.
+    stage.settings["FERRY_STALL_SECONDS"] = "16"
     var resting = try await fresh(stage)
     resting.settings["FERRY_POLL_INTERVAL_SECONDS"] = "3600"
     var unanswered = try await fresh(stage)

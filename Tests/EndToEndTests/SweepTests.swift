@@ -5,7 +5,7 @@ import PostgreSQL
 import Testing
 
 /// Reconciliations and backfills, on real processes.
-@Suite("Sweeps", .serialized)
+@Suite("Sweeps", .serialized, .timeLimit(.minutes(10)))
 struct SweepTests {
   @Test("orders that change without their update_time get to K/3, once each, though the poller is killed meanwhile")
   func reconcile() async throws {

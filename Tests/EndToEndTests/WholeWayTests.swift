@@ -4,7 +4,7 @@ import PipelineTesting
 import Testing
 
 /// The whole way on real processes: simulated vendors, real RabbitMQ, real PostgreSQL, the real program.
-@Suite("The whole way", .serialized)
+@Suite("The whole way", .serialized, .timeLimit(.minutes(10)))
 struct WholeWayTests {
   @Test("orders arrive exactly once through mild faults, the unmappable ones are parked by reason, and all end cleanly")
   func wholeWay() async throws {

@@ -1,11 +1,12 @@
 import Logging
 import Pipeline
 import PipelineTesting
+import TestSockets
 import Testing
 
 @testable import ferry
 
-@Suite("Collections that strategies look in")
+@Suite("Collections that strategies look in", .timeLimit(.minutes(2)))
 struct FilledCollectionsTests {
   @Test("one that nobody filled is told with its remedy and what may be meant; the poller fills customers")
   func warnings() {
@@ -63,7 +64,7 @@ struct FilledCollectionsTests {
         of: ["units"], filled: { () async throws(LedgerFailure) in throw .unavailable("away") }, clock: clock,
         logger: recording(lines))
     }
-    await telling.value
+    try await ended(telling)
     #expect(sleeps.events.count == 2 && lines.events.isEmpty)
   }
 

@@ -4,7 +4,7 @@ import Testing
 
 @testable import ferry
 
-@Suite("ferry migrate --wait")
+@Suite("ferry migrate --wait", .timeLimit(.minutes(2)))
 struct PatienceTests {
   private struct Away: Error, CustomStringConvertible {
     let description: String

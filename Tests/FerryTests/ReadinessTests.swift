@@ -5,6 +5,7 @@ import Queue
 import ServiceLifecycle
 import Synchronization
 import Telemetry
+import TestSockets
 import Testing
 
 @testable import ferry
@@ -96,7 +97,7 @@ struct ReadinessTests {
       #expect(watch.absence == expected)
     }
     clock.advance(by: .seconds(5))
-    await looking.value
+    try await ended(looking)
     #expect(watch.absence == nil)
     #expect(
       lines.events == [
@@ -120,7 +121,7 @@ struct ReadinessTests {
     let looking = Task { await watch.lookUntilUsable() }
     try await clock.sleepers(atLeast: 1)
     looking.cancel()
-    await looking.value
+    try await ended(looking)
     #expect(looks.events.count == 1)
   }
 
@@ -145,7 +146,7 @@ struct ReadinessTests {
     let upkeep = Task { await role.upkeep() }
     try await clock.sleepers(atLeast: 1)
     upkeep.cancel()
-    await upkeep.value
+    try await ended(upkeep)
     await wiring.close()
   }
 }

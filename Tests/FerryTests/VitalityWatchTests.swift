@@ -1,6 +1,7 @@
 import Logging
 import Pipeline
 import PipelineTesting
+import TestSockets
 import Testing
 
 @testable import ferry
@@ -33,7 +34,7 @@ struct VitalityWatchTests {
       health.append(watch.isAlive)
     }
     watching.cancel()
-    await watching.value
+    try await ended(watching)
     return health
   }
 
@@ -45,7 +46,7 @@ struct VitalityWatchTests {
   }
 
   @Test("the look after the first trouble ends the process")
-  func ended() async throws {
+  func endsProcess() async throws {
     #expect(try await health(7, ready: 9).last == false)
     #expect(ends.events == [70])
   }

@@ -8,7 +8,7 @@ import Testing
 
 @testable import ferry
 
-@Suite("The wiring")
+@Suite("The wiring", .timeLimit(.minutes(2)))
 struct WiringTests {
   @Test("the workers' delays and attempts are those of the settings, and each delay is a queue of the topology")
   func policy() throws {

@@ -5,7 +5,7 @@ import Testing
 
 @testable import K3
 
-@Suite("The number in a bill's body")
+@Suite("The number in a bill's body", .timeLimit(.minutes(2)))
 struct BodyTests {
   private func sent(_ text: String, key: String) throws(Reason) -> String {
     let bytes = try K3BillDestination.body(of: bill("mapped", key: key, body: text))
@@ -81,7 +81,7 @@ struct BodyTests {
   }
 }
 
-@Suite("Filters")
+@Suite("Filters", .timeLimit(.minutes(2)))
 struct FilterTests {
   /// Reads a T-SQL string literal: what the database would take for the value, and what is left behind it.
   private func literal(_ text: Substring) -> (value: String, rest: Substring)? {

@@ -6,7 +6,7 @@ import VendorStage
 
 @testable import K3
 
-@Suite("K/3's bill destination, against its double and the simulator")
+@Suite("K/3's bill destination, against its double and the simulator", .timeLimit(.minutes(2)))
 struct ContractTests {
   private static func bill(_ sample: BillDestinationContract.Sample) -> Bill {
     let customer = sample.hasKnownCustomer ? "C00001" : "nobody"

@@ -7,7 +7,7 @@ import VendorStage
 
 @testable import K3
 
-@Suite("A key in another field than the number")
+@Suite("A key in another field than the number", .timeLimit(.minutes(2)))
 struct KeyFieldTests {
   private static let field = "FHeadSelfS0143"
   private static let empty = #"{"StatusCode":200,"Data":{"ROWCOUNT":0,"DATA":[]}}"#

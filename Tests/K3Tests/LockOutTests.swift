@@ -5,7 +5,7 @@ import Testing
 
 @testable import K3
 
-@Suite("A refusal with words about token or rights")
+@Suite("A refusal with words about token or rights", .timeLimit(.minutes(2)))
 struct LockOutTests {
   private static let empty = #"{"StatusCode":200,"Data":{"ROWCOUNT":0,"DATA":[]}}"#
   private static let refusal = #"{"StatusCode":201,"Message":"模块未授权","Data":null}"#

@@ -6,7 +6,7 @@ import Testing
 
 @testable import K3
 
-@Suite("Looking a bill up in K/3")
+@Suite("Looking a bill up in K/3", .timeLimit(.minutes(2)))
 struct LookUpTests {
   private static let found =
     #"{"StatusCode":200,"Data":{"ROWCOUNT":1,"PAGESIZE":10,"PAGEINDEX":1,"DATA":[{"FBillNo":"SO-1"}]}}"#

@@ -4,7 +4,7 @@ import Testing
 
 @testable import K3
 
-@Suite("A site's own texts of K/3's messages")
+@Suite("A site's own texts of K/3's messages", .timeLimit(.minutes(2)))
 struct MessageFileTests {
   private func messages(_ text: String) throws(SetupProblem) -> K3Messages { try K3Messages(adding: Array(text.utf8)) }
 

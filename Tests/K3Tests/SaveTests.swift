@@ -19,7 +19,7 @@ struct SaveCase: Sendable, CustomTestStringConvertible {
   var testDescription: String { "\(answer) → \(label)" }
 }
 
-@Suite("K/3's answers to a Save")
+@Suite("K/3's answers to a Save", .timeLimit(.minutes(2)))
 struct SaveTests {
   private func save(_ answer: ScriptedServer.Answer) async throws -> (SaveAnswer, Int) {
     try await withK3 { _ in

@@ -8,7 +8,7 @@ import Testing
 
 @testable import K3
 
-@Suite("A look-up to which K/3's answer never comes")
+@Suite("A look-up to which K/3's answer never comes", .timeLimit(.minutes(2)))
 struct SilenceTests {
   private static let empty = #"{"StatusCode":200,"Data":{"ROWCOUNT":0,"DATA":[]}}"#
   private static let one = #"{"StatusCode":200,"Data":{"ROWCOUNT":1,"DATA":[{"FBillNo":"SO-1"}]}}"#

@@ -5,7 +5,7 @@ import Testing
 
 @testable import K3
 
-@Suite("K/3's token")
+@Suite("K/3's token", .timeLimit(.minutes(2)))
 struct TokenTests {
   private static let saved = #"{"StatusCode":200,"Data":{"BillNo":"SO"}}"#
 

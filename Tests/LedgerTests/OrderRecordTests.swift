@@ -4,7 +4,7 @@ import Pipeline
 import PostgreSQL
 import Testing
 
-@Suite("What the ledger tells of an order")
+@Suite("What the ledger tells of an order", .timeLimit(.minutes(2)))
 struct OrderRecordTests {
   private func claim(_ order: Int64, _ stream: String, part: Int = 1, of parts: Int = 0, number: String) -> ClaimRequest
   {

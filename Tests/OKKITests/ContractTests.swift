@@ -7,7 +7,7 @@ import VendorStage
 
 @testable import OKKI
 
-@Suite("OKKI's order source, against its double and the simulator")
+@Suite("OKKI's order source, against its double and the simulator", .timeLimit(.minutes(2)))
 struct ContractTests {
   @Test("the double keeps the contract")
   func double() async throws {

@@ -1,6 +1,7 @@
 import Orders
 import Pipeline
 import PipelineTesting
+import TestSockets
 import Testing
 
 @testable import OKKI
@@ -51,7 +52,7 @@ struct LoggedWordsTests {
       let running = Task { await poller.run() }
       try await lines.wait { !$0.isEmpty }
       running.cancel()
-      await running.value
+      try await ended(running)
       await source.close()
     }
     return lines.events

@@ -1,10 +1,11 @@
 import Pipeline
 import Synchronization
+import TestSockets
 import Testing
 
 @testable import OKKI
 
-@Suite("Rate limit")
+@Suite("Rate limit", .timeLimit(.minutes(2)))
 struct RateLimitTests {
   private func limit(_ time: VirtualTime, perSecond: Double = 5, burst: Int = 10, patience: Int = 30) -> RateLimit {
     RateLimit(
@@ -121,7 +122,7 @@ struct RateLimitTests {
       withUnsafeCurrentTask { $0?.cancel() }
       return try await limit.take(upTo: 1)
     }
-    await #expect(throws: SourceFailure.transient("the call to OKKI was cancelled")) { try await task.value }
+    await #expect(throws: SourceFailure.transient("the call to OKKI was cancelled")) { try await ended(task) }
     _ = try await limit.take(upTo: 1)
     #expect(time.now == .seconds(1))
   }

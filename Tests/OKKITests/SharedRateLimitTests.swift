@@ -10,7 +10,7 @@ extension VirtualTime {
   var micros: Int64 { Int64((now.inSeconds * 1e6).rounded()) }
 }
 
-@Suite("The installation's rate limit, as one process sees it")
+@Suite("The installation's rate limit, as one process sees it", .timeLimit(.minutes(2)))
 struct SharedRateLimitTests {
   private let time = VirtualTime()
   private let ledger: MemoryRateLedger

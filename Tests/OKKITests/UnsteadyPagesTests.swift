@@ -112,7 +112,7 @@ private final class NewestOutbox: Outbox {
   func close() async {}
 }
 
-@Suite("Pages that move under the scan", .serialized)
+@Suite("Pages that move under the scan", .serialized, .timeLimit(.minutes(2)))
 struct UnsteadyPagesTests {
   @Test("lose no order and no last content, for each of 200 seeds", arguments: 0..<8)
   func seeds(batch: UInt64) async throws {

@@ -5,7 +5,7 @@ import Testing
 
 @testable import OKKI
 
-@Suite("OKKI's answers")
+@Suite("OKKI's answers", .timeLimit(.minutes(2)))
 struct WireTests {
   /// Asks one list page that is always answered alike, and without repeats.
   private func page(

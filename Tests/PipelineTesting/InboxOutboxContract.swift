@@ -1,5 +1,6 @@
 public import Pipeline
 import Orders
+import TestSockets
 import Testing
 
 /// Queues under test.
@@ -202,7 +203,7 @@ private let endCases: [ContractCase<InboxOutboxSubject>] = [
     let inbox = subject.inbox(.transform)
     let waiting = Task { await inbox.next(max: 10) }
     waiting.cancel()
-    #expect(await waiting.value.isEmpty)
+    #expect(try await ended(waiting).isEmpty)
     await subject.publish([order(1)])
     #expect(await inbox.next(max: 10).count == 1)
     await inbox.close()

@@ -1,5 +1,6 @@
 import Orders
 import PipelineTesting
+import TestSockets
 import Testing
 
 @testable import Pipeline

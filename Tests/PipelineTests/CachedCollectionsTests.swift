@@ -6,7 +6,7 @@ import Testing
 
 @testable import Pipeline
 
-@Suite("Remembered records")
+@Suite("Remembered records", .timeLimit(.minutes(2)))
 struct CachedCollectionsTests {
   /// Collections that report each question, and take as long to answer as the test says.
   private final class Watched: Collections {

@@ -3,7 +3,7 @@ import Pipeline
 import PipelineTesting
 import Testing
 
-@Suite("The office of dead letters")
+@Suite("The office of dead letters", .timeLimit(.minutes(2)))
 struct DeadLetterOfficeTests {
   private let archive = MemoryDeadLetters()
   private let queues = MemoryDeadQueues()

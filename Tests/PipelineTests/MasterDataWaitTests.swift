@@ -5,7 +5,7 @@ import Pipeline
 import PipelineTesting
 import Testing
 
-@Suite("Orders that wait for master data")
+@Suite("Orders that wait for master data", .timeLimit(.minutes(2)))
 struct MasterDataWaitTests {
   private let collections = MemoryCollections()
 

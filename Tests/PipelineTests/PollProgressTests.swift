@@ -1,6 +1,7 @@
 import Orders
 import Pipeline
 import PipelineTesting
+import TestSockets
 import Testing
 
 @Suite("Whether an elected poller works", .timeLimit(.minutes(1)))

@@ -1,6 +1,7 @@
 import Orders
 import Pipeline
 import PipelineTesting
+import TestSockets
 import Testing
 
 /// Who sleeps on the clock while the elected poller waits for its next cycle: it itself, the renewals of its lease, and
@@ -68,12 +69,7 @@ struct PollerLeaseTests {
       try await clock.sleepers(atLeast: leaderSleepers)
     }
     clock.advance(by: .seconds(5))
-    // A leader that goes on must not hold up the run.
-    let ending = await withTaskCancellationHandler {
-      await running.value
-    } onCancel: {
-      running.cancel()
-    }
+    let ending = try await ended(running)
     #expect(ending == .ledger(.unavailable("the poller's lease could not be renewed in time")))
     #expect(broker.count(in: .orders) == 0)
     inner.fail(nil)

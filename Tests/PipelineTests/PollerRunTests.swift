@@ -1,6 +1,7 @@
 import Orders
 import Pipeline
 import PipelineTesting
+import TestSockets
 import Testing
 
 @Suite("The poller's rounds", .timeLimit(.minutes(1)))

@@ -2,6 +2,7 @@ import Orders
 import Pipeline
 import PipelineTesting
 import Synchronization
+import TestSockets
 import Testing
 
 @Suite("The poller's sweeps", .timeLimit(.minutes(1)))

@@ -4,6 +4,7 @@ import Orders
 import Pipeline
 import PipelineTesting
 import Telemetry
+import TestSockets
 import Testing
 
 @Suite("Poller", .timeLimit(.minutes(1)))
@@ -266,7 +267,7 @@ struct PollerTests {
     try await clock.sleepers(atLeast: leaderSleepers)
     #expect(poller.interruption == nil)
     running.cancel()
-    await running.value
+    try await ended(running)
   }
 
   @Test("each early end of a cycle names who was away, or nobody")

@@ -37,16 +37,6 @@ func pipelineClock(_ clock: ManualClock) -> PipelineClock {
     sleep: { try? await clock.sleep(until: clock.now.advanced(by: $0), tolerance: nil) })
 }
 
-/// Waits for the end of what a test has started, and ends it when the test's time is over.
-func ended<Failure: Error>(_ running: Task<Void, Failure>) async throws {
-  try await withTaskCancellationHandler {
-    try await running.value
-    try Task.checkCancellation()
-  } onCancel: {
-    running.cancel()
-  }
-}
-
 /// A stage that answers from a table and reports its batches.
 final class ScriptedStage: Stage {
   let name: StageName

@@ -2,6 +2,7 @@ import Orders
 import Pipeline
 import PipelineTesting
 import Synchronization
+import TestSockets
 import Testing
 
 @Suite("What is larger than the broker takes", .timeLimit(.minutes(1)))

@@ -5,7 +5,7 @@ import Pipeline
 import PipelineTesting
 import Testing
 
-@Suite("Transform stage")
+@Suite("Transform stage", .timeLimit(.minutes(2)))
 struct TransformStageTests {
   private let collections = MemoryCollections()
 

@@ -1,6 +1,7 @@
 import Orders
 import PipelineTesting
 import Synchronization
+import TestSockets
 import Testing
 
 @testable import Pipeline

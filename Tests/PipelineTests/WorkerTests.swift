@@ -4,6 +4,7 @@ import Pipeline
 import PipelineTesting
 import ServiceLifecycle
 import Synchronization
+import TestSockets
 import Testing
 
 @Suite("Worker", .timeLimit(.minutes(1)))
@@ -369,7 +370,7 @@ struct WorkerTests {
     try await inbox.acknowledged.wait { $0.joined().count == 2 }
     #expect(worker.absences.isEmpty)
     await inbox.stop()
-    await running.value
+    try await ended(running)
   }
 
   @Test("what the broker does not take makes the worker say so until it does")
@@ -384,7 +385,7 @@ struct WorkerTests {
     clock.advance(by: .seconds(1))
     try await inbox.acknowledged.wait { $0.joined().count == 1 }
     await inbox.stop()
-    await running.value
+    try await ended(running)
     #expect(worker.absences.isEmpty)
   }
 }

@@ -81,7 +81,10 @@ extension PostgreSQLTests {
         let session = try await client.session()
         let ask = PostgresStatement("select pg_backend_pid()")
         try await client.terminate(session.run(ask).int(0, 0) ?? 0)
-        while session.isAlive { await Task.yield() }
+        while session.isAlive {
+          try Task.checkCancellation()
+          await Task.yield()
+        }
         #expect(await failure { _ = try await session.run(ask) } == .closed)
         await session.close()
       }

@@ -35,23 +35,20 @@ extension PostgreSQLTests {
 
     @Test("a server without TLS is not used when the URL demands TLS")
     func noTLS() async throws {
-      let (socket, port) = listenOnLoopback()
       // Answers the request for TLS with "N", no.
-      let server = DriverThread(name: "no-tls") {
-        let client = accept(socket, nil, nil)
+      let server = LoopbackServer { _, client, _ in
         var request = [UInt8](repeating: 0, count: 8)
         _ = recv(client, &request, 8, Int32(MSG_WAITALL))
-        _ = send(client, "N", 1, Int32(MSG_NOSIGNAL))
-        _ = recv(client, &request, 8, 0)
-        close(client)
+        _ = sendAll(client, "N".utf8)
+        _ = receiveSome(client)
       }
-      let client = PostgresClient(PostgresOptions(url: "postgresql://u:canary@127.0.0.1:\(port)/d?sslmode=require"))
+      defer { server.stop() }
+      let url = "postgresql://u:canary@127.0.0.1:\(server.port)/d?sslmode=require"
+      let client = PostgresClient(PostgresOptions(url: url))
       let reason = await failure { _ = try await client.number("select 1") }
       #expect(reason?.isUnreachable == true)
       #expect(reason?.description.contains("SSL") == true)
       await client.close()
-      server.join()
-      close(socket)
     }
 
     @Test("a wrong password is a clear refusal that does not show it")

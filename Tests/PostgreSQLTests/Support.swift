@@ -74,7 +74,7 @@ extension PostgresClient {
   /// Asks until so many backends wait for the advisory lock.
   func untilWaiting(for key: Int64, _ count: Int64) async throws {
     let sql = "select count(*) from pg_locks where locktype = 'advisory' and objid = $1::int8::oid and not granted"
-    while try await number(sql, .int(key)) != count {}
+    while try await number(sql, .int(key)) != count { try Task.checkCancellation() }
   }
 
   /// Ends a backend and waits until it is gone.

@@ -4,6 +4,7 @@ import JSON
 import Orders
 import Pipeline
 import PipelineTesting
+import TestSockets
 import Testing
 
 @testable import Queue
@@ -38,7 +39,10 @@ struct AdministrationTests {
       )
       // The management shows a new policy a moment after it was put.
       var differences: [SetupProblem] = []
-      while differences.isEmpty { differences = try await broker.administration.verify() }
+      while differences.isEmpty {
+        try Task.checkCancellation()
+        differences = try await broker.administration.verify()
+      }
       // One problem for the queue, whatever all is wrong with its policy.
       #expect(differences.count == 1)
       let sentence = try #require(differences.first).sentence
@@ -64,7 +68,10 @@ struct AdministrationTests {
     #expect(await connection.publish([message], timeoutSeconds: 20) == [.confirmed])
     // The management counts a message a moment after its confirm.
     var told: [SetupProblem] = []
-    repeat { told = try await broker.administration.verify() } while !told.contains { $0.remedy.contains("1 message:") }
+    repeat {
+      try Task.checkCancellation()
+      told = try await broker.administration.verify()
+    } while !told.contains { $0.remedy.contains("1 message:") }
 
     told = try await broker.administration.apply()
     #expect(told.count == 3)
@@ -101,6 +108,7 @@ struct AdministrationTests {
         #"{"pattern":"^\#(pattern)","apply-to":"queues","priority":200,"definition":{"max-length":100}}"#)
       var told: [SetupProblem] = []
       repeat {
+        try Task.checkCancellation()
         told = try await broker.administration.verify()
       } while told.count(where: { $0.sentence.contains(foreign) }) < broker.topology.queues.count
       #expect(told.count == broker.topology.queues.count)
@@ -159,7 +167,7 @@ struct AdministrationTests {
     let told = try await events.wait { events in events.contains { if case .failed = $0 { true } else { false } } }
     #expect("\(told)".contains("`ferry migrate`"), "\(told)")
     await inbox.stop()
-    _ = await taking.value
+    try await ended(taking)
     await inbox.close()
     let outbox = RabbitOutbox(broker.settings, topology: broker.topology)
     let results = await outbox.publish([Parcel(to: .dead(.load), .unreadable([1]))])
@@ -178,7 +186,10 @@ struct AdministrationTests {
       await outbox.close()
       // A quorum queue counts a message a moment after its confirm.
       var depths: [QueueDepth] = []
-      repeat { depths = try await broker.administration.queueDepths() } while depths.last?.messages != 3
+      repeat {
+        try Task.checkCancellation()
+        depths = try await broker.administration.queueDepths()
+      } while depths.last?.messages != 3
       #expect(depths.map(\.queue) == broker.topology.queues.map(\.routingKey))
       #expect(depths.dropLast().allSatisfy { $0.messages == 0 })
     }

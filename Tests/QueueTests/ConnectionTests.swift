@@ -2,6 +2,7 @@ import AMQP
 import Orders
 import Pipeline
 import PipelineTesting
+import TestSockets
 import Testing
 
 @testable import Queue
@@ -52,6 +53,7 @@ struct ConnectionTests {
       // What is under way when the connection ends may be lost: the caller publishes again, as a worker would.
       var results: [PublishResult] = []
       while results != [.confirmed] || !events.events.contains(.connected(2)) {
+        try Task.checkCancellation()
         results = await outbox.publish([Parcel(to: .queue(.orders), .envelope(order(1)))])
       }
       #expect(outbox.isReady)
@@ -70,7 +72,7 @@ struct ConnectionTests {
       try await events.wait { $0.contains(.connected(2)) }
       #expect(outbox.isReady)
       await outbox.close()
-      await upkeep.value
+      try await ended(upkeep)
     }
   }
 

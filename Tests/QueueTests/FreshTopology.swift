@@ -50,7 +50,11 @@ struct FreshTopology: Sendable {
     let connection = try await AMQPConnection.open(options)
     try await connection.consume(queue: queue, prefetch: 100)
     var taken: [AMQPDelivery] = []
-    while taken.count < count { taken += try await connection.deliveries(max: count - taken.count) }
+    while taken.count < count {
+      // A cancelled task is given none, at once.
+      try Task.checkCancellation()
+      taken += try await connection.deliveries(max: count - taken.count)
+    }
     connection.acknowledge(taken.map(\.tag))
     await connection.close()
     return taken

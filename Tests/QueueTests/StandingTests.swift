@@ -5,6 +5,7 @@ import Orders
 import Pipeline
 import PipelineTesting
 import Synchronization
+import TestSockets
 import Testing
 
 @testable import Queue
@@ -69,7 +70,7 @@ struct StandingTests {
     #expect(troubles == [nil, nil, nil, nil, nil, .notConsuming(ready: 9)])
     peer.stop()
     await inbox.stop()
-    _ = await taking.value
+    try await ended(taking)
     #expect(await inbox.ready() == nil)
     await inbox.close()
   }
@@ -102,7 +103,7 @@ struct StandingTests {
       try await events.wait { $0.contains(.connected(2)) }
       #expect(inbox.standing == .ready)
       await inbox.stop()
-      _ = await taking.value
+      try await ended(taking)
       await inbox.close()
       await connection.close()
     }
@@ -140,6 +141,6 @@ struct StandingTests {
     let pauses = try await events.wait { $0.count { if case .pausing = $0 { true } else { false } } == 4 }
     #expect(pauses.last == .pausing(milliseconds: 250))
     await session.close()
-    await upkeep.value
+    try await ended(upkeep)
   }
 }

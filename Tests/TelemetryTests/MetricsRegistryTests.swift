@@ -2,7 +2,7 @@ import CoreMetrics
 import Telemetry
 import Testing
 
-@Suite("Prometheus text")
+@Suite("Prometheus text", .timeLimit(.minutes(2)))
 struct MetricsRegistryTests {
   @Test("each kind of metric has its lines, sorted by name and labels, with one type line a name")
   func kinds() {

@@ -1,3 +1,4 @@
+import Dispatch
 import DriverThread
 import Glibc
 import Synchronization
@@ -18,6 +19,9 @@ public final class LoopbackServer: Sendable {
   public let port: Int
   private let listener: Int32
   private let state = Mutex(State())
+  private let running = DispatchGroup()
+  /// A thread that something else holds, such as a gate that a failed test has not opened, is not waited for any longer.
+  private static let patience = DispatchTimeInterval.seconds(5)
 
   /// Listens on a free port.
   public init(_ serve: @escaping Serve) {
@@ -30,7 +34,12 @@ public final class LoopbackServer: Sendable {
 
   /// Runs something on a thread that `stop` waits for.
   public func run(_ name: String, _ body: @escaping @Sendable () -> Void) {
-    state.withLock { $0.threads.append(DriverThread(name: name, body: body)) }
+    running.enter()
+    let thread = DriverThread(name: name) { [running] in
+      body()
+      running.leave()
+    }
+    state.withLock { $0.threads.append(thread) }
   }
 
   /// Takes over a socket that a connection's thread has opened: it ends with the server.
@@ -51,15 +60,13 @@ public final class LoopbackServer: Sendable {
     }
   }
 
-  /// Ends all connections and threads.
+  /// Ends all connections and threads. Threads that something else holds are left behind after some seconds, with all
+  /// sockets: a test that has failed must not hold up the run.
   public func stop() {
     refuse()
-    // A thread that is ending may have started another one.
-    var joined = 0
-    while let thread = state.withLock({ $0.threads.dropFirst(joined).first }) {
-      thread.join()
-      joined += 1
-    }
+    // A thread that is ending may have started another one, before its own end.
+    guard running.wait(timeout: .now() + Self.patience) == .success else { return }
+    for thread in state.withLock(\.threads) { thread.join() }
     // Only now: no thread can meet a descriptor's number in use for something else.
     for socket in state.withLock({ $0.sockets }) + [listener] { close(socket) }
   }

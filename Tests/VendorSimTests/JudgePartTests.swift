@@ -4,7 +4,7 @@ import Testing
 @testable import VendorStage
 
 /// Orders of three lines, in several bills, in several of K/3's objects, in several revisions.
-@Suite("The judge of parts and objects")
+@Suite("The judge of parts and objects", .timeLimit(.minutes(2)))
 struct JudgePartTests {
   private func figure(_ text: String) -> ExactDecimal { ExactDecimal(text) ?? .zero }
 

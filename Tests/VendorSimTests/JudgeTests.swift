@@ -11,7 +11,7 @@ private final class TextSite: Site {
   func answer(_ request: Request) -> Reply { Reply(text, contentType: "text/plain") }
 }
 
-@Suite("The judge")
+@Suite("The judge", .timeLimit(.minutes(2)))
 struct JudgeTests {
   private func figure(_ text: String) -> ExactDecimal { ExactDecimal(text) ?? .zero }
 

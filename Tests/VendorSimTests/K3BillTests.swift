@@ -3,7 +3,7 @@ import Testing
 
 @testable import VendorStage
 
-@Suite("K/3 bills")
+@Suite("K/3 bills", .timeLimit(.minutes(2)))
 struct K3BillTests {
   private func save(_ desk: Desk, _ bill: BillText) throws -> JSONValue {
     try desk.post("/K3API/SO/Save", bill.text).json()

@@ -3,7 +3,7 @@ import Testing
 
 @testable import VendorStage
 
-@Suite("K/3 tokens and faults")
+@Suite("K/3 tokens and faults", .timeLimit(.minutes(2)))
 struct K3FaultTests {
   private func save(_ desk: Desk, _ number: String = "SO-1") throws -> HTTPLink.Answer {
     try desk.post("/K3API/SO/Save", BillText(number: number).text)

@@ -3,7 +3,7 @@ import Testing
 
 @testable import VendorStage
 
-@Suite("K/3 GetList")
+@Suite("K/3 GetList", .timeLimit(.minutes(2)))
 struct K3ListTests {
   /// Five bills SO-1 … SO-5 with one to five lines and quantities 10, 20, …
   private func fill(_ desk: Desk) throws {

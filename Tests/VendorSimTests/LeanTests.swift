@@ -3,7 +3,7 @@ import Testing
 
 @testable import VendorStage
 
-@Suite("The lean stand-ins")
+@Suite("The lean stand-ins", .timeLimit(.minutes(2)))
 struct LeanTests {
   private func withOKKI(_ orders: Int, _ body: (Desk) throws -> Void) async throws {
     var plan = LeanPlan()

@@ -3,7 +3,7 @@ import Testing
 
 @testable import VendorStage
 
-@Suite("OKKI faults")
+@Suite("OKKI faults", .timeLimit(.minutes(2)))
 struct OKKIFaultTests {
   private let info = "/v1/invoices/order/info?order_id=\(OrderMaker.firstID)"
 
@@ -207,7 +207,7 @@ struct OKKIFaultTests {
   }
 }
 
-@Suite("Fault plan")
+@Suite("Fault plan", .timeLimit(.minutes(2)))
 struct FaultPlanTests {
   private func hits(_ keys: [String], seed: UInt64) -> Set<String> {
     var plan = FaultPlan<OKKIFault>(seed: seed)

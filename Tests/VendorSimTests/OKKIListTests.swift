@@ -3,7 +3,7 @@ import Testing
 
 @testable import VendorStage
 
-@Suite("OKKI order/list")
+@Suite("OKKI order/list", .timeLimit(.minutes(2)))
 struct OKKIListTests {
   private let path = "/v1/invoices/order/list"
 

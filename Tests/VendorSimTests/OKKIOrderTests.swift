@@ -3,7 +3,7 @@ import Testing
 
 @testable import VendorStage
 
-@Suite("OKKI orders")
+@Suite("OKKI orders", .timeLimit(.minutes(2)))
 struct OKKIOrderTests {
   private func info(_ desk: Desk, _ index: Int) throws -> JSONValue {
     let reply = try desk.get("/v1/invoices/order/info?order_id=\(OrderMaker.firstID + Int64(index) * 7)").json()

@@ -3,7 +3,7 @@ import Testing
 
 @testable import VendorStage
 
-@Suite("OKKI tokens")
+@Suite("OKKI tokens", .timeLimit(.minutes(2)))
 struct OKKITokenTests {
   private let list = "/v1/invoices/order/list"
 

@@ -305,6 +305,26 @@ attend() {
   return "$status"
 }
 
+# attend_while CHECK NAME COMMAND...: the same, and asks CHECK now and then, with the seconds since the start: once that says
+# no, the command is ended, and its status is 124.
+attend_while() {
+  local check=$1 name=$2 status=0 begun asked=0
+  shift 2
+  spawn "$name" TERM 10 "$@"
+  now_cs
+  begun=$NOW_CS
+  while alive "$SPAWNED" "$SPAWNED_BORN"; do
+    now_cs
+    if ((NOW_CS - asked > 200)) && asked=$NOW_CS && ! "$check" $(((NOW_CS - begun) / 100)); then
+      stop_pid "$SPAWNED" "$SPAWNED_BORN" TERM 10
+      return 124
+    fi
+    sleep 0.1
+  done
+  wait "$SPAWNED" || status=$?
+  return "$status"
+}
+
 # --- Ports -----------------------------------------------------------------------------------------------------------
 
 # free_port: a loopback port that nobody listens on, in PORT; below the range that the kernel gives to outgoing

@@ -69,7 +69,11 @@ extension AMQPConnection {
   /// Takes this many deliveries, in as many calls as that needs.
   func take(_ count: Int) async throws -> [AMQPDelivery] {
     var taken: [AMQPDelivery] = []
-    while taken.count < count { taken += try await deliveries(max: count - taken.count) }
+    while taken.count < count {
+      // A cancelled task is given none, at once.
+      try Task.checkCancellation()
+      taken += try await deliveries(max: count - taken.count)
+    }
     return taken
   }
 

@@ -4,13 +4,18 @@ import Synchronization
 /// A value that tests wait on: every change looks whether someone waited for it.
 final class Probe<Value: Sendable>: Sendable {
   private struct Waiter: Sendable {
+    let id: Int
     let isMet: @Sendable (Value) -> Bool
-    let wake: @Sendable () -> Void
+    let wake: @Sendable (_ isMet: Bool) -> Void
   }
+
+  /// What a test waited for did not come before its time limit.
+  struct WaitedInVain: Error { let last: Value }
 
   private struct State: Sendable {
     var value: Value
     var waiters: [Waiter] = []
+    var serial = 0
   }
 
   private let state: Mutex<State>
@@ -29,29 +34,46 @@ final class Probe<Value: Sendable>: Sendable {
       state.waiters.removeAll { $0.isMet(value) }
       return met
     }
-    for waiter in met { waiter.wake() }
+    for waiter in met { waiter.wake(true) }
   }
 
-  /// Returns when the condition holds, however long that takes; the suites' time limits bound it.
-  func until(_ isMet: @escaping @Sendable (Value) -> Bool) async {
-    await withCheckedContinuation { continuation in
-      wake(when: isMet) { continuation.resume() }
+  /// Returns when the condition holds.
+  /// - Throws: `WaitedInVain` when the task is cancelled, as a suite's time limit does.
+  func until(_ isMet: @escaping @Sendable (Value) -> Bool) async throws {
+    let id = state.withLock { state in
+      state.serial += 1
+      return state.serial
     }
+    let isSo = await withTaskCancellationHandler {
+      await withCheckedContinuation { continuation in
+        wake(id, when: isMet, unless: { Task.isCancelled }) { continuation.resume(returning: $0) }
+      }
+    } onCancel: {
+      let waiter = state.withLock { state in
+        state.waiters.firstIndex { $0.id == id }.map { state.waiters.remove(at: $0) }
+      }
+      waiter?.wake(false)
+    }
+    if !isSo { throw WaitedInVain(last: value) }
   }
 
-  /// The same for a thread of our own, which cannot await.
+  /// The same for a thread of our own, which cannot await, and for which nobody waits.
   func block(until isMet: @escaping @Sendable (Value) -> Bool) {
     let semaphore = DispatchSemaphore(value: 0)
-    wake(when: isMet) { semaphore.signal() }
+    wake(0, when: isMet, unless: { false }) { _ in semaphore.signal() }
     semaphore.wait()
   }
 
-  private func wake(when isMet: @escaping @Sendable (Value) -> Bool, _ wake: @escaping @Sendable () -> Void) {
-    let now = state.withLock { state in
+  private func wake(
+    _ id: Int, when isMet: @escaping @Sendable (Value) -> Bool, unless isOver: () -> Bool,
+    _ wake: @escaping @Sendable (_ isMet: Bool) -> Void
+  ) {
+    let now: Bool? = state.withLock { state in
       if isMet(state.value) { return true }
-      state.waiters.append(Waiter(isMet: isMet, wake: wake))
-      return false
+      if isOver() { return false }
+      state.waiters.append(Waiter(id: id, isMet: isMet, wake: wake))
+      return nil
     }
-    if now { wake() }
+    if let now { wake(now) }
   }
 }

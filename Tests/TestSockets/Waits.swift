@@ -1,5 +1,4 @@
 import DriverThread
-import Synchronization
 
 /// Runs what blocks on a thread of its own, so that no thread of the tests' pool stands still: with all of them blocked no
 /// time limit is ever seen.
@@ -17,5 +16,20 @@ public func onThread<Answer: Sendable>(
     }
   } onCancel: {
     unblock()
+  }
+}
+
+/// Waits for the end of what a test has started. When the test's time is over, it is cancelled and no longer waited for: it
+/// may be just what does not listen to that.
+/// - Throws: what it threw; `CancellationError` when the test's task is cancelled, as a suite's time limit does.
+@discardableResult
+public func ended<Success: Sendable, Failure: Error>(_ running: Task<Success, Failure>) async throws -> Success {
+  let (results, report) = AsyncStream<Result<Success, Failure>>.makeStream()
+  Task { report.yield(await running.result) }
+  return try await withTaskCancellationHandler {
+    for await result in results { return try result.get() }
+    throw CancellationError()
+  } onCancel: {
+    running.cancel()
   }
 }
