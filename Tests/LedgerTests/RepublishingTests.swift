@@ -4,7 +4,7 @@ import Pipeline
 import PostgreSQL
 import Testing
 
-@Suite("What is published again")
+@Suite("What is published again", .timeLimit(.minutes(2)))
 struct RepublishingTests {
   /// A message as the archive has it; of a bill with its stream, those beside it, and its place.
   private enum Message {
