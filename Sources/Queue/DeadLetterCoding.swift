@@ -14,12 +14,14 @@ struct DeadLetterCoding: Sendable {
   private static let ofTheBurial: Set<String> = [
     "ferry-stage", "ferry-parked-reason", "ferry-parked-sentence", "ferry-parked-at", "ferry-vendor-answer",
     "ferry-last-reason", "ferry-last-sentence", "ferry-replayed", key, original,
+    Returns.header,
   ]
 
   /// What differs though the same message is parked for the same reason: a copy of it came another way, or later. What K/3
   /// answered may name the moment, and its sentence is in the reason.
   private static let ofTheMoment: Set<String> = [
-    "ferry-parked-at", "ferry-vendor-answer", "ferry-attempt", "ferry-last-reason", "ferry-last-sentence",
+    "ferry-parked-at", "ferry-vendor-answer", Returns.header, "ferry-attempt",
+    "ferry-last-reason", "ferry-last-sentence",
   ]
 
   /// The number in K/3 of a bill that is parked.
