@@ -108,7 +108,10 @@ final class RateLimit: Sendable {
   }
 
   /// The vendor says that we ask too often: stops every process, or this one alone where the others cannot be told.
-  func throttled(seconds: Int?) async {
+  /// - Parameter told: the vendor's figure. 0, as a date that is over comes to, is none: asking on at once is what it
+  ///   does not want.
+  func throttled(seconds told: Int?) async {
+    let seconds = told.flatMap { $0 > 0 ? $0 : nil }
     guard let shared else { return pause(seconds: seconds) }
     // At once for those who wait here; then for all.
     if let seconds { pause(seconds: seconds) }

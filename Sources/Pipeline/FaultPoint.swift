@@ -71,6 +71,14 @@ public enum FaultPoint: String, CaseIterable, Sendable {
     #endif
   }
 
+  /// A worker hands these to its stage. `CHAOS_FAULT=on:transform:NUMBER` kills each process that has the order of that
+  /// number among them: a message that ends whoever works on it.
+  @inline(__always) static func handed(_ envelopes: [Envelope], to stage: StageName) {
+    #if FERRY_CHAOS
+      PlannedFault.inEnvironment?.handed(envelopes, to: stage)
+    #endif
+  }
+
   /// A worker got so far.
   @inline(__always) static func reached(_ step: WorkerStep, at stage: StageName) {
     #if FERRY_CHAOS
@@ -84,13 +92,19 @@ public enum FaultPoint: String, CaseIterable, Sendable {
   private final class PlannedFault: Sendable {
     static let inEnvironment = getenv("CHAOS_FAULT").flatMap { PlannedFault(String(cString: $0)) }
 
-    private let point: FaultPoint
+    private let point: FaultPoint?
     private let timesLeft: Mutex<Int>
+    private let order: (stage: StageName, number: String)?
 
-    /// `after:POINT` or `after:POINT:N`. A text that is neither ends the process: a fault that never comes would pass for
+    /// `after:POINT`, `after:POINT:N` or `on:STAGE:NUMBER`. Another text ends the process: a fault that never comes would pass for
     /// one that did no harm.
     private init?(_ text: String) {
       let parts = text.split(separator: ":").map(String.init)
+      if parts.count == 3, parts[0] == "on", let stage = StageName(rawValue: parts[1]) {
+        (point, order) = (nil, (stage, parts[2]))
+        timesLeft = Mutex(1)
+        return
+      }
       guard (2...3).contains(parts.count), parts[0] == "after", let point = FaultPoint(rawValue: parts[1]),
         let times = parts.count == 2 ? 1 : Int(parts[2]), times > 0
       else {
@@ -99,6 +113,7 @@ public enum FaultPoint: String, CaseIterable, Sendable {
         exit(64)
       }
       self.point = point
+      order = nil
       timesLeft = Mutex(times)
     }
 
@@ -109,6 +124,11 @@ public enum FaultPoint: String, CaseIterable, Sendable {
         return left == 0
       }
       if isDue { kill(getpid(), SIGKILL) }
+    }
+
+    func handed(_ envelopes: [Envelope], to stage: StageName) {
+      guard let order, order.stage == stage else { return }
+      if envelopes.contains(where: { $0.orderNumber == order.number }) { kill(getpid(), SIGKILL) }
     }
   }
 #endif

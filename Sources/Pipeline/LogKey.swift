@@ -18,6 +18,8 @@ public enum LogKey: String, Sendable {
   case count
   /// Which attempt.
   case attempt
+  /// How often a message came back without an answer.
+  case returns
   /// A window's first second.
   case windowFrom = "window.from"
   /// A window's last second.

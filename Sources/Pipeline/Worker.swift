@@ -196,7 +196,12 @@ public final class Worker: Service {
     }
   }
 
-  private func process(_ batch: [Delivery]) async {
+  private func process(_ taken: [Delivery]) async {
+    // What is suspect comes alone, but for the envelopes of a bundle.
+    let batch = taken.filter { !$0.isOfSuspectBundle }
+    if batch.count < taken.count { await takeApart(taken.filter(\.isOfSuspectBundle)) }
+    if batch.isEmpty { return }
+    if let alone = batch.first, alone.isSuspect, alone.receipt.piece == nil { tell(ofSuspect: alone) }
     let begun = clock.now()
     let serial = underWay.withLock { state in
       state.taken += batch.count
@@ -214,6 +219,7 @@ public final class Worker: Service {
     for delivery in batch {
       if case .success(let envelope) = delivery.envelope { envelopes.append(envelope) }
     }
+    FaultPoint.handed(envelopes, to: stage.name)
     let outcomes = envelopes.isEmpty ? [] : await stage.handle(envelopes)
     if outcomes.count != envelopes.count {
       // A stage that breaks its contract must not have messages settled by guess: they are given back at the end.
@@ -224,6 +230,32 @@ public final class Worker: Service {
     FaultPoint.reached(.handled, at: stage.name)
     await tell(pause.note(outcomes))
     await settle(batch, outcomes)
+  }
+
+  /// Publishes the envelopes of a bundle that may end its workers to the same queue, each by itself: only the one that does
+  /// comes to the broker's limit then.
+  private func takeApart(_ pieces: [Delivery]) async {
+    var parcels: [Parcel] = []
+    for piece in pieces {
+      guard case .success(let envelope) = piece.envelope else { continue }
+      var parcel = Parcel(to: .queue(stage.name.queue), .envelope(envelope))
+      parcel.returns = piece.returns
+      parcels.append(parcel)
+    }
+    logger.log(
+      .warning, "Taken apart: workers have died or lost their connections while they held these orders together",
+      [.stage: stage.name.rawValue, .count: pieces.count, .returns: pieces.first?.returns ?? 0])
+    await publish(parcels, thenAcknowledge: pieces.map(\.receipt), of: pieces)
+  }
+
+  private func tell(ofSuspect delivery: Delivery) {
+    let envelope = try? delivery.envelope.get()
+    logger.log(
+      .warning, "Worked alone: workers have died or lost their connections while they held it",
+      [
+        .stage: stage.name.rawValue, .order: envelope?.orderID.description ?? "unknown",
+        .revision: envelope?.revision ?? 0, .returns: delivery.returns,
+      ])
   }
 
   /// The one switch that turns outcomes into publishes and acknowledgements.

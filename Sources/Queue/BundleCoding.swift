@@ -328,7 +328,8 @@ final class BundleNames: Sendable {
 extension Parcel {
   /// How many bytes of a bundle its content takes; nil where it cannot be in one: only what goes to a queue of the flow can.
   fileprivate var bundledBytes: Int? {
-    guard case .queue = destination, case .envelope(let envelope) = content, burial == nil, !leavesOutBody else {
+    guard case .queue = destination, case .envelope(let envelope) = content, burial == nil, !leavesOutBody, returns == 0
+    else {
       return nil
     }
     return switch envelope.content {

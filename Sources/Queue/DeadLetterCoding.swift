@@ -14,12 +14,14 @@ struct DeadLetterCoding: Sendable {
   private static let ofTheBurial: Set<String> = [
     "ferry-stage", "ferry-parked-reason", "ferry-parked-sentence", "ferry-parked-at", "ferry-vendor-answer",
     "ferry-last-reason", "ferry-last-sentence", "ferry-replayed", key, original,
+    Returns.header,
   ]
 
   /// What differs though the same message is parked for the same reason: a copy of it came another way, or later. What K/3
   /// answered may name the moment, and its sentence is in the reason.
   private static let ofTheMoment: Set<String> = [
-    "ferry-parked-at", "ferry-vendor-answer", "ferry-attempt", "ferry-last-reason", "ferry-last-sentence",
+    "ferry-parked-at", "ferry-vendor-answer", Returns.header, "ferry-attempt",
+    "ferry-last-reason", "ferry-last-sentence",
   ]
 
   /// The number in K/3 of a bill that is parked.
@@ -39,8 +41,10 @@ struct DeadLetterCoding: Sendable {
     func text(_ name: String) -> String? {
       if case .string(let text)? = properties[header: name] { text } else { nil }
     }
+    // Of a message that no worker could read: what it came with names its order perhaps.
+    let came = text(Self.original).flatMap { try? JSONDocument(Array($0.utf8)).root["headers"] }
     func int(_ name: String) -> Int64? {
-      if case .int(let number)? = properties[header: name] { number } else { nil }
+      if case .int(let number)? = properties[header: name] { number } else { came?[name]?.int64 }
     }
     let moved = text("ferry-parked-reason") == nil ? Move(properties[header: "x-death"]) : nil
     var letter = DeadLetter(
@@ -50,7 +54,7 @@ struct DeadLetterCoding: Sendable {
         ?? Int64(clamping: properties.timestamp ?? 0).multipliedOrMax(1_000),
       properties: Self.json(properties), body: delivery.body)
     letter.orderID = int("ferry-order-id").map { OrderID(rawValue: $0) }
-    letter.orderNumber = text("ferry-order-number")
+    letter.orderNumber = text("ferry-order-number") ?? came?["ferry-order-number"]?.string
     letter.revision = int("ferry-revision")
     letter.attempts = int("ferry-attempt").map { Int(clamping: $0) }
     letter.firstSeen = int("ferry-first-seen")
@@ -156,14 +160,19 @@ struct DeadLetterCoding: Sendable {
 
   // MARK: Writing
 
-  /// Why a letter cannot be published again; nil when it can.
+  /// Why a letter cannot be published again; nil when it can. One without a body, as the poller parks an order that it could not
+  /// read, would come back as another letter, `undecodable`.
   static func lack(of letter: DeadLetter) -> String? {
-    guard let headers = (try? JSONDocument(Array(letter.properties.utf8)).root)?["headers"] else { return nil }
-    let lacks =
-      headers[leftOut] != nil
-      ? "its body was too large for RabbitMQ and is"
-      : headers[headersLeftOut] == nil ? nil : "its headers were too large for RabbitMQ and are"
-    return lacks.map { $0 + " not kept: replay it with --refetch" }
+    let headers = (try? JSONDocument(Array(letter.properties.utf8)).root)?["headers"]
+    if headers?[leftOut] != nil {
+      return "its body was too large for RabbitMQ and is not kept: replay it with --refetch"
+    }
+    if headers?[headersLeftOut] != nil {
+      return "its headers were too large for RabbitMQ and are not kept: replay it with --refetch"
+    }
+    guard letter.body.isEmpty else { return nil }
+    let remedy = letter.orderID == nil ? "discard it" : "replay it with --refetch"
+    return "it has no body, so there is nothing to publish: \(remedy)"
   }
 
   /// The properties that a message came with: where a worker could not read it, those that it buried with it.

@@ -72,6 +72,7 @@ struct EnvelopeCoding: Sendable {
         body = bill.body
       }
     }
+    if parcel.returns > 0 { headers.append(AMQPHeader(Returns.header, .int(Int64(parcel.returns)))) }
     if parcel.leavesOutBody {
       headers.append(AMQPHeader(DeadLetterCoding.leftOut, .int(Int64(body.count))))
       body = Self.note(inPlaceOf: body, of: parcel.content)

@@ -10,6 +10,9 @@ public final class RabbitInbox: Inbox {
   private let coding: EnvelopeCoding
   private let bundles: BundleCoding
   private let pieces: Mutex<LentPieces>
+  private let seclusion = Mutex(Seclusion())
+  private let prefetch: Int
+  private let pacing: Pacing
   private let session: RabbitSession
   private let onEvent: @Sendable (QueueEvent) -> Void
 
@@ -30,6 +33,8 @@ public final class RabbitInbox: Inbox {
     queueName = name
     let prefetch = min(max(prefetch / BundleCoding.mostPieces(stage.queue), min(prefetch, 8)), 2_000)
     pieces = Mutex(LentPieces(remembering: 2 * prefetch))
+    self.prefetch = prefetch
+    self.pacing = pacing
     session = RabbitSession(settings.options(for: "\(stage.rawValue) inbox"), pacing: pacing, onEvent: onEvent) {
       connection throws(AMQPFailure) in
       try await connection.consume(queue: name, prefetch: prefetch)
@@ -62,9 +67,13 @@ public final class RabbitInbox: Inbox {
       do throws(AMQPFailure) {
         let lent = try await live.connection.deliveries(max: Swift.max(max, 1))
         // Whatever came together with the stop goes back when the connection closes.
-        if session.isRetired || lent.isEmpty { continue }
+        if session.isRetired { continue }
+        if lent.isEmpty {
+          guard let alone = try await suspect(live) else { continue }
+          return [alone]
+        }
         session.worked()
-        let deliveries = unpacked(lent, live, max: max)
+        let deliveries = unpacked(try await secluded(lent, live), live, max: max)
         if !deliveries.isEmpty { return deliveries }
       } catch {
         await session.drop(live, error)
@@ -78,6 +87,54 @@ public final class RabbitInbox: Inbox {
     guard let live = session.live else { return [] }
     return pieces.withLock { $0.take(Swift.max(max, 1), of: live.number, onlyBegun: true) }
   }
+
+  /// Takes out messages that may be what ends their workers, and has the broker send no more while there are such. A bundle
+  /// is none: what is in it is to be published each by itself.
+  private func secluded(
+    _ lent: [AMQPDelivery], _ live: RabbitSession.Live
+  ) async throws(AMQPFailure) -> [AMQPDelivery] {
+    var rest = lent
+    var suspects: [Delivery] = []
+    let isSuspect = { (message: AMQPDelivery) in
+      !message.isTruncated && Returns.count(message.properties) > Delivery.mostReturns
+        && (!BundleCoding.isBundle(message.properties) || !self.isReadable(message))
+    }
+    if lent.contains(where: isSuspect) {
+      rest = lent.filter { !isSuspect($0) }
+      suspects = lent.filter(isSuspect).compactMap { delivery(of: $0, live) }
+    }
+    let isFirst = seclusion.withLock { seclusion in
+      // What is truncated is refused at once.
+      seclusion.lend(lent.count { !$0.isTruncated }, by: live.number)
+      let wasOn = seclusion.isOn
+      seclusion.keep(suspects)
+      return seclusion.isOn && !wasOn
+    }
+    if isFirst { await live.connection.cancelConsumer() }
+    return rest
+  }
+
+  private func isReadable(_ bundle: AMQPDelivery) -> Bool {
+    if case .success = bundles.pieces(of: bundle, in: stage.queue) { true } else { false }
+  }
+
+  /// The next message that is worked alone, once everything else is acknowledged. Nil: there is none any more, and the broker
+  /// sends again; or the connection is over.
+  private func suspect(_ live: RabbitSession.Live) async throws(AMQPFailure) -> Delivery? {
+    guard seclusion.withLock({ $0.isOn(of: live.number) }) else { return nil }
+    while !seclusion.withLock({ $0.isAlone }) {
+      if Task.isCancelled || session.isRetired { return nil }
+      if let failure = live.connection.failure { throw failure }
+      try? await pacing.sleep(Self.look)
+    }
+    if let next = seclusion.withLock({ $0.next() }) { return next }
+    seclusion.withLock { $0.end() }
+    try await live.connection.consume(queue: queueName, prefetch: prefetch)
+    return nil
+  }
+
+  /// How often it is looked whether all else is acknowledged.
+  private static let look = Duration.milliseconds(20)
 
   /// The envelopes of messages, as many as are asked for; the others wait for the next call.
   private func unpacked(_ lent: [AMQPDelivery], _ live: RabbitSession.Live, max: Int) -> [Delivery] {
@@ -102,7 +159,10 @@ public final class RabbitInbox: Inbox {
       }
       return (pieces.take(Swift.max(max, 1), of: live.number), done)
     }
-    if !done.isEmpty { live.connection.acknowledge(done) }
+    if !done.isEmpty {
+      seclusion.withLock { $0.settle(done.count, of: live.number) }
+      live.connection.acknowledge(done)
+    }
     return deliveries
   }
 
@@ -112,6 +172,7 @@ public final class RabbitInbox: Inbox {
     var delivery = Delivery(
       receipt: Delivery.Receipt(session: live.number, tag: message.tag, piece: UInt8(place)), envelope: piece.envelope,
       body: piece.body)
+    delivery.returns = Returns.count(message.properties)
     if case .failure = piece.envelope {
       delivery.properties = DeadLetterCoding.json(piece.properties(in: message.properties))
     }
@@ -131,6 +192,7 @@ public final class RabbitInbox: Inbox {
     }
     var delivery = Delivery(
       receipt: Delivery.Receipt(session: live.number, tag: lent.tag), envelope: envelope, body: lent.body)
+    delivery.returns = Returns.count(lent.properties)
     if case .failure = delivery.envelope { delivery.properties = DeadLetterCoding.json(lent.properties) }
     return delivery
   }
@@ -140,7 +202,9 @@ public final class RabbitInbox: Inbox {
   public func acknowledge(_ receipts: [Delivery.Receipt]) {
     let live = session.live
     let done = pieces.withLock { $0.settle(receipts, over: live?.number) }
-    if !done.isEmpty { live?.connection.acknowledge(done) }
+    guard let live, !done.isEmpty else { return }
+    seclusion.withLock { $0.settle(done.count, of: live.number) }
+    live.connection.acknowledge(done)
   }
 
   /// Takes no more than the rest of a bundle that was begun. Acknowledgements still go out.

@@ -127,6 +127,22 @@ struct OutcomeTests {
     }
   }
 
+  @Test(
+    "a date in Retry-After is taken from the answer's own Date, whatever this machine's clock says",
+    arguments: [
+      ("Wed, 21 Oct 2015 07:28:00 GMT", 30), ("Wed, 21 Oct 2015 07:28:30 GMT", 0),
+      ("Wed, 21 Oct 2015 09:28:30 GMT", 0), ("Wed, 21 Oct 2015 05:28:29 GMT", 3_600),
+      // Then this machine's counts, by which that day is long over.
+      ("yesterday", 0), ("", 0),
+    ])
+  func retryAfterDate(date: String, seconds: Int) async throws {
+    let headers = ["Date: \(date)", "Retry-After: Wed, 21 Oct 2015 07:28:30 GMT"]
+    try await withServer({ _ in .status("429 Slow down", headers: headers) }) { server, client in
+      let outcome = await client.perform(HTTPRequest(.get, server.url))
+      #expect(outcome.response?.retryAfterSeconds == seconds)
+    }
+  }
+
   @Test("no failure shows the user part, the query or the fragment of its URL")
   func redaction() async throws {
     let client = try plainClient { $0.connectTimeoutMilliseconds = 500 }

@@ -167,7 +167,9 @@ struct SharedRateLimitTests {
   }
 
   static let figures: [(header: String?, ClosedRange<Double>)] = [
-    ("Retry-After: 9", 9...9.5), ("Retry-After: Wed, 21 Oct 2015 07:28:00 GMT", 0...0.5), (nil, 0.1...0.7),
+    ("Retry-After: 9", 9...9.5), ("Retry-After: Wed, 21 Oct 2015 07:28:00 GMT", 0.1...0.7), (nil, 0.1...0.7),
+    ("Date: Wed, 21 Oct 2015 07:27:51 GMT\r\nRetry-After: Wed, 21 Oct 2015 07:28:00 GMT", 9...9.5),
+    ("Retry-After: 0", 0.1...0.7),
     ("Retry-After: -5", 0.1...0.7), ("Retry-After: soon", 0.1...0.7),
     ("Retry-After: 99999999999999999999", 3600...3601),
     ("Retry-After: Fri, 31 Dec 2100 23:59:59 GMT", 3600...3601),

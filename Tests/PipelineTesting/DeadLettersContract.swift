@@ -224,4 +224,19 @@ public let deadQueuesContract: [ContractCase<DeadQueuesSubject>] = [
     await queues.close()
     #expect(try await subject.worked(.load, 1) == [Array(#"{"n":7}"#.utf8)])
   },
+  ContractCase("a letter without a body, as of an order that could not be read, is not published, and told the way") {
+    subject in
+    let queues = try subject.open()
+    var nameless = deadLetter(2, "undecodable", body: "")
+    nameless.orderID = nil
+    let answers = await queues.publishAgain([
+      deadLetter(1, "order_malformed", body: ""), nameless, deadLetter(3, body: #"{"n":3}"#),
+    ])
+    await queues.close()
+    let why = answers.map { if case .tooLarge(let why) = $0 { why } else { "\($0)" } }
+    #expect(why.count == 3 && why[0].contains("no body") && why[0].contains("--refetch"), "\(why)")
+    #expect(why[1].contains("no body") && why[1].contains("discard"), "\(why)")
+    #expect(answers.last == .confirmed)
+    #expect(try await subject.worked(.load, 1) == [Array(#"{"n":3}"#.utf8)])
+  },
 ]

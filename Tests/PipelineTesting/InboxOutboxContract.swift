@@ -265,6 +265,21 @@ private let routeCases: [ContractCase<InboxOutboxSubject>] = [
     #expect(try #require(await inbox.next(max: 1).first).readable?.attempt == 5)
     await inbox.close()
   },
+  ContractCase("a message tells how often it was lent and came back, and what it has gone through in another one") {
+    subject async throws in
+    var parcel = Parcel(to: .queue(.orders), .envelope(order(1)))
+    parcel.returns = 2
+    let both = [parcel, Parcel(to: .queue(.orders), .envelope(order(2)))]
+    #expect(await subject.outbox.publish(both) == [.confirmed, .confirmed])
+    for returns in 0...1 {
+      let inbox = subject.inbox(.transform)
+      var lent: [Delivery] = []
+      while lent.count < 2 { lent += await inbox.next(max: 2 - lent.count) }
+      let told = Dictionary(uniqueKeysWithValues: lent.map { ($0.readable?.orderID.rawValue, $0.returns) })
+      #expect(told == [1: 2 + returns, 2: returns])
+      await inbox.close()
+    }
+  },
   ContractCase("a parked message is kept with its reason and the vendor's answer") { subject async throws in
     let burial = Outcome.Burial(Reason(.k3Rejected, "K/3 refused 物料"), vendorAnswer: #"{"StatusCode":500}"#)
     let results = await subject.outbox.publish([

@@ -25,6 +25,8 @@ public final class MemoryBroker: Sendable {
     let id: UInt64
     let envelope: Result<Envelope, Reason>
     let body: [UInt8]
+    /// How often it came back.
+    var returns = 0
   }
 
   private struct State {
@@ -73,7 +75,7 @@ public final class MemoryBroker: Sendable {
     }
     let readable: Result<Envelope, Reason> =
       envelope.map { .success($0) } ?? .failure(Reason(.undecodable, "not a message of the flow"))
-    let message = Message(id: serial(), envelope: readable, body: body)
+    let message = Message(id: serial(), envelope: readable, body: body, returns: parcel.returns)
     switch parcel.destination {
     case .dead: break
     case .queue(let queue): append([message], to: queue)
@@ -102,7 +104,9 @@ public final class MemoryBroker: Sendable {
 
   /// Gives messages back, to where they were: at the head, in their order.
   func giveBack(_ messages: [Message], to queue: QueueName) {
-    wake(queue) { $0.ready[queue] = messages.sorted { $0.id < $1.id } + ($0.ready[queue] ?? []) }
+    var returned = messages.sorted { $0.id < $1.id }
+    for place in returned.indices { returned[place].returns += 1 }
+    wake(queue) { [returned] in $0.ready[queue] = returned + ($0.ready[queue] ?? []) }
   }
 
   private func wake(_ queue: QueueName, _ change: (inout State) -> Void) {

@@ -211,6 +211,10 @@ public final class MemoryDeadQueues: DeadQueues {
       state.batches.append(letters.count)
       if let why = state.refusal { return letters.map { _ in .refused(why) } }
       return letters.map { letter in
+        if letter.body.isEmpty {
+          let remedy = letter.orderID == nil ? "discard it" : "replay it with --refetch"
+          return .tooLarge("it has no body, so there is nothing to publish: \(remedy)")
+        }
         if let unfit = state.unfit, let order = letter.orderID, unfit.orders.contains(order) { return unfit.answer }
         state.published.append(letter)
         return .confirmed

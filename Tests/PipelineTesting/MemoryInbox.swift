@@ -38,9 +38,11 @@ public final class MemoryInbox: Inbox {
           state.withLock { state in
             for message in taken { state.lent[message.id] = message }
           }
-          return taken.map {
-            Delivery(
-              receipt: Delivery.Receipt(session: 1, tag: $0.id), envelope: $0.envelope, body: $0.body)
+          return taken.map { message in
+            var delivery = Delivery(
+              receipt: Delivery.Receipt(session: 1, tag: message.id), envelope: message.envelope, body: message.body)
+            delivery.returns = message.returns
+            return delivery
           }
         }
         state.withLock { _ = $0.waiting.insert(id) }

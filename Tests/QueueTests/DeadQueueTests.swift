@@ -292,6 +292,32 @@ struct DeadQueueTests {
     }
   }
 
+  @Test("a message that a worker could not read names its order, where it came with it: it can be found and read anew")
+  func unreadableOfAnOrder() async throws {
+    try await withTopology { broker async throws in
+      // What a replay by an earlier program made of an order that the poller had parked: all headers, and no body.
+      var message = EnvelopeCoding(topology: broker.topology).message(
+        for: Parcel(to: .queue(.bills), .envelope(bill(7))), now: 1_700_000_000_000)
+      message.body = []
+      try await broker.publish(message)
+      let inbox = RabbitInbox(broker.settings, topology: broker.topology, stage: .load, prefetch: 1)
+      let delivery = try #require(await inbox.next(max: 1).first)
+      guard case .failure(let reason) = delivery.envelope else {
+        Issue.record("a message without a body was read")
+        return
+      }
+      var parcel = Parcel(to: .dead(.load), .unreadable(delivery.body), burial: Outcome.Burial(reason))
+      parcel.properties = delivery.properties
+      await publish(parcel, broker)
+      inbox.acknowledge([delivery.receipt])
+      await inbox.close()
+      let letter = try #require(try await letters(.load, broker).first)
+      #expect(letter.reason == "undecodable" && letter.body.isEmpty)
+      #expect(letter.orderID?.rawValue == 7 && letter.orderNumber == "SO-7" && letter.revision == 4)
+      #expect(letter.attempts == 5 && letter.firstSeen == 1_700_000_000_007)
+    }
+  }
+
   @Test(
     "a letter that the broker moved itself carries the broker's word for it", arguments: ["rejected", "delivery_limit"])
   func moved(_ word: String) async throws {

@@ -153,6 +153,23 @@ struct OKKIFaultTests {
     }
   }
 
+  @Test(
+    "a refusal says when to come again in every form there is",
+    arguments: [
+      ("seconds", nil, "3"), ("date", "Mon, 15 Jan 2024 04:00:00 GMT", "Mon, 15 Jan 2024 04:00:03 GMT"),
+      ("past", "Mon, 15 Jan 2024 04:00:00 GMT", "Mon, 15 Jan 2024 03:00:00 GMT"), ("absent", nil, nil),
+      ("words", nil, "in a moment"),
+    ] as [(String, String?, String?)])
+  func retryAfterForms(form: String, date: String?, told: String?) async throws {
+    try await withOKKI { desk in
+      try desk.sim("settings", #"{"retryAfterSeconds":3,"retryAfterForm":"\#(form)","dateSkewSeconds":7200}"#)
+      try desk.sim("faults", #"{"limited":{"next":1}}"#)
+      let refusal = try desk.get(info)
+      #expect(refusal.status == 429)
+      #expect(refusal[header: "date"] == date && refusal[header: "retry-after"] == told)
+    }
+  }
+
   @Test("the cap per minute holds beside the bucket")
   func perMinute() async throws {
     try await withOKKI { desk in

@@ -223,16 +223,25 @@ internal import CCurl
     return .response(response)
   }
 
-  private func retryAfter() -> Int? {
+  private func header(_ name: String) -> String? {
     var header: UnsafeMutablePointer<curl_header>?
     // SAFETY: the header belongs to the handle until the next transfer and is copied here. -1: the last answer.
-    guard unsafe curl_easy_header(easy, "Retry-After", 0, UInt32(CURLH_HEADER), -1, &header) == CURLHE_OK,
+    guard unsafe curl_easy_header(easy, name, 0, UInt32(CURLH_HEADER), -1, &header) == CURLHE_OK,
       let value = unsafe header?.pointee.value
     else { return nil }
-    return retryAfterSeconds(unsafe String(cString: value)) { text in
-      // SAFETY: both take nothing but the text and the clock.
+    return unsafe String(cString: value)
+  }
+
+  /// A date is taken from the answer's own, and only without one from this machine's clock: the two may differ by hours.
+  private func retryAfter() -> Int? {
+    guard let value = header("Retry-After") else { return nil }
+    return retryAfterSeconds(value) { text in
+      // SAFETY: it takes nothing but the text.
       let then = unsafe curl_getdate(text, nil)
-      return then < 0 ? nil : then - time(nil)
+      if then < 0 { return nil }
+      // SAFETY: as above.
+      let now = header("Date").map { unsafe curl_getdate($0, nil) } ?? -1
+      return then - (now < 0 ? time(nil) : now)
     }
   }
 

@@ -175,7 +175,7 @@ public protocol DeadQueues: Sendable {
   /// not taken again before `close`.
   func acknowledge(_ taken: [TakenLetter])
   /// Publishes letters to their stages anew, each on its first attempt: persistent, mandatory, confirmed.
-  /// - Returns: one result per letter, in order.
+  /// - Returns: one result per letter, in order; `tooLarge`, with the remedy, for one that has no body to be published.
   func publishAgain(_ letters: [DeadLetter]) async -> [PublishResult]
   /// Sends what is acknowledged, and gives back what is not.
   func close() async

@@ -23,8 +23,23 @@ public struct Delivery: Sendable {
   public let envelope: Result<Envelope, Reason>
   /// The body as it came, for burying what cannot be read.
   public let body: [UInt8]
+  /// How often it was lent before and came back without an answer: its workers died, or lost their connections.
+  public var returns = 0
   /// Where it cannot be read: its properties with its headers as JSON, for burying them too; else empty.
   public var properties = ""
+
+  /// As many returns may be the fault of a neighbour, of a restart or of the network. What comes back more often may be what
+  /// ends its workers: it is worked alone, so that nobody else nears the broker's delivery limit with it.
+  public static let mostReturns = 3
+
+  /// Whether it may be what ends its workers.
+  public var isSuspect: Bool { returns > Self.mostReturns }
+
+  /// The same of a bundle that it is a part of.
+  var isOfSuspectBundle: Bool {
+    guard isSuspect, receipt.piece != nil, case .success = envelope else { return false }
+    return true
+  }
 
   /// A delivery.
   public init(receipt: Receipt, envelope: Result<Envelope, Reason>, body: [UInt8]) {
@@ -40,7 +55,8 @@ public struct Delivery: Sendable {
 /// envelopes that came together in one message, of which it may remember what was settled.
 /// Nothing is settled but by `acknowledge`.
 public protocol Inbox: Sendable {
-  /// Waits for messages and takes those that are there.
+  /// Waits for messages and takes those that are there. A suspect message comes alone, when all others that were lent are
+  /// acknowledged; the envelopes of a suspect bundle come as any, to be published each by itself.
   /// - Parameter max: at most so many, at least 1.
   /// - Returns: at least one delivery; an empty list once `stop()` was called or the task was cancelled. After a stop the rest
   ///   of a message of which some envelopes were given still comes, since it would come again whole.

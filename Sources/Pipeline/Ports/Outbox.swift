@@ -31,6 +31,9 @@ public struct Parcel: Sendable {
   /// Whether the headers that may be long stay behind, since all together do not fit into a frame: notes, the streams beside,
   /// K/3's answer, the properties of a message that could not be read. Others are cut.
   public var leavesOutHeaders = false
+  /// How often the message that it comes from was lent and came back without an answer. It goes as a message of its own
+  /// that tells so; 0: nobody need know.
+  public var returns = 0
   /// In a delay queue: it may come back a little early, so that a crowd does not come back in one moment.
   public let isSpread: Bool
 
@@ -53,7 +56,8 @@ public enum PublishResult: Sendable, Equatable {
   case unknown(String)
   /// It was refused or not sent.
   case refused(String)
-  /// It is larger than the broker takes, and will be so however often it is published.
+  /// It cannot be published, however often it is tried: it is larger than the broker takes, or, of a dead letter, has no
+  /// body.
   case tooLarge(String)
   /// What goes beside its body is more than one frame of the connection holds, and will be so however often it is published.
   case headersTooLarge(String)

@@ -99,7 +99,8 @@ final class Connection: ChannelInboundHandler {
     buffer.writeString(HTTPResponseStatus(statusCode: reply.status).line)
     buffer.writeStaticString("\r\nContent-Type: ")
     buffer.writeString(reply.contentType)
-    if let seconds = reply.retryAfter { buffer.writeString("\r\nRetry-After: \(seconds)") }
+    if let date = reply.date { buffer.writeString("\r\nDate: \(date)") }
+    if let text = reply.retryAfter { buffer.writeString("\r\nRetry-After: \(text)") }
     if !keepAlive { buffer.writeStaticString("\r\nConnection: close") }
     buffer.writeStaticString("\r\nContent-Length: ")
     buffer.writeString(String(length))

@@ -72,7 +72,9 @@ struct Reply {
   var before: [UInt8] = []
   var body: [UInt8] = []
   var after: [UInt8] = []
-  var retryAfter: Int?
+  var retryAfter: String?
+  /// The `Date` header; nil: none.
+  var date: String?
   var delayMilliseconds = 0
   var ending = Ending.complete
   /// The fault that shaped this reply, for the journal.

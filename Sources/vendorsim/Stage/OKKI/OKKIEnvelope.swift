@@ -49,17 +49,32 @@ extension OKKISite {
     return reply
   }
 
+  private func sayWhen(_ reply: inout Reply) {
+    let now = stage.clock.seconds + settings.dateSkewSeconds
+    switch settings.retryAfterForm {
+    case .seconds: reply.retryAfter = "\(settings.retryAfterSeconds)"
+    case .date:
+      reply.date = HTTPDate.text(now)
+      reply.retryAfter = HTTPDate.text(now + settings.retryAfterSeconds)
+    case .past:
+      reply.date = HTTPDate.text(now)
+      reply.retryAfter = HTTPDate.text(now - 3_600)
+    case .absent: break
+    case .words: reply.retryAfter = "in a moment"
+    }
+  }
+
   func limited() -> Reply {
     var reply: Reply
     switch settings.limitForm {
     case .http429:
       reply = failure(429, "请求过于频繁")
       reply.status = 429
-      reply.retryAfter = settings.retryAfterSeconds
+      sayWhen(&reply)
     case .code429: reply = failure(429, "请求过于频繁")
     case .http503: reply = .page(503, "Service Temporarily Unavailable")
     }
-    if settings.retryAfterInEveryForm { reply.retryAfter = settings.retryAfterSeconds }
+    if settings.retryAfterInEveryForm { sayWhen(&reply) }
     reply.fault = OKKIFault.limited.rawValue
     return reply
   }

@@ -2,6 +2,7 @@
 struct OKKISettings {
   enum Detail: String, CaseIterable { case compact, full }
   enum LimitForm: String, CaseIterable { case http429, code429, http503 }
+  enum RetryAfterForm: String, CaseIterable { case seconds, date, past, absent, words }
   enum Oversize: String, CaseIterable { case clamp, error }
   enum Reissue: String, CaseIterable { case newSameExpiry, newFreshExpiry, same }
 
@@ -21,6 +22,8 @@ struct OKKISettings {
   var limitForm = LimitForm.http429
   var retryAfterSeconds = 1
   var retryAfterInEveryForm = false
+  var retryAfterForm = RetryAfterForm.seconds
+  var dateSkewSeconds = 0
   var bareEndDateInclusive = true
   var pageCap = 500
   var oversizePage = Oversize.clamp
@@ -51,6 +54,10 @@ struct OKKISettings {
       .choice("limitForm", \.limitForm, "B-3: how a refusal for speed looks"),
       .whole("retryAfterSeconds", \.retryAfterSeconds, 0...3_600, "B-3: Retry-After of an HTTP 429"),
       .flag("retryAfterInEveryForm", \.retryAfterInEveryForm, "B-3: the other forms carry Retry-After too"),
+      .choice("retryAfterForm", \.retryAfterForm, "B-3: digits, a date, one that is over, nothing, words"),
+      .whole(
+        "dateSkewSeconds", \.dateSkewSeconds, -1_000_000...1_000_000,
+        "how far `Date`, and dates in Retry-After, are off the clock"),
       .flag("bareEndDateInclusive", \.bareEndDateInclusive, "B-4: a bare date as end means 23:59:59"),
       .whole("pageCap", \.pageCap, 1...100_000, "B-5: largest page"),
       .choice("oversizePage", \.oversizePage, "B-5: what a larger page asked for gets"),
