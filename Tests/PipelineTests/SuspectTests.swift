@@ -3,6 +3,7 @@ import Orders
 import Pipeline
 import PipelineTesting
 import Synchronization
+import TestSockets
 import Testing
 
 @Suite("Messages that may be what ends their workers", .timeLimit(.minutes(1)))
