@@ -29,7 +29,10 @@ struct SeclusionTests {
     try await connection.consume(queue: broker.topology.name(of: .orders), prefetch: 100)
     for time in 1...times {
       var lent: [UInt64] = []
-      while lent.count < messages { lent += try await connection.deliveries(max: messages - lent.count).map(\.tag) }
+      while lent.count < messages {
+        try Task.checkCancellation()
+        lent += try await connection.deliveries(max: messages - lent.count).map(\.tag)
+      }
       if time < times { connection.reject(lent, requeue: true) }
     }
     // What it holds then comes back for the last time.
@@ -59,6 +62,7 @@ struct SeclusionTests {
       let inbox = inbox(broker, pacing: pacing)
       var others: [Delivery] = []
       while others.count < 3 {
+        try Task.checkCancellation()
         let some = await inbox.next(max: 10)
         #expect(some.allSatisfy { !$0.isSuspect }, "the suspect came before \(4 - others.count) others were worked")
         if some.contains(where: \.isSuspect) { break }
@@ -101,6 +105,7 @@ struct SeclusionTests {
       let second = inbox(broker)
       var left: [Int64: Int] = [:]
       while left.count < 2 {
+        try Task.checkCancellation()
         let one = await second.next(max: 10)
         #expect(one.count == 1)
         for delivery in one { left[ids([delivery])[0]] = delivery.returns }
@@ -134,6 +139,7 @@ struct SeclusionTests {
       inbox.acknowledge(pieces.map(\.receipt))
       var apart: [Delivery] = []
       while apart.count < 3 {
+        try Task.checkCancellation()
         let one = await inbox.next(max: 10)
         #expect(one.count == 1 && one[0].receipt.piece == nil && one[0].returns == 5)
         apart += one
