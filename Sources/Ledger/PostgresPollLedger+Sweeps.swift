@@ -15,7 +15,8 @@ extension PostgresPollLedger: SweepLedger {
           CASE WHEN is_first THEN $2::bigint + 1 ELSE $1::bigint END, CASE WHEN is_first THEN 'done' ELSE 'running' END
         FROM held, (SELECT NOT EXISTS (SELECT FROM sweeps WHERE kind = 'reconcile') AS is_first) AS begun
         WHERE NOT EXISTS (
-          SELECT FROM sweeps WHERE kind = 'reconcile'
+          -- One that a wrong clock began in the future must not be the last for as long.
+          SELECT FROM sweeps WHERE kind = 'reconcile' AND to_at <= $2::bigint + $3::bigint
             AND (state IN ('running', 'paused') OR to_at > $2::bigint - $3::bigint))
         """,
         .int(window.from.epochSeconds), .int(window.to.epochSeconds), .int(Int64(everySeconds)), .int(fence)))

@@ -14,11 +14,13 @@ public final class PostgresPollLedger: PollLedger {
   }
 
   /// The watermark, as the port says.
-  public func watermark(of stream: PollStream) async throws(LedgerFailure) -> BeijingTime? {
+  public func position(of stream: PollStream) async throws(LedgerFailure) -> PollPosition? {
     let rows = try await database.run(
-      PostgresStatement("SELECT at FROM poll_watermarks WHERE stream = $1::text", .text(stream.rawValue)))
-    guard rows.count > 0, let at = rows.int(0, 0) else { return nil }
-    return BeijingTime(epochSeconds: at)
+      PostgresStatement(
+        "SELECT at, extract(epoch FROM clock_timestamp() - moved)::bigint FROM poll_watermarks WHERE stream = $1::text",
+        .text(stream.rawValue)))
+    guard rows.count > 0, let at = rows.int(0, 0), let age = rows.int(0, 1) else { return nil }
+    return PollPosition(BeijingTime(epochSeconds: at), age: age)
   }
 
   /// Moves the watermark, as the port says.

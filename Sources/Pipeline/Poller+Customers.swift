@@ -28,14 +28,15 @@ extension Poller {
   /// keeps changing, or whose pages show some twice and leave others out, must not hold up the orders, which may well need
   /// none of what is missing: it is told, the watermark stays, and the list is read again, one pass a cycle, until all of it
   /// was shown. It takes a fifth of the time at most by then, and what changed after its end is stored beside it.
-  func readCustomers(until end: BeijingTime) async throws(PollInterruption) {
-    let watermark = try await fromLedger { () async throws(LedgerFailure) in
-      try await ledger.watermark(of: .customers)
-    }
-    let kept = customerScan.withLock { $0 }.flatMap { $0.watermark == watermark ? $0 : nil }
+  func readCustomers(until pollEnd: PollEnd) async throws(PollInterruption) {
+    let end = pollEnd.time
+    let origin = try await self.start(of: .customers, until: pollEnd, since: BeijingTime(epochSeconds: 0))
+    let watermark = origin.watermark
+    // One that ends after OKKI's now was begun by a wrong clock.
+    let kept = customerScan.withLock { $0 }.flatMap { $0.watermark == watermark && $0.end <= end ? $0 : nil }
     let start = clock.now()
     if let kept, start < kept.due { return }
-    let begin = watermark?.advanced(bySeconds: -Int64(plan.overlapSeconds)) ?? BeijingTime(epochSeconds: 0)
+    let begin = origin.passed?.advanced(bySeconds: -Int64(plan.overlapSeconds)) ?? BeijingTime(epochSeconds: 0)
     guard let window = TimeWindow(from: begin, to: end) else { return }
     let whole = watermark == nil && kept == nil ? try await customers(1, of: nil) : nil
     var scan = CustomerScan(watermark: watermark, window: window, end: end, due: start)
@@ -56,7 +57,7 @@ extension Poller {
       return
     }
     customerScan.withLock { $0 = nil }
-    if let watermark, scan.end <= watermark { return }
+    if let watermark, scan.end <= watermark, !origin.isBack { return }
     let moved = try await fromLedger { [end = scan.end] () async throws(LedgerFailure) in
       try await ledger.advance(.customers, from: watermark, to: end)
     }

@@ -8,10 +8,20 @@ import Synchronization
 enum Reading: Sendable, Equatable {
   /// What is new, for a live stream.
   case live
+  /// All that a live stream has, be it published: OKKI's clock was wrong when it was read, so whether an order could still
+  /// change within its second was not known.
+  case again
   /// What is new, for a backfill.
   case filling
   /// Everything that the live stream has passed, to find what differs.
   case comparing(passed: BeijingTime?)
+
+  var isSweep: Bool {
+    switch self {
+    case .live, .again: false
+    case .filling, .comparing: true
+    }
+  }
 }
 
 /// A slice of a window, read whole.
@@ -146,6 +156,7 @@ extension Poller {
     let outcome = await withTaskGroup(of: Result<[Finding], PollInterruption>.self) {
       group -> Result<PageYield, PollInterruption> in
       var interruption: PollInterruption?
+      var missing: PollInterruption?
       var yield = PageYield()
       var isPublishing = false
       var next = await listing(from: pages, of: slice, reading)
@@ -165,7 +176,11 @@ extension Poller {
             }
           }
           isPublishing = true
-          if let failure = round.failure { throw .source(failure) }
+          if let failure = round.failure {
+            guard case .removed = slice, failure.isOfOne else { throw .source(failure) }
+            // Deletions stand each for itself: one that OKKI does not tell holds up none on newer pages.
+            missing = missing ?? .source(failure)
+          }
           next = await ahead
         } catch { interruption = error }
       }
@@ -175,7 +190,7 @@ extension Poller {
         case .failure(let failed): interruption = interruption ?? failed
         }
       }
-      return interruption.map { .failure($0) } ?? .success(yield)
+      return (interruption ?? missing).map { .failure($0) } ?? .success(yield)
     }
     return try outcome.get()
   }
@@ -231,9 +246,11 @@ extension Poller {
       }
       listing.unpublished = Set(new)
       listing.asked =
-        if case .comparing(let passed) = reading {
-          try await carried(headlines, unpublished: listing.unpublished, passed)
-        } else { new }
+        switch reading {
+        case .comparing(let passed): try await carried(headlines, unpublished: listing.unpublished, passed)
+        case .again: headlines
+        case .live, .filling: new
+        }
       return .success(listing)
     } catch { return .failure(error) }
   }
@@ -276,7 +293,7 @@ extension Poller {
     result.fetched.reserveCapacity(asked.count)
     roundSize.withLock { $0.hasFetched(details) }
     FaultPoint.reached(.pollPageFetched)
-    if reading != .live { FaultPoint.reached(.pollSweepFetched) }
+    if reading.isSweep { FaultPoint.reached(.pollSweepFetched) }
     let others = await othersAnswer(details, known: listing.headlines, asked: asked, until: listing.now)
     var lost: [OrderID] = []
     let hashes = fingerprints(of: details.map { (try? $0.get())?.content ?? [] })

@@ -25,8 +25,14 @@ extension Poller {
       case .failure(.absent) where others: result.fetched.append(removed(headline))
       case .failure(.malformed(let why, let answer)) where others:
         result.fetched.append(broken(headline, why, answer, isListedAsDeleted: true))
-      case .failure(let failure): result.failure = failure.bare
+      // Newer pages come after this one.
+      case .failure(.transient(let why, let answer)) where others && isStuck(headline.id):
+        result.fetched.append(broken(headline, why, answer, isListedAsDeleted: true))
+      case .failure(let failure):
+        result.failure = failure.bare
+        continue
       }
+      if detail.isTold { isStuckNoMore(headline.id) }
     }
     if !result.fetched.isEmpty { FaultPoint.reached(.pollRemovalsFetched) }
     if let first = alive.first {
@@ -43,6 +49,16 @@ extension Poller {
         orderID: headline.id, orderNumber: "", revision: 0, updateTime: headline.updateTime,
         firstSeen: clock.epochMilliseconds(), content: .removal),
       revision: .removal(of: headline.id), mayStillChange: false, broken: nil)
+  }
+}
+
+extension Result<SourceOrder, SourceFailure> {
+  /// Whether OKKI has said whether there is such an order.
+  fileprivate var isTold: Bool {
+    switch self {
+    case .success, .failure(.absent): true
+    case .failure: false
+    }
   }
 }
 

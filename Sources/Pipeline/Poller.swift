@@ -104,6 +104,9 @@ public final class Poller: Service {
   private let failures = Counter(label: "ferry_poll_failures_total")
   let drifts = Counter(label: "ferry_page_drift_total")
   let customerDrifts = Counter(label: "ferry_customer_drift_total")
+  let clockSteps = Counter(label: "ferry_okki_clock_back_total")
+  /// Watermarks that were found to lie ahead, so that each is told once.
+  let toldBack = Mutex<[PollStream: BeijingTime]>([:])
   let roundSize = Mutex(RoundSize())
   /// The customers' list, where the last cycle has not seen all of it.
   let customerScan = Mutex<CustomerScan?>(nil)
@@ -113,8 +116,9 @@ public final class Poller: Service {
   let refetched = Counter(label: "ferry_refetched_total")
   private let removedFailures = Counter(label: "ferry_removed_poll_failures_total")
   private let removedWatermarkGauge = Gauge(label: "ferry_removed_watermark_epoch_seconds")
-  /// Why deleted orders could not be read last, so that the same is told once.
-  private let removedTrouble = Mutex<PollInterruption?>(nil)
+  private let customerFailures = Counter(label: "ferry_customer_poll_failures_total")
+  /// Why a list beside the orders could not be read last, so that the same is told once.
+  private let besides = Mutex<[PollStream: PollInterruption]>([:])
 
   let foundMissed = Counter(label: "ferry_reconcile_found_total", dimensions: [("what", "missed")])
   let foundChanged = Counter(label: "ferry_reconcile_found_total", dimensions: [("what", "changed")])
@@ -213,51 +217,63 @@ public final class Poller: Service {
   /// One cycle over customers, orders, deleted orders, and those that somebody wants to be read anew.
   func cycle() async throws(PollInterruption) {
     let now = try await fromSource { () async throws(SourceFailure) in try await source.now() }
-    let end = now.advanced(bySeconds: -Int64(plan.lagSeconds))
-    try await readCustomers(until: end)
+    let end = PollEnd(time: now.advanced(bySeconds: -Int64(plan.lagSeconds)), heard: clock.now())
+    try await onlyTelling(.customers) { () async throws(PollInterruption) in try await readCustomers(until: end) }
     try await read(.orders, until: end) { .updated($0) }
-    try await readRemoved(until: end)
+    // After the orders themselves: what was read of an order before its deletion has the smaller number.
+    try await onlyTelling(.removed) { () async throws(PollInterruption) in
+      try await read(.removed, until: end) { .removed($0) }
+    }
     try await readAnew(at: now)
     cycles.increment()
   }
 
-  /// Deleted orders, after the orders themselves: what was read of an order before its deletion has the smaller number.
+  /// Reads customers or deleted orders, which must not hold up the orders.
   ///
-  /// Not every OKKI lists them; what it answers then must not hold up the orders, so it is only told, and asked again in
-  /// the next cycle.
-  private func readRemoved(until end: BeijingTime) async throws(PollInterruption) {
+  /// Not every OKKI lists deleted orders, a right may be taken away, and one customer may make a list unreadable. What OKKI
+  /// answers then is only told; the watermark stays, and the next cycle asks again. An order whose customer is not there yet
+  /// waits for it (`MasterDataWait`).
+  private func onlyTelling(
+    _ stream: PollStream, _ read: () async throws(PollInterruption) -> Void
+  ) async throws(PollInterruption) {
     do throws(PollInterruption) {
-      try await read(.removed, until: end) { .removed($0) }
-      removedTrouble.withLock { $0 = nil }
+      try await read()
+      besides.withLock { $0[stream] = nil }
     } catch {
       switch error {
       case .source, .drift: break
       case .ledger, .broker, .overtaken, .stopped: throw error
       }
-      removedFailures.increment()
-      let isNew = removedTrouble.withLock { told in
-        defer { told = error }
-        return told != error
+      (stream == .removed ? removedFailures : customerFailures).increment()
+      let isNew = besides.withLock { told in
+        defer { told[stream] = error }
+        return told[stream] != error
       }
-      logger.log(isNew ? .warning : .debug, "Deleted orders cannot be read; orders can", [.failure: error])
+      let text: Logger.Message =
+        stream == .removed
+        ? "Deleted orders cannot be read; orders can"
+        : "Customers cannot be read; orders go on without what is new of them"
+      logger.log(isNew ? .warning : .debug, text, [.failure: error])
     }
   }
 
   /// Reads a stream from its watermark to `end`, slice by slice.
   private func read(
-    _ stream: PollStream, until end: BeijingTime, _ query: (TimeWindow) -> OrderQuery
+    _ stream: PollStream, until end: PollEnd, _ query: (TimeWindow) -> OrderQuery
   ) async throws(PollInterruption) {
-    var watermark = try await fromLedger { () async throws(LedgerFailure) in try await ledger.watermark(of: stream) }
+    let start = try await start(of: stream, until: end, since: plan.since)
+    var watermark = start.watermark
+    let gauge = stream == .removed ? removedWatermarkGauge : watermarkGauge
+    if start.isBack, let passed = start.passed { gauge.record(passed.epochSeconds) }
     guard
       var work = WindowPlan(
-        watermark: watermark, overlapSeconds: plan.overlapSeconds, since: plan.since, end: end,
-        sliceSize: plan.sliceSize, pageSize: plan.pageSize, maxPasses: plan.maxPasses)
+        watermark: start.passed, isBack: start.isBack, overlapSeconds: plan.overlapSeconds, since: plan.since,
+        end: end.time, sliceSize: plan.sliceSize, pageSize: plan.pageSize, maxPasses: plan.maxPasses)
     else {
-      logger.log(
-        .warning, "The watermark lies ahead of OKKI's clock; nothing is read", [.watermark: watermark ?? plan.since])
+      logger.log(.warning, "Polling begins after OKKI's now; nothing is read", [.watermark: watermark ?? plan.since])
       return
     }
-    while let slice = try await nextSlice(of: &work, .live, query) {
+    while let slice = try await nextSlice(of: &work, start.isBack ? .again : .live, query) {
       guard slice.moves else { continue }
       let old = watermark
       let moved = try await fromLedger { () async throws(LedgerFailure) in
@@ -267,7 +283,7 @@ public final class Poller: Service {
       FaultPoint.reached(.pollWatermarkMoved)
       if stream == .removed, slice.findings.read > 0 { FaultPoint.reached(.pollRemovalsPassed) }
       watermark = slice.window.to
-      (stream == .removed ? removedWatermarkGauge : watermarkGauge).record(slice.window.to.epochSeconds)
+      gauge.record(slice.window.to.epochSeconds)
     }
   }
 

@@ -63,14 +63,15 @@ public struct WindowPlan: Sendable, Equatable {
   }
 
   /// A live stream's plan: from the watermark less the overlap, or from `since` before there is one, to `end`.
-  /// - Returns: nil where that ends before it begins: the watermark lies ahead of the vendor's clock.
+  /// - Parameter isBack: the watermark was farther and is to go back, so that every slice moves it.
+  /// - Returns: nil where that ends before it begins.
   public init?(
-    watermark: BeijingTime?, overlapSeconds: Int, since: BeijingTime, end: BeijingTime, sliceSize: Int,
-    pageSize: Int = .max, maxPasses: Int
+    watermark: BeijingTime?, isBack: Bool = false, overlapSeconds: Int, since: BeijingTime, end: BeijingTime,
+    sliceSize: Int, pageSize: Int = .max, maxPasses: Int
   ) {
     let start = watermark?.advanced(bySeconds: -Int64(overlapSeconds)) ?? since
     guard let window = TimeWindow(from: start, to: end) else { return nil }
-    self.init(window, safe: watermark, sliceSize: sliceSize, pageSize: pageSize, maxPasses: maxPasses)
+    self.init(window, safe: isBack ? nil : watermark, sliceSize: sliceSize, pageSize: pageSize, maxPasses: maxPasses)
   }
 
   /// The slice has so many orders, as was to be counted. Without effect at any other step.

@@ -74,11 +74,16 @@ let metricHelp: [String: String] = [
   "ferry_customer_drift_total":
     "Cycles in which OKKI's list of customers kept changing while it was read; orders were read all the same.",
   "ferry_poll_leader": "1 in the process that polls, 0 in those that stand by.",
-  "ferry_watermark_epoch_seconds": "Every order up to this time has been published and confirmed.",
+  "ferry_customer_poll_failures_total": "Cycles in which customers could not be read from OKKI; orders were.",
+  "ferry_okki_clock_back_total":
+    "Times when OKKI's clock was found behind a watermark; what changed since that was moved is read again.",
+  "ferry_watermark_epoch_seconds":
+    "Every order up to this time has been published and confirmed; it goes back where OKKI's clock does.",
   "ferry_removals_polled_total": "Deletions of orders read from OKKI and published.",
   "ferry_refetched_total": "Orders read anew from OKKI because somebody asked for it.",
   "ferry_removed_poll_failures_total": "Cycles in which deleted orders could not be read from OKKI; orders were.",
-  "ferry_removed_watermark_epoch_seconds": "Every deletion up to this time has been published and confirmed.",
+  "ferry_removed_watermark_epoch_seconds":
+    "Every deletion up to this time has been published and confirmed; it goes back where OKKI's clock does.",
   "ferry_reconcile_found_total":
     "Orders that only a reconciliation found: missed, or changed without their update_time.",
   "ferry_sweep_failures_total": "Reconciliations and backfills interrupted; they go on.",

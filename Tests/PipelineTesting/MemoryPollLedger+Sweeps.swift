@@ -7,8 +7,10 @@ extension MemoryPollLedger: SweepLedger {
     let isElected = isElected
     try checked { state in
       let last = window.to.advanced(bySeconds: -Int64(everySeconds))
+      let latest = window.to.advanced(bySeconds: Int64(everySeconds))
       let isEarly = state.sweeps.contains { sweep in
-        sweep.kind == .reconcile && (sweep.state == .running || sweep.state == .paused || sweep.window.to > last)
+        sweep.kind == .reconcile && sweep.window.to <= latest
+          && (sweep.state == .running || sweep.state == .paused || sweep.window.to > last)
       }
       guard isElected(state), !isEarly else { return }
       let isFirst = !state.sweeps.contains { $0.kind == .reconcile }
@@ -48,14 +50,18 @@ extension MemoryPollLedger: SweepLedger {
 
   /// Begins to publish again, as the port says.
   public func startRepublishing(_ window: TimeWindow) async throws(LedgerFailure) -> Sweep {
-    try checked { state in
+    let now = now
+    return try checked { state in
       for (id, known) in state.orders
       where known.contentHash == FetchedRevision.removalHash
         || (window.from...window.to).contains(known.updateTime)
       {
         state.orders[id]?.isPublished = false
       }
-      if let at = state.watermarks[.removed] { state.watermarks[.removed] = min(at, window.from) }
+      if let at = state.watermarks[.removed] {
+        state.watermarks[.removed] = min(at, window.from)
+        state.moved[.removed] = now
+      }
       return state.begin(.backfill, .update, window)
     }
   }

@@ -25,6 +25,8 @@ public final class MemoryPollLedger: PollLedger {
       var refetches: [OrderID: Asked] = [:]
       var serial: Int64 = 0
       var watermarks: [PollStream: BeijingTime] = [:]
+      /// When watermarks were moved.
+      var moved: [PollStream: ManualClock.Instant] = [:]
       var orders: [OrderID: Known] = [:]
       /// Who has the lock.
       var lock: ObjectIdentifier?
@@ -99,9 +101,16 @@ public final class MemoryPollLedger: PollLedger {
     return books.state.withLock(body)
   }
 
+  var now: ManualClock.Instant { books.clock.now }
+
   /// The watermark, as the port says.
-  public func watermark(of stream: PollStream) async throws(LedgerFailure) -> BeijingTime? {
-    try checked { $0.watermarks[stream] }
+  public func position(of stream: PollStream) async throws(LedgerFailure) -> PollPosition? {
+    let now = now
+    return try checked { state in
+      guard let watermark = state.watermarks[stream] else { return nil }
+      let age = state.moved[stream].map { $0.duration(to: now).components.seconds } ?? 0
+      return PollPosition(watermark, age: age)
+    }
   }
 
   /// Moves the watermark, as the port says.
@@ -109,9 +118,11 @@ public final class MemoryPollLedger: PollLedger {
     _ stream: PollStream, from old: BeijingTime?, to new: BeijingTime
   ) async throws(LedgerFailure) -> Bool {
     let isElected = isElected
+    let now = now
     return try checked { state in
       guard isElected(state), state.watermarks[stream] == old else { return false }
       state.watermarks[stream] = new
+      state.moved[stream] = now
       return true
     }
   }

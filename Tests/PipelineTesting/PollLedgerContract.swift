@@ -130,6 +130,13 @@ private let watermarkCases: [ContractCase<PollLedgerSubject>] = [
     #expect(try await !subject.ledger.advance(.orders, from: at(100), to: at(300)))
     #expect(try await subject.ledger.watermark(of: .orders) == at(200))
   },
+  ContractCase("a watermark may go back, and says how long ago it was moved") { subject async throws in
+    #expect(try await subject.ledger.advance(.orders, from: nil, to: at(200)))
+    #expect(try await subject.ledger.advance(.orders, from: at(200), to: at(100)))
+    let position = try #require(try await subject.other.position(of: .orders))
+    #expect(position.watermark == at(100))
+    #expect((0...50).contains(position.age))
+  },
 ]
 
 private let deletionCases: [ContractCase<PollLedgerSubject>] = [

@@ -87,6 +87,17 @@ public let sweepLedgerContract: [ContractCase<SweepLedgerSubject>] = [
     try await subject.other.startReconcile(window(150, 250), everySeconds: 50)
     #expect(try await subject.other.runningSweeps().map(\.window) == [window(150, 250)])
   },
+  ContractCase("a reconciliation that a wrong clock began far in the future is not the last until then") {
+    subject async throws in
+    let sweeps = subject.sweeps
+    try await noted(sweeps)
+    try await sweeps.startReconcile(window(900, 1_000), everySeconds: 50)
+    try await sweeps.startReconcile(window(100, 200), everySeconds: 50)
+    #expect(try await sweeps.runningSweeps().map(\.window) == [window(900, 1_000), window(100, 200)])
+    try await sweeps.startReconcile(window(110, 210), everySeconds: 50)
+    try await sweeps.startReconcile(window(50, 150), everySeconds: 50)
+    #expect(try await sweeps.runningSweeps().count == 2)
+  },
   ContractCase("of pollers only the one that was elected last begins and moves sweeps") { subject async throws in
     // Nor does another one note that the live stream has begun.
     try await noted(subject.other)

@@ -19,8 +19,8 @@ final class AlteredPollLedger: PollLedger {
     self.overtaken = overtaken
   }
 
-  func watermark(of stream: PollStream) async throws(LedgerFailure) -> BeijingTime? {
-    try await inner.watermark(of: stream)
+  func position(of stream: PollStream) async throws(LedgerFailure) -> PollPosition? {
+    try await inner.position(of: stream)
   }
   func advance(
     _ stream: PollStream, from old: BeijingTime?, to new: BeijingTime

@@ -137,6 +137,26 @@ struct PollerCustomersTests {
     #expect(lines.events.isEmpty)
   }
 
+  @Test(
+    "a list of customers that cannot be read holds up no order, keeps its watermark, and is told once",
+    arguments: [
+      SourceFailure.malformed("row 3 has no company_id"), .unauthorized("the token lacks a scope"), .transient("502"),
+    ])
+  func unreadable(failure: SourceFailure) async throws {
+    put(1...3)
+    source.put(id: 1, number: "SO1", updated: noon.advanced(bySeconds: -60))
+    for _ in 1...3 { source.fail(.customers, with: failure) }
+    let poller = poller(unsteady: 0)
+    for _ in 1...3 { try await poller.once() }
+    #expect(broker.count(in: .orders) == 1)
+    #expect(try await ledger.watermark(of: .orders) == noon.advanced(bySeconds: -5))
+    #expect(try await ledger.watermark(of: .customers) == nil)
+    #expect(lines.events.count { $0.hasPrefix("warning Customers cannot be read") } == 1)
+    try await poller.once()
+    #expect(try await isThere(3))
+    #expect(try await ledger.watermark(of: .customers) == noon.advanced(bySeconds: -5))
+  }
+
   @Test("a list of customers that keeps changing holds up no order, keeps its watermark, and is told of")
   func drifts() async throws {
     put(1...600)

@@ -187,6 +187,36 @@ struct PollerRemovedTests {
     #expect(try await ledger.watermark(of: .removed) == noon.advanced(bySeconds: -5))
   }
 
+  @Test("a deleted order that alone cannot be asked for is parked after five cycles, and holds up no newer page")
+  func stuck() async throws {
+    // Two on a page, and the oldest page is read first.
+    for id in 1...6 { put(Int64(id)) }
+    for id in 1...5 { remove(Int64(id), secondsAgo: 100 - Int64(id)) }
+    for _ in 1...6 { source.fail(.details(OrderID(rawValue: 1)), with: .transient("502", answer: "<h1>")) }
+    let poller = poller()
+    try await poller.once()
+    #expect(try await queued(.bills) == ["2/1 removed", "3/1 removed", "4/1 removed", "5/1 removed"])
+    #expect(try await ledger.watermark(of: .removed) == nil)
+    for _ in 2...4 { try await poller.once() }
+    #expect(broker.parked(by: .transform).isEmpty)
+    for _ in 5...6 { try await poller.once() }
+    let parked = broker.parked(by: .transform)
+    #expect(parked.compactMap(\.envelope).map(\.orderID.rawValue) == [1])
+    #expect(parked.first?.burial?.vendorAnswer == "<h1>")
+    #expect(try await ledger.watermark(of: .removed) == noon.advanced(bySeconds: -5))
+  }
+
+  @Test("what may be OKKI's trouble with all is not asked for page by page, and parks nobody")
+  func throttled() async throws {
+    for id in 1...6 { put(Int64(id)) }
+    for id in 1...5 { remove(Int64(id), secondsAgo: 100 - Int64(id)) }
+    for _ in 1...8 { source.fail(.details(OrderID(rawValue: 1)), with: .throttled(afterSeconds: nil)) }
+    let poller = poller()
+    for _ in 1...8 { try await poller.once() }
+    #expect(broker.parked(by: .transform).isEmpty)
+    #expect(try await queued(.bills) == [])
+  }
+
   @Test("the same trouble is told once, whatever OKKI's pages look like meanwhile")
   func toldOnce() async throws {
     put(1)

@@ -44,6 +44,7 @@ final class History: @unchecked Sendable {
   private var touches: SeededRandom
   private var editing: SeededRandom
   var operating: SeededRandom
+  private var clocks: SeededRandom
   /// Orders that were read anew.
   var refetched = 0
   /// When somebody asked last for an order to be read anew.
@@ -62,7 +63,9 @@ final class History: @unchecked Sendable {
     touches = SeededRandom(seed: seed ^ 0x70C4)
     operating = SeededRandom(seed: seed ^ 0x0BE7)
     editing = SeededRandom(seed: seed ^ 0xED17)
-    plan = Plan(&world.random, later: &later, silent: &silent, operating: &operating, editing: &editing)
+    clocks = SeededRandom(seed: seed ^ 0xC10C)
+    plan = Plan(
+      &world.random, later: &later, silent: &silent, operating: &operating, editing: &editing, clocks: &clocks)
     broker = SimulatedBroker(world, ladder: Self.policy.ladder)
     database = SimulatedDatabase(world)
     okki = SimulatedOKKI(world, tiesMove: plan.tiesMove ? SeededRandom(seed: seed ^ 0x71E5) : nil)
@@ -246,7 +249,23 @@ final class History: @unchecked Sendable {
     sometime(plan.k3Outages) {
       self.k3.server.goDown(for: Int64(self.world.random.pick(Plan.outages)))
     }
+    for _ in 0..<plan.clockJumps { jumpClock() }
     sometime(plan.okkiOutages) { self.okki.server.goDown(for: Int64(self.world.random.number(1_000...600_000))) }
+  }
+
+  /// One of OKKI's machines tells a wrong time for a while, or for one answer. Orders bear right times, so it lasts for less
+  /// than the overlap: a longer one no window can allow for.
+  private func jumpClock() {
+    let ahead = Int64(clocks.pick([-86_400, -600, -150, -20, 4, 20, 150, 600, 7_200, 86_400]))
+    let lasts = Int64(clocks.pick([500, 5_000, 20_000, 60_000]))
+    world.after(Int64(clocks.number(0...Int(plan.chaosEnds) - 1))) {
+      self.okki.skew = ahead
+      self.world.tell("OKKI's clock is \(ahead) s ahead")
+      self.world.after(lasts) {
+        self.okki.skew = 0
+        self.world.tell("OKKI's clock is right")
+      }
+    }
   }
 
   private func heal() {
@@ -263,6 +282,7 @@ final class History: @unchecked Sendable {
   private func check(_ stream: PollStream, _ watermark: BeijingTime) {
     if stream == .removed { return checkRemovals(watermark) }
     guard stream == .orders else { return }
+    if isAhead(watermark) { return }
     for (id, order) in okki.orders where isPolled(order.updated, until: watermark) {
       let isSafe = broker.published[id]?.contains { $0.updateTime.epochSeconds >= order.updated } ?? false
       if !isSafe { world.fail("the watermark passed order \(id), which is not published") }
@@ -274,7 +294,13 @@ final class History: @unchecked Sendable {
     second >= since.epochSeconds && second <= watermark.epochSeconds
   }
 
+  /// Set by a wrong clock: what it hides is to be found once the clock is right, or the history does not come to its end.
+  private func isAhead(_ watermark: BeijingTime) -> Bool {
+    watermark.epochSeconds > world.seconds - Int64(pollPlan.lagSeconds)
+  }
+
   private func checkRemovals(_ watermark: BeijingTime) {
+    if isAhead(watermark) { return }
     for (id, deletion) in okki.deleted where isPolled(deletion.at, until: watermark) && broker.removals[id] == nil {
       world.fail("the watermark passed the deletion of order \(id), which is not published")
     }

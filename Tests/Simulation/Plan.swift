@@ -38,6 +38,9 @@ struct Plan {
   /// OKKI lists orders of the same second in another order for each page.
   var tiesMove = false
 
+  /// So often the clock that OKKI's answers tell is wrong for a while.
+  var clockJumps = 0
+
   /// For some orders K/3 always has too much to do: their attempts run out.
   var locksOrders = false
   /// Loaders tell each other that K/3 is away. They look each second, which makes such histories long: so not many do.
@@ -60,9 +63,10 @@ struct Plan {
   ///   - silent: those of changes that the update time does not show.
   ///   - operating: those of what operators do, and of orders of the same second.
   ///   - editing: those of edited strategies, and of what look-ups cannot tell.
+  ///   - clocks: those of OKKI's clock.
   init(
     _ random: inout SeededRandom, later: inout SeededRandom, silent: inout SeededRandom,
-    operating: inout SeededRandom, editing: inout SeededRandom
+    operating: inout SeededRandom, editing: inout SeededRandom, clocks: inout SeededRandom
   ) {
     editsStrategy = editing.happens(400)
     showsLittle = editing.happens(500)
@@ -103,6 +107,8 @@ struct Plan {
       hasRemovals = true
       removed = later.pick([.hold, .cancel, .cancel])
     }
+    // A cycle that stands still for long is as a clock that is wrong for as long.
+    if freezes == 0, clocks.happens(300) { clockJumps = clocks.number(1...2) }
     sharesBreaker = mayShareBreaker && k3Outages > 0 && !locksOrders
   }
 }

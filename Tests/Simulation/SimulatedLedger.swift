@@ -108,8 +108,8 @@ final class SimulatedLedger: SyncLedger, PollLedger, SweepLedger, Collections, @
 
   // MARK: The poller's
 
-  func watermark(of stream: PollStream) async throws(LedgerFailure) -> BeijingTime? {
-    try await ask { [poll] () async throws(LedgerFailure) in try await poll.watermark(of: stream) }
+  func position(of stream: PollStream) async throws(LedgerFailure) -> PollPosition? {
+    try await ask { [poll] () async throws(LedgerFailure) in try await poll.position(of: stream) }
   }
 
   func advance(_ stream: PollStream, from old: BeijingTime?, to new: BeijingTime) async throws(LedgerFailure) -> Bool {

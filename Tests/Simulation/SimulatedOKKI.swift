@@ -33,7 +33,10 @@ final class SimulatedOKKI: @unchecked Sendable {
     server = Server("OKKI", world)
   }
 
-  var now: BeijingTime { BeijingTime(epochSeconds: world.seconds) }
+  /// How far the clock that answers tell is ahead of the one that orders are stamped by, in seconds; below 0: behind.
+  var skew: Int64 = 0
+
+  var now: BeijingTime { BeijingTime(epochSeconds: world.seconds + skew) }
 
   /// A user creates an order, or changes it.
   func change(_ id: OrderID) {

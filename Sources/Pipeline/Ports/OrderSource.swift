@@ -18,6 +18,14 @@ public enum SourceFailure: Error, Sendable, Equatable {
 }
 
 extension SourceFailure {
+  /// Whether it may be of the one thing that was asked for alone.
+  var isOfOne: Bool {
+    switch self {
+    case .transient, .absent, .malformed: true
+    case .throttled, .unauthorized: false
+    }
+  }
+
   /// Without the vendor's words, so that the same trouble is the same twice.
   var bare: SourceFailure {
     switch self {

@@ -80,6 +80,21 @@ public enum PollStream: String, Sendable, CaseIterable {
   case removed
 }
 
+/// Where a stream stands.
+public struct PollPosition: Sendable, Equatable {
+  /// Everything of the stream with its time up to here has been published and confirmed, by OKKI's clock of then.
+  public let watermark: BeijingTime
+  /// Seconds since the watermark was moved last, by the ledger's clock. That clock may have been set since, so they may be
+  /// too many or below 0.
+  public let age: Int64
+
+  /// A position.
+  public init(_ watermark: BeijingTime, age: Int64) {
+    self.watermark = watermark
+    self.age = age
+  }
+}
+
 /// How long an election lasts.
 public enum PollLease {
   /// Seconds after its last renewal, by the ledger's clock, when another poller may be elected though this one's
@@ -99,10 +114,9 @@ public enum PollLease {
 /// Only the poller that was elected last writes: what another one still sends, frozen or cut off before the election, does
 /// nothing and is told so. Whoever never led writes nothing either.
 public protocol PollLedger: Sendable {
-  /// Everything of the stream with its time up to the watermark has been published and confirmed; nil before the first
-  /// cycle.
-  func watermark(of stream: PollStream) async throws(LedgerFailure) -> BeijingTime?
-  /// Moves a watermark by compare-and-set.
+  /// The watermark, and how long ago it was moved; nil before the first cycle.
+  func position(of stream: PollStream) async throws(LedgerFailure) -> PollPosition?
+  /// Moves a watermark by compare-and-set, also backwards.
   /// - Returns: false when it is not `old` any more, or another poller was elected.
   func advance(_ stream: PollStream, from old: BeijingTime?, to new: BeijingTime) async throws(LedgerFailure) -> Bool
   /// Which of these have not been published with that `update_time`, are known as deleted, or must be fetched again. In
@@ -136,4 +150,12 @@ public protocol PollLedger: Sendable {
   func lead() async throws(LedgerFailure) -> Bool
   /// Steps down.
   func resign() async
+}
+
+extension PollLedger {
+  /// Everything of the stream with its time up to the watermark has been published and confirmed; nil before the first
+  /// cycle.
+  public func watermark(of stream: PollStream) async throws(LedgerFailure) -> BeijingTime? {
+    try await position(of: stream)?.watermark
+  }
 }

@@ -1,0 +1,124 @@
+import Orders
+import Pipeline
+import PipelineTesting
+import Testing
+
+@Suite("The poller and OKKI's clock", .timeLimit(.minutes(1)))
+struct PollerClockTests {
+  private let clock = ManualClock()
+  private let broker: MemoryBroker
+  private let source = MemoryOrderSource(now: noon)
+  private let ledger: MemoryPollLedger
+
+  init() {
+    broker = MemoryBroker(clock: clock)
+    ledger = MemoryPollLedger(MemoryPollLedger.Books(clock: clock))
+  }
+
+  private func cycle(_ log: Probe<String> = Probe()) async throws {
+    var plan = PollPlan(since: noon.advanced(bySeconds: -3600))
+    plan.pageSize = 10
+    try await Poller(
+      source: source, ledger: ledger, outbox: MemoryOutbox(broker), plan: plan, clock: pipelineClock(clock),
+      logger: recording(log)
+    ).once()
+  }
+
+  /// So much time goes by, and OKKI's clock shows so many seconds after noon.
+  private func pass(_ seconds: Int, showing: Int64) {
+    clock.advance(by: .seconds(seconds))
+    source.setNow(noon.advanced(bySeconds: showing))
+  }
+
+  private func put(_ id: Int64, at seconds: Int64) {
+    source.put(id: id, number: "SO\(id)", updated: noon.advanced(bySeconds: seconds))
+  }
+
+  private func customer(_ id: Int) async throws -> Bool {
+    let condition = LookupKey.Condition(field: "company_id", value: "\(id)")
+    let key = LookupKey(collection: Poller.customersCollection, conditions: [condition])
+    return try await ledger.collections.find([key]).first?.record != nil
+  }
+
+  @Test(
+    "a clock that told ten minutes too many hides nothing, when it is right again and when nobody asked until it had come that far",
+    arguments: [60, 300, 580, 900])
+  func ahead(later: Int) async throws {
+    pass(0, showing: 600)
+    try await cycle()
+    #expect(try await ledger.watermark(of: .orders) == noon.advanced(bySeconds: 595))
+    put(1, at: 10)
+    put(2, at: 20)
+    source.remove(OrderID(rawValue: 2), at: noon.advanced(bySeconds: 30))
+    put(3, at: -3_000)
+    source.putCustomer(
+      CollectionRecord(id: "1", content: Array(#"{"company_id":1}"#.utf8)), updated: noon.advanced(bySeconds: 10))
+    pass(later, showing: Int64(later))
+    let log = Probe<String>()
+    try await cycle(log)
+    #expect(broker.count(in: .orders) == 1)
+    #expect(broker.count(in: .bills) == 1)
+    #expect(try await customer(1))
+    for stream in PollStream.allCases {
+      #expect(try await ledger.watermark(of: stream) == noon.advanced(bySeconds: Int64(later) - 5))
+    }
+    #expect(log.events.count { $0.contains("clock went back") } == PollStream.allCases.count)
+    pass(60, showing: Int64(later) + 60)
+    let quiet = Probe<String>()
+    try await cycle(quiet)
+    #expect(!quiet.events.contains { $0.contains("clock went back") })
+    #expect(broker.count(in: .orders) == 1)
+  }
+
+  @Test("an order that changes twice in the second in which a clock that is ahead showed it is read again")
+  func sameSecond() async throws {
+    func put(_ text: String) {
+      let content = #"{"order_id":1,"name":"\#(text)"}"#
+      source.put(SourceOrder(id: OrderID(rawValue: 1), number: "SO1", updateTime: noon, content: Array(content.utf8)))
+    }
+    pass(0, showing: 600)
+    put("first")
+    try await cycle()
+    put("second")
+    pass(60, showing: 60)
+    try await cycle()
+    let inbox = MemoryInbox(broker, stage: .transform)
+    #expect(await inbox.next(max: 10).map { try? $0.envelope.get().revision } == [1, 2])
+  }
+
+  @Test("the watermark goes back only with what was read: until then it is found to lie ahead again, and told once")
+  func interrupted() async throws {
+    pass(0, showing: 600)
+    try await cycle()
+    put(1, at: 10)
+    source.fail(.details(OrderID(rawValue: 1)), with: .transient("500"))
+    pass(60, showing: 60)
+    await #expect(throws: PollInterruption.source(.transient("500"))) { try await cycle() }
+    #expect(try await ledger.watermark(of: .orders) == noon.advanced(bySeconds: 595))
+    pass(700, showing: 760)
+    try await cycle()
+    #expect(broker.count(in: .orders) == 1)
+  }
+
+  @Test("clocks that differ by no more than the lag, and a ledger's clock that was set back, take nothing back")
+  func together() async throws {
+    try await cycle()
+    pass(10, showing: 5)
+    let log = Probe<String>()
+    try await cycle(log)
+    pass(0, showing: 60)
+    try await cycle(log)
+    #expect(!log.events.contains { $0.contains("clock went back") })
+    #expect(try await ledger.watermark(of: .orders) == noon.advanced(bySeconds: 55))
+  }
+
+  @Test("nothing before the beginning is read, however long ago the ledger says the watermark was moved")
+  func bounded() async throws {
+    try await cycle()
+    put(1, at: -4_000)
+    pass(1_000_000, showing: 60)
+    try await cycle()
+    #expect(broker.count(in: .orders) == 0)
+    #expect(try await ledger.watermark(of: .orders) == noon.advanced(bySeconds: 55))
+  }
+}
