@@ -19,7 +19,7 @@ extension OKKIOrderSource {
   /// The site's statuses of orders, from `orderEnums`.
   /// - Throws: `SourceFailure` when OKKI does not tell them.
   public func statuses() async throws(SourceFailure) -> [OrderStatus] {
-    try await client.ask("/v1/invoices/order/orderEnums") { answer throws(SourceFailure) in
+    try await client.ask("/v1/invoices/order/orderEnums", keeping: []) { answer throws(SourceFailure) in
       guard let list = answer.data?["order_status_list"], list.kind == .array else {
         throw .malformed("OKKI's enumerations have no order_status_list")
       }

@@ -37,12 +37,14 @@ final class OKKIClient: Sendable {
   /// Which question, and what became of it.
   private typealias Attempts<Value: Sendable> = [(index: Int, attempt: Attempt<Value>)]
 
-  /// Asks one thing.
+  /// Asks for one list.
+  /// - Parameter names: the members that an unreadable row is left with.
   func ask<Value: Sendable>(
-    _ path: String, read: @escaping @Sendable (OKKIAnswer) throws(SourceFailure) -> Value
+    _ path: String, keeping names: [String], read: @escaping @Sendable (OKKIAnswer) throws(SourceFailure) -> Value
   ) async throws(SourceFailure) -> Value {
-    try await ask([path], maxBytes: options.maxAnswerBytes) { answer, _ throws(SourceFailure) in try read(answer) }[0]
-      .get()
+    try await ask([path], maxBytes: options.maxAnswerBytes, keeping: names) { answer, _ throws(SourceFailure) in
+      try read(answer)
+    }[0].get()
   }
 
   /// Asks many things, `concurrency` at a time; one result each, in order.
@@ -52,13 +54,14 @@ final class OKKIClient: Sendable {
   ///   - read: takes the value out of an answer to the path at this index. What it throws as `.malformed` or
   ///     `.transient` is asked again.
   func ask<Value: Sendable>(
-    _ paths: [String], maxBytes: Int, read: @escaping @Sendable (OKKIAnswer, Int) throws(SourceFailure) -> Value
+    _ paths: [String], maxBytes: Int, keeping names: [String]? = nil,
+    read: @escaping @Sendable (OKKIAnswer, Int) throws(SourceFailure) -> Value
   ) async -> [Result<Value, SourceFailure>] {
     var limits = JSONLimits()
     limits.maxBytes = maxBytes
     let reader: @Sendable (HTTPOutcome, Int) throws(OKKIRefusal) -> Value = {
       [limits] outcome, index throws(OKKIRefusal) in
-      let answer = try OKKIWire.answer(outcome, limits: limits)
+      let answer = try OKKIWire.answer(outcome, limits: limits, keeping: names)
       do throws(SourceFailure) { return try read(answer, index) } catch {
         switch error {
         case .transient, .malformed: throw .again(error)

@@ -27,7 +27,7 @@ public final class OKKIOrderSource: OrderSource {
   public func orders(_ query: OrderQuery, page index: Int, size: Int) async throws(SourceFailure) -> OrderPage {
     let window = query.window
     let path = "/v1/invoices/order/list?\(Self.selection(query))\(Self.range(window))\(Self.paging(index, size))"
-    return try await listed(path) { answer throws(SourceFailure) in
+    return try await listed(path, keeping: ["order_id", "update_time"]) { answer throws(SourceFailure) in
       try OKKIRecords.orderPage(answer, window: window, page: index, size: size)
     }
   }
@@ -54,7 +54,7 @@ public final class OKKIOrderSource: OrderSource {
     updatedIn window: TimeWindow?, page index: Int, size: Int
   ) async throws(SourceFailure) -> CustomerPage {
     let range = window.map { "&time_type=1\(Self.range($0))" } ?? ""
-    return try await listed("/v1/company/list?all=1\(range)\(Self.paging(index, size))") {
+    return try await listed("/v1/company/list?all=1\(range)\(Self.paging(index, size))", keeping: []) {
       answer throws(SourceFailure) in try OKKIRecords.customerPage(answer, page: index, size: size)
     }
   }
@@ -64,14 +64,15 @@ public final class OKKIOrderSource: OrderSource {
     let start = BeijingTime(epochSeconds: 0)
     let nothing =
       "/v1/invoices/order/list?time_type=1&start_time=\(Self.encoded(start))&end_time=\(Self.encoded(start))"
-    return try await listed(nothing + Self.paging(1, 1), OKKIRecords.now)
+    return try await listed(nothing + Self.paging(1, 1), keeping: [], OKKIRecords.now)
   }
 
   /// A list has no "no such thing": 404 then means that something is not allowed or not there for now (B.3).
   private func listed<Value: Sendable>(
-    _ path: String, _ read: @escaping @Sendable (OKKIAnswer) throws(SourceFailure) -> Value
+    _ path: String, keeping names: [String],
+    _ read: @escaping @Sendable (OKKIAnswer) throws(SourceFailure) -> Value
   ) async throws(SourceFailure) -> Value {
-    do throws(SourceFailure) { return try await client.ask(path, read: read) } catch {
+    do throws(SourceFailure) { return try await client.ask(path, keeping: names, read: read) } catch {
       if error == .absent { throw .transient("OKKI answered a list with code 404") }
       throw error
     }

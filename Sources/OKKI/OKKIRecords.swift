@@ -18,16 +18,18 @@ enum OKKIRecords {
     }
     var headlines: [OrderHeadline] = []
     headlines.reserveCapacity(rows.count)
-    for row in rows {
+    var unreadable: [[UInt8]] = []
+    for (place, row) in rows.enumerated() {
       guard let id = row["order_id"]?.text.flatMap({ OrderID($0) }) else {
-        throw .malformed("row \(headlines.count + 1) of OKKI's order list has no order_id")
+        unreadable.append(answer.unreadable[place] ?? Array(row.rawBytes))
+        continue
       }
       // Without a readable time the order counts as changed at the window's end: it is fetched once more than needed
       // rather than never.
       let time = row["update_time"]?.string.flatMap { BeijingTime($0) } ?? window.to
       headlines.append(OrderHeadline(id: id, updateTime: time))
     }
-    return OrderPage(total: total, headlines: headlines, now: now)
+    return OrderPage(total: total, headlines: headlines, now: now, unreadable: unreadable)
   }
 
   /// A page of `company/list` (B.8).
@@ -39,13 +41,20 @@ enum OKKIRecords {
     }
     var records: [CollectionRecord] = []
     records.reserveCapacity(rows.count)
-    for row in rows {
-      guard let id = row["company_id"]?.text, !id.isEmpty else {
-        throw .malformed("row \(records.count + 1) of OKKI's customer list has no company_id")
+    var unreadable: [[UInt8]] = []
+    for (place, row) in rows.enumerated() {
+      let came = answer.unreadable[place]
+      guard came == nil, let id = row["company_id"]?.text, !id.isEmpty else {
+        unreadable.append(came ?? Array(row.rawBytes))
+        continue
       }
       records.append(CollectionRecord(id: id, content: Array(row.rawBytes)))
     }
-    return CustomerPage(total: total, records: records, now: now)
+    // Where none can be read it is the list that has another shape.
+    guard rows.isEmpty || !records.isEmpty else {
+      throw .malformed("no row of page \(page) of OKKI's customer list can be read")
+    }
+    return CustomerPage(total: total, records: records, now: now, unreadable: unreadable)
   }
 
   /// The order in an answer of `order/info` (B.6).

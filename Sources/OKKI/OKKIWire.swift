@@ -9,6 +9,8 @@ struct OKKIAnswer {
   let data: JSONValue?
   /// The vendor's clock.
   let now: BeijingTime?
+  /// Of a list: rows that are no JSON, as they came, by their place. In `data` stands what of them can be read.
+  var unreadable: [Int: [UInt8]] = [:]
 }
 
 /// Why there is no answer.
@@ -55,7 +57,10 @@ extension OKKIRefusal {
 /// Reads OKKI's envelope (vendor-apis.md B.2.4, B.3, B.4).
 enum OKKIWire {
   /// The answer in an HTTP outcome.
-  static func answer(_ outcome: HTTPOutcome, limits: JSONLimits) throws(OKKIRefusal) -> OKKIAnswer {
+  /// - Parameter names: of a list: the members that an unreadable row is left with; nil where it makes the answer unreadable.
+  static func answer(
+    _ outcome: HTTPOutcome, limits: JSONLimits, keeping names: [String]? = nil
+  ) throws(OKKIRefusal) -> OKKIAnswer {
     let response = try self.response(outcome)
     switch response.status {
     case 401: throw .token
@@ -66,6 +71,14 @@ enum OKKIWire {
     }
     let document: JSONDocument
     do throws(JSONError) { document = try JSONDocument(response.body, limits: limits) } catch {
+      if let names, error.kind != .tooLarge, response.status < 300,
+        let mended = OKKILooseList.mended(response.body, keeping: names, limits: limits),
+        let document = try? JSONDocument(mended.text, limits: limits)
+      {
+        var answer = try read(document.root, response)
+        answer.unreadable = mended.rows
+        return answer
+      }
       throw unreadable(error, status: response.status)
     }
     return try read(document.root, response)

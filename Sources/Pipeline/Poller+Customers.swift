@@ -91,8 +91,9 @@ extension Poller {
   private func storePages(
     of window: TimeWindow?, _ first: CustomerPage
   ) async throws(PollInterruption) -> (shown: Set<Int64>, total: Int) {
-    let isCut = first.records.count < min(first.total, Self.customersPage)
-    let size = isCut ? max(first.records.count, Self.fewestOnPage) : Self.customersPage
+    let rows = first.records.count + first.unreadable.count
+    let isCut = rows < min(first.total, Self.customersPage)
+    let size = isCut ? max(rows, Self.fewestOnPage) : Self.customersPage
     var shown: Set<Int64> = []
     try await store(first, &shown)
     var total = first.total
@@ -106,6 +107,8 @@ extension Poller {
   }
 
   private func store(_ page: CustomerPage, _ shown: inout Set<Int64>) async throws(PollInterruption) {
+    tell(unreadableCustomers: page.unreadable)
+    for row in page.unreadable { shown.insert(fingerprint(row)) }
     if page.records.isEmpty { return }
     let isStored = try await fromLedger { () async throws(LedgerFailure) in
       try await ledger.store(customers: page.records)

@@ -27,13 +27,13 @@ extension Poller {
   ///
   /// No page is larger than the plan's: OKKI may have no larger ones (vendor-apis.md B-5), and a page that is cut cannot be
   /// read. One page more than hold what is asked for shows another order, unless there is none.
-  private func newest(in window: TimeWindow, besides ids: Set<OrderID>) async -> [OrderHeadline] {
+  func newest(in window: TimeWindow, besides ids: Set<OrderID>) async -> [OrderHeadline] {
     var others: [OrderHeadline] = []
     for index in 1...min(ids.count / max(plan.pageSize, 1) + 2, Self.mostControlPages) {
       let page = try? await source.orders(.updated(window), page: index, size: plan.pageSize)
       guard let page else { break }
       others += page.headlines.filter { !ids.contains($0.id) }
-      if others.count >= 5 || page.headlines.count < plan.pageSize { break }
+      if others.count >= 5 || page.headlines.count + page.unreadable.count < plan.pageSize { break }
     }
     return others
   }

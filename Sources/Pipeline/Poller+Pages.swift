@@ -33,33 +33,6 @@ struct ReadSlice: Sendable {
   let findings: SweepFindings
 }
 
-/// How many pages of the list make a round: large enough that few requests for details wait for a round's last ones, and
-/// bounded by what the orders weigh.
-struct RoundSize: Sendable {
-  /// Orders of several pages at most; as many as the largest page has (vendor-apis.md B-5).
-  static let mostOrders = 500
-  /// Bytes of contents of several pages, by what the orders before had on average.
-  static let mostBytes = 2 << 20
-  private var bytesPerOrder: Int?
-
-  /// Pages of so many orders; 1 before any order was fetched.
-  func pages(of size: Int) -> Int {
-    guard let bytesPerOrder else { return 1 }
-    return max(1, min(Self.mostOrders, Self.mostBytes / max(bytesPerOrder, 1)) / max(size, 1))
-  }
-
-  /// These were fetched.
-  mutating func hasFetched(_ details: [Result<SourceOrder, SourceFailure>]) {
-    var orders = 0
-    var bytes = 0
-    for case .success(let order) in details {
-      orders += 1
-      bytes += order.content.count
-    }
-    if orders > 0 { bytesPerOrder = bytes / orders }
-  }
-}
-
 extension Poller {
   /// Works on a plan until its next slice is read whole and its count stood still meanwhile.
   /// - Returns: nil when there is no slice left.
@@ -79,7 +52,7 @@ extension Poller {
         last.total = total
         findings.missed += last.missed
         findings.changed += last.changed
-        work.hasRead(showing: last.seen)
+        work.hasRead(showing: last.seen, unreadable: last.unreadable.count)
       case .recount(let slice):
         let count = try await count(of: query(slice))
         // What was denied may be what has left.
@@ -96,8 +69,9 @@ extension Poller {
       case .conclude(let slice, let moves):
         // Deleted orders would have left the count: these are still there.
         if !last.denied.isEmpty { try await park(denied: last.denied) }
-        findings.read = last.read
-        findings.failed = last.failed
+        try await park(unreadable: last.unreadable)
+        findings.read = last.read + last.unreadable.count
+        findings.failed = last.failed + last.unreadable.count
         work.concluded()
         return ReadSlice(window: slice, moves: moves, findings: findings)
       case .giveUp: throw .drift
@@ -123,6 +97,8 @@ extension Poller {
     /// Orders that the pages showed.
     var read: Int { seen.count }
     var seen: Set<OrderID> = []
+    /// Rows that tell no order, by their fingerprints.
+    var unreadable: [Int64: [UInt8]] = [:]
     /// Orders that the list shows and `order/info` does not, and that are not published.
     var denied: [OrderHeadline] = []
     var missed = 0
@@ -131,6 +107,7 @@ extension Poller {
 
     mutating func add(_ page: FetchedPage) {
       seen.formUnion(page.seen)
+      unreadable.merge(page.unreadable) { first, _ in first }
       denied += page.absent
       failed += page.failed
     }
@@ -215,6 +192,8 @@ extension Poller {
     var absent: [OrderHeadline] = []
     /// All orders that the pages show, new or not.
     var seen: [OrderID] = []
+    /// Rows that tell no order, by their fingerprints.
+    var unreadable: [Int64: [UInt8]] = [:]
     /// Orders that were denied or cannot be read.
     var failed = 0
     /// Why some details are missing; the others are published all the same.
@@ -224,6 +203,7 @@ extension Poller {
   /// The orders that a round's pages show, each once, and which of them are to be fetched.
   private struct Listing: Sendable {
     var headlines: [OrderHeadline] = []
+    var unreadable: [Int64: [UInt8]] = [:]
     /// The vendor's clock when it answered the first of the pages.
     var now: BeijingTime
     /// Pages of the slice that are still to be listed.
@@ -239,6 +219,7 @@ extension Poller {
     guard last >= 1 else { return nil }
     do throws(PollInterruption) {
       var listing = try await pages(from: last, of: slice)
+      if !listing.unreadable.isEmpty, listing.headlines.isEmpty { try await checkList(until: listing.now) }
       if case .removed = slice { return .success(listing) }
       let headlines = listing.headlines
       let new = try await fromLedger { () async throws(LedgerFailure) in
@@ -259,11 +240,12 @@ extension Poller {
     let first = try await page(last, of: slice, size: plan.pageSize)
     var listing = Listing(now: first.now, rest: last - 1)
     var places: [OrderID: Int] = [:]
-    var shown = first.headlines
+    var shown = first
     // Deleted orders are few, and each page of them is looked at by itself.
     let most = if case .removed = slice { 1 } else { roundSize.withLock { $0.pages(of: plan.pageSize) } }
     while true {
-      for headline in shown {
+      for row in shown.unreadable { listing.unreadable[fingerprint(row)] = row }
+      for headline in shown.headlines {
         if let place = places[headline.id] {
           listing.headlines[place] = headline
         } else {
@@ -275,7 +257,7 @@ extension Poller {
       if Task.isShuttingDownGracefully || Task.isCancelled { return listing }
       // One that cannot be listed begins the next round, and ends the cycle if it fails again; this round is published.
       guard let next = try? await page(listing.rest, of: slice, size: plan.pageSize) else { return listing }
-      shown = next.headlines
+      shown = next
       listing.rest -= 1
     }
   }
@@ -287,6 +269,7 @@ extension Poller {
     var result = FetchedPage()
     if case .removed = slice { result = try await removals(among: listing.headlines, until: listing.now) }
     result.seen = listing.headlines.map(\.id)
+    result.unreadable = listing.unreadable
     if case .removed = slice { return result }
     if asked.isEmpty { return result }
     let details = await source.details(of: asked.map(\.id))

@@ -4,7 +4,7 @@ import Orders
 extension Poller {
   /// Publishes; what is larger than the broker takes is parked without its body or its longest headers, so that it holds up
   /// nobody.
-  private func safe(_ parcels: inout [Parcel]) async -> [PublishResult] {
+  func safe(_ parcels: inout [Parcel]) async -> [PublishResult] {
     var results = await outbox.publish(parcels)
     progress.mark()
     var places: [Int] = []

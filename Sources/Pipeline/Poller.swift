@@ -104,6 +104,10 @@ public final class Poller: Service {
   private let failures = Counter(label: "ferry_poll_failures_total")
   let drifts = Counter(label: "ferry_page_drift_total")
   let customerDrifts = Counter(label: "ferry_customer_drift_total")
+  let unreadableOrders = Counter(label: "ferry_unreadable_rows_total", dimensions: [("list", "orders")])
+  let unreadableCustomers = Counter(label: "ferry_unreadable_rows_total", dimensions: [("list", "customers")])
+  /// Fingerprints of rows that were told to be unreadable.
+  let toldRows = Mutex<Set<Int64>>([])
   let clockSteps = Counter(label: "ferry_okki_clock_back_total")
   /// Watermarks that were found to lie ahead, so that each is told once.
   let toldBack = Mutex<[PollStream: BeijingTime]>([:])

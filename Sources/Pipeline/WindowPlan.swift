@@ -44,6 +44,8 @@ public struct WindowPlan: Sendable, Equatable {
   private var open: BeijingTime
   /// What the passes over the slice have shown since its count last changed.
   private var shown: Set<OrderID> = []
+  /// The most rows of which nobody knows the order that one of those passes has shown.
+  private var unknown = 0
 
   /// A plan for a window.
   /// - Parameters:
@@ -85,28 +87,30 @@ public struct WindowPlan: Sendable, Equatable {
       } else {
         passes = 0
         shown = []
+        unknown = 0
         begin(slice, count)
       }
     case .recount(let slice):
       passes += 1
-      if count == total, count <= pageSize || shown.count >= count {
+      if count == total, count <= pageSize || shown.count + unknown >= count {
         step = conclusion(of: slice)
       } else if count == total, let halves = slice.halves {
         halve(halves, of: count)
       } else if passes >= maxPasses {
         step = .giveUp(slice)
       } else {
-        if count != total { shown = [] }
+        if count != total { (shown, unknown) = ([], 0) }
         begin(slice, count)
       }
     case .read, .conclude, .giveUp, .finished: break
     }
   }
 
-  /// All pages of the slice have been read, and have shown these orders. Without effect at any other step.
-  public mutating func hasRead(showing orders: Set<OrderID> = []) {
+  /// All pages of the slice have been read, and have shown these orders, and so many rows that cannot be read. Without effect at any other step.
+  public mutating func hasRead(showing orders: Set<OrderID> = [], unreadable rows: Int = 0) {
     guard case .read(let slice, _) = step else { return }
     shown.formUnion(orders)
+    unknown = max(unknown, rows)
     step = .recount(slice)
   }
 

@@ -74,6 +74,8 @@ let metricHelp: [String: String] = [
   "ferry_customer_drift_total":
     "Cycles in which OKKI's list of customers kept changing while it was read; orders were read all the same.",
   "ferry_poll_leader": "1 in the process that polls, 0 in those that stand by.",
+  "ferry_unreadable_rows_total":
+    "Rows of OKKI's lists of orders and customers that could not be read; those of orders are parked.",
   "ferry_customer_poll_failures_total": "Cycles in which customers could not be read from OKKI; orders were.",
   "ferry_okki_clock_back_total":
     "Times when OKKI's clock was found behind a watermark; what changed since that was moved is read again.",

@@ -29,6 +29,8 @@ public final class MemoryOrderSource: OrderSource {
     var failures: [Question: [SourceFailure]] = [:]
     var asked: [Question] = []
     var mostOnPage = Int.max
+    var spoilt: Set<OrderID> = []
+    var spoiltCustomers: Set<String> = []
     var beforeQuestion: (@Sendable (Question) -> Void)?
   }
 
@@ -106,6 +108,16 @@ public final class MemoryOrderSource: OrderSource {
   /// some, and is malformed.
   public func cutPages(at most: Int) { state.withLock { $0.mostOnPage = most } }
 
+  /// From now on the row of this order does not tell which order it is of; or it does again.
+  public func spoil(_ id: OrderID, _ isSpoilt: Bool = true) {
+    state.withLock { state in
+      if isSpoilt { state.spoilt.insert(id) } else { state.spoilt.remove(id) }
+    }
+  }
+
+  /// From now on the row of this customer cannot be read.
+  public func spoil(customer id: String) { state.withLock { _ = $0.spoiltCustomers.insert(id) } }
+
   /// Newest first, as OKKI lists.
   public func orders(_ query: OrderQuery, page index: Int, size: Int) async throws(SourceFailure) -> OrderPage {
     switch query {
@@ -130,8 +142,10 @@ public final class MemoryOrderSource: OrderSource {
       let matching = timed.filter { window.from <= $0.at && $0.at <= window.to }
         .sorted { ($0.at, $0.order.id) > ($1.at, $1.order.id) }
         .map { OrderHeadline(id: $0.order.id, updateTime: $0.order.updateTime) }
+      let rows = matching.dropFirst((index - 1) * size).prefix(size)
       return OrderPage(
-        total: matching.count, headlines: Array(matching.dropFirst((index - 1) * size).prefix(size)), now: state.now)
+        total: matching.count, headlines: rows.filter { !state.spoilt.contains($0.id) }, now: state.now,
+        unreadable: rows.filter { state.spoilt.contains($0.id) }.map { Array("row of \($0.id)".utf8) })
     }
   }
 
@@ -155,9 +169,10 @@ public final class MemoryOrderSource: OrderSource {
       let matching = state.customers.filter { customer in
         window.map { $0.from <= customer.updated && customer.updated <= $0.to } ?? true
       }
+      let rows = matching.dropFirst((index - 1) * size).prefix(size).map(\.record)
       return CustomerPage(
-        total: matching.count, records: matching.dropFirst((index - 1) * size).prefix(size).map(\.record),
-        now: state.now)
+        total: matching.count, records: rows.filter { !state.spoiltCustomers.contains($0.id) }, now: state.now,
+        unreadable: rows.filter { state.spoiltCustomers.contains($0.id) }.map(\.content))
     }
   }
 

@@ -19,6 +19,22 @@ struct WindowPlanTests {
     #expect(plan.step == .finished)
   }
 
+  @Test("rows that cannot be read count as shown, as the most of one pass: more would stand for orders that nobody saw")
+  func unreadable() throws {
+    func pass(_ plan: inout WindowPlan, _ orders: ClosedRange<Int64>, _ rows: Int) {
+      plan.hasRead(showing: Set(orders.map { OrderID(rawValue: $0) }), unreadable: rows)
+      plan.counted(5)
+    }
+    var plan = WindowPlan(try window(1, 1), sliceSize: 9, pageSize: 2, maxPasses: 3)
+    plan.counted(5)
+    pass(&plan, 1...3, 1)
+    #expect(try plan.step == .read(window(1, 1), total: 5))
+    pass(&plan, 1...3, 1)
+    #expect(try plan.step == .read(window(1, 1), total: 5))
+    pass(&plan, 2...4, 1)
+    #expect(try plan.step == .conclude(window(1, 1), moves: true))
+  }
+
   @Test("too many orders halve a slice, the earlier half first, down to a second that is read however full it is")
   func halves() throws {
     var plan = WindowPlan(try window(1, 4), sliceSize: 2, maxPasses: 3)

@@ -189,6 +189,16 @@ struct OKKIFaultTests {
     }
   }
 
+  @Test("a row of a list is no JSON when the switch says so")
+  func spoiltRow() async throws {
+    try await withOKKI { desk in
+      let list = "/v1/invoices/order/list?count=5"
+      #expect(try !desk.get(list).text.contains(#"\ud83d""#))
+      try desk.sim("settings", #"{"spoiltRowEvery":1}"#)
+      #expect(try desk.get(list).text.contains(#","remark":"\ud83d"}"#))
+    }
+  }
+
   @Test("an unknown setting or fault is refused with the known ones, and nothing of the request is done")
   func unknownNames() async throws {
     try await withOKKI { desk in

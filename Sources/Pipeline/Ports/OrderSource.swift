@@ -62,9 +62,12 @@ public struct OrderPage: Sendable {
   public let headlines: [OrderHeadline]
   /// The vendor's clock when it answered.
   public let now: BeijingTime
+  /// Rows that do not tell which order they are of, as the vendor wrote them. `total` counts them, too.
+  public let unreadable: [[UInt8]]
 
   /// A page.
-  public init(total: Int, headlines: [OrderHeadline], now: BeijingTime) {
+  public init(total: Int, headlines: [OrderHeadline], now: BeijingTime, unreadable: [[UInt8]] = []) {
+    self.unreadable = unreadable
     self.total = total
     self.headlines = headlines
     self.now = now
@@ -79,9 +82,12 @@ public struct CustomerPage: Sendable {
   public let records: [CollectionRecord]
   /// The vendor's clock when it answered.
   public let now: BeijingTime
+  /// Rows that are no records, as the vendor wrote them. `total` counts them, too.
+  public let unreadable: [[UInt8]]
 
   /// A page.
-  public init(total: Int, records: [CollectionRecord], now: BeijingTime) {
+  public init(total: Int, records: [CollectionRecord], now: BeijingTime, unreadable: [[UInt8]] = []) {
+    self.unreadable = unreadable
     self.total = total
     self.records = records
     self.now = now

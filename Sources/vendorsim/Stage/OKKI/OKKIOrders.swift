@@ -37,12 +37,18 @@ extension OKKISite {
     let matching = matching(query, store.window(type, from: window.from, to: window.to))
     if !stage.faults.isQuiet { shift(matching, page: page.index) }
     let part = slice(matching, page)
-    let items = part.map { listText($0) }
+    let items = part.map { spoilt($0, listText($0)) }
     return success(reserving: items.reduce(128) { $0 + $1.count + 1 }) { writer in
       writer.key("count")
       if settings.countAsString { writer.string(String(matching.count)) } else { writer.integer(Int64(matching.count)) }
       writer.member("list", array: { list in for item in items { list.raw(item) } })
     }
+  }
+
+  /// With half of a character in a member of its own, when the switch says so.
+  private func spoilt(_ position: Int, _ text: [UInt8]) -> [UInt8] {
+    guard settings.spoiltRowEvery > 0, store[position].id % Int64(settings.spoiltRowEvery) == 0 else { return text }
+    return text.dropLast() + Array(#","remark":"\ud83d"}"#.utf8)
   }
 
   func listText(_ position: Int) -> [UInt8] {

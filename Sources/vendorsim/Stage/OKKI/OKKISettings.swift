@@ -32,6 +32,7 @@ struct OKKISettings {
   var statusZeroIsNoFilter = true
   var newestFirst = true
   var clockSkewSeconds = 0
+  var spoiltRowEvery = 0
   var latencyMilliseconds = 0
   var slowMilliseconds = 3_000
   var revokeAfterInfos = 0
@@ -67,6 +68,9 @@ struct OKKISettings {
       .flag("newestFirst", \.newestFirst, "B-9: lists run from the newest to the oldest"),
       .whole(
         "clockSkewSeconds", \.clockSkewSeconds, -1_000_000...1_000_000, "how far `now` in replies is off the clock"),
+      .whole(
+        "spoiltRowEvery", \.spoiltRowEvery, 0...1_000_000,
+        "list rows of orders with an id that this divides hold half a character, so that they are no JSON; 0: none"),
       .whole("latencyMilliseconds", \.latencyMilliseconds, 0...600_000, "every reply is held back so long"),
       .whole("slowMilliseconds", \.slowMilliseconds, 0...600_000, "how long the fault `slow` holds a reply back"),
       .whole(

@@ -1,0 +1,56 @@
+import CoreMetrics
+import Logging
+import Orders
+import Synchronization
+
+extension Poller {
+  /// Parks rows of a list that do not tell which order they are of, as they came: the watermark is about to pass them, and
+  /// somebody must look. A row is parked once by each process.
+  func park(unreadable rows: [Int64: [UInt8]]) async throws(PollInterruption) {
+    let new = toldRows.withLock { told in rows.filter { !told.contains($0.key) } }
+    if new.isEmpty { return }
+    guard mayWork else { throw .overtaken }
+    let burial = Outcome.Burial(Reason(.orderMalformed, "a row of OKKI's list of orders does not tell its order"))
+    var parcels = new.map { Parcel(to: .dead(.transform), .unreadable($0.value), burial: burial) }
+    let results = await safe(&parcels)
+    var failure: String?
+    for (row, result) in zip(new.keys, results) {
+      switch result {
+      case .confirmed:
+        told(row)
+        unreadableOrders.increment()
+        metrics.countDeadLetter(burial.reason.code, at: .transform)
+        logger.parked(burial.reason, of: nil, at: .transform)
+      case .unknown(let why), .refused(let why), .tooLarge(let why), .headersTooLarge(let why): failure = why
+      }
+    }
+    if let failure { throw .broker(failure) }
+  }
+
+  /// Tells of customers that cannot be read, each once. Who of them is missing, or stays as he was, no order can hide: it
+  /// waits for a customer who is missing.
+  func tell(unreadableCustomers rows: [[UInt8]]) {
+    for row in rows {
+      let key = fingerprint(row)
+      if toldRows.withLock({ $0.contains(key) }) { continue }
+      told(key)
+      unreadableCustomers.increment()
+      logger.warning("A row of OKKI's list of customers cannot be read; the others can")
+    }
+  }
+
+  /// A page of which no row can be read says nothing of its rows where no page can be read: then the list has another shape
+  /// than ever, and nothing of it may be passed over.
+  func checkList(until now: BeijingTime) async throws(PollInterruption) {
+    let all = TimeWindow(from: BeijingTime(epochSeconds: 0), to: now)
+    if let all, await !newest(in: all, besides: []).isEmpty { return }
+    throw .source(.malformed("no row of OKKI's list of orders tells its order"))
+  }
+
+  private func told(_ row: Int64) {
+    toldRows.withLock { told in
+      if told.count >= 10_000 { told.removeAll() }
+      told.insert(row)
+    }
+  }
+}

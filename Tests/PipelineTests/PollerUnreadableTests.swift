@@ -1,0 +1,130 @@
+import Orders
+import Pipeline
+import PipelineTesting
+import Testing
+
+@Suite("The poller and rows that cannot be read", .timeLimit(.minutes(1)))
+struct PollerUnreadableTests {
+  private let clock = ManualClock()
+  private let broker: MemoryBroker
+  private let outbox: MemoryOutbox
+  private let source = MemoryOrderSource(now: noon)
+  private let ledger = MemoryPollLedger()
+  private let lines = Probe<String>()
+
+  init() {
+    broker = MemoryBroker(clock: clock)
+    outbox = MemoryOutbox(broker)
+  }
+
+  private func poller(_ shape: (inout PollPlan) -> Void = { _ in }) -> Poller {
+    var plan = PollPlan(since: noon.advanced(bySeconds: -3600))
+    plan.pageSize = 3
+    shape(&plan)
+    return Poller(
+      source: source, ledger: ledger, outbox: outbox, plan: plan, clock: pipelineClock(clock),
+      logger: recording(lines), sweeps: ledger)
+  }
+
+  private func put(_ ids: ClosedRange<Int64>) {
+    for id in ids { source.put(id: id, number: "SO\(id)", updated: noon.advanced(bySeconds: -600 + id)) }
+  }
+
+  private var parked: [String] { broker.parked(by: .transform).map { String(decoding: $0.body, as: UTF8.self) } }
+
+  @Test("rows that tell no order are parked as they came, once, and passed; the others are published")
+  func passed() async throws {
+    put(1...10)
+    for id in [4, 10] { source.spoil(OrderID(rawValue: Int64(id))) }
+    let poller = poller()
+    try await poller.once()
+    #expect(broker.count(in: .orders) == 8)
+    #expect(parked.sorted() == ["row of 10", "row of 4"])
+    #expect(broker.parked(by: .transform).first?.burial?.reason.code == .orderMalformed)
+    #expect(try await ledger.watermark(of: .orders) == noon.advanced(bySeconds: -5))
+    source.setNow(noon.advanced(bySeconds: -500))
+    try await poller.once()
+    #expect(parked.count == 2)
+    #expect(lines.events.count { $0.hasPrefix("warning Parked") } == 2)
+    #expect(!lines.events.contains { $0.contains("row of 4") })
+    // Read again within the overlap, or by a reconciliation, it is an order like others.
+    for id in [4, 10] { source.spoil(OrderID(rawValue: Int64(id)), false) }
+    source.setNow(noon.advanced(bySeconds: -450))
+    try await poller.once()
+    #expect(broker.count(in: .orders) == 10)
+  }
+
+  @Test("the watermark waits where the letter is not confirmed")
+  func unconfirmed() async throws {
+    put(1...4)
+    source.spoil(OrderID(rawValue: 2))
+    outbox.fail { parcel in
+      guard case .unreadable = parcel.content else { return nil }
+      return .unknown("the connection broke")
+    }
+    let poller = poller()
+    await #expect(throws: PollInterruption.broker("the connection broke")) { try await poller.once() }
+    #expect(try await ledger.watermark(of: .orders) == nil)
+    outbox.fail(nil)
+    try await poller.once()
+    #expect(parked.last == "row of 2")
+    #expect(try await ledger.watermark(of: .orders) == noon.advanced(bySeconds: -5))
+  }
+
+  @Test("where no row of any page tells its order the list has another shape: nothing is parked and nothing passed")
+  func shape() async throws {
+    put(1...4)
+    for id in 1...4 { source.spoil(OrderID(rawValue: Int64(id))) }
+    await #expect(throws: PollInterruption.source(.malformed("no row of OKKI's list of orders tells its order"))) {
+      try await poller().once()
+    }
+    #expect(parked.isEmpty)
+    #expect(try await ledger.watermark(of: .orders) == nil)
+  }
+
+  @Test("one row alone in its window is passed where another page shows an order")
+  func alone() async throws {
+    source.put(id: 1, number: "SO1", updated: noon.advanced(bySeconds: -90_000))
+    put(2...2)
+    source.spoil(OrderID(rawValue: 2))
+    try await poller().once()
+    #expect(parked == ["row of 2"])
+    #expect(try await ledger.watermark(of: .orders) == noon.advanced(bySeconds: -5))
+  }
+
+  @Test("a backfill counts them as read and as failed")
+  func sweep() async throws {
+    put(1...3)
+    source.spoil(OrderID(rawValue: 2))
+    let poller = poller { $0.since = noon.advanced(bySeconds: -10) }
+    try await poller.once()
+    let window = try #require(TimeWindow(from: noon.advanced(bySeconds: -3600), to: noon.advanced(bySeconds: -60)))
+    _ = try await ledger.startBackfill(window, .update)
+    #expect(try await ledger.lead())
+    while try await poller.sweep() {}
+    let findings = try #require(try await ledger.sweeps().first).findings
+    #expect(findings.read == 3)
+    #expect(findings.failed == 1)
+    #expect(parked == ["row of 2"])
+  }
+
+  @Test("a customer that cannot be read is told once, and the others are stored")
+  func customers() async throws {
+    for id in 1...3 {
+      source.putCustomer(
+        CollectionRecord(id: "\(id)", content: Array(#"{"company_id":\#(id)}"#.utf8)),
+        updated: noon.advanced(bySeconds: -60))
+    }
+    source.spoil(customer: "2")
+    let poller = poller()
+    try await poller.once()
+    try await poller.once()
+    let keys = (1...3).map { id in
+      LookupKey(
+        collection: Poller.customersCollection, conditions: [LookupKey.Condition(field: "company_id", value: "\(id)")])
+    }
+    #expect(try await ledger.collections.find(keys).map { $0.record != nil } == [true, false, true])
+    #expect(try await ledger.watermark(of: .customers) == noon.advanced(bySeconds: -5))
+    #expect(lines.events == ["warning A row of OKKI's list of customers cannot be read; the others can"])
+  }
+}
