@@ -79,6 +79,29 @@ struct SuspectTests {
     #expect(inbox.acknowledged.events.joined().map(\.tag) == [7])
   }
 
+  @Test("what has come back more than 20 times is parked before anybody works on it, and what is beside it goes on")
+  func hopeless() async throws {
+    let worked = Mutex<[Int64]>([])
+    let stage = ScriptedStage { envelope in
+      worked.withLock { $0.append(envelope.orderID.rawValue) }
+      return .done(.duplicate)
+    }
+    let inbox = try await run(
+      [[delivery(1, tag: 1, returns: 21), delivery(2, tag: 2, returns: 0)], [delivery(3, tag: 3, returns: 20)]], stage)
+    #expect(worked.withLock { $0 } == [2, 3])
+    let parked = broker.parked(by: stage.name)
+    #expect(parked.map { $0.envelope?.orderID.rawValue } == [1])
+    #expect(parked.map { $0.burial?.reason.code } == [.deliveryLimit])
+    #expect(Set(inbox.acknowledged.events.joined().map(\.tag)) == [1, 2, 3])
+  }
+
+  @Test("a delay takes the count along: a bill that ends its loader after the claim comes to the limit as well")
+  func delayed() async throws {
+    let stage = ScriptedStage { _ in .later(Reason(.leaseBusy, "held"), afterSeconds: 5) }
+    _ = try await run([[delivery(1, tag: 1, returns: 2), delivery(2, tag: 2, returns: 0)]], stage)
+    #expect(outbox.published.events.joined().map(\.returns) == [2, 0])
+  }
+
   @Test("one that is no bundle goes to its stage, and the log names it")
   func told() async throws {
     let log = Probe<String>()
