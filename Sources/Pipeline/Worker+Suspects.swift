@@ -5,7 +5,9 @@ import Orders
 extension Worker {
   /// Publishes the envelopes of a bundle that may end its workers to the same queue, each by itself: only the one that does
   /// comes to the broker's limit then.
-  func takeApart(_ pieces: [Delivery]) async {
+  /// - Returns: those that could not be published, such as into a queue that is full. They are worked as they are: to wait
+  ///   until there is room would be to wait for ourselves.
+  func takeApart(_ pieces: [Delivery]) async -> [Delivery] {
     var parcels: [Parcel] = []
     for piece in pieces {
       guard case .success(let envelope) = piece.envelope else { continue }
@@ -16,7 +18,16 @@ extension Worker {
     logger.log(
       .warning, "Taken apart: workers have died or lost their connections while they held these orders together",
       [.stage: stage.name.rawValue, .count: pieces.count, .returns: pieces.first?.returns ?? 0])
-    await publish(parcels, thenAcknowledge: pieces.map(\.receipt), of: pieces)
+    var rest: [Delivery] = []
+    var done: [Delivery.Receipt] = []
+    for (piece, result) in zip(pieces, await outbox.publish(parcels)) {
+      if result == .confirmed { done.append(piece.receipt) } else { rest.append(piece) }
+    }
+    if !done.isEmpty {
+      inbox.acknowledge(done)
+      metrics.countSettled(done.count, at: stage.name)
+    }
+    return rest
   }
 
   /// Parks what has ended its workers too often, before it ends this one.

@@ -28,8 +28,8 @@ public struct WorkerShape: Sendable {
 /// to a failure, and a message is never acknowledged before its successor is safe.
 public final class Worker: Service {
   let stage: any Stage
-  private let inbox: any Inbox
-  private let outbox: any Outbox
+  let inbox: any Inbox
+  let outbox: any Outbox
   private let policy: RetryPolicy
   private let shape: WorkerShape
   private let clock: PipelineClock
@@ -116,7 +116,10 @@ public final class Worker: Service {
           await waitOutOutage()
           if Task.isCancelled || Task.isShuttingDownGracefully || inbox.isStopped { break }
           guard await mayProbe() else { continue }
-          if let partner = pause.reason?.partner, await stage.answers(partner) == false { continue }
+          if let partner = pause.reason?.partner, await stage.answers(partner) == false {
+            pause.probeFailed()
+            continue
+          }
           pause.lookForWork()
         }
         let batch = kept.isEmpty ? await inbox.next(max: isProbe ? shape.batchSize : pace.withLock { $0.size }) : kept
@@ -138,9 +141,9 @@ public final class Worker: Service {
   }
 
   private func waitOutOutage() async {
-    guard let (wait, reason) = pause.next() else { return }
+    guard let (wait, reason, isNew) = pause.next() else { return }
     logger.log(
-      .warning, "Pausing: a partner is away",
+      isNew ? .warning : .debug, "Pausing: a partner is away",
       [
         .stage: stage.name.rawValue, .seconds: wait.components.seconds, .reason: reason.code.rawValue,
         .sentence: reason.logged,
@@ -167,11 +170,15 @@ public final class Worker: Service {
     }
   }
 
+  /// How long this worker alone tries, in seconds. One that dies over it keeps the others waiting for no longer; where K/3
+  /// takes longer to answer, two try.
+  private static let probeSeconds: Int64 = 8
+
   /// Whether this worker may try the partner that is away; only one of the installation does.
   private func mayProbe() async -> Bool {
     guard let breakers, pause.reason?.partner == .k3 else { return true }
     do throws(LedgerFailure) {
-      switch try await breakers.probe(.k3, as: holder, seconds: 20) {
+      switch try await breakers.probe(.k3, as: holder, seconds: Self.probeSeconds) {
       case .granted: return true
       case .taken: return false
       case .closed:
@@ -199,7 +206,7 @@ public final class Worker: Service {
   private func process(_ taken: [Delivery]) async {
     // What is suspect comes alone, but for the envelopes of a bundle.
     var batch = taken.filter { !$0.isOfSuspectBundle }
-    if batch.count < taken.count { await takeApart(taken.filter(\.isOfSuspectBundle)) }
+    if batch.count < taken.count { batch += await takeApart(taken.filter(\.isOfSuspectBundle)) }
     let hopeless = batch.filter { $0.returns > Delivery.deliveryLimit }
     if !hopeless.isEmpty {
       batch.removeAll { $0.returns > Delivery.deliveryLimit }

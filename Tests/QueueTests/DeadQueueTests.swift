@@ -292,6 +292,22 @@ struct DeadQueueTests {
     }
   }
 
+  @Test("what is no message of the flow as it stands is not published again: it would come back as another letter")
+  func noMessage() async throws {
+    try await withTopology { broker async throws in
+      let reason = Reason(.orderMalformed, "a row does not tell its order")
+      await publish(Parcel(to: .dead(.transform), .unreadable([1]), burial: Outcome.Burial(reason)), broker)
+      let letter = try #require(try await letters(.transform, broker).first)
+      let queues = RabbitDeadQueues(broker.settings, topology: broker.topology)
+      guard case .tooLarge(let why) = await queues.publishAgain([letter]).first else {
+        Issue.record("it was published")
+        return
+      }
+      #expect(why.contains("discard it"))
+      await queues.close()
+    }
+  }
+
   @Test("a message that a worker could not read names its order, where it came with it: it can be found and read anew")
   func unreadableOfAnOrder() async throws {
     try await withTopology { broker async throws in
