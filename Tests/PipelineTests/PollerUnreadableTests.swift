@@ -151,7 +151,7 @@ struct PollerUnreadableTests {
 
   @Test("one unreadable customer alone in the window stops nothing where the whole list shows another")
   func oneCustomer() async throws {
-    for (id, seconds) in [("1", Int64(-60)), ("2", 60)] {
+    for (id, seconds) in [("1", Int64(-600)), ("2", 60)] {
       source.putCustomer(
         CollectionRecord(id: id, content: Array(#"{"company_id":\#(id)}"#.utf8)),
         updated: noon.advanced(bySeconds: seconds))
