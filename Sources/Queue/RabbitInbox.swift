@@ -130,6 +130,9 @@ public final class RabbitInbox: Inbox {
       if let failure = live.connection.failure { throw failure }
       try? await pacing.sleep(Self.look)
     }
+    // Acknowledged is what the broker has: this worker may die over the next one at once, and what is under way to the
+    // broker then would come back with it, time after time. Its answer comes after all that was sent before.
+    try await live.connection.declareQueue(name: queueName, passive: true)
     if let next = seclusion.withLock({ $0.next() }) { return next }
     seclusion.withLock { $0.end() }
     try await live.connection.consume(queue: queueName, prefetch: prefetch)
