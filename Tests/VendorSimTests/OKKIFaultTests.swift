@@ -199,6 +199,24 @@ struct OKKIFaultTests {
     }
   }
 
+  @Test("one row of a list, of orders or of companies, makes its page unreadable or huge when a switch names it")
+  func spoiltPages() async throws {
+    try await withOKKI { desk in
+      for (list, name) in [("/v1/invoices/order/list", "order_id"), ("/v1/company/list", "company_id")] {
+        let rows = try desk.get("\(list)?count=5").json().at("data.list")
+        let id = try #require(rows.flatMap { Array($0.elements).dropFirst().first?[name]?.text })
+        try desk.sim("settings", #"{"strayQuoteEvery":\#(id)}"#)
+        #expect(throws: JSONError.self) { try JSONDocument(desk.get("\(list)?count=5").body) }
+        // The first row alone is as ever.
+        #expect(try desk.get("\(list)?count=1").json().at("data.list")?.count == 1)
+        try desk.sim("settings", #"{"strayQuoteEvery":0,"hugeRowEvery":\#(id)}"#)
+        #expect(try desk.get("\(list)?count=5").body.count > 8 << 20)
+        #expect(try desk.get("\(list)?count=1").body.count < 8 << 10)
+        try desk.sim("settings", #"{"hugeRowEvery":0}"#)
+      }
+    }
+  }
+
   @Test("an unknown setting or fault is refused with the known ones, and nothing of the request is done")
   func unknownNames() async throws {
     try await withOKKI { desk in

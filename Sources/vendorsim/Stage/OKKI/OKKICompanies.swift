@@ -10,8 +10,13 @@ extension OKKISite {
       $0.hidden == removed && $0.updateTime >= window.from && $0.updateTime <= window.to
     }
     let part = slice(matching[...], page)
-    return success(reserving: 256 * (part.count + 1)) { writer in
-      writer.member("list", array: { list in for company in part { list.object { write(company, into: &$0) } } })
+    let items = part.map { company in
+      var item = JSONWriter(reserving: 512)
+      item.object { write(company, into: &$0) }
+      return spoilt(company.id, item.bytes)
+    }
+    return success(reserving: items.reduce(256) { $0 + $1.count + 1 }) { writer in
+      writer.member("list", array: { list in for item in items { list.raw(item) } })
       writer.member("totalItem", matching.count)
       writer.member("count", part.count)
     }

@@ -37,7 +37,7 @@ extension OKKISite {
     let matching = matching(query, store.window(type, from: window.from, to: window.to))
     if !stage.faults.isQuiet { shift(matching, page: page.index) }
     let part = slice(matching, page)
-    let items = part.map { spoilt($0, listText($0)) }
+    let items = part.map { spoilt(store[$0].id, spoilt($0, listText($0))) }
     return success(reserving: items.reduce(128) { $0 + $1.count + 1 }) { writer in
       writer.key("count")
       if settings.countAsString { writer.string(String(matching.count)) } else { writer.integer(Int64(matching.count)) }
@@ -49,6 +49,17 @@ extension OKKISite {
   private func spoilt(_ position: Int, _ text: [UInt8]) -> [UInt8] {
     guard settings.spoiltRowEvery > 0, store[position].id % Int64(settings.spoiltRowEvery) == 0 else { return text }
     return text.dropLast() + Array(#","remark":"\ud83d"}"#.utf8)
+  }
+
+  /// A list's row with what makes all of its page unreadable, when the switches say so.
+  func spoilt(_ id: Int64, _ text: [UInt8]) -> [UInt8] {
+    var text = text
+    func member(_ value: [UInt8]) { text = text.dropLast() + Array(#","note":""#.utf8) + value + Array(#""}"#.utf8) }
+    if settings.strayQuoteEvery > 0, id % Int64(settings.strayQuoteEvery) == 0 { member(Array(#"3" pipe"#.utf8)) }
+    if settings.hugeRowEvery > 0, id % Int64(settings.hugeRowEvery) == 0 {
+      member([UInt8](repeating: UInt8(ascii: "x"), count: 9 << 20))
+    }
+    return text
   }
 
   func listText(_ position: Int) -> [UInt8] {

@@ -33,6 +33,8 @@ struct OKKISettings {
   var newestFirst = true
   var clockSkewSeconds = 0
   var spoiltRowEvery = 0
+  var strayQuoteEvery = 0
+  var hugeRowEvery = 0
   var latencyMilliseconds = 0
   var slowMilliseconds = 3_000
   var revokeAfterInfos = 0
@@ -71,6 +73,16 @@ struct OKKISettings {
       .whole(
         "spoiltRowEvery", \.spoiltRowEvery, 0...1_000_000,
         "list rows of orders with an id that this divides hold half a character, so that they are no JSON; 0: none"),
+      .whole(
+        "strayQuoteEvery", \.strayQuoteEvery, 0...Int.max,
+        """
+        list rows of orders and companies with an id that this divides hold a stray quote, so that nobody can tell the rows of \
+        their page apart; 0: none; an id: that row alone
+        """
+      ),
+      .whole(
+        "hugeRowEvery", \.hugeRowEvery, 0...Int.max,
+        "list rows of orders and companies with an id that this divides have 9 MiB; 0: none; an id: that row alone"),
       .whole("latencyMilliseconds", \.latencyMilliseconds, 0...600_000, "every reply is held back so long"),
       .whole("slowMilliseconds", \.slowMilliseconds, 0...600_000, "how long the fault `slow` holds a reply back"),
       .whole(
