@@ -73,7 +73,7 @@ extension OKKIOrderSource {
         remedy: "Check the URL, the network and the certificate authorities.")
     case .throttled:
       SetupProblem("OKKI says that we ask too often.", remedy: "Wait a minute, then lower the rate.")
-    case .malformed(let sentence, _):
+    case .malformed(let sentence, _), .unframed(let sentence, _):
       SetupProblem("OKKI's answer cannot be read: \(sentence).", remedy: "Check that the URL is OKKI's API.")
     case .absent:
       SetupProblem("OKKI has no list of \(what).", remedy: "Check that the URL is OKKI's API.")

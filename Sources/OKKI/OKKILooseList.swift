@@ -35,6 +35,28 @@ enum OKKILooseList {
     return unreadable.isEmpty ? nil : (text, unreadable)
   }
 
+  /// What stands where the rows should, at most 256 KiB of it, of an answer whose rows cannot be told apart. It is found without
+  /// its brackets, so it is the same in each answer that shows the same.
+  /// - Returns: nil where the answer has no such place.
+  static func rows(of body: [UInt8]) -> [UInt8]? {
+    let name = Array("\"list\"".utf8)
+    var at = 0
+    while at + name.count <= body.count {
+      guard body[at] == name[0], body[at..<at + name.count].elementsEqual(name) else {
+        at += 1
+        continue
+      }
+      let colon = skipSpace(body, at + name.count)
+      at += name.count
+      guard colon < body.count, body[colon] == UInt8(ascii: ":") else { continue }
+      let open = skipSpace(body, colon + 1)
+      guard open < body.count, body[open] == UInt8(ascii: "[") else { continue }
+      let close = body.lastIndex(of: UInt8(ascii: "]")) ?? body.endIndex
+      return Array(body[(open + 1)..<max(close, open + 1)].prefix(1 << 18))
+    }
+    return nil
+  }
+
   /// An object of the members that can be read.
   private static func rest(of body: [UInt8], _ row: Range<Int>, keeping names: [String]) -> [UInt8] {
     let members = members(of: body, at: row.lowerBound) ?? []

@@ -14,6 +14,7 @@ enum OKKIRecords {
     // it kept back: with the pages counted wrongly, orders would be skipped.
     let expected = min(size, total - before(page, size))
     guard rows.count >= expected else {
+      if !answer.unreadable.isEmpty { throw .unframed(swallowed, rows: nil) }
       throw .malformed("page \(page) of OKKI's order list holds \(rows.count) rows where its count wants \(expected)")
     }
     var headlines: [OrderHeadline] = []
@@ -32,12 +33,18 @@ enum OKKIRecords {
     return OrderPage(total: total, headlines: headlines, now: now, unreadable: unreadable)
   }
 
+  /// Two rows with a stray quote each look like one, with all that stands between them.
+  private static let swallowed = "OKKI's list holds fewer rows than its count wants, and some of them are no JSON"
+
   /// A page of `company/list` (B.8).
   static func customerPage(_ answer: OKKIAnswer, page: Int, size: Int) throws(SourceFailure) -> CustomerPage {
     let (total, rows, now) = try list(answer, totals: ["totalItem", "count"])
     // Customers are read until all are shown, by pages of as many as come, so a shorter page is no fault; an empty one is.
     guard !rows.isEmpty || before(page, size) >= total else {
       throw .malformed("page \(page) of OKKI's customer list is empty, of \(total) customers")
+    }
+    if !answer.unreadable.isEmpty, rows.count < min(size, total - before(page, size)) {
+      throw .unframed(swallowed, rows: nil)
     }
     var records: [CollectionRecord] = []
     records.reserveCapacity(rows.count)

@@ -43,7 +43,9 @@ extension OKKIRefusal {
       case .malformed(let sentence, _): .malformed(sentence, answer: answer)
       case .transient(let sentence, _): .transient(sentence, answer: answer)
       case .unauthorized(let sentence, _): .unauthorized(sentence, answer: answer)
-      case .throttled, .absent: failure
+      case .unframed(let sentence, let rows?):
+        .unframed(sentence, rows: OKKIWire.masked(rows, secrets))
+      case .unframed(_, nil), .throttled, .absent: failure
       }
     }
     return switch self {
@@ -61,6 +63,7 @@ enum OKKIWire {
   static func answer(
     _ outcome: HTTPOutcome, limits: JSONLimits, keeping names: [String]? = nil
   ) throws(OKKIRefusal) -> OKKIAnswer {
+    if names != nil { try checkSize(outcome) }
     let response = try self.response(outcome)
     switch response.status {
     case 401: throw .token
@@ -79,9 +82,22 @@ enum OKKIWire {
         answer.unreadable = mended.rows
         return answer
       }
-      throw unreadable(error, status: response.status)
+      let refusal = unreadable(error, status: response.status)
+      guard names != nil, response.status < 300, let rows = OKKILooseList.rows(of: response.body) else { throw refusal }
+      let unframed = SourceFailure.unframed("OKKI's answer is \(error.description)", rows: rows)
+      if case .final = refusal { throw .final(unframed) }
+      throw .again(unframed)
     }
     return try read(document.root, response)
+  }
+
+  /// Of a list a smaller page may be taken.
+  private static func checkSize(_ outcome: HTTPOutcome) throws(OKKIRefusal) {
+    switch outcome {
+    case .notSent(let failure), .uncertain(let failure):
+      if failure.kind == .tooLarge { throw .final(.unframed(failure.description, rows: nil)) }
+    case .response: break
+    }
   }
 
   /// The response in an HTTP outcome.
@@ -173,6 +189,13 @@ enum OKKIWire {
       }
     }
     return text
+  }
+
+  /// The same of bytes, which stay as they are where none of the secrets is among them.
+  static func masked(_ bytes: [UInt8], _ secrets: [String]) -> [UInt8] {
+    let text = String(decoding: bytes, as: UTF8.self)
+    let masked = masked(text, secrets)
+    return masked == text ? bytes : Array(masked.utf8)
   }
 
   /// A vendor's text for a sentence: short, without control characters.

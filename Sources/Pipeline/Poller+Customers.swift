@@ -114,9 +114,14 @@ extension Poller {
     return (shown, total)
   }
 
-  private func store(_ page: CustomerPage, _ shown: inout Set<Int64>) async throws(PollInterruption) {
+  func store(_ page: CustomerPage, _ shown: inout Set<Int64>) async throws(PollInterruption) {
     tell(unreadableCustomers: page.unreadable)
-    shown.formUnion(Self.keyed(page.unreadable).keys)
+    for (key, row) in Self.keyed(page.unreadable) {
+      // Which one it is nobody knows: each of a pass counts, and all passes together no more than one pass.
+      var key = key
+      if row == Self.largeCustomer { while shown.contains(key) { key &+= 1 } }
+      shown.insert(key)
+    }
     if page.records.isEmpty { return }
     let isStored = try await fromLedger { () async throws(LedgerFailure) in
       try await ledger.store(customers: page.records)
@@ -126,19 +131,10 @@ extension Poller {
     for record in page.records { shown.insert(fingerprint(record.id.utf8)) }
   }
 
-  private static let customersPage = 500
   /// A page with fewer has lost some, or the list would take too many questions.
   private static let fewestOnPage = 10
   /// More are not kept from cycle to cycle; 16 to 32 MB.
   private static let mostShown = 1_000_000
-
-  private func customers(
-    _ index: Int, of window: TimeWindow?, size: Int = Poller.customersPage
-  ) async throws(PollInterruption) -> CustomerPage {
-    try await fromSource { () async throws(SourceFailure) in
-      try await source.customers(updatedIn: window, page: index, size: size)
-    }
-  }
 }
 
 extension CustomerScan {

@@ -47,7 +47,7 @@ extension Poller {
     guard let failure else { return }
     // The others stay asked for, behind those that were not tried yet.
     switch failure {
-    case .transient, .absent, .malformed:
+    case .transient, .absent, .malformed, .unframed:
       logger.log(
         .warning, "Orders that are to be read anew could not be; the next cycle tries them again",
         [.count: asked.count - done.count, .failure: PollInterruption.source(failure)])

@@ -62,7 +62,7 @@ public enum PollInterruption: Error, Sendable, Equatable, CustomStringConvertibl
       seconds.map { "OKKI asks to slow down for \($0) s" } ?? "OKKI asks to slow down"
     case .source(.unauthorized(let why, _)): "OKKI refuses us: \(why)"
     case .source(.absent): "OKKI denies what was asked for"
-    case .source(.malformed(let why, _)): "OKKI's answer cannot be understood: \(why)"
+    case .source(.malformed(let why, _)), .source(.unframed(let why, _)): "OKKI's answer cannot be understood: \(why)"
     case .ledger(.unavailable(let why)): "PostgreSQL is away: \(why)"
     case .ledger(.broken(let why)): "the ledger cannot be used: \(why)"
     case .broker(let why): "RabbitMQ did not confirm: \(why)"

@@ -46,6 +46,8 @@ public struct WindowPlan: Sendable, Equatable {
   private var shown: Set<OrderID> = []
   /// The most rows of which nobody knows the order that one of those passes has shown.
   private var unknown = 0
+  /// Some page of the last pass was put together from smaller ones.
+  private var isOfPieces = false
 
   /// A plan for a window.
   /// - Parameters:
@@ -92,7 +94,7 @@ public struct WindowPlan: Sendable, Equatable {
       }
     case .recount(let slice):
       passes += 1
-      if count == total, count <= pageSize || shown.count + unknown >= count {
+      if count == total, count <= pageSize && !isOfPieces || shown.count + unknown >= count {
         step = conclusion(of: slice)
       } else if count == total, let halves = slice.halves {
         halve(halves, of: count)
@@ -107,8 +109,12 @@ public struct WindowPlan: Sendable, Equatable {
   }
 
   /// All pages of the slice have been read, and have shown these orders, and so many rows that cannot be read. Without effect at any other step.
-  public mutating func hasRead(showing orders: Set<OrderID> = [], unreadable rows: Int = 0) {
+  /// - Parameter inPieces: some page had to be put together from smaller ones, so that also a single page may have a gap.
+  public mutating func hasRead(
+    showing orders: Set<OrderID> = [], unreadable rows: Int = 0, inPieces: Bool = false
+  ) {
     guard case .read(let slice, _) = step else { return }
+    isOfPieces = inPieces
     shown.formUnion(orders)
     unknown = max(unknown, rows)
     step = .recount(slice)

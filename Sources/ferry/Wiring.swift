@@ -82,7 +82,7 @@ final class Wiring: Sendable {
     // Without these tables nothing may be asked; what is wrong with them is told better here.
     try await Migrator(try database(connections: 1)).check()
     let source = try sharingOrderSource()
-    do throws(SourceFailure) { return try await source.orders(query, page: 1, size: 1).total } catch {
+    do throws(SourceFailure) { return try await source.count(of: query) } catch {
       throw PollInterruption.source(error)
     }
   }

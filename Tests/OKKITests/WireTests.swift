@@ -107,16 +107,81 @@ struct WireTests {
   }
 
   @Test(
-    "where rows cannot be told apart, or something beside them is no JSON, the list is malformed",
+    "where rows cannot be told apart, or something beside them is no JSON, smaller pages may be asked for; what stands there is kept",
     arguments: [
-      #"{"count":2,"list":[{"order_id":1,"name":"a"b"},{"order_id":2}]}"#, #"{"count":NaN,"list":[{"order_id":1}]}"#,
-      #"{"count":2,"list":[{"order_id":1,"name":"\ud83d"],{"order_id":2}]}"#,
-      #"{"count":2,"list":[{"order_id":1,"name":"\ud83d"}]}"#,
+      #"{"order_id":1,"name":"a"b"},{"order_id":2}"#, #"{"order_id":1,"name":"\ud83d"],{"order_id":2}"#,
+      #"{"order_id":1,"name":"a\"}"#, #"{"order_id":1,"name":""#, #"{"order_id":1},[""#,
     ])
-  func unframed(data: String) async throws {
-    guard case .malformed = try await page(.ok(envelope(data))).failure else {
-      Issue.record("\(data) was taken for a list")
+  func unframed(rows: String) async throws {
+    for data in [#"{"count":2,"list":[\#(rows)]}"#, #"{"list" : [\#(rows)],"count":2}"#] {
+      let failure = try await page(.ok(envelope(data))).failure
+      guard case .unframed(let why, let kept) = failure else {
+        Issue.record("\(data) was taken for \(String(describing: failure))")
+        continue
+      }
+      #expect(kept.map { String(decoding: $0, as: UTF8.self) } == rows)
+      #expect(why.hasPrefix("OKKI's answer is ") && !why.contains("order_id"))
+    }
+  }
+
+  @Test(
+    "a list with rows that look like one, or with a count that is no JSON, may have smaller pages as well",
+    arguments: [
+      #"{"count":NaN,"list":[{"order_id":1}]}"#, #"{"count":2,"list":[{"order_id":1,"name":"\ud83d"}]}"#,
+      #"{"count":3,"list":[{"order_id":1,"n":"a"b"},{"order_id":2},{"order_id":3,"n":"c"d"}]}"#,
+    ])
+  func swallowed(data: String) async throws {
+    guard case .unframed = try await page(.ok(envelope(data))).failure else {
+      Issue.record("\(data) was taken for a list, or for none")
       return
+    }
+  }
+
+  @Test("of an answer whose rows cannot be told apart 256 KiB are kept, without our token")
+  func rowsKept() async throws {
+    let rows = #"{"order_id":1,"name":"a"b","echo":"Bearer T1"},"# + String(repeating: "x", count: 1 << 19)
+    guard case .unframed(_, let kept?) = try await page(.ok(envelope(#"{"count":1,"list":[\#(rows)]}"#))).failure else {
+      Issue.record("nothing is kept")
+      return
+    }
+    let text = String(decoding: kept, as: UTF8.self)
+    #expect(text.hasPrefix(#"{"order_id":1,"name":"a"b","echo":"***"},xxx"#))
+    #expect(kept.count <= 1 << 18 && kept.count > 1 << 17)
+  }
+
+  @Test("a page that is larger than is taken may have smaller ones; an order may not")
+  func largePage() async throws {
+    let rows = String(repeating: #"{"order_id":1,"update_time":"2024-01-15"},"#, count: 100).dropLast()
+    let failure = try await withOKKI(change: { ($0.maxOrderBytes, $0.maxAnswerBytes) = (1_000, 2_000) }) { _, _ in
+      .ok(envelope(#"{"count":100,"list":[\#(rows)]}"#))
+    } test: { source, _ in
+      await #expect(throws: SourceFailure.self) { try await source.details(of: ids(7...7))[0].get() }
+      do throws(SourceFailure) {
+        _ = try await source.customers(updatedIn: nil, page: 1, size: 100)
+        return SourceFailure?.none
+      } catch { return error }
+    }
+    guard case .unframed(_, nil) = failure else {
+      Issue.record("it is \(String(describing: failure))")
+      return
+    }
+  }
+
+  @Test("a page of customers with rows that look like one may have smaller ones")
+  func swallowedCustomers() async throws {
+    let rows = #"{"company_id":1,"n":"a"b"},{"company_id":2},{"company_id":3,"n":"c"d"}"#
+    try await withOKKI(change: { $0.retries = 0 }) { _, _ in
+      .ok(envelope(#"{"totalItem":3,"count":3,"list":[\#(rows)]}"#))
+    } test: { source, _ in
+      do throws(SourceFailure) {
+        _ = try await source.customers(updatedIn: nil, page: 1, size: 100)
+        Issue.record("it was taken for a list")
+      } catch {
+        guard case .unframed = error else {
+          Issue.record("it is \(error)")
+          return
+        }
+      }
     }
   }
 

@@ -20,6 +20,14 @@ public final class MemoryOrderSource: OrderSource {
     case now
   }
 
+  /// How a row makes each page that holds it unreadable.
+  public enum PageFault: Sendable {
+    /// The rows cannot be told apart.
+    case unframed
+    /// The page is larger than is taken.
+    case tooLarge
+  }
+
   private struct State {
     var now: BeijingTime
     var orders: [OrderID: SourceOrder] = [:]
@@ -31,6 +39,7 @@ public final class MemoryOrderSource: OrderSource {
     var mostOnPage = Int.max
     var spoilt: Set<OrderID> = []
     var spoiltCustomers: Set<String> = []
+    var broken: [String: PageFault] = [:]
     var beforeQuestion: (@Sendable (Question) -> Void)?
   }
 
@@ -118,6 +127,22 @@ public final class MemoryOrderSource: OrderSource {
   /// From now on the row of this customer cannot be read.
   public func spoil(customer id: String) { state.withLock { _ = $0.spoiltCustomers.insert(id) } }
 
+  /// From now on no page with the row of this order can be read; or again with nil.
+  public func breakPages(of id: OrderID, _ fault: PageFault?) { state.withLock { $0.broken["\(id)"] = fault } }
+
+  /// From now on no page with the row of this customer can be read; or again with nil.
+  public func breakPages(ofCustomer id: String, _ fault: PageFault?) {
+    state.withLock { $0.broken["customer \(id)"] = fault }
+  }
+
+  private func frame(_ rows: some Sequence<String>) throws(SourceFailure) {
+    let faults = state.withLock { state in rows.compactMap { row in state.broken[row].map { (row, $0) } } }
+    if faults.contains(where: { $0.1 == .tooLarge }) { throw .unframed("the answer is larger than allowed", rows: nil) }
+    if faults.isEmpty { return }
+    let text = rows.map { "row of \($0)" }.joined(separator: ",")
+    throw .unframed("the answer is no JSON", rows: Array(text.utf8))
+  }
+
   /// Newest first, as OKKI lists.
   public func orders(_ query: OrderQuery, page index: Int, size: Int) async throws(SourceFailure) -> OrderPage {
     switch query {
@@ -125,13 +150,13 @@ public final class MemoryOrderSource: OrderSource {
     case .created: try ask(.created(page: index))
     case .removed: try ask(.removed(page: index))
     }
-    let page = listed(query, page: index, size: size)
+    let page = try listed(query, page: index, size: size)
     if page.headlines.count > state.withLock({ $0.mostOnPage }) { throw .malformed("the page was cut") }
     return page
   }
 
-  private func listed(_ query: OrderQuery, page index: Int, size: Int) -> OrderPage {
-    state.withLock { state in
+  private func listed(_ query: OrderQuery, page index: Int, size: Int) throws(SourceFailure) -> OrderPage {
+    let (page, ids) = state.withLock { state in
       let timed: [(order: SourceOrder, at: BeijingTime)] =
         switch query {
         case .updated: state.orders.values.map { ($0, $0.updateTime) }
@@ -143,10 +168,13 @@ public final class MemoryOrderSource: OrderSource {
         .sorted { ($0.at, $0.order.id) > ($1.at, $1.order.id) }
         .map { OrderHeadline(id: $0.order.id, updateTime: $0.order.updateTime) }
       let rows = matching.dropFirst((index - 1) * size).prefix(size)
-      return OrderPage(
+      let page = OrderPage(
         total: matching.count, headlines: rows.filter { !state.spoilt.contains($0.id) }, now: state.now,
         unreadable: rows.filter { state.spoilt.contains($0.id) }.map { Array("row of \($0.id)".utf8) })
+      return (page, rows.map { "\($0.id)" })
     }
+    try frame(ids)
+    return page
   }
 
   /// One result each, in order.
@@ -165,15 +193,18 @@ public final class MemoryOrderSource: OrderSource {
     updatedIn window: TimeWindow?, page index: Int, size: Int
   ) async throws(SourceFailure) -> CustomerPage {
     try ask(.customers)
-    return state.withLock { state in
+    let (page, ids) = state.withLock { state in
       let matching = state.customers.filter { customer in
         window.map { $0.from <= customer.updated && customer.updated <= $0.to } ?? true
       }
       let rows = matching.dropFirst((index - 1) * size).prefix(size).map(\.record)
-      return CustomerPage(
+      let page = CustomerPage(
         total: matching.count, records: rows.filter { !state.spoiltCustomers.contains($0.id) }, now: state.now,
         unreadable: rows.filter { state.spoiltCustomers.contains($0.id) }.map(\.content))
+      return (page, rows.map { "customer \($0.id)" })
     }
+    try frame(ids)
+    return page
   }
 
   /// As set.

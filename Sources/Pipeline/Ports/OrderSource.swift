@@ -15,13 +15,16 @@ public enum SourceFailure: Error, Sendable, Equatable {
   case absent
   /// An answer that cannot be understood; trying again may help.
   case malformed(String, answer: String? = nil)
+  /// A page of a list whose rows cannot be told apart, or that is larger than is taken: a smaller one may be readable.
+  /// - rows: what stands where the rows should, at most 256 KiB of it; nil where nothing of it is there.
+  case unframed(String, rows: [UInt8]?)
 }
 
 extension SourceFailure {
   /// Whether it may be of the one thing that was asked for alone.
   var isOfOne: Bool {
     switch self {
-    case .transient, .absent, .malformed: true
+    case .transient, .absent, .malformed, .unframed: true
     case .throttled, .unauthorized: false
     }
   }
@@ -30,6 +33,7 @@ extension SourceFailure {
   var bare: SourceFailure {
     switch self {
     case .malformed(let why, _): .malformed(why)
+    case .unframed(let why, _): .unframed(why, rows: nil)
     case .transient(let why, _): .transient(why)
     case .unauthorized(let why, _): .unauthorized(why)
     case .throttled, .absent: self
@@ -75,6 +79,8 @@ public struct OrderPage: Sendable {
   public let now: BeijingTime
   /// Rows that do not tell which order they are of, as the vendor wrote them. `total` counts them, too.
   public let unreadable: [[UInt8]]
+  /// It was put together from smaller ones, which were not read at the same moment.
+  var isOfPieces = false
 
   /// A page.
   public init(total: Int, headlines: [OrderHeadline], now: BeijingTime, unreadable: [[UInt8]] = []) {

@@ -1,0 +1,229 @@
+import Orders
+import ServiceLifecycle
+
+/// A page of a list that may be put together from smaller ones.
+protocol ListPage: Sendable {
+  /// Rows in the whole list, as this page tells it.
+  var total: Int { get }
+  /// This page's total and clock, and the rows of other pages, newest first; a row that two of them show alike counts once.
+  func holding(_ pieces: [Self]) -> Self
+  /// This page's total and clock, and one row that cannot be read.
+  func holding(unreadable row: [UInt8]) -> Self
+}
+
+/// Asks for a page of a list: its number from 1, and its size.
+typealias PageQuestion<Page> = (_ index: Int, _ size: Int) async throws(SourceFailure) -> Page
+
+/// A page of one row, or of none behind the last row: for what every page of a list tells. The row that it asks for first may be
+/// the one with which no page can be read; so it is another one then, a few times.
+func anyPage<Page>(_ ask: PageQuestion<Page>) async throws(SourceFailure) -> Page {
+  var failure = SourceFailure.unframed("no page of OKKI's list can be read", rows: nil)
+  for index in [1, 2, 100, 100_000] {
+    do throws(SourceFailure) { return try await ask(index, 1) } catch {
+      guard case .unframed = error else { throw error }
+      failure = error
+    }
+  }
+  throw failure
+}
+
+extension OrderSource {
+  /// How many orders a list has, though its newest one may make its page unreadable.
+  public func count(of query: OrderQuery) async throws(SourceFailure) -> Int {
+    try await anyPage { index, size throws(SourceFailure) in try await orders(query, page: index, size: size) }.total
+  }
+}
+
+/// How lists are asked for. One row with a stray quote, or one that is larger than all the answer may be, makes its page
+/// unreadable, but no other row: the page is read in smaller ones, down to that row alone. It is then a row that cannot be read
+/// like others (`park(unreadable:)`, `tell(unreadableCustomers:)`).
+extension Poller {
+  func count(of slice: OrderQuery) async throws(PollInterruption) -> Int {
+    try await fromSource { () async throws(SourceFailure) in try await source.count(of: slice) }
+  }
+
+  /// A page of orders.
+  func page(_ index: Int, of slice: OrderQuery, size: Int) async throws(PollInterruption) -> OrderPage {
+    try await page(index, size: size) { [source] index, size throws(SourceFailure) in
+      try await source.orders(slice, page: index, size: size)
+    } naming: { index, why throws(PollInterruption) in
+      try await place(ofRow: index, in: slice, why)
+    }
+  }
+
+  /// A page of customers.
+  func customers(
+    _ index: Int, of window: TimeWindow?, size: Int = Poller.customersPage
+  ) async throws(PollInterruption) -> CustomerPage {
+    try await page(index, size: size) { [source] index, size throws(SourceFailure) in
+      try await source.customers(updatedIn: window, page: index, size: size)
+    } naming: { _, _ in
+      Self.largeCustomer
+    }
+  }
+
+  /// In succession.
+  private static let mostBadRows = 10
+  /// Customers on a page.
+  static let customersPage = 500
+  /// What stands for a customer of whom nothing is known but that he is larger than is taken.
+  static let largeCustomer = Array("a customer that is larger than is taken".utf8)
+
+  /// Stands for a row of which nothing is there: given its number in the list, and why.
+  private typealias Naming = (_ index: Int, _ why: String) async throws(PollInterruption) -> [UInt8]
+
+  /// A page, read whole or in pieces.
+  private func page<Page: ListPage>(
+    _ index: Int, size: Int, _ ask: PageQuestion<Page>, naming: Naming
+  ) async throws(PollInterruption) -> Page {
+    switch try await answer(to: ask, index, size) {
+    case .page(let page): return page
+    case .unframed(let why, let rows):
+      // Before the pieces: its clock is not later than theirs.
+      let any = try await fromSource { () async throws(SourceFailure) in try await anyPage(ask) }
+      var bad = 0
+      return try await pieces(of: index, size: size, Unframed(why: why, rows: rows, any: any), &bad, ask, naming)
+    }
+  }
+
+  /// A page that cannot be read whole.
+  private struct Unframed<Page: ListPage> {
+    let why: String
+    /// What stands where its rows should; nil where nothing of them is there.
+    let rows: [UInt8]?
+    /// One that can be read.
+    let any: Page
+  }
+
+  /// Page `index` of a size is pages `(index - 1) * part + 1 ... index * part` of a `part`th of the size.
+  ///
+  /// From the last to the first, as pages are read: an order that leaves the list meanwhile moves those behind it towards what is still
+  /// to be read.
+  /// - Parameter bad: how many rows in succession could not be read. Where it is very many, it is the list that has another shape
+  ///   than ever, and nothing of it may be passed over.
+  private func pieces<Page: ListPage>(
+    of index: Int, size: Int, _ unframed: Unframed<Page>, _ bad: inout Int, _ ask: PageQuestion<Page>,
+    _ naming: Naming
+  ) async throws(PollInterruption) -> Page {
+    let any = unframed.any
+    if size <= 1 {
+      bad += 1
+      if bad > Self.mostBadRows { throw .source(.unframed(unframed.why, rows: nil)) }
+      if let rows = unframed.rows { return any.holding(unreadable: rows) }
+      return any.holding(unreadable: try await naming(index, unframed.why))
+    }
+    let parts = Self.smallestFactor(of: size)
+    let part = size / parts
+    var pieces: [Page] = []
+    for piece in stride(from: index * parts, to: (index - 1) * parts, by: -1) where (piece - 1) * part < any.total {
+      if Task.isShuttingDownGracefully || Task.isCancelled { throw .stopped }
+      switch try await answer(to: ask, piece, part) {
+      case .page(let page):
+        bad = 0
+        pieces.append(page)
+      case .unframed(let why, let rows):
+        let inner = Unframed(why: why, rows: rows, any: any)
+        pieces.append(try await self.pieces(of: piece, size: part, inner, &bad, ask, naming))
+      }
+    }
+    return any.holding(pieces.reversed())
+  }
+
+  private enum Answer<Page: Sendable>: Sendable {
+    case page(Page)
+    case unframed(String, [UInt8]?)
+  }
+
+  private func answer<Page: ListPage>(
+    to ask: PageQuestion<Page>, _ index: Int, _ size: Int
+  ) async throws(PollInterruption) -> Answer<Page> {
+    defer { progress.mark() }
+    do throws(SourceFailure) {
+      let page = try await ask(index, size)
+      hasAnswered(.okki)
+      return .page(page)
+    } catch {
+      guard case .unframed(let why, let rows) = error else { throw .source(error.bare) }
+      return .unframed(why, rows)
+    }
+  }
+
+  /// Says where a row is that is too large to be taken: in which second, and at which place there. It stays the same from cycle to
+  /// cycle, whatever window shows the row, and is what somebody needs to find its order.
+  /// - Parameter index: its place in the whole list, from 1.
+  private func place(
+    ofRow index: Int, in slice: OrderQuery, _ why: String
+  ) async throws(PollInterruption) -> [UInt8] {
+    let end = slice.window.to
+    func count(from second: Int64) async throws(PollInterruption) -> Int {
+      guard let window = TimeWindow(from: BeijingTime(epochSeconds: second), to: end) else { return 0 }
+      return try await self.count(of: slice.over(window))
+    }
+    // The latest second from which on there are so many.
+    var (low, high) = (slice.window.from.epochSeconds, end.epochSeconds)
+    while low < high {
+      let middle = high - (high - low) / 2
+      if try await count(from: middle) >= index { low = middle } else { high = middle - 1 }
+    }
+    let place = max(index - (try await count(from: low + 1)), 1)
+    let second = BeijingTime(epochSeconds: low)
+    return Array(
+      "OKKI's list of \(slice.listName), from \(second) to \(second), page \(place) of size 1 cannot be taken: \(why)"
+        .utf8)
+  }
+
+  private static func smallestFactor(of size: Int) -> Int {
+    var factor = 2
+    while factor * factor <= size {
+      if size % factor == 0 { return factor }
+      factor += 1
+    }
+    return size
+  }
+
+  /// Rows of several pages; those that two of them show alike are taken for one.
+  fileprivate static func joined(_ pages: [[[UInt8]]]) -> [[UInt8]] {
+    var keyed: [Int64: [UInt8]] = [:]
+    for page in pages { keyed.merge(Self.keyed(page)) { first, _ in first } }
+    return Array(keyed.values)
+  }
+}
+
+extension OrderPage: ListPage {
+  func holding(_ pieces: [OrderPage]) -> OrderPage {
+    var page = OrderPage(
+      total: total, headlines: pieces.flatMap(\.headlines), now: now,
+      unreadable: Poller.joined(pieces.map(\.unreadable)))
+    page.isOfPieces = true
+    return page
+  }
+
+  func holding(unreadable row: [UInt8]) -> OrderPage {
+    OrderPage(total: total, headlines: [], now: now, unreadable: [row])
+  }
+}
+
+extension CustomerPage: ListPage {
+  /// Of those that are too large each counts by itself: nothing is known of them.
+  func holding(_ pieces: [CustomerPage]) -> CustomerPage {
+    let rows = pieces.map { $0.unreadable.filter { $0 != Poller.largeCustomer } }
+    let large = pieces.flatMap { $0.unreadable.filter { $0 == Poller.largeCustomer } }
+    return CustomerPage(
+      total: total, records: pieces.flatMap(\.records), now: now, unreadable: Poller.joined(rows) + large)
+  }
+
+  func holding(unreadable row: [UInt8]) -> CustomerPage {
+    CustomerPage(total: total, records: [], now: now, unreadable: [row])
+  }
+}
+
+extension OrderQuery {
+  /// The list in words.
+  fileprivate var listName: String {
+    switch self {
+    case .updated: "orders by their change"
+    case .created: "orders by their entry"
+    case .removed: "deleted orders by their deletion"
+    }
+  }
+}
