@@ -21,7 +21,8 @@ extension PostgresPollLedger {
   // Left out is what somebody has put an end to: each letter of the order's newest revision is discarded, and there is nothing
   // else of that revision that could have been lost. That is so of an order's own letter (`transform`) where no bill of it was
   // claimed, of a deletion's, and of bills' letters where, in each stream that the strategies made a bill of, as many bills as
-  // the order was cut into are discarded or written. Of bills that do not tell their streams nobody knows how many there are.
+  // the order was cut into are discarded or written. Streams that are merely followed are none of them, where a bill tells so
+  // (`ferry-made`). Of bills that do not tell their streams nobody knows how many there are.
   // Texts of messages that somebody else made may be anything.
   private static let forgetSQL = """
     WITH ended AS (
@@ -36,7 +37,7 @@ extension PostgresPollLedger {
     ),
     bills AS (
       SELECT order_id, revision, told -> 'headers' ->> 'ferry-stream' AS stream,
-        told -> 'headers' ->> 'ferry-beside' AS beside,
+        told -> 'headers' ->> 'ferry-beside' AS beside, told -> 'headers' ->> 'ferry-made' AS made,
         CASE WHEN told -> 'headers' ->> 'ferry-part' ~ '^[0-9]{1,9}$'
           THEN (told -> 'headers' ->> 'ferry-part')::bigint ELSE 1 END AS part,
         CASE WHEN told -> 'headers' ->> 'ferry-parts' ~ '^[0-9]{1,9}$'
@@ -52,7 +53,7 @@ extension PostgresPollLedger {
       WHERE held.state = 'written'
     ),
     streams AS (
-      SELECT DISTINCT order_id, unnest(string_to_array(beside, ',') || stream) AS stream FROM bills
+      SELECT DISTINCT order_id, unnest(string_to_array(coalesce(made, beside), ',') || stream) AS stream FROM bills
     ),
     open AS (
       SELECT order_id FROM bills WHERE stream IS NULL OR beside IS NULL

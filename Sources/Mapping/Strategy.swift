@@ -31,8 +31,6 @@ public final class Strategy: Sendable {
   public let follows: Set<String>
   /// It takes nothing, since its condition waits for a value.
   public var isOff: Bool { condition?.isUnset ?? false }
-  /// The same, as if what its condition waits for held: to try a strategy that is off.
-  public var asIfOn: Strategy { Strategy(self, condition: condition?.withoutUnset) }
   /// It takes every order.
   public var takesAll: Bool { condition?.groups.isEmpty ?? true }
 
@@ -59,9 +57,10 @@ public final class Strategy: Sendable {
   ///   - source: text of `source.json`, at most 1 MiB.
   ///   - target: text of `target.json`, at most 1 MiB.
   ///   - calendar: text of `calendar.json`, at most 1 MiB; nil where there is no such file.
+  ///   - asIfOn: as if what its condition waits for held: to try a strategy that is off.
   /// - Throws: `StrategyProblems` with every problem of all files.
   public init(
-    name: String, source: [UInt8], target: [UInt8], calendar: [UInt8]? = nil
+    name: String, source: [UInt8], target: [UInt8], calendar: [UInt8]? = nil, asIfOn: Bool = false
   ) throws(StrategyProblems) {
     var sourceProblems = ProblemList(file: "source.json", text: source)
     var targetProblems = ProblemList(file: "target.json", text: target)
@@ -76,7 +75,7 @@ public final class Strategy: Sendable {
       orders = DocumentContent(source: sourceRoot, &sourceProblems)
       Self.refuseFilters(in: sourceRoot, &sourceProblems)
     }
-    condition = orders.condition
+    condition = asIfOn ? orders.condition?.withoutUnset : orders.condition
 
     object = targetRoot.map { Self.object($0, &targetProblems) } ?? ""
     let known = KnownData(fields: orders.declared)
@@ -115,27 +114,6 @@ public final class Strategy: Sendable {
     let problems = sourceProblems.problems + targetProblems.problems + calendarProblems.problems
     warnings = sourceProblems.warnings + targetProblems.warnings + calendarProblems.warnings
     if !problems.isEmpty { throw StrategyProblems(problems: problems, warnings: warnings) }
-  }
-
-  /// The same strategy with another condition.
-  private init(_ strategy: Strategy, condition: Condition?) {
-    name = strategy.name
-    object = strategy.object
-    warnings = strategy.warnings
-    keyPath = strategy.keyPath
-    stream = strategy.stream
-    isExclusive = strategy.isExclusive
-    follows = strategy.follows
-    fields = strategy.fields
-    table = strategy.table
-    self.condition = condition
-    amounts = strategy.amounts
-    orderTable = strategy.orderTable
-    splitAmounts = strategy.splitAmounts
-    preparation = strategy.preparation
-    billRules = strategy.billRules
-    splitting = strategy.splitting
-    writeback = strategy.writeback
   }
 
   private static func check(_ rule: AmountRule.Names, _ target: JSONValue, _ problems: inout ProblemList) {

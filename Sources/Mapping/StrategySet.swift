@@ -131,12 +131,16 @@ extension [StrategySet.Taker] {
       let strategy = taker.strategy
       let isAlone = streams.count == 1 && strategy.follows.isEmpty
       let beside = isAlone ? [] : streams.union(strategy.follows).subtracting([strategy.stream]).sorted()
+      let made =
+        strategy.follows.isSubset(of: streams) ? nil : streams.subtracting([strategy.stream]).sorted()
       do throws(MappingFailures) {
         let bills = try Mapper(strategy).bills(
           of: taker.documents.map(\.root), from: taker.order.root, lookups: lookups, inputs: inputs)
         for (position, bill) in bills.enumerated() {
           let part = strategy.splits ? BillRoute.Part(position + 1, of: bills.count) : nil
-          result.append((bill, BillRoute(strategy: strategy.name, stream: strategy.stream, part: part, beside: beside)))
+          let route = BillRoute(
+            strategy: strategy.name, stream: strategy.stream, part: part, beside: beside, made: made)
+          result.append((bill, route))
         }
       } catch {
         failures += count == 1 ? error.failures : error.failures.map { $0.named(strategy.name) }

@@ -29,6 +29,9 @@ public struct BillRoute: Hashable, Sendable {
   /// The streams that the order may have bills in beside this one: those of all strategies that took the same revision, and
   /// those that the strategy may follow. Nil where nobody said, as in a message of an earlier program.
   public let beside: [String]?
+  /// Of a strategy that follows streams: those of `beside` that this very revision has bills in, too. Nil where that may be all of
+  /// them: no stream is followed, or nobody said.
+  public let made: [String]?
 
   /// One of several.
   public struct Part: Hashable, Sendable {
@@ -45,10 +48,13 @@ public struct BillRoute: Hashable, Sendable {
   }
 
   /// A route.
-  public init(strategy: String, stream: String, part: Part? = nil, beside: [String]? = nil) {
+  public init(
+    strategy: String, stream: String, part: Part? = nil, beside: [String]? = nil, made: [String]? = nil
+  ) {
     self.strategy = strategy
     self.stream = stream
     self.part = part
     self.beside = beside
+    self.made = made
   }
 }

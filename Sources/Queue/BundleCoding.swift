@@ -133,6 +133,7 @@ struct BundleCoding: Sendable {
         member("parts", Int64(part.count))
       }
       if let beside = route.beside { raw("beside", beside.joined(separator: ",")) }
+      if let made = route.made { raw("made", made.joined(separator: ",")) }
       if let notes = NoteText.json(bill.notes) { raw("notes", notes) }
     }
     writer.endObject()
@@ -250,17 +251,20 @@ struct BundleCoding: Sendable {
         let parts = try int("parts", 1...1_000)
         part = BillRoute.Part(Int(try int("part", 1...parts)), of: Int(parts))
       }
-      let streams = try [string("stream")] + (head["beside"]?.string?.split(separator: ",").map { String($0) } ?? [])
-      guard streams.allSatisfy({ 1...64 ~= $0.utf8.count }) else { throw broken("no stream's name") }
+      func streams(_ key: String) -> [String]? {
+        head[key].map { $0.string?.split(separator: ",").map { String($0) } ?? [] }
+      }
+      let (stream, beside, made) = (try string("stream"), streams("beside"), streams("made"))
+      guard ([stream] + (beside ?? []) + (made ?? [])).allSatisfy({ 1...64 ~= $0.utf8.count }) else {
+        throw broken("no stream's name")
+      }
       let bill = Bill(
         object: try string("object"), number: try string("bill"), body: body,
         notes: head["notes"]?.string.flatMap { NoteText.notes($0) } ?? [],
         keyField: head["key_field"]?.string ?? Bill.numberField)
       content = .bill(
         bill,
-        BillRoute(
-          strategy: try string("strategy"), stream: streams[0], part: part,
-          beside: head["beside"] == nil ? nil : Array(streams.dropFirst())))
+        BillRoute(strategy: try string("strategy"), stream: stream, part: part, beside: beside, made: made))
     default: throw broken("a type that does not belong into the queue \(queue.rawValue), or no content")
     }
     var envelope = Envelope(

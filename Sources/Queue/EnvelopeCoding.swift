@@ -153,6 +153,7 @@ struct EnvelopeCoding: Sendable {
     if let beside = route.beside {
       headers.append(AMQPHeader("ferry-beside", .string(beside.joined(separator: ","))))
     }
+    if let made = route.made { headers.append(AMQPHeader("ferry-made", .string(made.joined(separator: ",")))) }
   }
 
   private func append(_ envelope: Envelope, to headers: inout [AMQPHeader]) {
@@ -264,14 +265,18 @@ struct EnvelopeCoding: Sendable {
       let count = try headers.int(.parts, 1...Self.mostParts)
       part = BillRoute.Part(Int(try headers.int(.part, 1...count)), of: Int(count))
     }
-    var beside: [String]?
-    if headers.has(.beside) {
-      beside = try headers.string(.beside).split(separator: ",").map { String($0) }
-      guard beside?.allSatisfy(Self.isStream) == true else {
-        throw undecodable("the header ferry-beside names no streams")
-      }
+    return BillRoute(
+      strategy: try headers.string(.strategy), stream: stream, part: part, beside: try streams(.beside, headers),
+      made: try streams(.made, headers))
+  }
+
+  private func streams(_ header: EnvelopeHeader, _ headers: HeaderReader) throws(Reason) -> [String]? {
+    guard headers.has(header) else { return nil }
+    let streams = try headers.string(header).split(separator: ",").map { String($0) }
+    guard streams.allSatisfy(Self.isStream) else {
+      throw undecodable("the header \(header.name) names no streams")
     }
-    return BillRoute(strategy: try headers.string(.strategy), stream: stream, part: part, beside: beside)
+    return streams
   }
 
   private static let mostParts: Int64 = 1_000

@@ -4,7 +4,7 @@ import Pipeline
 /// The headers that an envelope is read from, in the order in which they are written.
 enum EnvelopeHeader: Int, CaseIterable {
   case format, orderID, orderNumber, revision, updateTime, attempt, firstSeen, lastReason, lastSentence
-  case object, billNumber, keyField, strategy, stream, part, parts, beside, notes
+  case object, billNumber, keyField, strategy, stream, part, parts, beside, made, notes
 
   var name: String {
     switch self {
@@ -25,6 +25,7 @@ enum EnvelopeHeader: Int, CaseIterable {
     case .part: "ferry-part"
     case .parts: "ferry-parts"
     case .beside: "ferry-beside"
+    case .made: "ferry-made"
     case .notes: "ferry-notes"
     }
   }
@@ -35,10 +36,10 @@ enum EnvelopeHeader: Int, CaseIterable {
 /// Without a table of hashes: a header is looked for where it stands behind the one before it, which is where this program
 /// wrote it, and only then elsewhere.
 struct HeaderReader {
-  private static let count = 18
+  private static let count = 19
   private let headers: [AMQPHeader]
   /// Where each stands among the headers; -1: nowhere.
-  private var places: InlineArray<18, Int32> = InlineArray(repeating: -1)
+  private var places: InlineArray<19, Int32> = InlineArray(repeating: -1)
 
   init(_ headers: [AMQPHeader]) {
     self.headers = headers

@@ -25,8 +25,8 @@ public enum WorkStrategy: Sendable {
     if Self.isBill(text) {
       let calendar = try example?.calendar ?? Self.neighbour("calendar.json", of: target).map { try Files.bytes($0) }
       self = .bill(
-        try Strategy(name: "strategy", source: sourceText ?? Array("{}".utf8), target: text, calendar: calendar)
-          .asIfOn)
+        try Strategy(
+          name: "strategy", source: sourceText ?? Array("{}".utf8), target: text, calendar: calendar, asIfOn: true))
     } else {
       let orders = try sourceText.map { try StrategyDocument(file: source ?? "", text: $0) }
       self = .document(try StrategyDocument(file: target, text: text, source: orders))

@@ -9,7 +9,7 @@ struct RepublishingTests {
   /// A message as the archive has it; of a bill with its stream, those beside it, and its place.
   private enum Message {
     case order, removal, unread
-    case bill(_ stream: String, beside: [String]?, part: Int = 1, of: Int = 0)
+    case bill(_ stream: String, beside: [String]?, made: [String]? = nil, part: Int = 1, of: Int = 0)
 
     var stage: StageName { if case .order = self { .transform } else { .load } }
 
@@ -18,9 +18,10 @@ struct RepublishingTests {
       case .order: #"{"type":"order","headers":{"ferry-order-number":"订单"}}"#
       case .removal: #"{"type":"removal","headers":{}}"#
       case .unread: #"{"type":"bill","headers":{"ferry-stream":"SO\u0000","ferry-beside":""}}"#
-      case .bill(let stream, let beside, let part, let parts):
+      case .bill(let stream, let beside, let made, let part, let parts):
         #"{"type":"bill","headers":{"ferry-stream":"\#(stream)""#
           + (beside.map { #","ferry-beside":"\#($0.joined(separator: ","))""# } ?? "")
+          + (made.map { #","ferry-made":"\#($0.joined(separator: ","))""# } ?? "")
           + (parts > 0 ? #","ferry-part":\#(part),"ferry-parts":\#(parts)"# : "") + "}}"
       }
     }
@@ -34,6 +35,8 @@ struct RepublishingTests {
     var replayed: [Message] = []
     /// Stream, part and cut of bills in the ledger.
     var written: [(String, Int, Int)] = []
+    /// The same of the revision before.
+    var older: [(String, Int, Int)] = []
     var revision: Int64 = 2
     var claimed = false
   }
@@ -68,6 +71,27 @@ struct RepublishingTests {
     Case(
       what: "the second of two parts is written", isLeftOut: true,
       discarded: [.bill("SO", beside: [], part: 1, of: 2)], written: [("SO", 2, 2)]),
+    Case(
+      what: "the bill that it follows is of an older revision, and this one has none in that stream", isLeftOut: true,
+      discarded: [.bill("R", beside: ["SO"], made: [])], older: [("SO", 1, 0)]),
+    Case(
+      what: "that stream's bill of this revision is lost, and an older one's is there", isLeftOut: false,
+      discarded: [.bill("R", beside: ["SO"], made: ["SO"])], older: [("SO", 1, 0)]),
+    Case(
+      what: "that stream's bill of this revision is written", isLeftOut: true,
+      discarded: [.bill("R", beside: ["SO"], made: ["SO"])], written: [("SO", 1, 0)]),
+    Case(
+      what: "it follows one stream, and another one's bill is lost", isLeftOut: false,
+      discarded: [.bill("R", beside: ["D", "SO"], made: ["D"])], older: [("SO", 1, 0)]),
+    Case(
+      what: "its own second part is lost, beside the bill that it follows", isLeftOut: false,
+      discarded: [.bill("R", beside: ["SO"], made: [], part: 1, of: 2)], written: [("SO", 1, 0)]),
+    Case(
+      what: "an older program's message does not tell whether there is one of this revision", isLeftOut: false,
+      discarded: [.bill("R", beside: ["SO"])], older: [("SO", 1, 0)]),
+    Case(
+      what: "nor does one of two copies", isLeftOut: false,
+      discarded: [.bill("R", beside: ["SO"], made: []), .bill("R", beside: ["SO"])], older: [("SO", 1, 0)]),
     Case(what: "it does not tell its streams", isLeftOut: false, discarded: [.bill("SO", beside: nil)]),
     Case(what: "it cannot be read", isLeftOut: false, discarded: [.unread]),
   ]
@@ -81,12 +105,14 @@ struct RepublishingTests {
       for (index, item) in Self.cases.enumerated() {
         let id = index + 1
         try await schema.run("INSERT INTO order_revisions VALUES (\(id), 2, 150, 5, true, false)")
-        for (stream, part, parts) in item.written + (item.claimed ? [("SO", 1, 2)] : []) {
+        let bills = item.written + (item.claimed ? [("SO", 1, 2)] : [])
+        for (bill, revision) in bills.map({ ($0, 2) }) + item.older.map({ ($0, 1) }) {
+          let (stream, part, parts) = bill
           try await schema.run(
             """
             INSERT INTO order_ledger (
               order_id, stream, part, parts, state, revision, payload_hash, token, due, doubt, object, external_key)
-            VALUES (\(id), '\(stream)', \(part), \(parts), 'written', 2, 1, 1, now(), false, '\(stream)', '\(id)-\(part)')
+            VALUES (\(id), '\(stream)', \(part), \(parts), 'written', \(revision), 1, 1, now(), false, '\(stream)', '\(id)-\(part)')
             """)
         }
         let all = [

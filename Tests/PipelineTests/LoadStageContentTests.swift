@@ -153,6 +153,75 @@ struct LoadStageContentTests {
     #expect(erp.saves == ["SO1", "SO1"] && erp.bodies.keys.sorted() == ["Delivery/SO1"])
   }
 
+  /// As an older program leaves it that made the order's first claim of one object, and sent the bill to another one.
+  private func sentElsewhere() async {
+    erp.next(.answer(.uncertain(Reason(.inDoubt, "reset"))), key: "SO1")
+    _ = await handled(bill("A"), .hold)
+    erp.plant(body("A") ?? [], key: "Delivery/SO1")
+  }
+
+  @Test(
+    "a bill in doubt that an older program sent to its new object is found there, whatever the policy",
+    arguments: ChangedOrders.allCases)
+  func stray(policy: ChangedOrders) async {
+    await sentElsewhere()
+    let moved = bill("A", object: "Delivery")
+    // Shown late.
+    erp.next(lookUp: .absent, key: "SO1")
+    guard case .later = await handled(moved, policy, .absent) else {
+      Issue.record("one look-up that finds nothing is no proof")
+      return
+    }
+    guard case .dead(let burial) = await handled(moved, policy) else {
+      Issue.record("K/3 has it in its new object")
+      return
+    }
+    #expect(burial.reason.code == .changedAfterWritten && burial.reason.sentence.contains("the object Delivery"))
+    #expect(row?.doubt == true && row?.object == "SO")
+    // Nor is it forgotten where the strategy goes back to the first object, or on to another one.
+    #expect(code(await handled(bill("A", revision: 2), policy)) == .changedAfterWritten)
+    #expect(code(await handled(bill("A", revision: 2, object: "Notice"), policy)) == .changedAfterWritten)
+    #expect(erp.saves == ["SO1"] && erp.updates.isEmpty)
+  }
+
+  @Test("what the new object does not tell is no absence there")
+  func strayUnknown() async {
+    await sentElsewhere()
+    let moved = bill("A", object: "Delivery")
+    let away = LookUpAnswer.unavailable(Reason(.k3Unavailable, "away"))
+    for _ in 1...3 {
+      erp.next(lookUp: .absent, key: "SO1")
+      _ = await handled(moved, .hold, away)
+    }
+    #expect(row?.state == .inDoubt && row?.absences == 0)
+    #expect(code(await handled(moved, .hold)) == .changedAfterWritten)
+    #expect(erp.saves == ["SO1"])
+  }
+
+  @Test("absences in the first object do not count for the one that the bill is claimed of next")
+  func absencesAnew() async {
+    await sentElsewhere()
+    _ = await handled(bill("A"), .hold)
+    #expect(row?.absences == 1)
+    let moved = bill("A", object: "Delivery")
+    erp.next(lookUp: .absent, key: "SO1")
+    guard case .later = await handled(moved, .hold, .absent) else {
+      Issue.record("two look-ups each")
+      return
+    }
+    #expect(row?.state == .inDoubt && row?.absences == 1)
+    #expect(code(await handled(moved, .hold)) == .changedAfterWritten)
+  }
+
+  @Test("of a removed order, too, what an older program may have sent to another object is asked for")
+  func strayRemoved() async throws {
+    await sentElsewhere()
+    let moved = bill("A", object: "Delivery")
+    _ = try await ledger.remove(
+      [RemovalRequest(OrderID(rawValue: 1), revision: 2, cancels: true)], leaseSeconds: 60)
+    #expect(code(await handled(moved, .hold)) == .changedAfterWritten && row?.doubt == true)
+  }
+
   @Test("a bill that stands in one object is not updated as another one")
   func standing() async {
     #expect(await handled(bill("A"), .update) == .done(.written))

@@ -42,9 +42,12 @@ struct TransformStageTests {
     return TransformStage(strategies: strategies, collections: collections)
   }
 
-  private func bill(_ object: String, _ strategy: String, beside: [String] = []) -> Envelope {
+  private func bill(
+    _ object: String, _ strategy: String, beside: [String] = [], made: [String]? = nil
+  ) -> Envelope {
     let bill = Bill(object: object, number: "A", body: Array(#"{"Data":{"Page1":[{"FBillNo":"A"}]}}"#.utf8))
-    return Envelope.order(1).carrying(.bill(bill, BillRoute(strategy: strategy, stream: object, beside: beside)))
+    return Envelope.order(1)
+      .carrying(.bill(bill, BillRoute(strategy: strategy, stream: object, beside: beside, made: made)))
   }
 
   @Test("an order that several strategies take becomes a bill of each, and each bill may stand beside the others")
@@ -66,11 +69,19 @@ struct TransformStageTests {
     #expect(outcomes == [.forward([bill("Goods_Return_Notice", "returns")]), .forward([bill("SO", "sales")])])
   }
 
-  @Test("a strategy that follows streams may have its bills beside theirs, alone as with others")
+  @Test("a strategy that follows streams may have its bills beside theirs, and tells which of them have one")
   func follows() async throws {
-    let outcomes = try await returns(#","exclusive":true,"follows":["SO","first"]"#)
-      .handle([.order(1, content: #"{"order_no":"A","status":9}"#)])
-    #expect(outcomes == [.forward([bill("Goods_Return_Notice", "returns", beside: ["SO", "first"])])])
+    func outcome(_ own: String) async throws -> Outcome? {
+      try await returns(own).handle([.order(1, content: #"{"order_no":"A","status":9}"#)]).first
+    }
+    let alone = bill("Goods_Return_Notice", "returns", beside: ["SO", "first"], made: [])
+    #expect(try await outcome(#","exclusive":true,"follows":["SO","first"]"#) == .forward([alone]))
+    let sales = bill("SO", "sales", beside: ["Goods_Return_Notice"])
+    let both = bill("Goods_Return_Notice", "returns", beside: ["SO", "first"], made: ["SO"])
+    #expect(try await outcome(#","follows":["SO","first"]"#) == .forward([both, sales]))
+    // All that it follows is there.
+    let whole = bill("Goods_Return_Notice", "returns", beside: ["SO"])
+    #expect(try await outcome(#","follows":"SO""#) == .forward([whole, sales]))
   }
 
   @Test("an order that two strategies take into one stream is parked, and goes into none")

@@ -60,9 +60,11 @@ struct BundleTests {
         bill = Bill(
           object: "SO", number: "N-2", body: bill.body,
           notes: [BillNote(.movedDate, place: "Page1.Fdate", "2024-01-31 → 2024-02-01")], keyField: "FHeadSelfS0152")
-        route = BillRoute(strategy: "表", stream: "red", part: BillRoute.Part(2, of: 3), beside: ["SO", "notice"])
+        route = BillRoute(
+          strategy: "表", stream: "red", part: BillRoute.Part(2, of: 3), beside: ["SO", "notice"], made: ["notice"])
       },
       bill(3) { _, route in route = BillRoute(strategy: "s", stream: "SO", beside: []) },
+      bill(5) { _, route in route = BillRoute(strategy: "s", stream: "SO", beside: ["R"], made: []) },
       order(4).carrying(.removal),
     ]
     #expect(envelopes(message(bills, .bills), in: .bills) == bills)

@@ -86,7 +86,7 @@ struct EnvelopeCodingTests {
     var parts = bill.carrying(
       .bill(
         Bill(object: "SO", number: "N-1", body: Array("{}".utf8), keyField: "FKey"),
-        BillRoute(strategy: "s", stream: "SO:2", part: BillRoute.Part(2, of: 3), beside: ["a", "b"])))
+        BillRoute(strategy: "s", stream: "SO:2", part: BillRoute.Part(2, of: 3), beside: ["a", "b"], made: ["a"])))
     parts.attempt = 3
     parts.lastReason = Reason(.undecodable, "why")
     let straight = message(parts, .bills)
@@ -119,7 +119,7 @@ struct EnvelopeCodingTests {
     let notes = [BillNote(.residual, place: "Page2[1].FPrice", "0.01")]
     all.content = .bill(
       Bill(object: "SO", number: "N", body: [1], notes: notes, keyField: "FKey"),
-      BillRoute(strategy: "s", stream: "x", part: BillRoute.Part(1, of: 2), beside: ["y"]))
+      BillRoute(strategy: "s", stream: "x", part: BillRoute.Part(1, of: 2), beside: ["y"], made: []))
     #expect(message(all, .bills).properties.headers.map(\.name) == EnvelopeHeader.allCases.map(\.name))
   }
 
@@ -170,6 +170,21 @@ struct EnvelopeCodingTests {
       message.properties.headers.removeAll { $0.name == "ferry-beside" }
       message.properties.headers.append(AMQPHeader("ferry-beside", .string(String(repeating: "x", count: 65))))
       #expect(refusal(message, .bills) == "the header ferry-beside names no streams")
+    }
+  }
+
+  @Test("which of these streams the revision has bills in travels with it, none as none; older programs may read it")
+  func made() throws {
+    for made in [[], ["returns"], ["a.b", "c-d"]] {
+      let route = BillRoute(strategy: "s", stream: "SO", beside: ["SO"], made: made)
+      let envelope = order.carrying(.bill(Bill(object: "SO", number: "N-1", body: Array("{}".utf8)), route))
+      var message = message(envelope, .bills)
+      #expect(read(message, .bills) == .success(envelope))
+      #expect(message.properties[header: "ferry-format"] == .int(1))
+      message.properties.headers.removeAll { $0.name == "ferry-made" }
+      #expect(read(message, .bills) != .success(envelope))
+      message.properties.headers.append(AMQPHeader("ferry-made", .string(String(repeating: "x", count: 65))))
+      #expect(refusal(message, .bills) == "the header ferry-made names no streams")
     }
   }
 

@@ -19,7 +19,7 @@ enum FerrySim {
       exit(64)
     }
     let edition = #",{"field":"FEdition","type":"string","value":"2"}"#
-    guard let editions = try? [strategies(), strategies(more: edition)] else {
+    guard let editions = try? [strategies(), strategies(more: edition), strategies(object: "XO")] else {
       fatalError("the simulation's strategy cannot be read")
     }
     Scheduler.install()
@@ -45,10 +45,12 @@ enum FerrySim {
     }
   }
 
-  /// - Parameter more: a field behind the others, of another edition: no look-up compares it.
-  private static func strategies(more: String = "") throws -> StrategySet {
+  /// - Parameters:
+  ///   - more: a field behind the others, of another edition: no look-up compares it.
+  ///   - object: K/3's object, of one more edition; the stream is the same.
+  private static func strategies(more: String = "", object: String = "SO") throws -> StrategySet {
     let target = #"""
-      {"api":"/SO/Save","ferry":{"key":"Page1.FBillNo"},"request":[{"field":"Page1","type":"array","children":[
+      {"api":"/\#(object)/Save","ferry":{"key":"Page1.FBillNo","stream":"SO"},"request":[{"field":"Page1","type":"array","children":[
         {"field":"FBillNo","type":"string","value":"{order_no}","is_required":true},
         {"field":"FOrder","type":"string","value":"{order_id}"},
         {"field":"FVersion","type":"string","value":"{version}"}\#(more)]}]}

@@ -24,9 +24,15 @@ extension History {
   func check(settled bill: BillID) {
     // What a process that was frozen sends late is not promised.
     guard plan.freezes == 0, let row = database.ledger.rows[bill], row.state == .written, row.payloadHash != 0,
-      let held = k3.bills.first(where: { $0.order == bill.orderID }), held.hash != row.payloadHash
+      let held = k3.bills.first(where: { $0.order == bill.orderID })
     else { return }
-    world.fail("order \(bill.orderID) is taken for written in revision \(row.revision), and K/3 holds another content")
+    if held.hash != row.payloadHash {
+      world.fail(
+        "order \(bill.orderID) is taken for written in revision \(row.revision), and K/3 holds another content")
+    }
+    if held.object != row.object {
+      world.fail("order \(bill.orderID) is taken for written as \(row.object), and K/3 holds it as \(held.object)")
+    }
   }
 
   func judge(_ done: Bool) {
@@ -91,7 +97,8 @@ extension History {
       guard case .bill(let bill, _) = letter.envelope.content,
         database.ledger.rows.values.contains(where: { $0.id.orderID == order && $0.state == .written })
       else { continue }
-      if k3.bills.contains(where: { $0.order == order && $0.hash == fingerprint(bill.body) }) {
+      let hash = fingerprint(bill.body)
+      if k3.bills.contains(where: { $0.order == order && $0.object == bill.object && $0.hash == hash }) {
         world.fail("order \(order) is parked as changed in revision \(letter.envelope.revision), which is what K/3 has")
       }
     }

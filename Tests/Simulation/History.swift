@@ -26,7 +26,7 @@ final class History: @unchecked Sendable {
   static let mostDeliveries = 500
 
   private let seed: UInt64
-  /// The strategy's editions; the first one is all transformers' where nobody edits.
+  /// The strategy's editions: the usual one, one with another content, and one of another object.
   private let editions: [StrategySet]
   let world: World
   let plan: Plan
@@ -45,6 +45,7 @@ final class History: @unchecked Sendable {
   private var editing: SeededRandom
   var operating: SeededRandom
   private var clocks: SeededRandom
+  private var moving: SeededRandom
   /// Orders that were read anew.
   var refetched = 0
   /// When somebody asked last for an order to be read anew.
@@ -64,8 +65,10 @@ final class History: @unchecked Sendable {
     operating = SeededRandom(seed: seed ^ 0x0BE7)
     editing = SeededRandom(seed: seed ^ 0xED17)
     clocks = SeededRandom(seed: seed ^ 0xC10C)
+    moving = SeededRandom(seed: seed ^ 0x0B1E)
     plan = Plan(
-      &world.random, later: &later, silent: &silent, operating: &operating, editing: &editing, clocks: &clocks)
+      &world.random, later: &later, silent: &silent, operating: &operating, editing: &editing, clocks: &clocks,
+      moving: &moving)
     broker = SimulatedBroker(world, ladder: Self.policy.ladder)
     database = SimulatedDatabase(world)
     okki = SimulatedOKKI(world, tiesMove: plan.tiesMove ? SeededRandom(seed: seed ^ 0x71E5) : nil)
@@ -204,13 +207,18 @@ final class History: @unchecked Sendable {
           host, k3, saveTimeout: Int64(Self.times.saveSeconds) * 1_000, latest: Self.times.visibleSeconds * 900),
         times: Self.times, clock: host.clock, changed: plan.changed,
         removed: plan.removed)
-      : TransformStage(
-        strategies: plan.editsStrategy ? editing.pick(editions) : editions[0], collections: ledger)
+      : TransformStage(strategies: edition, collections: ledger)
     let worker = Worker(
       stage: stage, inbox: inbox, outbox: outbox, policy: Self.policy,
       shape: WorkerShape(batchSize: 4, concurrentBatches: 2), clock: host.clock, logger: logger,
       breakers: isLoader && plan.sharesBreaker ? SimulatedBreakers(host, database) : nil)
     host.start { await worker.run() }
+  }
+
+  /// The edition of the strategy that a transformer starts with.
+  private var edition: StrategySet {
+    let edition = plan.editsStrategy ? editing.pick([editions[0], editions[1]]) : editions[0]
+    return plan.movesObject && moving.happens(500) ? editions[2] : edition
   }
 
   private var pollPlan: PollPlan {

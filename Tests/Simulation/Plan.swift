@@ -48,6 +48,8 @@ struct Plan {
 
   /// Transformers are of two editions of the strategy: one revision may be made into two contents.
   var editsStrategy = false
+  /// Some transformers are of an edition that makes the bills of another object of K/3.
+  var movesObject = false
   /// What K/3 shows of a bill tells whose it is, and of its content nothing.
   var showsLittle = false
 
@@ -64,10 +66,13 @@ struct Plan {
   ///   - operating: those of what operators do, and of orders of the same second.
   ///   - editing: those of edited strategies, and of what look-ups cannot tell.
   ///   - clocks: those of OKKI's clock.
+  ///   - moving: those of objects.
   init(
     _ random: inout SeededRandom, later: inout SeededRandom, silent: inout SeededRandom,
-    operating: inout SeededRandom, editing: inout SeededRandom, clocks: inout SeededRandom
+    operating: inout SeededRandom, editing: inout SeededRandom, clocks: inout SeededRandom,
+    moving: inout SeededRandom
   ) {
+    movesObject = moving.happens(300)
     editsStrategy = editing.happens(400)
     showsLittle = editing.happens(500)
     if operating.happens(200) { startsLate = Int64(operating.number(10...90)) }

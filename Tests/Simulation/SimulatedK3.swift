@@ -22,6 +22,7 @@ final class SimulatedK3: @unchecked Sendable {
 
   struct Stored {
     let order: OrderID
+    let object: String
     var version: Int
     /// The body's fingerprint.
     var hash: Int64
@@ -74,34 +75,39 @@ final class SimulatedK3: @unchecked Sendable {
     server = Server("K/3", world)
   }
 
-  func save(_ order: OrderID, _ version: Int, _ hash: Int64, key: String) -> SaveReply {
+  func save(_ order: OrderID, _ version: Int, _ hash: Int64, as object: String, key: String) -> SaveReply {
     saves += 1
     if locked.contains(order) || world.random.happens(faults.throttled) { return .throttled }
     if world.random.happens(faults.failedBefore) { return .failed }
     if refused.contains(order) { return .refused }
     var number = key
-    if bills.contains(where: { $0.number == key }) {
+    if place(object, key) != nil {
       guard faults.renumbers else { return .taken }
       number = "\(key)#\(bills.count)"
     }
-    world.tell("K/3 writes order \(order) version \(version) as \(number)")
+    world.tell("K/3 writes order \(order) version \(version) as \(object) \(number)")
     onSave(order, version)
     if let other = bills.first(where: { $0.order == order }) {
       world.fail("order \(order) has two bills: \(other.number) and \(number)")
     }
     let delay = Int64(world.random.number(0...Int(visibleAfter)))
-    bills.append(Stored(order: order, version: version, hash: hash, number: number, visibleAt: world.now + delay))
+    bills.append(
+      Stored(
+        order: order, object: object, version: version, hash: hash, number: number, visibleAt: world.now + delay))
     held[order, default: []].insert(version)
     return world.random.happens(faults.failedAfterCommit) ? .failed : .written(number)
   }
 
-  func update(_ order: OrderID, _ version: Int, _ hash: Int64, key: String) -> SaveReply {
+  /// Each object has numbers of its own.
+  private func place(_ object: String, _ number: String) -> Int? {
+    bills.firstIndex { $0.object == object && $0.number == number }
+  }
+
+  func update(_ order: OrderID, _ version: Int, _ hash: Int64, as object: String, key: String) -> SaveReply {
     updates += 1
     if world.random.happens(faults.throttled) { return .throttled }
     if world.random.happens(faults.failedBefore) { return .failed }
-    guard let place = bills.firstIndex(where: { $0.number == key }), !audited.contains(order) else {
-      return .unchangeable
-    }
+    guard let place = place(object, key), !audited.contains(order) else { return .unchangeable }
     if refused.contains(order) { return .refused }
     world.tell("K/3 changes \(key) of order \(order) from version \(bills[place].version) to \(version)")
     if bills[place].order != order { world.fail("order \(order) changes the bill of order \(bills[place].order)") }
@@ -113,11 +119,11 @@ final class SimulatedK3: @unchecked Sendable {
     return world.random.happens(faults.failedAfterCommit) ? .failed : .written(key)
   }
 
-  func delete(_ number: String) -> SaveReply {
+  func delete(_ object: String, _ number: String) -> SaveReply {
     deletes += 1
     if world.random.happens(faults.throttled) { return .throttled }
     if world.random.happens(faults.failedBefore) { return .failed }
-    guard let place = bills.firstIndex(where: { $0.number == number }) else { return .failed }
+    guard let place = place(object, number) else { return .failed }
     if audited.contains(bills[place].order) { return .refused }
     world.tell("K/3 deletes \(number) of order \(bills[place].order)")
     let bill = bills.remove(at: place)
@@ -127,10 +133,10 @@ final class SimulatedK3: @unchecked Sendable {
     return world.random.happens(faults.failedAfterCommit) ? .failed : .written(number)
   }
 
-  func find(_ key: String) -> Stored? {
+  func find(_ object: String, _ key: String) -> Stored? {
     lookUps += 1
-    return bills.first { $0.number == key && $0.visibleAt <= world.now }
-      ?? ghosts.first { $0.bill.number == key && world.now < $0.until }?.bill
+    if let place = place(object, key), bills[place].visibleAt <= world.now { return bills[place] }
+    return ghosts.first { $0.bill.object == object && $0.bill.number == key && world.now < $0.until }?.bill
   }
 }
 
@@ -162,11 +168,15 @@ final class SimulatedDestination: BillDestination, @unchecked Sendable {
   }
 
   func save(_ bills: [KeyedBill]) async -> [SaveAnswer] {
-    await each(bills) { bill in await self.write(bill) { [k3 = self.k3] in k3.save($0, $1, $2, key: bill.key) } }
+    await each(bills) { bill in
+      await self.write(bill) { [k3 = self.k3] in k3.save($0, $1, $2, as: bill.bill.object, key: bill.key) }
+    }
   }
 
   func update(_ bills: [KeyedBill]) async -> [SaveAnswer] {
-    await each(bills) { bill in await self.write(bill) { [k3 = self.k3] in k3.update($0, $1, $2, key: bill.key) } }
+    await each(bills) { bill in
+      await self.write(bill) { [k3 = self.k3] in k3.update($0, $1, $2, as: bill.bill.object, key: bill.key) }
+    }
   }
 
   private func write(
@@ -202,13 +212,15 @@ final class SimulatedDestination: BillDestination, @unchecked Sendable {
 
   func delete(_ bills: [StandingBill], notAfter: ContinuousClock.Instant) async -> [SaveAnswer] {
     await each(bills) { bill in
-      await self.write(notAfter: notAfter) { [k3 = self.k3] in k3.delete(bill.number) }
+      await self.write(notAfter: notAfter) { [k3 = self.k3] in k3.delete(bill.object, bill.number) }
     }
   }
 
   func find(_ bills: [StandingBill]) async -> [LookUpAnswer] {
     await each(bills) { bill in
-      let reply = await self.host.call(self.k3.server, timeout: 10_000) { [k3 = self.k3] in k3.find(bill.number) }
+      let reply = await self.host.call(self.k3.server, timeout: 10_000) { [k3 = self.k3] in
+        k3.find(bill.object, bill.number)
+      }
       return switch reply {
       case .notSent, .lost: .unavailable(Reason(.k3Unavailable, "no answer"))
       case .answer(nil): .absent
@@ -225,7 +237,7 @@ final class SimulatedDestination: BillDestination, @unchecked Sendable {
 
   private func lookUp(_ bill: KeyedBill) async -> LookUpAnswer {
     guard let (order, version) = Self.content(bill.bill) else { return .absent }
-    let reply = await host.call(k3.server, timeout: 10_000) { [k3] in k3.find(bill.key) }
+    let reply = await host.call(k3.server, timeout: 10_000) { [k3] in k3.find(bill.object, bill.key) }
     return switch reply {
     case .notSent, .lost: .unavailable(Reason(.k3Unavailable, "no answer"))
     case .answer(nil): .absent

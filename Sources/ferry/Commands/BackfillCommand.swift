@@ -106,8 +106,7 @@ struct BackfillStartCommand: AsyncParsableCommand {
     help: """
       publish also what was published, for orders that were lost with a queue: by --by update; what Ferry has written \
       in K/3 is not written twice, and what was parked is tried again; but not an order of which every letter was \
-      discarded and no other bill can have been lost (ferry dead-letters replay brings that one back; with a strategy that \
-      follows another stream the other one counts as such a bill)
+      discarded and no other bill of its newest revision can have been lost (ferry dead-letters replay brings that one back)
       """)
   var again = false
   @Flag(help: "ask OKKI how many orders there are, and begin nothing") var dryRun = false
