@@ -206,14 +206,17 @@ final class RateLimit: Sendable {
     let asked = time.now()
     let lease: RateLease
     do throws(LedgerFailure) { lease = try await shared.lease(ask) } catch { return lose() }
+    let answered = time.now()
     state.withLock { state in
       state.lostAt = nil
       state.hasStreak = lease.hasStreak
       guard lease.granted > 0 else { return }
-      // Two callers may have asked at once: what the other one was given is still good.
-      state.leased = lease.granted + (asked < state.leasedUntil ? state.leased : 0)
-      // From the question on: an answer that was long on its way is not good for longer.
-      state.leasedUntil = asked + RateLease.validity
+      // From the question on: an answer that was long on its way is not good for longer. Two callers may have asked at once:
+      // what the other one was given is still good, and all of it for as long as the older lease.
+      let until = asked + RateLease.validity
+      let left = answered < state.leasedUntil ? state.leased : 0
+      state.leasedUntil = left > 0 ? min(until, state.leasedUntil) : until
+      state.leased = lease.granted + left
       count(lease.granted, asked, &state)
     }
     if lease.isPause { return hold(lease.waitMicros) }

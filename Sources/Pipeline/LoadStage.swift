@@ -84,8 +84,7 @@ public struct LoadStage: Stage {
 
   /// No request leaves after this: what is left of a lease that begins now holds its timeout and the time until K/3 shows it.
   var lastStart: ContinuousClock.Instant {
-    clock.now().advanced(
-      by: .seconds(times.leaseSeconds - times.saveSeconds - times.visibleSeconds - times.marginSeconds))
+    clock.now().advanced(by: .seconds(times.longestSeconds - times.saveSeconds))
   }
 
   /// Claims, asks, saves and settles.

@@ -10,6 +10,10 @@ public struct LoadTimes: Sendable {
   /// After this K/3 must show a bill that it has written, in seconds; no look-up before.
   public var visibleSeconds: Int
 
+  /// From a claim until the answer to the last request for it, at most, in seconds: also where a lease is longer than the
+  /// broker waits for an acknowledgement.
+  public var longestSeconds: Int { min(leaseSeconds - visibleSeconds - marginSeconds, WorkerShape.longestLentSeconds) }
+
   /// Times in seconds.
   public init(leaseSeconds: Int, saveSeconds: Int, marginSeconds: Int, visibleSeconds: Int) {
     self.leaseSeconds = leaseSeconds

@@ -8,7 +8,7 @@ public final class PipelineMetrics: Sendable {
   private let transformed: Counter
   private let loaded: Counter
   private let settled: [StageName: Counter]
-  private let factory: any MetricsFactory
+  let factory: any MetricsFactory
 
   private struct Key: Hashable {
     let stage: StageName

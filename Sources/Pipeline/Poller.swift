@@ -103,15 +103,15 @@ public final class Poller: Service {
   private let cycles = Counter(label: "ferry_poll_cycles_total")
   private let failures = Counter(label: "ferry_poll_failures_total")
   let drifts = Counter(label: "ferry_page_drift_total")
-  let customerDrifts = Counter(label: "ferry_customer_drift_total")
+  let customerDrifts: Counter
   let unreadableOrders = Counter(label: "ferry_unreadable_rows_total", dimensions: [("list", "orders")])
   let unreadableCustomers = Counter(label: "ferry_unreadable_rows_total", dimensions: [("list", "customers")])
   /// Fingerprints of rows that were told to be unreadable.
   let toldRows = Mutex<Set<Int64>>([])
-  let clockSteps = Counter(label: "ferry_okki_clock_back_total")
-  /// Watermarks that were found to lie ahead, so that each is told once.
+  let clockSteps: Counter
   /// Rows that told no order, and in how many cycles; rows of which somebody has been told.
   let stuckRows = Mutex<[Int64: Int]>([:])
+  /// Watermarks that were found to lie ahead, so that each is told once.
   let toldBack = Mutex<[PollStream: BeijingTime]>([:])
   let roundSize = Mutex(RoundSize())
   /// The customers' list, where the last cycle has not seen all of it.
@@ -136,7 +136,7 @@ public final class Poller: Service {
   /// A poller.
   /// - Parameters:
   ///   - sweeps: where sweeps stand; nil where there are none.
-  ///   - metrics: counts what it parks.
+  ///   - metrics: counts what it parks, and a list or a clock that does not keep still.
   ///   - leaseClock: what its lease goes by, where that is not `clock`.
   ///   - progress: marked with each answer; where the source marks it too, a call of many requests is not taken for stuck.
   public init(
@@ -148,6 +148,8 @@ public final class Poller: Service {
     self.sweeps = sweeps
     self.leaseClock = leaseClock ?? clock
     self.metrics = metrics
+    customerDrifts = Counter(label: "ferry_customer_drift_total", factory: metrics.factory)
+    clockSteps = Counter(label: "ferry_okki_clock_back_total", factory: metrics.factory)
     self.source = source
     self.ledger = ledger
     self.outbox = outbox

@@ -12,6 +12,8 @@ public struct WorkerShape: Sendable {
   public var quickBatchSize: Int
   /// Batches under way at a time, so that one slow answer does not idle the rest.
   public var concurrentBatches: Int
+  /// RabbitMQ takes back what is not acknowledged after half an hour, and ends the channel, with all that was lent on it.
+  static let longestLentSeconds = 1_500
 
   /// A shape; all at least 1.
   /// - Parameter quickBatchSize: nil: as `batchSize`.
@@ -19,6 +21,13 @@ public struct WorkerShape: Sendable {
     self.batchSize = batchSize
     self.quickBatchSize = quickBatchSize ?? batchSize
     self.concurrentBatches = concurrentBatches
+  }
+
+  /// How many messages may be lent at a time: those under way, and twice as many that wait for them, where all of them end before
+  /// the broker takes them back.
+  /// - Parameter longestSeconds: what a batch may take.
+  public func mostLent(longestSeconds: Int) -> Int {
+    batchSize * concurrentBatches * min(max(Self.longestLentSeconds / max(longestSeconds, 1), 1), 3)
   }
 }
 

@@ -244,13 +244,12 @@ final class Wiring: Sendable {
         changed: ChangedOrders(rawValue: settings.text(.changed)) ?? .hold,
         removed: RemovedOrders(rawValue: settings.text(.removed)) ?? .hold)
       let places = max(2, settings.whole(.k3Concurrency))
-      // Enough batches that K/3's places are never empty while the slowest Save of a batch is awaited. What is lent ends
-      // before the broker asks for it, after half an hour, also where each Save takes a minute.
+      // Enough batches that K/3's places are never empty while the slowest Save of a batch is awaited.
+      let shape = WorkerShape(
+        batchSize: 2 * places, quickBatchSize: max(2 * places, min(6 * places, 256)), concurrentBatches: 4)
       return try worker(
-        stage, database, partners: [.k3, .postgresql, .rabbitmq, .setup],
-        shape: WorkerShape(
-          batchSize: 2 * places, quickBatchSize: max(2 * places, min(6 * places, 256)), concurrentBatches: 4),
-        mostLent: 24 * places, breakers: PostgresPartnerBreakers(shared)
+        stage, database, partners: [.k3, .postgresql, .rabbitmq, .setup], shape: shape,
+        mostLent: shape.mostLent(longestSeconds: times.longestSeconds), breakers: PostgresPartnerBreakers(shared)
       ).beside { await doubts.watch() }
     case .migrate: throw SetupProblem("migrate is no service.", remedy: "Run ferry migrate by itself.")
     }

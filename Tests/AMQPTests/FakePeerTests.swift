@@ -76,6 +76,38 @@ import Testing
     peer.stop()
   }
 
+  @Test("the answer to a call tells that the broker has what was acknowledged before it")
+  func acknowledgedFirst() async throws {
+    let count: UInt64 = 200
+    let heard = Probe<[[UInt16]]>([])
+    let peer = try FakePeer { session in
+      try session.until([60, 10])
+      try session.send([60, 11])
+      try session.until([60, 20])
+      try session.send([60, 21], Bytes().text("c"))
+      for tag in 1...count {
+        try session.send([60, 60], Bytes().text("c").longlong(tag).byte(0).text("").text("q"))
+        try session.frame(2, Bytes().short(60).short(0).longlong(0).short(0).all, channel: 1)
+      }
+      while true {
+        let method = try session.next().method
+        // Told before the answer goes out.
+        if method == [60, 80] || method == [50, 10] { heard.change { $0.append(method) } }
+        if method == [50, 10] { try session.send([50, 11], Bytes().text("q").long(0).long(0)) }
+      }
+    }
+    let connection = try await AMQPConnection.open(fakeOptions(peer))
+    try await connection.consume(queue: "q", prefetch: Int(count))
+    var tags: [UInt64] = []
+    while tags.count < Int(count) { tags += try await connection.deliveries(max: 10).map(\.tag) }
+    for tag in tags {
+      connection.acknowledge([tag])
+      _ = try await connection.declareQueue(name: "q", passive: true)
+    }
+    #expect(heard.value == (1...count).flatMap { _ in [[60, 80], [50, 10]] })
+    peer.stop()
+  }
+
   @Test("a broker that holds the connection back does not hold the callers, and sending goes on when it lets go")
   func blocked() async throws {
     let letGo = Probe(false)

@@ -120,6 +120,74 @@ struct ContractTests {
     }
   }
 
+  /// Has two statements about the same letter wait for its row, in this order, and frees it.
+  private func inTurn<First: Sendable, Second: Sendable>(
+    _ schema: FreshSchema, _ first: @escaping @Sendable () async throws -> First,
+    _ second: @escaping @Sendable () async throws -> Second
+  ) async throws -> (First, Second) {
+    let client = schema.client()
+    let holder = try await schema.client().session()
+    _ = try await holder.run(PostgresStatement("BEGIN"))
+    _ = try await holder.run(PostgresStatement("SELECT FROM dead_letters WHERE id = 1 FOR UPDATE"))
+    func waiting(_ count: Int64) async throws {
+      let question = PostgresStatement(
+        """
+        SELECT count(DISTINCT pid) FROM pg_locks JOIN pg_stat_activity USING (pid)
+        WHERE NOT granted AND application_name = $1::text
+        """, .text(schema.name))
+      while try await client.run(question).int(0, 0) != count { try Task.checkCancellation() }
+    }
+    async let one = first()
+    try await waiting(1)
+    async let other = second()
+    try await waiting(2)
+    _ = try await holder.run(PostgresStatement("ROLLBACK"))
+    await holder.close()
+    let results = (try await one, try await other)
+    await client.close()
+    return results
+  }
+
+  /// One message, as it is parked for the first time and again.
+  private var parkedTwice: [DeadLetter] {
+    ["", " again"].map { words in
+      var letter = deadLetter(1)
+      letter.identity = "1"
+      letter.properties += words
+      return letter
+    }
+  }
+
+  @Test("what is parked again in the moment in which its letter is dealt with is a letter of its own, which waits")
+  func markedThenFiled() async throws {
+    try await withSchema { schema, one, other in
+      let copies = parkedTwice
+      let (archive, another) = (PostgresDeadLetters(one), PostgresDeadLetters(other))
+      _ = try await archive.file([copies[0]])
+      let (marked, filing) = try await inTurn(
+        schema, { try await archive.mark([1], .discarded, by: "ann", read: [1]) },
+        { try await another.file([copies[1]]) })
+      #expect(marked == [1] && filing.new == 1)
+      let filed = try await archive.letters(LetterFilter(), after: 0, limit: 10, withBodies: false)
+      #expect(filed.map(\.state) == [.discarded, .waiting] && filed.map(\.times) == [1, 1])
+    }
+  }
+
+  @Test("a letter that is parked again in the moment in which it is dealt with is left alone, and waits")
+  func filedThenMarked() async throws {
+    try await withSchema { schema, one, other in
+      let copies = parkedTwice
+      let (archive, another) = (PostgresDeadLetters(one), PostgresDeadLetters(other))
+      _ = try await archive.file([copies[0]])
+      let (filing, marked) = try await inTurn(
+        schema, { try await another.file([copies[1]]) },
+        { try await archive.mark([1], .discarded, by: "ann", read: [1]) })
+      #expect(marked == [] && filing.new == 0)
+      let filed = try await archive.letters(LetterFilter(), after: 0, limit: 10, withBodies: false)
+      #expect(filed.map(\.state) == [.waiting] && filed.map(\.times) == [2])
+    }
+  }
+
   @Test("in memory: the archive of parked messages", arguments: deadLettersContract)
   func deadLettersInMemory(_ sentence: ContractCase<any DeadLetters>) async throws {
     try await sentence.check(MemoryDeadLetters())

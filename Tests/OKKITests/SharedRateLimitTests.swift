@@ -79,6 +79,39 @@ struct SharedRateLimitTests {
     #expect(try await limit.take(upTo: 500) == 198)
   }
 
+  @Test(
+    "of two leases that are long on their way neither is good for longer than a quarter of a second after its question",
+    arguments: [(240, 251), (300, 300)])
+  func twoLate(answered: Int, used: Int) async throws {
+    let (leases, asked) = AsyncStream<CheckedContinuation<Void, Never>>.makeStream()
+    let limit = RateLimit(
+      perSecond: 1_000, burst: 1_000, patience: .seconds(30), time: time.keeper,
+      shared: HeldLedger(inner: ledger, asked: asked), jitter: { 1 })
+    var held = leases.makeAsyncIterator()
+    async let one = limit.take(upTo: 1)
+    let first = await held.next()
+    time.advance(.milliseconds(200))
+    async let other = limit.take(upTo: 1)
+    let second = await held.next()
+    time.advance(.milliseconds(answered - 200))
+    first?.resume()
+    // Answered too late, the first one asks again.
+    let third = answered < 250 ? nil : await held.next()
+    if third == nil { _ = try await one }
+    second?.resume()
+    _ = try await other
+    time.advance(.milliseconds(used - answered))
+    // Each lease was of 100.
+    async let rest = limit.take(upTo: 500)
+    let answering = Task {
+      third?.resume()
+      for await lease in leases { lease.resume() }
+    }
+    #expect(try await rest <= 100)
+    _ = try await one
+    answering.cancel()
+  }
+
   @Test("the vendor's pause reaches a process that was told nothing, at the latest when its lease ends")
   func pause() async throws {
     let (one, other) = (process(perSecond: 1_000), process(perSecond: 1_000))

@@ -22,6 +22,7 @@ public final class MemoryBillDestination: BillDestination {
     var bills: [String: (bill: WrittenBill, body: [UInt8])] = [:]
     var nextID: Int64 = 1
     var saves: [String] = []
+    var lastStart: ContinuousClock.Instant?
     var updates: [String] = []
     var deletes: [String] = []
     var audited: Set<String> = []
@@ -60,6 +61,8 @@ public final class MemoryBillDestination: BillDestination {
 
   /// The keys of all Saves that arrived, in order.
   public var saves: [String] { state.withLock { $0.saves } }
+  /// When the last Save might have started at the latest.
+  public var lastStart: ContinuousClock.Instant? { state.withLock { $0.lastStart } }
   /// The keys of all Updates that arrived, in order.
   public var updates: [String] { state.withLock { $0.updates } }
   /// The numbers of all Deletes that arrived, in order.
@@ -90,6 +93,7 @@ public final class MemoryBillDestination: BillDestination {
     guard bill.notAfter > .now else { return .notStarted(Reason(.k3Busy, "the Save came too late")) }
     return state.withLock { state in
       state.saves.append(bill.key)
+      state.lastStart = bill.notAfter
       let mishap = state.mishaps[bill.key]?.first
       if mishap != nil { state.mishaps[bill.key]?.removeFirst() }
       if case .answer(let answer) = mishap { return answer }

@@ -40,6 +40,24 @@ struct LoadStageTests {
     #expect(erp.lookUps.isEmpty)
   }
 
+  @Test("a lease that is longer than the broker waits gives the Saves of a batch no more time than the broker does")
+  func longLease() async throws {
+    let begin = ContinuousClock.now
+    _ = await stage(over: ledger, leaseSeconds: 10_800).handle([.bill(1)])
+    let time = try #require(erp.lastStart) - begin
+    // A Save's minute, and what comes before it and after.
+    #expect(time > .seconds(1_000) && time + .seconds(60) <= .seconds(1_600), "\(time)")
+    _ = await stage.handle([.bill(2)])
+    #expect(try #require(erp.lastStart) - begin < .seconds(160 - 60 - 10 - 30 + 50))
+  }
+
+  @Test("as much is lent as ends before the broker takes it back: three rounds of batches, fewer of long ones")
+  func lent() {
+    let shape = WorkerShape(batchSize: 4, quickBatchSize: 12, concurrentBatches: 4)
+    let lent = [1, 170, 500, 501, 750, 751, 1_500, 9_999].map { shape.mostLent(longestSeconds: $0) }
+    #expect(lent == [48, 48, 48, 32, 32, 16, 16, 16])
+  }
+
   @Test("the same revision again is a duplicate, also within one batch, and K/3 is not asked")
   func duplicate() async {
     let outcomes = await stage.handle([.bill(1), .bill(1)])

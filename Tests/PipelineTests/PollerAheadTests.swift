@@ -141,15 +141,15 @@ struct PollerAheadTests {
     #expect(source.rounds.withLock { $0.map(\.count) } == [5, 10, 10, 10, 10])
   }
 
-  @Test("where a page of a round cannot be listed, the pages before it are published all the same")
-  func fails() async throws {
+  @Test("where a page of a round cannot be listed, the pages before it are published all the same", arguments: 3...8)
+  func fails(page: Int) async throws {
     let clock = ManualClock()
     let broker = MemoryBroker(clock: clock)
-    let source = TurningSource(Self.filled(100), failing: 3)
+    let source = TurningSource(Self.filled(100), failing: page)
     await #expect(throws: PollInterruption.source(.transient("away"))) {
       try await Self.poller(source, broker, clock).once()
     }
-    #expect(broker.count(in: .orders) == 70)
+    #expect(broker.count(in: .orders) == (10 - page) * 10)
   }
 
   @Test("an order that two pages of a round show, because another one left, is fetched once")

@@ -1,6 +1,7 @@
 import Orders
 import Pipeline
 import PipelineTesting
+import Telemetry
 import Testing
 
 @Suite("The poller and OKKI's clock", .timeLimit(.minutes(1)))
@@ -9,6 +10,7 @@ struct PollerClockTests {
   private let broker: MemoryBroker
   private let source = MemoryOrderSource(now: noon)
   private let ledger: MemoryPollLedger
+  private let registry = MetricsRegistry()
 
   init() {
     broker = MemoryBroker(clock: clock)
@@ -21,7 +23,7 @@ struct PollerClockTests {
     shape(&plan)
     try await Poller(
       source: source, ledger: ledger, outbox: MemoryOutbox(broker), plan: plan, clock: pipelineClock(clock),
-      logger: recording(log)
+      logger: recording(log), metrics: PipelineMetrics(factory: registry)
     ).once()
   }
 
@@ -144,6 +146,29 @@ struct PollerClockTests {
     let log = Probe<String>()
     try await cycle(log)
     pass(0, showing: 60)
+    try await cycle(log)
+    #expect(!log.events.contains { $0.contains("clock went back") })
+    #expect(try await ledger.watermark(of: .orders) == noon.advanced(bySeconds: 55))
+  }
+
+  @Test("a clock that is behind by one second more than the lag has gone back, and is counted for each list")
+  func beyond() async throws {
+    try await cycle()
+    let log = Probe<String>()
+    pass(10, showing: 4)
+    try await cycle(log)
+    #expect(log.events.count { $0.contains("clock went back") } == PollStream.allCases.count)
+    let counted = "ferry_okki_clock_back_total \(PollStream.allCases.count)"
+    #expect(registry.prometheusText().split(separator: "\n").contains(counted[...]))
+  }
+
+  @Test("the time that a cycle has taken so far is no clock that went back")
+  func slow() async throws {
+    try await cycle()
+    pass(60, showing: 60)
+    // While the customers are read, before the orders.
+    source.beforeEach { [clock] in if $0 == .customers { clock.advance(by: .seconds(8)) } }
+    let log = Probe<String>()
     try await cycle(log)
     #expect(!log.events.contains { $0.contains("clock went back") })
     #expect(try await ledger.watermark(of: .orders) == noon.advanced(bySeconds: 55))

@@ -2,6 +2,7 @@ import Orders
 import Pipeline
 import PipelineTesting
 import Synchronization
+import Telemetry
 import Testing
 
 /// A CRM whose first page of customers shows the first one of the second page instead of its own last one, some times.
@@ -85,18 +86,27 @@ private final class TurningCustomers: OrderSource {
 struct PollerCustomersTests {
   private let clock = ManualClock()
   private let source = MemoryOrderSource(now: noon)
-  private let ledger = MemoryPollLedger()
+  private let ledger: MemoryPollLedger
   private let lines = Probe<String>()
+  private let registry = MetricsRegistry()
   private let broker: MemoryBroker
 
-  init() { broker = MemoryBroker(clock: clock) }
+  init() {
+    broker = MemoryBroker(clock: clock)
+    ledger = MemoryPollLedger(MemoryPollLedger.Books(clock: clock))
+  }
+
+  private func hasCounted(_ figure: String) -> Bool {
+    registry.prometheusText().split(separator: "\n").contains(figure[...])
+  }
 
   private func poller(unsteady: Int) -> Poller { poller(UnsteadyCustomers(source, unsteady: unsteady)) }
 
   private func poller(_ source: UnsteadyCustomers) -> Poller {
     Poller(
       source: source, ledger: ledger, outbox: MemoryOutbox(broker),
-      plan: PollPlan(since: noon.advanced(bySeconds: -3600)), clock: pipelineClock(clock), logger: recording(lines))
+      plan: PollPlan(since: noon.advanced(bySeconds: -3600)), clock: pipelineClock(clock), logger: recording(lines),
+      metrics: PipelineMetrics(factory: registry))
   }
 
   private func poller(_ source: TurningCustomers, passes: Int = 1) -> Poller {
@@ -174,7 +184,9 @@ struct PollerCustomersTests {
     #expect(source.asked.count { $0 == .customers } == asked + 2 + 1)
     #expect(try await ledger.watermark(of: .customers) == nil)
     #expect(lines.events.count { $0.hasPrefix("warning The customers' list kept changing") } == 1)
+    #expect(hasCounted("ferry_customer_drift_total 2"))
     try await poller.once()
+    #expect(hasCounted("ferry_customer_drift_total 2"))
     #expect(try await isThere(500))
     #expect(try await ledger.watermark(of: .customers) == noon.advanced(bySeconds: -5))
   }
@@ -216,6 +228,28 @@ struct PollerCustomersTests {
     #expect(try await ledger.watermark(of: .customers) == noon.advanced(bySeconds: 55))
     try await poller.once()
     #expect(try await ledger.watermark(of: .customers) == noon.advanced(bySeconds: 115))
+  }
+
+  @Test("a list begun by a clock that was ahead, and not shown whole, hides nobody who changed before it")
+  func ahead() async throws {
+    source.setNow(noon.advanced(bySeconds: 600))
+    try await poller(TurningCustomers(source)).once()
+    put(1...120, secondsAgo: -610)
+    clock.advance(by: .seconds(60))
+    source.setNow(noon.advanced(bySeconds: 660))
+    let list = TurningCustomers(source, turn: 14, most: 50)
+    let poller = poller(list)
+    try await poller.once()
+    #expect(try await ledger.watermark(of: .customers) == noon.advanced(bySeconds: 595))
+    list.stop()
+    put(130...130, secondsAgo: -70)
+    // Right again, and as late as the list's end.
+    clock.advance(by: .seconds(640))
+    source.setNow(noon.advanced(bySeconds: 700))
+    for _ in 1...2 { try await poller.once() }
+    #expect(try await missing(1...120).isEmpty)
+    #expect(try await isThere(130))
+    #expect(try await ledger.watermark(of: .customers) == noon.advanced(bySeconds: 695))
   }
 
   @Test("the first list does not count as shown because a new customer came for one who left, and one was never shown")

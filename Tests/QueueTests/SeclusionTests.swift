@@ -3,6 +3,7 @@ import AMQPTesting
 import Orders
 import Pipeline
 import PipelineTesting
+import Synchronization
 import Testing
 
 @testable import Queue
@@ -82,6 +83,39 @@ struct SeclusionTests {
       let after = await inbox.next(max: 10)
       #expect(ids(after) == [5])
       inbox.acknowledge(after.map(\.receipt))
+      await inbox.close()
+    }
+  }
+
+  @Test("a suspect comes after a minute though what is lent beside it is not acknowledged")
+  func waits() async throws {
+    try await withTopology { broker async throws in
+      await publish(broker, [[1], [2]])
+      // The minute goes by at once. Were there no end to it, the others would be acknowledged after two.
+      let looks = Probe<Duration>()
+      let afterTwo = Mutex<(@Sendable () -> Void)?>(nil)
+      let pacing = Pacing(
+        sleep: {
+          looks.report($0)
+          if looks.events.count == 6_000 { afterTwo.withLock { $0 }?() }
+        }, random: { 0.5 }, now: { 1 })
+      let inbox = inbox(broker, pacing: pacing)
+      var others: [Delivery] = []
+      while others.count < 2 {
+        try Task.checkCancellation()
+        others += await inbox.next(max: 10)
+      }
+      let receipts = others.map(\.receipt)
+      afterTwo.withLock { $0 = { inbox.acknowledge(receipts) } }
+      let outbox = RabbitOutbox(broker.settings, topology: broker.topology)
+      var parcel = Parcel(to: .queue(.orders), .envelope(order(3)))
+      parcel.returns = Delivery.mostReturns + 1
+      #expect(await outbox.publish([parcel]) == [.confirmed])
+      let alone = await inbox.next(max: 10)
+      #expect(ids(alone) == [3] && alone.allSatisfy(\.isSuspect))
+      #expect(looks.events.reduce(.zero, +) == .seconds(60))
+      inbox.acknowledge(receipts + alone.map(\.receipt))
+      await outbox.close()
       await inbox.close()
     }
   }

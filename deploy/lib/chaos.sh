@@ -356,14 +356,14 @@ newest_order() {
 # was_sent NUMBER: whether K/3 was sent a bill of that number.
 was_sent() { [[ $(ask "$K3_URL/_sim/journal?last=10000&key=$1") == *'"SO/Save"'* ]]; }
 
-# recovers SINCE_CS SECONDS: new orders come, and K/3 must be sent the newest of them. In the long form many orders wait
+# recovers SINCE_CS SECONDS: new orders come, and by then K/3 must be sent the newest of them. In the long form many orders wait
 # before it: there so many seconds may pass without any bill.
 recovers() {
   local deadline before=-1
   okki orders '{"add":3}'
   newest_order
   now_cs
-  deadline=$((NOW_CS + $2 * 100))
+  deadline=$(($1 + $2 * 100))
   until was_sent "$NEWEST"; do
     now_cs
     if [[ $LONG == yes ]]; then

@@ -104,13 +104,14 @@ final class Loop {
       unsent: publisher.unsent)
     if mail.isAbandoned { return .closed }
     try absorb(mail)
-    try sendCalls()
-    try sendMessages()
-    try read()
-    // After channel.close nothing more may be said on the channel.
+    // Before calls, so that the answer to a call tells that the broker has what was acknowledged before it. After channel.close
+    // nothing more may be said on the channel.
     if closing == .no {
       try acks.flush { tag, multiple throws(AMQPFailure) in try wire.acknowledge(tag, multiple: multiple) }
     }
+    try sendCalls()
+    try sendMessages()
+    try read()
     try wire.flush()
     let now = ContinuousClock.now
     publisher.expire(now, blocked: isBlocked)
