@@ -179,6 +179,8 @@ final class HTTPTransport {
       case .blocked:
         // Of a connection that takes nothing more no answer can be waited for.
         return exchange.isCutOff ? die(exchange) : ()
+      // A reset that sending has met already reads as an end like any other: an answer that only an end completes may be cut off.
+      case .ended where exchange.isCutOff: return die(exchange)
       case .ended:
         do {
           try exchange.answer.end()
