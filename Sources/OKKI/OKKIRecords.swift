@@ -50,10 +50,6 @@ enum OKKIRecords {
       }
       records.append(CollectionRecord(id: id, content: Array(row.rawBytes)))
     }
-    // Where none can be read it is the list that has another shape.
-    guard rows.isEmpty || !records.isEmpty else {
-      throw .malformed("no row of page \(page) of OKKI's customer list can be read")
-    }
     return CustomerPage(total: total, records: records, now: now, unreadable: unreadable)
   }
 

@@ -8,10 +8,14 @@ final class OutagePause: Sendable {
   private struct State {
     var reason: Reason?
     var wait = Duration.seconds(1)
+    /// The wait that was told last.
+    var told: Duration?
     /// The wait is over, and no message yet has told of the partner.
     var looksForWork = false
     /// The installation knows of it: its end is heard of too.
     var isShared = false
+
+    mutating func grow() { wait = min(wait * 2, .seconds(30)) }
   }
 
   /// What a batch has changed.
@@ -36,14 +40,18 @@ final class OutagePause: Sendable {
   /// Whether a partner is away.
   var isOn: Bool { state.withLock { $0.reason != nil } }
 
-  /// How long to wait before the next probe, and why; nil when all is well. The wait after it will be longer.
-  func next() -> (wait: Duration, reason: Reason)? {
+  /// How long to wait before the next probe, and why; nil when all is well. `isNew`: it was not told before. The wait grows by
+  /// probes that fail, and not while another process tries: should that die, the next one is not to wait for long.
+  func next() -> (wait: Duration, reason: Reason, isNew: Bool)? {
     state.withLock { state in
       guard let reason = state.reason else { return nil }
-      defer { state.wait = min(state.wait * 2, .seconds(30)) }
-      return (state.wait, reason)
+      defer { state.told = state.wait }
+      return (state.wait, reason, state.told != state.wait)
     }
   }
+
+  /// The partner was asked, and is still away.
+  func probeFailed() { state.withLock { $0.grow() } }
 
   /// A batch in which something is an outage, or in which nothing got a clear answer from K/3, starts or keeps the pause;
   /// one that got an answer ends it; one that says nothing of the partners changes nothing. K/3 does not lock out those whose
@@ -74,6 +82,7 @@ final class OutagePause: Sendable {
     return state.withLock { state in
       if let reason {
         if state.reason?.partner != reason.partner { state.isShared = false }
+        if state.looksForWork { state.grow() }
         state.reason = reason
         state.looksForWork = false
         return .away(reason)

@@ -30,7 +30,7 @@ extension Poller {
   /// watermark lies behind it by more than the lag, which is what clocks may differ by, the window begins at that moment,
   /// and the watermark goes back with its first slice.
   ///
-  /// Should the ledger's clock be wrong, more is read again than needed, or no less than without it.
+  /// Should the ledger's clock be wrong, more is read again than needed, up to a week, or no less than without it.
   /// - Parameter first: the window never begins before this, unless the watermark does.
   func start(
     of stream: PollStream, until end: PollEnd, since first: BeijingTime
@@ -40,9 +40,11 @@ extension Poller {
     let watermark = position.watermark
     // The age is of now, and OKKI told its clock before.
     let age = max(position.age - (clock.now() - end.heard).components.seconds, 0)
-    let moment = max(end.time.advanced(bySeconds: -age), min(watermark, first))
+    let earliest = min(watermark, end.time).advanced(bySeconds: -Self.mostBack)
+    let moment = max(end.time.advanced(bySeconds: -age), min(watermark, first), earliest)
     let ahead = watermark.epochSeconds - moment.epochSeconds
-    if ahead <= Int64(plan.lagSeconds) { return PollStart(watermark: watermark, passed: watermark) }
+    // Whole seconds alone make up to three.
+    if ahead <= Int64(max(plan.lagSeconds, 3)) { return PollStart(watermark: watermark, passed: watermark) }
     let isNew = toldBack.withLock { told in
       defer { told[stream] = watermark }
       return told[stream] != watermark
@@ -50,9 +52,13 @@ extension Poller {
     if isNew {
       clockSteps.increment()
       logger.log(
-        .warning, "OKKI's clock went back; what changed since the watermark was moved is read again",
+        .warning,
+        "OKKI's clock went back, or PostgreSQL's on; what changed since the watermark was moved is read again",
         [.watermark: watermark, .windowFrom: moment, .seconds: ahead])
     }
     return PollStart(watermark: watermark, passed: moment)
   }
+
+  /// Seconds: a database host that starts with next year's date must not have all orders read again before new ones.
+  private static let mostBack: Int64 = 7 * 86_400
 }

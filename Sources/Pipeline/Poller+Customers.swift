@@ -32,11 +32,13 @@ extension Poller {
     let end = pollEnd.time
     let origin = try await self.start(of: .customers, until: pollEnd, since: BeijingTime(epochSeconds: 0))
     let watermark = origin.watermark
-    // One that ends after OKKI's now was begun by a wrong clock.
-    let kept = customerScan.withLock { $0 }.flatMap { $0.watermark == watermark && $0.end <= end ? $0 : nil }
+    let begin = origin.passed?.advanced(bySeconds: -Int64(plan.overlapSeconds)) ?? BeijingTime(epochSeconds: 0)
+    // One that ends after OKKI's now was begun by a wrong clock, and one that begins after what is to be read again passes it.
+    let kept = customerScan.withLock { $0 }.flatMap { scan in
+      scan.watermark == watermark && scan.end <= end && scan.window.from <= begin ? scan : nil
+    }
     let start = clock.now()
     if let kept, start < kept.due { return }
-    let begin = origin.passed?.advanced(bySeconds: -Int64(plan.overlapSeconds)) ?? BeijingTime(epochSeconds: 0)
     guard let window = TimeWindow(from: begin, to: end) else { return }
     let whole = watermark == nil && kept == nil ? try await customers(1, of: nil) : nil
     var scan = CustomerScan(watermark: watermark, window: window, end: end, due: start)
@@ -91,6 +93,12 @@ extension Poller {
   private func storePages(
     of window: TimeWindow?, _ first: CustomerPage
   ) async throws(PollInterruption) -> (shown: Set<Int64>, total: Int) {
+    if first.records.isEmpty, !first.unreadable.isEmpty {
+      // Where no page's first rows can be read it is the list that has another shape.
+      guard window != nil, try await !customers(1, of: nil).records.isEmpty else {
+        throw .source(.malformed("no row of OKKI's customer list can be read"))
+      }
+    }
     let rows = first.records.count + first.unreadable.count
     let isCut = rows < min(first.total, Self.customersPage)
     let size = isCut ? max(rows, Self.fewestOnPage) : Self.customersPage
@@ -108,7 +116,7 @@ extension Poller {
 
   private func store(_ page: CustomerPage, _ shown: inout Set<Int64>) async throws(PollInterruption) {
     tell(unreadableCustomers: page.unreadable)
-    for row in page.unreadable { shown.insert(fingerprint(row)) }
+    shown.formUnion(Self.keyed(page.unreadable).keys)
     if page.records.isEmpty { return }
     let isStored = try await fromLedger { () async throws(LedgerFailure) in
       try await ledger.store(customers: page.records)

@@ -16,7 +16,7 @@ extension Poller {
     if controls.allSatisfy({ ids.contains($0.id) }) {
       // Everything that the page shows is asked for, so another order is looked for elsewhere.
       guard let all = TimeWindow(from: since ?? plan.since, to: now) else { return false }
-      controls = await newest(in: all, besides: ids)
+      controls = await newest(.updated(all), besides: ids)
     }
     let control = controls.lazy.map(\.id).filter { !ids.contains($0) }.prefix(5)
     if control.isEmpty { return false }
@@ -27,10 +27,10 @@ extension Poller {
   ///
   /// No page is larger than the plan's: OKKI may have no larger ones (vendor-apis.md B-5), and a page that is cut cannot be
   /// read. One page more than hold what is asked for shows another order, unless there is none.
-  func newest(in window: TimeWindow, besides ids: Set<OrderID>) async -> [OrderHeadline] {
+  func newest(_ query: OrderQuery, besides ids: Set<OrderID>) async -> [OrderHeadline] {
     var others: [OrderHeadline] = []
     for index in 1...min(ids.count / max(plan.pageSize, 1) + 2, Self.mostControlPages) {
-      let page = try? await source.orders(.updated(window), page: index, size: plan.pageSize)
+      let page = try? await source.orders(query, page: index, size: plan.pageSize)
       guard let page else { break }
       others += page.headlines.filter { !ids.contains($0.id) }
       if others.count >= 5 || page.headlines.count + page.unreadable.count < plan.pageSize { break }

@@ -48,10 +48,13 @@ extension Poller {
         last = PageYield()
         work.counted(try await count(of: query(slice)))
       case .read(let slice, let total):
-        last = try await publishPages(of: query(slice), total: total, reading)
-        last.total = total
-        findings.missed += last.missed
-        findings.changed += last.changed
+        var yield = try await publishPages(of: query(slice), total: total, reading)
+        findings.missed += yield.missed
+        findings.changed += yield.changed
+        // With the count unchanged a pass may leave out what the one before it showed (vendor-apis.md B.5.2).
+        if last.total == total { yield.keep(last) }
+        yield.total = total
+        last = yield
         work.hasRead(showing: last.seen, unreadable: last.unreadable.count)
       case .recount(let slice):
         let count = try await count(of: query(slice))
@@ -69,7 +72,7 @@ extension Poller {
       case .conclude(let slice, let moves):
         // Deleted orders would have left the count: these are still there.
         if !last.denied.isEmpty { try await park(denied: last.denied) }
-        try await park(unreadable: last.unreadable)
+        try await park(unreadable: last.unreadable, of: query(slice))
         findings.read = last.read + last.unreadable.count
         findings.failed = last.failed + last.unreadable.count
         work.concluded()
@@ -112,6 +115,13 @@ extension Poller {
       failed += page.failed
     }
 
+    /// Takes over what stands against concluding the slice, of a pass before this one.
+    mutating func keep(_ before: PageYield) {
+      unreadable.merge(before.unreadable) { now, _ in now }
+      denied += before.denied.filter { !seen.contains($0.id) }
+      seen.formUnion(before.seen)
+    }
+
     mutating func add(_ published: [Finding]) {
       missed += published.count { $0 == .missed }
       changed += published.count { $0 == .changed }
@@ -136,12 +146,16 @@ extension Poller {
       var missing: PollInterruption?
       var yield = PageYield()
       var isPublishing = false
-      var next = await listing(from: pages, of: slice, reading)
+      // Twice as many pages from round to round: what orders weigh may be another thing than it was.
+      var most = 1
+      var next = await listing(from: pages, of: slice, reading, 1)
       while let listed = next {
         if Task.isShuttingDownGracefully || Task.isCancelled { interruption = .stopped }
         if interruption != nil { break }
         let rest = (try? listed.get().rest) ?? 0
-        async let ahead = listing(from: rest, of: slice, reading)
+        let pages = min(most * 2, RoundSize.mostOrders)
+        most = pages
+        async let ahead = listing(from: rest, of: slice, reading, pages)
         do throws(PollInterruption) {
           let listing = try listed.get()
           let round = try await fetch(listing, of: slice, reading)
@@ -212,14 +226,14 @@ extension Poller {
     var asked: [OrderHeadline] = []
   }
 
-  /// Lists a round: pages from this one on, towards the first; nil where there is none.
+  /// Lists a round: pages from this one on, towards the first, so many at most; nil where there is none.
   private func listing(
-    from last: Int, of slice: OrderQuery, _ reading: Reading
+    from last: Int, of slice: OrderQuery, _ reading: Reading, _ most: Int
   ) async -> Result<Listing, PollInterruption>? {
     guard last >= 1 else { return nil }
     do throws(PollInterruption) {
-      var listing = try await pages(from: last, of: slice)
-      if !listing.unreadable.isEmpty, listing.headlines.isEmpty { try await checkList(until: listing.now) }
+      var listing = try await pages(from: last, of: slice, most)
+      if !listing.unreadable.isEmpty, listing.headlines.isEmpty { try await checkList(like: slice, until: listing.now) }
       if case .removed = slice { return .success(listing) }
       let headlines = listing.headlines
       let new = try await fromLedger { () async throws(LedgerFailure) in
@@ -236,15 +250,15 @@ extension Poller {
     } catch { return .failure(error) }
   }
 
-  private func pages(from last: Int, of slice: OrderQuery) async throws(PollInterruption) -> Listing {
+  private func pages(from last: Int, of slice: OrderQuery, _ most: Int) async throws(PollInterruption) -> Listing {
     let first = try await page(last, of: slice, size: plan.pageSize)
     var listing = Listing(now: first.now, rest: last - 1)
     var places: [OrderID: Int] = [:]
     var shown = first
     // Deleted orders are few, and each page of them is looked at by itself.
-    let most = if case .removed = slice { 1 } else { roundSize.withLock { $0.pages(of: plan.pageSize) } }
+    let most = if case .removed = slice { 1 } else { min(most, roundSize.withLock { $0.pages(of: plan.pageSize) }) }
     while true {
-      for row in shown.unreadable { listing.unreadable[fingerprint(row)] = row }
+      listing.unreadable.merge(Self.keyed(shown.unreadable)) { now, _ in now }
       for headline in shown.headlines {
         if let place = places[headline.id] {
           listing.headlines[place] = headline

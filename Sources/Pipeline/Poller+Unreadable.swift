@@ -5,10 +5,12 @@ import Synchronization
 
 extension Poller {
   /// Parks rows of a list that do not tell which order they are of, as they came: the watermark is about to pass them, and
-  /// somebody must look. A row is parked once by each process.
-  func park(unreadable rows: [Int64: [UInt8]]) async throws(PollInterruption) {
+  /// somebody must look. A row is parked once by each process, and only when it was unreadable in so many cycles as an
+  /// order's details must be: one of OKKI's machines may answer unreadably for a while.
+  func park(unreadable rows: [Int64: [UInt8]], of slice: OrderQuery) async throws(PollInterruption) {
     let new = toldRows.withLock { told in rows.filter { !told.contains($0.key) } }
     if new.isEmpty { return }
+    guard new.keys.map(isStuck(row:)).allSatisfy({ $0 }) else { throw .source(.malformed(Self.unreadableRow)) }
     guard mayWork else { throw .overtaken }
     let burial = Outcome.Burial(Reason(.orderMalformed, "a row of OKKI's list of orders does not tell its order"))
     var parcels = new.map { Parcel(to: .dead(.transform), .unreadable($0.value), burial: burial) }
@@ -30,8 +32,7 @@ extension Poller {
   /// Tells of customers that cannot be read, each once. Who of them is missing, or stays as he was, no order can hide: it
   /// waits for a customer who is missing.
   func tell(unreadableCustomers rows: [[UInt8]]) {
-    for row in rows {
-      let key = fingerprint(row)
+    for key in Self.keyed(rows).keys {
       if toldRows.withLock({ $0.contains(key) }) { continue }
       told(key)
       unreadableCustomers.increment()
@@ -39,11 +40,33 @@ extension Poller {
     }
   }
 
+  private static let unreadableRow = "rows of OKKI's list of orders do not tell their orders; they are looked at again"
+
+  private func isStuck(row: Int64) -> Bool {
+    stuckRows.withLock { stuck in
+      if stuck.count >= 10_000 { stuck.removeAll() }
+      stuck[row, default: 0] += 1
+      return stuck[row, default: 0] >= Self.mostFailures
+    }
+  }
+
+  /// A page's rows by their fingerprints; each of several that are alike by itself.
+  static func keyed(_ rows: [[UInt8]]) -> [Int64: [UInt8]] {
+    var keyed: [Int64: [UInt8]] = [:]
+    for row in rows {
+      var key = fingerprint(row)
+      while keyed[key] != nil { key &+= 1 }
+      keyed[key] = row
+    }
+    return keyed
+  }
+
   /// A page of which no row can be read says nothing of its rows where no page can be read: then the list has another shape
   /// than ever, and nothing of it may be passed over.
-  func checkList(until now: BeijingTime) async throws(PollInterruption) {
+  /// - Parameter slice: which list it is: deleted orders may look different.
+  func checkList(like slice: OrderQuery, until now: BeijingTime) async throws(PollInterruption) {
     let all = TimeWindow(from: BeijingTime(epochSeconds: 0), to: now)
-    if let all, await !newest(in: all, besides: []).isEmpty { return }
+    if let all, await !newest(slice.over(all), besides: []).isEmpty { return }
     throw .source(.malformed("no row of OKKI's list of orders tells its order"))
   }
 

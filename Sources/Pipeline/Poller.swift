@@ -110,6 +110,8 @@ public final class Poller: Service {
   let toldRows = Mutex<Set<Int64>>([])
   let clockSteps = Counter(label: "ferry_okki_clock_back_total")
   /// Watermarks that were found to lie ahead, so that each is told once.
+  /// Rows that told no order, and in how many cycles; rows of which somebody has been told.
+  let stuckRows = Mutex<[Int64: Int]>([:])
   let toldBack = Mutex<[PollStream: BeijingTime]>([:])
   let roundSize = Mutex(RoundSize())
   /// The customers' list, where the last cycle has not seen all of it.
@@ -122,6 +124,7 @@ public final class Poller: Service {
   private let removedWatermarkGauge = Gauge(label: "ferry_removed_watermark_epoch_seconds")
   private let customerFailures = Counter(label: "ferry_customer_poll_failures_total")
   /// Why a list beside the orders could not be read last, so that the same is told once.
+  private let restsUntil = Mutex<[PollStream: ContinuousClock.Instant]>([:])
   private let besides = Mutex<[PollStream: PollInterruption]>([:])
 
   let foundMissed = Counter(label: "ferry_reconcile_found_total", dimensions: [("what", "missed")])
@@ -240,6 +243,8 @@ public final class Poller: Service {
   private func onlyTelling(
     _ stream: PollStream, _ read: () async throws(PollInterruption) -> Void
   ) async throws(PollInterruption) {
+    let begun = clock.now()
+    if let due = restsUntil.withLock({ $0[stream] }), begun < due { return }
     do throws(PollInterruption) {
       try await read()
       besides.withLock { $0[stream] = nil }
@@ -248,6 +253,9 @@ public final class Poller: Service {
       case .source, .drift: break
       case .ledger, .broker, .overtaken, .stopped: throw error
       }
+      // A list that takes minutes to fail takes a fifth of the time at most.
+      let now = clock.now()
+      restsUntil.withLock { $0[stream] = now + (now - begun) * 4 }
       (stream == .removed ? removedFailures : customerFailures).increment()
       let isNew = besides.withLock { told in
         defer { told[stream] = error }
@@ -279,6 +287,8 @@ public final class Poller: Service {
     }
     while let slice = try await nextSlice(of: &work, start.isBack ? .again : .live, query) {
       guard slice.moves else { continue }
+      // Moved back, it would not be known to lie ahead any more, and the rest would not be read again.
+      if start.isBack, work.step != .finished { continue }
       let old = watermark
       let moved = try await fromLedger { () async throws(LedgerFailure) in
         try await ledger.advance(stream, from: old, to: slice.window.to)

@@ -7,6 +7,9 @@ public enum ReasonCode: String, Sendable, CaseIterable {
   case messageTooLarge = "message_too_large"
   /// What goes beside the body of the message that would have to be published does not fit into a frame (`frame_max`).
   case headersTooLarge = "headers_too_large"
+  /// The worker died, or lost its connection, each time that one held the message: as RabbitMQ says of what it has counted
+  /// alone.
+  case deliveryLimit = "delivery_limit"
   // Mapping
   /// The order's JSON lacks what every order has, or is malformed.
   case orderMalformed = "order_malformed"

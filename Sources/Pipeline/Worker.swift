@@ -27,14 +27,14 @@ public struct WorkerShape: Sendable {
 /// Settling is: publish the successor, get the broker's confirm, then acknowledge. Nothing is ever requeued as an answer
 /// to a failure, and a message is never acknowledged before its successor is safe.
 public final class Worker: Service {
-  private let stage: any Stage
-  private let inbox: any Inbox
-  private let outbox: any Outbox
+  let stage: any Stage
+  let inbox: any Inbox
+  let outbox: any Outbox
   private let policy: RetryPolicy
   private let shape: WorkerShape
   private let clock: PipelineClock
-  private let logger: Logger
-  private let metrics = PipelineMetrics()
+  let logger: Logger
+  let metrics = PipelineMetrics()
   private let pause = OutagePause()
   private let breakers: (any PartnerBreakers)?
   /// This worker among those that may try a partner.
@@ -116,7 +116,10 @@ public final class Worker: Service {
           await waitOutOutage()
           if Task.isCancelled || Task.isShuttingDownGracefully || inbox.isStopped { break }
           guard await mayProbe() else { continue }
-          if let partner = pause.reason?.partner, await stage.answers(partner) == false { continue }
+          if let partner = pause.reason?.partner, await stage.answers(partner) == false {
+            pause.probeFailed()
+            continue
+          }
           pause.lookForWork()
         }
         let batch = kept.isEmpty ? await inbox.next(max: isProbe ? shape.batchSize : pace.withLock { $0.size }) : kept
@@ -138,9 +141,9 @@ public final class Worker: Service {
   }
 
   private func waitOutOutage() async {
-    guard let (wait, reason) = pause.next() else { return }
+    guard let (wait, reason, isNew) = pause.next() else { return }
     logger.log(
-      .warning, "Pausing: a partner is away",
+      isNew ? .warning : .debug, "Pausing: a partner is away",
       [
         .stage: stage.name.rawValue, .seconds: wait.components.seconds, .reason: reason.code.rawValue,
         .sentence: reason.logged,
@@ -167,11 +170,15 @@ public final class Worker: Service {
     }
   }
 
+  /// How long this worker alone tries, in seconds. One that dies over it keeps the others waiting for no longer; where K/3
+  /// takes longer to answer, two try.
+  private static let probeSeconds: Int64 = 8
+
   /// Whether this worker may try the partner that is away; only one of the installation does.
   private func mayProbe() async -> Bool {
     guard let breakers, pause.reason?.partner == .k3 else { return true }
     do throws(LedgerFailure) {
-      switch try await breakers.probe(.k3, as: holder, seconds: 20) {
+      switch try await breakers.probe(.k3, as: holder, seconds: Self.probeSeconds) {
       case .granted: return true
       case .taken: return false
       case .closed:
@@ -198,8 +205,13 @@ public final class Worker: Service {
 
   private func process(_ taken: [Delivery]) async {
     // What is suspect comes alone, but for the envelopes of a bundle.
-    let batch = taken.filter { !$0.isOfSuspectBundle }
-    if batch.count < taken.count { await takeApart(taken.filter(\.isOfSuspectBundle)) }
+    var batch = taken.filter { !$0.isOfSuspectBundle }
+    if batch.count < taken.count { batch += await takeApart(taken.filter(\.isOfSuspectBundle)) }
+    let hopeless = batch.filter { $0.returns > Delivery.deliveryLimit }
+    if !hopeless.isEmpty {
+      batch.removeAll { $0.returns > Delivery.deliveryLimit }
+      await bury(hopeless)
+    }
     if batch.isEmpty { return }
     if let alone = batch.first, alone.isSuspect, alone.receipt.piece == nil { tell(ofSuspect: alone) }
     let begun = clock.now()
@@ -232,32 +244,6 @@ public final class Worker: Service {
     await settle(batch, outcomes)
   }
 
-  /// Publishes the envelopes of a bundle that may end its workers to the same queue, each by itself: only the one that does
-  /// comes to the broker's limit then.
-  private func takeApart(_ pieces: [Delivery]) async {
-    var parcels: [Parcel] = []
-    for piece in pieces {
-      guard case .success(let envelope) = piece.envelope else { continue }
-      var parcel = Parcel(to: .queue(stage.name.queue), .envelope(envelope))
-      parcel.returns = piece.returns
-      parcels.append(parcel)
-    }
-    logger.log(
-      .warning, "Taken apart: workers have died or lost their connections while they held these orders together",
-      [.stage: stage.name.rawValue, .count: pieces.count, .returns: pieces.first?.returns ?? 0])
-    await publish(parcels, thenAcknowledge: pieces.map(\.receipt), of: pieces)
-  }
-
-  private func tell(ofSuspect delivery: Delivery) {
-    let envelope = try? delivery.envelope.get()
-    logger.log(
-      .warning, "Worked alone: workers have died or lost their connections while they held it",
-      [
-        .stage: stage.name.rawValue, .order: envelope?.orderID.description ?? "unknown",
-        .revision: envelope?.revision ?? 0, .returns: delivery.returns,
-      ])
-  }
-
   /// The one switch that turns outcomes into publishes and acknowledgements.
   private func settle(_ batch: [Delivery], _ outcomes: [Outcome]) async {
     var finished: [Delivery.Receipt] = []
@@ -288,8 +274,10 @@ public final class Worker: Service {
           }
           continue
         case .delay(let again, let seconds):
-          parcels.append(
-            Parcel(to: .retry(stage.name, afterSeconds: seconds), .envelope(again), isSpread: outcome.mayComeEarly))
+          var parcel = Parcel(
+            to: .retry(stage.name, afterSeconds: seconds), .envelope(again), isSpread: outcome.mayComeEarly)
+          parcel.returns = delivery.returns
+          parcels.append(parcel)
         case .bury(let last, let burial):
           parcels.append(Parcel(to: .dead(stage.name), .envelope(last), burial: burial))
           logger.parked(burial.reason, of: envelope, at: stage.name, hasVendorWords: !burial.vendorAnswer.isEmpty)
@@ -318,7 +306,7 @@ public final class Worker: Service {
 
   /// Publishes until every parcel is confirmed, acknowledging each round what has no parcel left. Ends early only when the
   /// task is cancelled; what is unacknowledged then is delivered again.
-  private func publish(
+  func publish(
     _ parcels: [Parcel], thenAcknowledge receipts: [Delivery.Receipt], of batch: [Delivery]
   ) async {
     // Which receipt is whose parcel's is told by the place.

@@ -190,8 +190,9 @@ struct BundleCoding: Sendable {
     pieces.reserveCapacity(Int(count))
     var rest = delivery.body[...]
     func endHere(_ what: String) {
-      pieces.append(
-        Piece(envelope: .failure(broken(what)), body: Array(rest), count: max(1, Int(count) - pieces.count)))
+      // More than it tells may be several: no one order stands for them.
+      let left = Int(count) - pieces.count
+      pieces.append(Piece(envelope: .failure(broken(what)), body: Array(rest), count: left > 0 ? left : 2))
     }
     while !rest.isEmpty {
       if pieces.count == Int(count) {

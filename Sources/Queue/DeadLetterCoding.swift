@@ -163,7 +163,11 @@ struct DeadLetterCoding: Sendable {
   /// Why a letter cannot be published again; nil when it can. One without a body, as the poller parks an order that it could not
   /// read, would come back as another letter, `undecodable`.
   static func lack(of letter: DeadLetter) -> String? {
-    let headers = (try? JSONDocument(Array(letter.properties.utf8)).root)?["headers"]
+    let properties = try? JSONDocument(Array(letter.properties.utf8)).root
+    let headers = properties?["headers"]
+    if properties?["type"]?.string == EnvelopeCoding.unreadable, headers?[original] == nil {
+      return "it is no message of the flow as it stands, and would only be parked again: read it, then discard it"
+    }
     if headers?[leftOut] != nil {
       return "its body was too large for RabbitMQ and is not kept: replay it with --refetch"
     }

@@ -8,6 +8,8 @@ import Pipeline
 ///
 /// Everything with the prefix `ferry-` is ours; other headers, such as the broker's own of dead lettering, are ignored.
 struct EnvelopeCoding: Sendable {
+  /// The type of a message that nobody could read, in a dead queue.
+  static let unreadable = "unreadable"
   /// The newest form of messages that this program knows: 2 are bills that a program which knows one bill an order would
   /// take for another one, 3 are removals, 4 are bills whose key is not their number, 5 are bundles.
   static let format: Int64 = 5
@@ -36,7 +38,7 @@ struct EnvelopeCoding: Sendable {
     var body: [UInt8]
     switch parcel.content {
     case .unreadable(let bytes):
-      properties.type = "unreadable"
+      properties.type = Self.unreadable
       properties.contentType = "application/octet-stream"
       // All headers together must fit into a frame; those of a message that somebody made large are left out.
       if !parcel.properties.isEmpty, parcel.properties.utf8.count <= Self.mostOriginal, !parcel.leavesOutHeaders {

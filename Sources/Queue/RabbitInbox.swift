@@ -118,15 +118,21 @@ public final class RabbitInbox: Inbox {
     if case .success = bundles.pieces(of: bundle, in: stage.queue) { true } else { false }
   }
 
-  /// The next message that is worked alone, once everything else is acknowledged. Nil: there is none any more, and the broker
-  /// sends again; or the connection is over.
+  /// The next message that is worked alone, once everything else is acknowledged, or has not been for a minute: what waits for
+  /// a confirm then, as under an alarm of the broker, must not keep the worker from what would help to end it. Nil: there is
+  /// none any more, and the broker sends again; or the connection is over.
   private func suspect(_ live: RabbitSession.Live) async throws(AMQPFailure) -> Delivery? {
     guard seclusion.withLock({ $0.isOn(of: live.number) }) else { return nil }
-    while !seclusion.withLock({ $0.isAlone }) {
+    var looks = 0
+    while !seclusion.withLock({ $0.isAlone }), looks < Self.mostLooks {
+      looks += 1
       if Task.isCancelled || session.isRetired { return nil }
       if let failure = live.connection.failure { throw failure }
       try? await pacing.sleep(Self.look)
     }
+    // Acknowledged is what the broker has: this worker may die over the next one at once, and what is under way to the
+    // broker then would come back with it, time after time. Its answer comes after all that was sent before.
+    try await live.connection.declareQueue(name: queueName, passive: true)
     if let next = seclusion.withLock({ $0.next() }) { return next }
     seclusion.withLock { $0.end() }
     try await live.connection.consume(queue: queueName, prefetch: prefetch)
@@ -135,6 +141,7 @@ public final class RabbitInbox: Inbox {
 
   /// How often it is looked whether all else is acknowledged.
   private static let look = Duration.milliseconds(20)
+  private static let mostLooks = 3_000
 
   /// The envelopes of messages, as many as are asked for; the others wait for the next call.
   private func unpacked(_ lent: [AMQPDelivery], _ live: RabbitSession.Live, max: Int) -> [Delivery] {

@@ -50,6 +50,35 @@ struct OutagePauseTests {
     #expect(pause.reason?.code == .k3Unavailable)
   }
 
+  @Test("the wait grows by probes that fail, asked or sent, and not while another process tries")
+  func grows() {
+    let pause = OutagePause()
+    let k3 = Reason(.k3Unavailable, "away")
+    pause.note([.outage(k3)])
+    pause.note([.outage(k3)])
+    var waits: [Int64] = []
+    var news: [Bool] = []
+    func wait() {
+      guard let next = pause.next() else { return }
+      waits.append(next.wait.components.seconds)
+      news.append(next.isNew)
+    }
+    // It is another one's turn.
+    wait()
+    wait()
+    wait()
+    pause.probeFailed()
+    wait()
+    pause.lookForWork()
+    pause.note([.outage(k3)])
+    wait()
+    wait()
+    #expect(waits == [1, 1, 1, 2, 4, 4])
+    #expect(news == [true, false, false, true, true, false])
+    for _ in 0..<9 { pause.probeFailed() }
+    #expect(pause.next()?.wait == .seconds(30))
+  }
+
   @Test("once the wait is over nobody is said to be away; the next batch goes alone all the same")
   func lacksWork() {
     let pause = OutagePause()

@@ -15,9 +15,10 @@ struct PollerClockTests {
     ledger = MemoryPollLedger(MemoryPollLedger.Books(clock: clock))
   }
 
-  private func cycle(_ log: Probe<String> = Probe()) async throws {
+  private func cycle(_ log: Probe<String> = Probe(), _ shape: (inout PollPlan) -> Void = { _ in }) async throws {
     var plan = PollPlan(since: noon.advanced(bySeconds: -3600))
     plan.pageSize = 10
+    shape(&plan)
     try await Poller(
       source: source, ledger: ledger, outbox: MemoryOutbox(broker), plan: plan, clock: pipelineClock(clock),
       logger: recording(log)
@@ -98,6 +99,42 @@ struct PollerClockTests {
     pass(700, showing: 760)
     try await cycle()
     #expect(broker.count(in: .orders) == 1)
+  }
+
+  @Test("of several slices that are read again none moves the watermark before the last one")
+  func severalSlices() async throws {
+    pass(0, showing: 600)
+    try await cycle()
+    put(1, at: 10)
+    put(2, at: 300)
+    source.fail(.details(OrderID(rawValue: 2)), with: .transient("500"))
+    pass(400, showing: 400)
+    await #expect(throws: PollInterruption.source(.transient("500"))) { try await cycle { $0.sliceSize = 1 } }
+    #expect(broker.count(in: .orders) == 1)
+    #expect(try await ledger.watermark(of: .orders) == noon.advanced(bySeconds: 595))
+    try await cycle { $0.sliceSize = 1 }
+    #expect(broker.count(in: .orders) == 2)
+    #expect(try await ledger.watermark(of: .orders) == noon.advanced(bySeconds: 395))
+  }
+
+  @Test("a ledger's clock that leaps on has no more than a week read again")
+  func leap() async throws {
+    try await cycle { $0.since = noon.advanced(bySeconds: -100 * 86_400) }
+    put(1, at: -8 * 86_400)
+    put(2, at: -6 * 86_400)
+    pass(90 * 86_400, showing: 60)
+    try await cycle { $0.since = noon.advanced(bySeconds: -100 * 86_400) }
+    let inbox = MemoryInbox(broker, stage: .transform)
+    #expect(await inbox.next(max: 10).map { try? $0.envelope.get().orderID.rawValue } == [2])
+  }
+
+  @Test("whole seconds alone are no clock that went back, also without a lag")
+  func rounding() async throws {
+    try await cycle { $0.lagSeconds = 0 }
+    pass(61, showing: 60)
+    let log = Probe<String>()
+    try await cycle(log) { $0.lagSeconds = 0 }
+    #expect(!log.events.contains { $0.contains("went back") })
   }
 
   @Test("clocks that differ by no more than the lag, and a ledger's clock that was set back, take nothing back")

@@ -1,7 +1,8 @@
 import Orders
-import Pipeline
 import PipelineTesting
 import Testing
+
+@testable import Pipeline
 
 @Suite("The poller and rows that cannot be read", .timeLimit(.minutes(1)))
 struct PollerUnreadableTests {
@@ -30,6 +31,14 @@ struct PollerUnreadableTests {
     for id in ids { source.put(id: id, number: "SO\(id)", updated: noon.advanced(bySeconds: -600 + id)) }
   }
 
+  /// A row is looked at in five cycles before it is given up.
+  private func patience(_ poller: Poller) async throws {
+    for _ in 1..<5 {
+      await #expect(throws: PollInterruption.self) { try await poller.once() }
+      #expect(parked.isEmpty)
+    }
+  }
+
   private var parked: [String] { broker.parked(by: .transform).map { String(decoding: $0.body, as: UTF8.self) } }
 
   @Test("rows that tell no order are parked as they came, once, and passed; the others are published")
@@ -37,6 +46,9 @@ struct PollerUnreadableTests {
     put(1...10)
     for id in [4, 10] { source.spoil(OrderID(rawValue: Int64(id))) }
     let poller = poller()
+    try await patience(poller)
+    #expect(broker.count(in: .orders) == 8)
+    #expect(try await ledger.watermark(of: .orders) == nil)
     try await poller.once()
     #expect(broker.count(in: .orders) == 8)
     #expect(parked.sorted() == ["row of 10", "row of 4"])
@@ -63,6 +75,7 @@ struct PollerUnreadableTests {
       return .unknown("the connection broke")
     }
     let poller = poller()
+    try await patience(poller)
     await #expect(throws: PollInterruption.broker("the connection broke")) { try await poller.once() }
     #expect(try await ledger.watermark(of: .orders) == nil)
     outbox.fail(nil)
@@ -87,9 +100,86 @@ struct PollerUnreadableTests {
     source.put(id: 1, number: "SO1", updated: noon.advanced(bySeconds: -90_000))
     put(2...2)
     source.spoil(OrderID(rawValue: 2))
-    try await poller().once()
+    let poller = poller()
+    try await patience(poller)
+    try await poller.once()
     #expect(parked == ["row of 2"])
     #expect(try await ledger.watermark(of: .orders) == noon.advanced(bySeconds: -5))
+  }
+
+  @Test("a row that is readable again is an order like others, and nothing is parked")
+  func mended() async throws {
+    put(1...4)
+    source.spoil(OrderID(rawValue: 2))
+    let poller = poller()
+    await #expect(throws: PollInterruption.self) { try await poller.once() }
+    source.spoil(OrderID(rawValue: 2), false)
+    try await poller.once()
+    #expect(broker.count(in: .orders) == 4)
+    #expect(parked.isEmpty)
+  }
+
+  @Test("where no row of the list of deleted orders can be read, that list waits, whatever orders there are")
+  func deleted() async throws {
+    put(1...4)
+    source.remove(OrderID(rawValue: 4), at: noon.advanced(bySeconds: -60))
+    source.spoil(OrderID(rawValue: 4))
+    let poller = poller()
+    for _ in 1...6 { try await poller.once() }
+    #expect(broker.count(in: .orders) == 3)
+    #expect(parked.isEmpty)
+    #expect(try await ledger.watermark(of: .removed) == nil)
+    #expect(try await ledger.watermark(of: .orders) == noon.advanced(bySeconds: -5))
+  }
+
+  @Test("what an earlier pass showed, and the last one not, is not passed unparked")
+  func passes() {
+    var first = Poller.PageYield()
+    first.unreadable = [1: [1]]
+    first.seen = [OrderID(rawValue: 7), OrderID(rawValue: 8)]
+    first.denied = [7, 8].map { OrderHeadline(id: OrderID(rawValue: $0), updateTime: noon) }
+    var second = Poller.PageYield()
+    second.seen = [OrderID(rawValue: 8), OrderID(rawValue: 9)]
+    second.keep(first)
+    #expect(second.unreadable == [1: [1]])
+    #expect(second.denied.map(\.id.rawValue) == [7])
+    #expect(second.read == 3)
+  }
+
+  @Test("rows that are alike count each")
+  func alike() { #expect(Poller.keyed([[1], [1], [2]]).count == 3) }
+
+  @Test("one unreadable customer alone in the window stops nothing where the whole list shows another")
+  func oneCustomer() async throws {
+    for (id, seconds) in [("1", Int64(-600)), ("2", 60)] {
+      source.putCustomer(
+        CollectionRecord(id: id, content: Array(#"{"company_id":\#(id)}"#.utf8)),
+        updated: noon.advanced(bySeconds: seconds))
+    }
+    source.spoil(customer: "2")
+    let poller = poller()
+    try await poller.once()
+    source.setNow(noon.advanced(bySeconds: 600))
+    try await poller.once()
+    #expect(try await ledger.watermark(of: .customers) == noon.advanced(bySeconds: 595))
+  }
+
+  @Test("a list beside the orders that takes long to fail takes a fifth of the time at most")
+  func slow() async throws {
+    let asked = Probe<Bool>()
+    source.beforeEach { [clock] question in
+      guard question == .customers else { return }
+      asked.report(true)
+      clock.advance(by: .seconds(100))
+    }
+    for _ in 1...2 { source.fail(.customers, with: .transient("timeout")) }
+    let poller = poller()
+    try await poller.once()
+    try await poller.once()
+    #expect(asked.events.count == 1)
+    clock.advance(by: .seconds(400))
+    try await poller.once()
+    #expect(asked.events.count == 2)
   }
 
   @Test("a backfill counts them as read and as failed")
@@ -101,6 +191,10 @@ struct PollerUnreadableTests {
     let window = try #require(TimeWindow(from: noon.advanced(bySeconds: -3600), to: noon.advanced(bySeconds: -60)))
     _ = try await ledger.startBackfill(window, .update)
     #expect(try await ledger.lead())
+    for _ in 1..<5 {
+      await #expect(throws: PollInterruption.self) { while try await poller.sweep() {} }
+      #expect(parked.isEmpty)
+    }
     while try await poller.sweep() {}
     let findings = try #require(try await ledger.sweeps().first).findings
     #expect(findings.read == 3)

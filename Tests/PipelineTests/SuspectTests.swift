@@ -55,28 +55,50 @@ struct SuspectTests {
     #expect(Set(inbox.acknowledged.events.joined()) == Set(batch.map(\.receipt)))
   }
 
-  @Test("a bundle that cannot be published apart keeps its acknowledgement")
+  @Test("what cannot be published apart, as into a full queue, is worked as it is and waits for nobody")
   func notTakenApart() async throws {
     let inner = MemoryOutbox(broker)
-    let times = Mutex(0)
-    inner.fail { _ in
-      times.withLock { times in
-        times += 1
-        return times == 1 ? .refused("no") : nil
-      }
+    inner.fail { parcel in
+      guard case .envelope(let envelope) = parcel.content else { return nil }
+      return envelope.orderID.rawValue == 1 ? .refused("the queue is full") : nil
     }
-    let watched = WatchedOutbox(inner)
-    let inbox = LentOnce([[delivery(1, tag: 7, piece: 0, returns: 9)]])
+    let bundle = [delivery(1, tag: 7, piece: 0, returns: 9), delivery(2, tag: 7, piece: 1, returns: 9)]
+    let inbox = LentOnce([bundle + [delivery(3, tag: 8, returns: 0)]])
+    let worked = Mutex<[Int64]>([])
     let worker = Worker(
-      stage: ScriptedStage { _ in .done(.duplicate) }, inbox: inbox, outbox: watched,
-      policy: RetryPolicy(ladder: [10], maxAttempts: 3), shape: WorkerShape(batchSize: 10, concurrentBatches: 1),
-      clock: pipelineClock(clock), logger: silent)
-    let running = Task { await worker.run() }
-    try await clock.sleepers(atLeast: 1)
-    #expect(inbox.acknowledged.events.isEmpty)
-    clock.advance(by: .seconds(1))
-    try await ended(running)
-    #expect(inbox.acknowledged.events.joined().map(\.tag) == [7])
+      stage: ScriptedStage { envelope in
+        worked.withLock { $0.append(envelope.orderID.rawValue) }
+        return .done(.duplicate)
+      }, inbox: inbox, outbox: inner, policy: RetryPolicy(ladder: [10], maxAttempts: 3),
+      shape: WorkerShape(batchSize: 10, concurrentBatches: 1), clock: pipelineClock(clock), logger: silent)
+    try await ended(Task { await worker.run() })
+    #expect(worked.withLock { $0 } == [3, 1])
+    #expect(broker.count(in: .orders) == 1)
+    #expect(Set(inbox.acknowledged.events.joined().map(\.tag)) == [7, 8])
+    #expect(inbox.acknowledged.events.joined().count == 3)
+  }
+
+  @Test("what has come back more than 20 times is parked before anybody works on it, and what is beside it goes on")
+  func hopeless() async throws {
+    let worked = Mutex<[Int64]>([])
+    let stage = ScriptedStage { envelope in
+      worked.withLock { $0.append(envelope.orderID.rawValue) }
+      return .done(.duplicate)
+    }
+    let inbox = try await run(
+      [[delivery(1, tag: 1, returns: 21), delivery(2, tag: 2, returns: 0)], [delivery(3, tag: 3, returns: 20)]], stage)
+    #expect(worked.withLock { $0 } == [2, 3])
+    let parked = broker.parked(by: stage.name)
+    #expect(parked.map { $0.envelope?.orderID.rawValue } == [1])
+    #expect(parked.map { $0.burial?.reason.code } == [.deliveryLimit])
+    #expect(Set(inbox.acknowledged.events.joined().map(\.tag)) == [1, 2, 3])
+  }
+
+  @Test("a delay takes the count along: a bill that ends its loader after the claim comes to the limit as well")
+  func delayed() async throws {
+    let stage = ScriptedStage { _ in .later(Reason(.leaseBusy, "held"), afterSeconds: 5) }
+    _ = try await run([[delivery(1, tag: 1, returns: 2), delivery(2, tag: 2, returns: 0)]], stage)
+    #expect(outbox.published.events.joined().map(\.returns) == [2, 0])
   }
 
   @Test("one that is no bundle goes to its stage, and the log names it")

@@ -45,7 +45,7 @@ struct WorkerBreakerTests {
     let running = Task { await worker.run() }
     try await clock.sleepers(atLeast: 1)
     try await breakers.open(.k3, refused)
-    #expect(try await breakers.probe(.k3, as: 99, seconds: 20) == .granted)
+    #expect(try await breakers.probe(.k3, as: 99, seconds: 8) == .granted)
     try await second(sleepers: 1)
     #expect(worker.absences == [Absence(.k3)])
     await enqueue(1)
@@ -53,7 +53,7 @@ struct WorkerBreakerTests {
     try await clock.sleepers(atLeast: 2)
     // Another process tries K/3, so this one does not, however long it takes.
     for _ in 0..<60 {
-      #expect(try await breakers.probe(.k3, as: 99, seconds: 20) == .granted)
+      #expect(try await breakers.probe(.k3, as: 99, seconds: 8) == .granted)
       try await second(sleepers: 2)
     }
     #expect(stage.batches.events.isEmpty)
@@ -93,13 +93,13 @@ struct WorkerBreakerTests {
     let stage = ScriptedStage(.load) { _ in .done(.written) }
     stage.isAnswering.withLock { $0 = true }
     try await breakers.open(.k3, refused)
-    #expect(try await breakers.probe(.k3, as: 99, seconds: 20) == .granted)
+    #expect(try await breakers.probe(.k3, as: 99, seconds: 8) == .granted)
     let running = Task { [worker = worker(stage)] in await worker.run() }
     try await clock.sleepers(atLeast: 1)
     try await second(sleepers: 1)
     await enqueue(1)
     try await clock.sleepers(atLeast: 2)
-    for _ in 0..<15 { try await second(sleepers: 2) }
+    for _ in 0..<6 { try await second(sleepers: 2) }
     #expect(stage.batches.events.isEmpty)
     for _ in 0..<60 where stage.batches.events.isEmpty { try await second(sleepers: 1) }
     try await inbox.acknowledged.wait { $0.count == 1 }

@@ -256,6 +256,22 @@ struct DeadQueueTests {
     #expect(unreadable("{}") == unreadable("{}") && unreadable("{}") != unreadable(#"{"type":"a"}"#))
   }
 
+  /// The letter of a message of the load stage that a worker could not read, and parked.
+  private func letterOfUnreadable(_ message: AMQPMessage, _ broker: FreshTopology) async throws -> DeadLetter {
+    try await broker.publish(message)
+    let inbox = RabbitInbox(broker.settings, topology: broker.topology, stage: .load, prefetch: 1)
+    let delivery = try #require(await inbox.next(max: 1).first)
+    guard case .failure(let reason) = delivery.envelope else { throw WasRead() }
+    var parcel = Parcel(to: .dead(.load), .unreadable(delivery.body), burial: Outcome.Burial(reason))
+    parcel.properties = delivery.properties
+    await publish(parcel, broker)
+    inbox.acknowledge([delivery.receipt])
+    await inbox.close()
+    return try #require(try await letters(.load, broker).first)
+  }
+
+  private struct WasRead: Error {}
+
   @Test("a message that a worker could not read is replayed with the properties that it came with")
   func unreadable() async throws {
     try await withTopology { broker async throws in
@@ -263,19 +279,7 @@ struct DeadQueueTests {
         for: Parcel(to: .queue(.bills), .envelope(bill(7))), now: 1_700_000_000_000)
       message.properties.headers.append(AMQPHeader("ferry-format", .int(99)))
       message.properties.headers.removeAll { $0 == AMQPHeader("ferry-format", .int(2)) }
-      try await broker.publish(message)
-      let inbox = RabbitInbox(broker.settings, topology: broker.topology, stage: .load, prefetch: 1)
-      let delivery = try #require(await inbox.next(max: 1).first)
-      guard case .failure(let reason) = delivery.envelope else {
-        Issue.record("a message of a newer form was read")
-        return
-      }
-      var parcel = Parcel(to: .dead(.load), .unreadable(delivery.body), burial: Outcome.Burial(reason))
-      parcel.properties = delivery.properties
-      await publish(parcel, broker)
-      inbox.acknowledge([delivery.receipt])
-      await inbox.close()
-      let letter = try #require(try await letters(.load, broker).first)
+      let letter = try await letterOfUnreadable(message, broker)
       #expect(letter.reason == "undecodable")
       let queues = RabbitDeadQueues(broker.settings, topology: broker.topology)
       #expect(await queues.publishAgain([letter]) == [.confirmed])
@@ -292,6 +296,22 @@ struct DeadQueueTests {
     }
   }
 
+  @Test("what is no message of the flow as it stands is not published again: it would come back as another letter")
+  func noMessage() async throws {
+    try await withTopology { broker async throws in
+      let reason = Reason(.orderMalformed, "a row does not tell its order")
+      await publish(Parcel(to: .dead(.transform), .unreadable([1]), burial: Outcome.Burial(reason)), broker)
+      let letter = try #require(try await letters(.transform, broker).first)
+      let queues = RabbitDeadQueues(broker.settings, topology: broker.topology)
+      guard case .tooLarge(let why) = await queues.publishAgain([letter]).first else {
+        Issue.record("it was published")
+        return
+      }
+      #expect(why.contains("discard it"))
+      await queues.close()
+    }
+  }
+
   @Test("a message that a worker could not read names its order, where it came with it: it can be found and read anew")
   func unreadableOfAnOrder() async throws {
     try await withTopology { broker async throws in
@@ -299,19 +319,7 @@ struct DeadQueueTests {
       var message = EnvelopeCoding(topology: broker.topology).message(
         for: Parcel(to: .queue(.bills), .envelope(bill(7))), now: 1_700_000_000_000)
       message.body = []
-      try await broker.publish(message)
-      let inbox = RabbitInbox(broker.settings, topology: broker.topology, stage: .load, prefetch: 1)
-      let delivery = try #require(await inbox.next(max: 1).first)
-      guard case .failure(let reason) = delivery.envelope else {
-        Issue.record("a message without a body was read")
-        return
-      }
-      var parcel = Parcel(to: .dead(.load), .unreadable(delivery.body), burial: Outcome.Burial(reason))
-      parcel.properties = delivery.properties
-      await publish(parcel, broker)
-      inbox.acknowledge([delivery.receipt])
-      await inbox.close()
-      let letter = try #require(try await letters(.load, broker).first)
+      let letter = try await letterOfUnreadable(message, broker)
       #expect(letter.reason == "undecodable" && letter.body.isEmpty)
       #expect(letter.orderID?.rawValue == 7 && letter.orderNumber == "SO-7" && letter.revision == 4)
       #expect(letter.attempts == 5 && letter.firstSeen == 1_700_000_000_007)

@@ -1,4 +1,5 @@
 import AMQP
+import AMQPTesting
 import Orders
 import Pipeline
 import PipelineTesting
@@ -148,6 +149,43 @@ struct SeclusionTests {
       #expect(Set(ids(apart)) == [1, 2, 3])
       await inbox.close()
     }
+  }
+
+  @Test("before a suspect comes, the broker has the acknowledgement of the one before")
+  func onTheWire() async throws {
+    let heard = Probe<[UInt16]>()
+    let peer = try FakePeer { session in
+      func deliver(_ tag: UInt64) throws {
+        try session.send([60, 60], Bytes().text("c").longlong(tag).byte(1).text("").text("q"))
+        let count = Bytes().text("x-delivery-count").byte(UInt8(ascii: "l")).longlong(9)
+        let header = Bytes().short(60).short(0).longlong(2).short(1 << 13).long(count.all.count)
+        try session.frame(2, header.all + count.all, channel: 1)
+        try session.frame(3, Array("{}".utf8), channel: 1)
+      }
+      try session.until([60, 10])
+      try session.send([60, 11])
+      try session.until([60, 20])
+      try session.send([60, 21], Bytes().text("c"))
+      try deliver(1)
+      try deliver(2)
+      while true {
+        let method = try session.next().method
+        if method == [60, 30] { try session.send([60, 31], Bytes().text("c")) }
+        // Told before the answer goes out.
+        if method == [60, 80] || method == [50, 10] { heard.report(method) }
+        if method == [50, 10] { try session.send([50, 11], Bytes().text("q").long(0).long(0)) }
+      }
+    }
+    let settings = try RabbitSettings(url: "amqp://guest:guest@127.0.0.1:\(peer.port)/")
+    let inbox = RabbitInbox(settings, topology: try Topology(), stage: .transform, prefetch: 100)
+    let one = await inbox.next(max: 10)
+    #expect(one.count == 1 && one.allSatisfy(\.isSuspect))
+    inbox.acknowledge(one.map(\.receipt))
+    let two = await inbox.next(max: 10)
+    #expect(two.count == 1 && one.first?.receipt.tag != two.first?.receipt.tag)
+    #expect(heard.events.suffix(2) == [[60, 80], [50, 10]])
+    peer.stop()
+    await inbox.close()
   }
 
   @Test("the fewest returns come first, of equal ones any")

@@ -107,8 +107,9 @@ struct Plan {
       hasRemovals = true
       removed = later.pick([.hold, .cancel, .cancel])
     }
-    // A cycle that stands still for long is as a clock that is wrong for as long.
-    if freezes == 0, clocks.happens(300) { clockJumps = clocks.number(1...2) }
+    // A cycle that stands still for long is as a clock that is wrong for as long. Nor one wrong clock after the other: without
+    // a cycle between them they are as one that is wrong for longer than the overlap, which no window can allow for.
+    if freezes == 0, clocks.happens(300) { clockJumps = 1 }
     sharesBreaker = mayShareBreaker && k3Outages > 0 && !locksOrders
   }
 }

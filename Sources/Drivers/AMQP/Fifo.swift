@@ -10,6 +10,7 @@ struct Fifo<Element> {
   /// The element `offset` places behind the first; the offset must be below `count`.
   subscript(offset: Int) -> Element {
     get {
+      // The caller's own slip, as with an array.
       guard let item = items[head + offset] else { preconditionFailure("offset beyond the queue's end") }
       return item
     }

@@ -32,6 +32,11 @@ public struct Delivery: Sendable {
   /// ends its workers: it is worked alone, so that nobody else nears the broker's delivery limit with it.
   public static let mostReturns = 3
 
+  /// What comes back more often is parked. It is the broker's limit, which counts only while the message stays in the queue:
+  /// one that goes through a delay queue in between, as a bill whose loader died over it does while its lease lasts, takes
+  /// its count along.
+  public static let deliveryLimit = 20
+
   /// Whether it may be what ends its workers.
   public var isSuspect: Bool { returns > Self.mostReturns }
 

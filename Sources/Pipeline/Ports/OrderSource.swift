@@ -54,6 +54,17 @@ public enum OrderQuery: Sendable, Hashable {
   }
 }
 
+extension OrderQuery {
+  /// The same list over another window.
+  func over(_ window: TimeWindow) -> OrderQuery {
+    switch self {
+    case .updated: .updated(window)
+    case .created: .created(window)
+    case .removed: .removed(window)
+    }
+  }
+}
+
 /// One page of the order list.
 public struct OrderPage: Sendable {
   /// Orders in the whole window, all pages.

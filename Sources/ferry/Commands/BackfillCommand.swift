@@ -106,7 +106,8 @@ struct BackfillStartCommand: AsyncParsableCommand {
     help: """
       publish also what was published, for orders that were lost with a queue: by --by update; what Ferry has written \
       in K/3 is not written twice, and what was parked is tried again; but not an order of which every letter was \
-      discarded and no other bill can have been lost (ferry dead-letters replay brings that one back)
+      discarded and no other bill can have been lost (ferry dead-letters replay brings that one back; with a strategy that \
+      follows another stream the other one counts as such a bill)
       """)
   var again = false
   @Flag(help: "ask OKKI how many orders there are, and begin nothing") var dryRun = false

@@ -41,6 +41,7 @@ struct FieldTable {
 
   /// The position of a field that the table is known to have.
   func position(of name: String) -> Int {
+    // The names are written in this program, as the table is.
     guard let position = exact[name] else { preconditionFailure("the field table has no \(name)") }
     return position
   }
