@@ -84,6 +84,13 @@ struct AnswerReaderTests {
 
   @Test("204 and 304 have no body, whatever their headers say; bytes behind an answer are not its own")
   func rest() {
+    for (fields, keeps) in [
+      ("", true), ("Content-Length: 0\r\n", true), ("Content-Length: 5\r\n", false),
+      ("Transfer-Encoding: chunked\r\n", false),
+    ] {
+      let reading = Reading("HTTP/1.1 204 X\r\n\(fields)\r\n")
+      #expect(reading.isComplete && reading.keeps == keeps, "\(fields)")
+    }
     for status in [204, 304] {
       let reading = Reading("HTTP/1.1 \(status) X\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\nhello")
       #expect(reading.isComplete && reading.status == status && reading.body == "")

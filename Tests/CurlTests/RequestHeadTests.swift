@@ -22,7 +22,7 @@ struct RequestHeadTests {
       ("http://a.test/b#c", "/b", "a.test", "http://a.test:80/"),
       ("http://a.test/a/../b/./c", "/b/c", "a.test", "http://a.test:80/"),
       ("http://[::1]:8080/x", "/x", "[::1]:8080", "http://[::1]:8080/"),
-      ("http://[FE80::1%25lo]/x", "/x", "[fe80::1]", "http://[fe80::1%25lo]:80/"),
+      ("http://[FE80::1%25Lo]/x", "/x", "[fe80::1]", "http://[fe80::1%25Lo]:80/"),
       ("http://who:p%40ss@a.test:81/x", "/x", "a.test:81", "http://a.test:81/"),
       ("http:///a.test/x", "/x", "a.test", "http://a.test:80/"),
       ("http://a.test/.well-known", "/.well-known", "a.test", "http://a.test:80/"),

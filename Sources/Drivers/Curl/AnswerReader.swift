@@ -269,6 +269,8 @@ struct AnswerReader {
       return
     }
     if status == 204 || status == 304 {
+      // It has no body. Where it tells of one, whoever sent it may send that as well.
+      if isChunked || length ?? 0 > 0 { saysClose = true }
       state = .done
     } else if isChunked {
       state = .chunkSize

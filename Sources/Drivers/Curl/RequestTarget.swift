@@ -78,9 +78,10 @@ struct RequestTarget {
     let isTLS = !isPlainHTTP(url)
     // An address's zone is for connecting alone.
     let zone = part(CURLUPART_ZONEID).map { "%25\($0)]" } ?? "]"
-    let place = host.hasSuffix("]") ? host.dropLast() + zone : host
+    let name = host.lowercased()
+    let place = host.hasSuffix("]") ? name.dropLast() + zone : name
     var target = RequestTarget(
-      origin: "\(isTLS ? "https" : "http")://\(place.lowercased()):\(port)/", isTLS: isTLS,
+      origin: "\(isTLS ? "https" : "http")://\(place):\(port)/", isTLS: isTLS,
       hostField: port == (isTLS ? "443" : "80") ? host : "\(host):\(port)")
     target.path = (part(CURLUPART_PATH) ?? "/") + (part(CURLUPART_QUERY).map { "?\($0)" } ?? "")
     if let user = part(CURLUPART_USER, CURLU_URLDECODE) {
