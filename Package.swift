@@ -81,7 +81,8 @@ let package = Package(
     library("CPostgreSQL", pkgConfig: "libpq", apt: "libpq-dev"),
     driverRoom("PostgreSQL", ["CPostgreSQL", "DriverThread"]),
     library("CCurl", pkgConfig: "libcurl", apt: "libcurl4-openssl-dev"),
-    driverRoom("Curl", ["CCurl", "DriverThread"]),
+    library("CZlib", pkgConfig: "zlib", apt: "zlib1g-dev"),
+    driverRoom("Curl", ["CCurl", "CZlib", "DriverThread"]),
     // Plain functions, without a thread.
     library("CPCRE2", pkgConfig: "libpcre2-8", apt: "libpcre2-dev"),
     driverRoom("PCRE2", ["CPCRE2"]),

@@ -17,6 +17,7 @@ struct Ferry: AsyncParsableCommand {
   static func main() async {
     // What the dynamic linker has read is not needed again.
     FilePages.giveBack()
+    OpenFiles.raiseLimit()
     await main(nil)
   }
 }

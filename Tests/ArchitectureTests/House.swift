@@ -45,7 +45,7 @@ enum House {
     Room("DriverThread", in: "Drivers/DriverThread", ours: ["CMalloc"], others: system),
     Room("AMQP", in: "Drivers/AMQP", ours: ["CRabbitMQ", "DriverThread"], others: system),
     Room("PostgreSQL", in: "Drivers/PostgreSQL", ours: ["CPostgreSQL", "DriverThread"], others: system),
-    Room("Curl", in: "Drivers/Curl", ours: ["CCurl", "DriverThread"], others: system),
+    Room("Curl", in: "Drivers/Curl", ours: ["CCurl", "CZlib", "DriverThread"], others: system),
     Room("PCRE2", in: "Drivers/PCRE2", ours: ["CPCRE2"], others: []),
     Room("Digests", in: "Drivers/Digests", ours: ["CCrypto"], others: []),
     Room(

@@ -34,15 +34,20 @@ struct Authority {
 }
 
 /// `openssl s_server` on a free port, which answers every GET with a page.
-final class TLSServer {
+final class TLSServer: @unchecked Sendable {
   let port: Int
   private let program = Process()
   private let folder: URL
+  private let input = Pipe()
+  private let output = Pipe()
 
   /// - Parameters:
   ///   - authority: signs the certificate; nil: it signs itself.
   ///   - name: the certificate's subjectAltName.
-  init(_ authority: Authority?, name: String, days: Int = 2, flags: [String] = []) throws {
+  ///   - isBridge: instead of answering, it hands out what one client sends, and hands in what `answer` says.
+  init(
+    _ authority: Authority?, name: String, days: Int = 2, flags: [String] = [], isBridge: Bool = false
+  ) throws {
     folder = FileManager.default.temporaryDirectory.appendingPathComponent("ferry-tls-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: false)
     let (key, request, certificate, extensions) = (
@@ -56,17 +61,36 @@ final class TLSServer {
     let signer = authority.map { ["-CA", $0.certificate, "-CAkey", $0.key, "-CAcreateserial"] } ?? ["-signkey", key]
     try openssl(
       ["x509", "-req", "-in", request, "-out", certificate, "-days", "\(days)", "-extfile", extensions] + signer)
-    let output = Pipe()
     program.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     program.arguments =
-      ["openssl", "s_server", "-accept", "127.0.0.1:0", "-cert", certificate, "-key", key, "-www"] + flags
+      ["openssl", "s_server", "-accept", "127.0.0.1:0", "-cert", certificate, "-key", key] + flags
+      + (isBridge ? [] : ["-www"])
+    if isBridge { program.standardInput = input }
     program.standardOutput = output
     program.standardError = FileHandle.nullDevice
     try program.run()
     port = try TLSServer.announcedPort(output.fileHandleForReading)
   }
 
+  /// Of a bridge: waits for a POST with a body of so many bytes, among openssl's own words, and answers it.
+  /// - Returns: the body.
+  func take(_ count: Int, answer: [UInt8]) throws -> [UInt8] {
+    var bytes = Data()
+    while true {
+      let part = output.fileHandleForReading.availableData
+      guard !part.isEmpty else { throw ProgramFailed(text: "openssl s_server ended") }
+      bytes += part
+      guard let start = bytes.range(of: Data("POST /".utf8))?.lowerBound,
+        let body = bytes.range(of: Data("\r\n\r\n".utf8), in: start..<bytes.endIndex)?.upperBound,
+        bytes.endIndex - body >= count
+      else { continue }
+      try input.fileHandleForWriting.write(contentsOf: Data(answer))
+      return Array(bytes[body...])
+    }
+  }
+
   func stop() {
+    guard program.isRunning else { return }
     // Not terminate(): the child inherits a signal mask in which SIGTERM is blocked.
     kill(program.processIdentifier, SIGKILL)
     program.waitUntilExit()

@@ -55,6 +55,66 @@ struct TLSTests {
     await client.shutdown()
   }
 
+  @Test("bodies of every size go over TLS both ways, one after another on one connection")
+  func bodies() async throws {
+    let authority = try Authority()
+    defer { authority.remove() }
+    let server = try TLSServer(authority, name: "IP:127.0.0.1", isBridge: true)
+    defer { server.stop() }
+    let client = try tlsClient(authority.certificate)
+    // A server of one connection: another one would wait until its time is over.
+    for size in [0, 1, 16_000, 16_384, 70_000, 2_000_000] {
+      let body = (0..<size).map { UInt8(truncatingIfNeeded: $0 &* 31 % 251) }
+      let answer = (0..<size).map { UInt8(97 + $0 % 7) }
+      let head = "HTTP/1.1 200 OK\r\nContent-Length: \(size)\r\n\r\n"
+      let (bodies, took) = AsyncStream<[UInt8]?>.makeStream()
+      // It blocks, which no task may.
+      Thread.detachNewThread { took.yield(try? server.take(size, answer: Array(head.utf8) + answer)) }
+      let outcome = await client.perform(
+        HTTPRequest(.post, "https://127.0.0.1:\(server.port)/save", body: body, timeoutMilliseconds: 50_000))
+      try #require(outcome.response?.body == answer, "\(outcome)")
+      for await taken in bodies {
+        #expect(taken == body)
+        break
+      }
+    }
+    await client.shutdown()
+  }
+
+  @Test("nothing is sent over a connection with TLS whose server has ended meanwhile")
+  func ended() async throws {
+    let authority = try Authority()
+    defer { authority.remove() }
+    let server = try TLSServer(authority, name: "IP:127.0.0.1", isBridge: true)
+    defer { server.stop() }
+    let client = try tlsClient(authority.certificate)
+    Thread.detachNewThread {
+      _ = try? server.take(1, answer: Array("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".utf8))
+    }
+    let save = HTTPRequest(.post, "https://127.0.0.1:\(server.port)/save", body: [1])
+    #expect(await client.perform(save).response?.status == 200)
+    server.stop()
+    #expect(await client.perform(save).notSent?.kind == .connect)
+    await client.shutdown()
+  }
+
+  @Test("pages that end with their connection are whole, one after another and several at once")
+  func pages() async throws {
+    let authority = try Authority()
+    defer { authority.remove() }
+    let server = try TLSServer(authority, name: "IP:127.0.0.1")
+    defer { server.stop() }
+    let client = try tlsClient(authority.certificate)
+    // openssl's pages end with their connection.
+    let page = HTTPRequest(.get, "https://127.0.0.1:\(server.port)/")
+    for count in [1, 1, 1, 12] {
+      for outcome in await client.perform(Array(repeating: page, count: count)) {
+        #expect(outcome.response?.status == 200, "\(outcome)")
+      }
+    }
+    await client.shutdown()
+  }
+
   @Test("a server that does not speak TLS ends as not sent")
   func plainServer() async throws {
     let server = RawServer { _ in .ok() }

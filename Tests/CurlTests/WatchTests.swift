@@ -32,58 +32,57 @@ struct WatchTests {
     server.stop()
   }
 
-  @Test("a socket that libcurl has dropped wakes the thread once at most, and is told again when it is wanted again")
+  @Test("a socket that libcurl has dropped wakes nobody, and is told again when it is wanted again")
   func droppedSocket() throws {
-    let multi = try #require(curl_multi_init())
-    defer { curl_multi_cleanup(multi) }
-    let watch = SocketWatch(multi, WakeEvent(), pushes: false)
+    let watch = SocketWatch(WakeEvent())
+    let multi = try #require(CurlMulti(watch))
     var pair: [Int32] = [-1, -1]
     #expect(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &pair) == 0)
     var told: [Int32] = []
-    func wait() -> Int { watch.wait(until: .now + .milliseconds(5), or: nil) { socket, _ in told.append(socket) } }
-    watch.note(pair[0], CURL_POLL_IN)
-    watch.note(pair[0], CURL_POLL_REMOVE)
+    func wait() -> Int {
+      watch.wait(until: .now + .milliseconds(5)) { owner, socket, _ in
+        if case .dialing(let whose) = owner, whose === multi { told.append(socket) }
+      }
+    }
+    watch.want(pair[0], CURL_POLL_IN, multi)
+    watch.forget(pair[0])
     close(pair[1])
-    #expect(wait() == 1)
     #expect(wait() == 0)
-    #expect(told.isEmpty)
-    watch.note(pair[0], CURL_POLL_IN)
+    watch.want(pair[0], CURL_POLL_IN, multi)
     #expect(wait() == 1)
     #expect(told == [pair[0]])
+    watch.forget(pair[0])
     close(pair[0])
   }
 
-  @Test("a new socket with the number of one that was dropped and closed is waited for")
+  @Test("a new socket with the number of one that was closed is waited for")
   func sameNumber() throws {
-    let multi = try #require(curl_multi_init())
-    defer { curl_multi_cleanup(multi) }
-    let watch = SocketWatch(multi, WakeEvent(), pushes: false)
+    let watch = SocketWatch(WakeEvent())
+    let multi = try #require(CurlMulti(watch))
     var (old, new): ([Int32], [Int32]) = ([-1, -1], [-1, -1])
     #expect(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &old) == 0)
     #expect(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &new) == 0)
-    watch.note(old[0], CURL_POLL_IN)
-    watch.note(old[0], CURL_POLL_REMOVE)
+    watch.want(old[0], CURL_POLL_IN, multi)
     // Closes the old one and gives its number to the new one.
     #expect(dup2(new[0], old[0]) == old[0])
-    watch.note(old[0], CURL_POLL_IN)
+    watch.want(old[0], CURL_POLL_IN, multi)
     #expect(sendAll(new[1], [1]))
     var told: [Int32] = []
-    watch.wait(until: .now + .seconds(10), or: nil) { socket, _ in told.append(socket) }
+    watch.wait(until: .now + .seconds(10)) { _, socket, _ in told.append(socket) }
     #expect(told == [old[0]])
+    watch.forget(old[0])
     for socket in old + new { close(socket) }
   }
 
   @Test("a signal that comes before the wait ends it")
-  func signal() throws {
-    let multi = try #require(curl_multi_init())
-    defer { curl_multi_cleanup(multi) }
+  func signal() {
     let wake = WakeEvent()
-    let watch = SocketWatch(multi, wake, pushes: false)
+    let watch = SocketWatch(wake)
     for _ in 0..<3 {
       wake.signal()
-      #expect(watch.wait(until: .now + .seconds(30), or: nil) { _, _ in } == 1)
+      #expect(watch.wait(until: .now + .seconds(30)) { _, _, _ in } == 1)
     }
-    #expect(watch.wait(until: .now + .milliseconds(5), or: nil) { _, _ in } == 0)
+    #expect(watch.wait(until: .now + .milliseconds(5)) { _, _, _ in } == 0)
   }
 
   @Test("a request that comes while the thread waits for others is sent at once, and one that idles wakes up")

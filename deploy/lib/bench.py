@@ -22,6 +22,8 @@ from urllib.parse import unquote, urlparse
 import amqp
 import psycopg2
 
+import sampling
+
 TICK = os.sysconf("SC_CLK_TCK")
 CORES = os.cpu_count()
 IN_FLIGHT = 16          # Saves under way at a time, per loader
@@ -191,6 +193,7 @@ class Ferry(Program):
     def __init__(self, place):
         super().__init__(place)
         self.serial = 0
+        self.sampled = None
         self.connect(place.amqp_url("ferry"), place.postgres_url)
         self.schema = None
 
@@ -225,11 +228,12 @@ class Ferry(Program):
 
     def start(self, role, count):
         started = []
+        sampled = sampling.command(f"{self.place.folder}/{role}.perf") if self.sampled == role else []
         for _ in range(count):
             with socket.socket() as s:
                 s.bind(("127.0.0.1", 0))
                 port = s.getsockname()[1]
-            process = self.spawn([self.place.ferry, role], dict(self.environment(), FERRY_ADMIN_PORT=str(port)))
+            process = self.spawn([*sampled, self.place.ferry, role], dict(self.environment(), FERRY_ADMIN_PORT=str(port)))
             process.admin = f"http://127.0.0.1:{port}/metrics"
             started.append(process)
         return started
@@ -499,6 +503,31 @@ def check(program, count):
         raise Failure(f"{program.name}: of {count} orders {program.written()} written, {program.parked()} parked, K/3 {state}")
 
 
+def measure_profile(program):
+    """The phases once more for each role, which is sampled meanwhile: where its processor time goes, by rooms."""
+    out = {}
+    for phase, role in (("poll", "poll"), ("transform", "transform"), ("load", "load")):
+        program.sampled = role
+        orders = measure_phases(program)[phase]["orders"]
+        program.sampled = None
+        seconds, rooms = sampling.shares(f"{program.place.folder}/{role}.perf")
+        us = seconds * 1e6 / orders
+        out[f"profile {phase}"] = {"us": round(us, 1), "rooms": [
+            {"room": room, "share": round(share, 3), "kernel": round(kernel, 3), "us": round(share * us, 1)}
+            for room, share, kernel in rooms]}
+    return out
+
+
+def profile_table(rows):
+    lines = ["| role | room | µs an order | of all | in the kernel |", "|---|---|---|---|---|"]
+    for name, row in rows.items():
+        lines.append(f"| {name.split()[1]} | all, its start among it | {row['us']} | | |")
+        for part in row["rooms"]:
+            if part["share"] >= .01:
+                lines.append(f"| {name.split()[1]} | {part['room']} | {part['us']} | {part['share']:.1%} | {part['kernel']:.1%} |")
+    return "\n".join(lines)
+
+
 def measure_load(latency, per_loader, workers=1):
     def measure(program):
         place = program.place
@@ -751,14 +780,14 @@ def measure_soak(program):
 
 
 MEASURES = {
-    "growth": (measure_growth, 1), "soak": (measure_soak, 1),
+    "growth": (measure_growth, 1), "soak": (measure_soak, 1), "profile": (measure_profile, 1),
     "phases": (measure_phases, 5), "load-20": (measure_load(20, 4000), 3), "load-200": (measure_load(200, 480), 3),
     "loaders": (measure_loaders, 1), "together": (measure_together, 5), "latency-200": (measure_latency(200), 3),
     "latency-1000": (measure_latency(1000), 3), "start": (measure_start, 3)}
 
 
 # Ferry alone.
-ALONE = ("growth", "soak")
+ALONE = ("growth", "soak", "profile")
 
 # -- the table ---------------------------------------------------------------------------------------------------------
 
@@ -823,7 +852,7 @@ def main():
         for measure in a.measures:
             run, pairs = MEASURES[measure]
             for pair in range(a.pairs or pairs):
-                for program in programs:
+                for program in programs[:1] if measure in ALONE else programs:
                     got = run(program)
                     rows.append({"program": program.name, "measure": measure, "pair": pair, "rows": got})
                     for name, row in got.items():
@@ -831,8 +860,12 @@ def main():
     finally:
         place.vendors.end()
     names = [x.name for x in programs]
-    text = table(rows, names)
-    print(text, flush=True)
+    shown = [r for r in rows if r["measure"] != "profile"]
+    if shown:
+        print(table(shown, names), flush=True)
+    for row in rows:
+        if row["measure"] == "profile":
+            print(profile_table(row["rows"]), flush=True)
     if a.json:
         with open(a.json, "w") as file:
             json.dump({"machine": platform.processor() or platform.machine(), "cores": CORES, "versions": a.versions,

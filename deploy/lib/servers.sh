@@ -18,7 +18,7 @@ RABBITMQ_ENVIRONMENT=()  # what the broker was started with
 TAKEN_PORTS=' '          # ports this script has given out
 FIRST_PORT=20000         # where they begin
 PORT_COUNT=12000         # how many there are
-PACKAGES_FOR_BUILDING=(pkg-config librabbitmq-dev libpq-dev libcurl4-openssl-dev libpcre2-dev libssl-dev)
+PACKAGES_FOR_BUILDING=(pkg-config librabbitmq-dev libpq-dev libcurl4-openssl-dev zlib1g-dev libpcre2-dev libssl-dev)
 PACKAGES_FOR_SERVERS=(rabbitmq-server postgresql-15)
 PACKAGES_FOR_TESTS=(mariadb-server)
 PACKAGES_FOR_SCRIPTS=(curl ca-certificates openssl)
@@ -59,7 +59,8 @@ package_purpose() {
     pkg-config) echo 'tells Swift where the C libraries are' ;;
     librabbitmq-dev) echo 'the AMQP library that ferry is built on' ;;
     libpq-dev) echo "PostgreSQL's client library" ;;
-    libcurl4-openssl-dev) echo 'the HTTP library' ;;
+    libcurl4-openssl-dev) echo 'makes connections for HTTP' ;;
+    zlib1g-dev) echo 'unpacks answers of HTTP' ;;
     libpcre2-dev) echo 'regular expressions, as MariaDB has them' ;;
     libssl-dev) echo 'MD5 and SHA; comes with libpq-dev' ;;
     mariadb-server) echo "checks the expressions' results; a private one is run, not the system service" ;;

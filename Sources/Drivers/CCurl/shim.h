@@ -1,13 +1,14 @@
 #pragma once
 #include <curl/curl.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
 
 // Swift cannot call variadic C functions. One wrapper for each kind of argument.
 
 static inline CURLcode ferry_curl_set_long(CURL *easy, CURLoption option, long value) {
-  return curl_easy_setopt(easy, option, value);
-}
-static inline CURLcode ferry_curl_set_offset(CURL *easy, CURLoption option, curl_off_t value) {
   return curl_easy_setopt(easy, option, value);
 }
 static inline CURLcode ferry_curl_set_string(CURL *easy, CURLoption option, const char *value) {
@@ -16,24 +17,8 @@ static inline CURLcode ferry_curl_set_string(CURL *easy, CURLoption option, cons
 static inline CURLcode ferry_curl_set_pointer(CURL *easy, CURLoption option, void *value) {
   return curl_easy_setopt(easy, option, value);
 }
-// WRITEFUNCTION and HEADERFUNCTION.
-static inline CURLcode ferry_curl_set_write(CURL *easy, CURLoption option, curl_write_callback value) {
-  return curl_easy_setopt(easy, option, value);
-}
-static inline CURLcode ferry_curl_set_read(CURL *easy, curl_read_callback value) {
-  return curl_easy_setopt(easy, CURLOPT_READFUNCTION, value);
-}
-static inline CURLcode ferry_curl_set_seek(CURL *easy, curl_seek_callback value) {
-  return curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, value);
-}
-static inline CURLcode ferry_curl_set_prereq(CURL *easy, curl_prereq_callback value) {
-  return curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, value);
-}
-static inline CURLcode ferry_curl_set_sockopt(CURL *easy, curl_sockopt_callback value) {
-  return curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, value);
-}
-static inline CURLcode ferry_curl_get_long(CURL *easy, CURLINFO info, long *value) {
-  return curl_easy_getinfo(easy, info, value);
+static inline CURLcode ferry_curl_get_socket(CURL *easy, curl_socket_t *value) {
+  return curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, value);
 }
 static inline CURLcode ferry_curl_get_string(CURL *easy, CURLINFO info, char **value) {
   return curl_easy_getinfo(easy, info, value);
@@ -61,9 +46,13 @@ static inline CURLMcode ferry_curl_multi_watch_time(CURLM *multi, curl_multi_tim
   return code != CURLM_OK ? code : curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, callback);
 }
 
-// <sys/epoll.h> is not part of Swift's Glibc module.
+static inline CURLSHcode ferry_curl_share(CURLSH *share, curl_lock_data what) {
+  return curl_share_setopt(share, CURLSHOPT_SHARE, what);
+}
 
-// A descriptor that is ready, and for what: CURL_CSELECT_IN and _OUT; neither: something is wrong with it.
+// What is not part of Swift's Glibc module, or takes structures that are not.
+
+// A descriptor that is ready, and for what: CURL_CSELECT_IN and _OUT; _ERR: it has ended or failed.
 typedef struct {
   int descriptor;
   int bits;
@@ -71,21 +60,26 @@ typedef struct {
 
 static inline int ferry_epoll(void) { return epoll_create1(EPOLL_CLOEXEC); }
 
-// Waits for a descriptor as CURL_POLL_IN, _OUT or _INOUT says, whether or not it was waited for before. 0: done.
-static inline int ferry_epoll_want(int epoll, int descriptor, int what) {
+// Watches a descriptor for these events, whether or not it was watched before. 0: done.
+static inline int ferry_epoll_set(int epoll, int descriptor, uint32_t events) {
   struct epoll_event event = {0};
-  if (what & CURL_POLL_IN) event.events |= EPOLLIN;
-  if (what & CURL_POLL_OUT) event.events |= EPOLLOUT;
+  event.events = events;
   event.data.fd = descriptor;
-  if (epoll_ctl(epoll, EPOLL_CTL_MOD, descriptor, &event) == 0) return 0;
-  return epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event);
+  if (epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) == 0) return 0;
+  return errno == EEXIST ? epoll_ctl(epoll, EPOLL_CTL_MOD, descriptor, &event) : -1;
+}
+// As CURL_POLL_IN, _OUT or _INOUT says, for as long as it is ready.
+static inline int ferry_epoll_want(int epoll, int descriptor, int what) {
+  return ferry_epoll_set(
+      epoll, descriptor, (what & CURL_POLL_IN ? EPOLLIN : 0) | (what & CURL_POLL_OUT ? EPOLLOUT : 0));
+}
+// Everything, each time it becomes ready.
+static inline int ferry_epoll_edges(int epoll, int descriptor) {
+  return ferry_epoll_set(epoll, descriptor, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
 }
 // Each signal is told once, so that nobody has to read it off.
 static inline int ferry_epoll_add_signal(int epoll, int descriptor) {
-  struct epoll_event event = {0};
-  event.events = EPOLLIN | EPOLLET;
-  event.data.fd = descriptor;
-  return epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event);
+  return ferry_epoll_set(epoll, descriptor, EPOLLIN | EPOLLET);
 }
 static inline void ferry_epoll_forget(int epoll, int descriptor) {
   struct epoll_event unused = {0};
@@ -97,7 +91,31 @@ static inline int ferry_epoll_wait(int epoll, ferry_ready *ready, int most, int 
   int count = epoll_wait(epoll, events, most < 64 ? most : 64, milliseconds);
   for (int i = 0; i < count; i++) {
     ready[i].descriptor = events[i].data.fd;
-    ready[i].bits = (events[i].events & EPOLLIN ? CURL_CSELECT_IN : 0) | (events[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0);
+    ready[i].bits = (events[i].events & EPOLLIN ? CURL_CSELECT_IN : 0) |
+                    (events[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
+                    (events[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR) ? CURL_CSELECT_ERR : 0);
   }
   return count;
+}
+
+// A second descriptor of the same socket; below 0: none is left.
+static inline int ferry_duplicate(int socket) { return fcntl(socket, F_DUPFD_CLOEXEC, 3); }
+
+// Sends two buffers as one, as far as the socket takes them. Below 0: an errno, negative.
+static inline ssize_t ferry_send(int socket, const void *one, size_t one_size, const void *two, size_t two_size) {
+  struct iovec parts[2] = {{(void *)one, one_size}, {(void *)two, two_size}};
+  struct msghdr message = {0};
+  message.msg_iov = one_size ? parts : parts + 1;
+  message.msg_iovlen = (one_size != 0) + (two_size != 0);
+  ssize_t sent;
+  do sent = sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+  while (sent < 0 && errno == EINTR);
+  return sent < 0 ? -errno : sent;
+}
+// Receives what is there; 0: the peer has ended. Below 0: an errno, negative.
+static inline ssize_t ferry_receive(int socket, void *room, size_t size, int flags) {
+  ssize_t count;
+  do count = recv(socket, room, size, MSG_DONTWAIT | flags);
+  while (count < 0 && errno == EINTR);
+  return count < 0 ? -errno : count;
 }

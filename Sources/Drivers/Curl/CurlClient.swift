@@ -5,7 +5,8 @@ internal import Synchronization
 /// An HTTP client on one thread of its own.
 ///
 /// All callers share one queue, first in first out, and at most `maxConnections` requests are in flight. Connections
-/// are kept and used again. HTTP/1.1 only; redirects are not followed; proxies of the environment are not used.
+/// are kept and used again: libcurl makes them, with TLS and its checks; what goes over them is our own. HTTP/1.1 only;
+/// redirects are not followed; proxies of the environment are not used.
 /// The queue's length is bounded by its callers: every queued request has a caller that waits for it.
 public final class CurlClient: Sendable {
   private let shared: CurlShared
@@ -15,11 +16,10 @@ public final class CurlClient: Sendable {
   /// - Throws: `HTTPFailure` of kind `.invalid` when an option is out of its range or the CA file cannot be read.
   public init(_ options: CurlOptions) throws {
     try options.check()
-    // SAFETY: the handle is given to CurlShared, which says who uses and frees it.
-    guard CurlShared.globalInit == CURLE_OK, let multi = unsafe curl_multi_init() else {
+    guard CurlShared.globalInit == CURLE_OK else {
       throw HTTPFailure(kind: .invalid, description: "libcurl cannot be initialised")
     }
-    unsafe shared = CurlShared(multi: multi)
+    shared = CurlShared()
     thread = DriverThread(name: "ferry-curl") { [shared] in CurlEngine(shared, options).run() }
   }
 
@@ -127,8 +127,7 @@ func failure(_ request: HTTPRequest, _ kind: HTTPFailure.Kind, _ text: String, c
 }
 
 /// What callers and the thread share.
-// SAFETY of @safe: see multi, the one pointer.
-@safe final class CurlShared: Sendable {
+final class CurlShared: Sendable {
   struct State {
     var inbox: [CurlBatch] = []
     /// The thread waits, or is about to, and must be woken.
@@ -146,10 +145,6 @@ func failure(_ request: HTTPRequest, _ kind: HTTPFailure.Kind, _ text: String, c
   let inFlight = Atomic(0)
   let queued = Atomic(0)
   let wake = WakeEvent()
-  // SAFETY: used and, at its end, freed by the thread alone.
-  nonisolated(unsafe) let multi: UnsafeMutableRawPointer
-
-  init(multi: UnsafeMutableRawPointer) { unsafe self.multi = unsafe multi }
 
   func submit(_ batch: CurlBatch) {
     let accepted = state.withLock { state in

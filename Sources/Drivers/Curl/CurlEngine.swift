@@ -1,54 +1,63 @@
-internal import CCurl
 internal import Synchronization
 
-/// The client's thread: takes batches, keeps at most so many transfers going as it is steered to, settles them.
+/// The client's thread: takes batches, keeps at most so many exchanges going as it is steered to, settles them.
 /// Lives on the driver thread only.
 final class CurlEngine {
   private let shared: CurlShared
   private let options: CurlOptions
   private let watch: SocketWatch
+  private let transport: HTTPTransport
+  private var requestHead: RequestHead
   private var batches: ArraySlice<CurlBatch> = []
-  private var free: [CurlTransfer] = []
-  private var running: [CurlTransfer] = []
-  /// Transfers that may be under way, 1 ... `maxConnections`.
+  private var running: [HTTPExchange] = []
+  /// Exchanges that may be under way, 1 ... `maxConnections`.
   private var limit: Int
   /// Headers of a request that was found to be in order.
   private var soundHeaders: [HTTPHeader] = []
   /// No queued request expires before this.
   private var nextExpiry: ContinuousClock.Instant?
+  /// No running one's time is over before this. It is not put off by what moves: that is looked at when it has come.
+  private var nextBound: ContinuousClock.Instant?
   private var stopAt: ContinuousClock.Instant?
+  /// How long an exchange may stand still.
+  private let slowest: Duration
 
   init(_ shared: CurlShared, _ options: CurlOptions) {
     self.shared = shared
     self.options = options
     limit = options.maxConnections
-    watch = unsafe SocketWatch(shared.multi, shared.wake, pushes: options.joinsHeadersAndBody)
-    // SAFETY: the multi handle is alive until finish() and belongs to this thread.
-    _ = unsafe ferry_curl_multi_set_long(shared.multi, CURLMOPT_MAXCONNECTS, options.maxConnections)
-    _ = unsafe ferry_curl_multi_set_long(shared.multi, CURLMOPT_PIPELINING, Int(CURLPIPE_NOTHING))
+    slowest = .seconds(options.lowSpeedSeconds > 0 ? options.lowSpeedSeconds : 3_600)
+    requestHead = RequestHead(userAgent: options.userAgent)
+    watch = SocketWatch(shared.wake)
+    transport = HTTPTransport(options, watch)
   }
 
   func run() {
     while true {
       takeInbox()
       expireQueued()
+      endOverdue()
       startQueued()
-      if watch.takeDue() { act(CURL_SOCKET_TIMEOUT, 0) }
-      if settleDone() > 0 { continue }
+      transport.goOn()
+      if settleEnded() > 0 { continue }
       if let stopAt {
         if running.isEmpty || ContinuousClock.now >= stopAt { break }
       }
-      if mayWait() { watch.wait(until: nextExpiry, or: stopAt, act) }
-      settleDone()
+      if mayWait() {
+        watch.wait(until: earliest(earliest(nextExpiry, nextBound), earliest(stopAt, transport.dueAt)), transport.take)
+      } else {
+        watch.poll(transport.take)
+      }
+      settleEnded()
     }
     finish()
   }
 
-  /// Lets libcurl go on where it can.
-  private func act(_ socket: curl_socket_t, _ bits: Int32) {
-    var active: Int32 = 0
-    // SAFETY: the multi handle is alive until finish(); the counter outlives the call.
-    _ = unsafe curl_multi_socket_action(shared.multi, socket, bits, &active)
+  private func earliest(
+    _ one: ContinuousClock.Instant?, _ other: ContinuousClock.Instant?
+  ) -> ContinuousClock.Instant? {
+    guard let one, let other else { return one ?? other }
+    return min(one, other)
   }
 
   /// Takes what callers left since the last time.
@@ -77,10 +86,10 @@ final class CurlEngine {
     for batch in batches where batch.isCancelled.load(ordering: .acquiring) {
       leaveQueue(batch.settleQueued(.cancelled, "the caller was cancelled"))
     }
-    for transfer in running where transfer.request.repeatable {
-      guard transfer.batch?.isCancelled.load(ordering: .acquiring) == true else { continue }
-      abort(transfer, .cancelled, "the caller was cancelled")
+    for exchange in running where exchange.request.repeatable && exchange.batch.isCancelled.load(ordering: .acquiring) {
+      transport.abort(exchange, .cancelled, "the caller was cancelled")
     }
+    settleEnded()
   }
 
   private func expireQueued() {
@@ -136,65 +145,61 @@ final class CurlEngine {
       batch.settle(index, .notSent(failure(request, .invalid, defect)))
       return
     }
-    guard let transfer = free.popLast() ?? CurlTransfer(options) else {
-      batch.settle(index, .notSent(failure(request, .invalid, "libcurl has no handle left")))
+    var head: [UInt8] = []
+    guard let (origin, isTLS) = requestHead.write(request, to: &head) else {
+      batch.settle(index, .notSent(failure(request, .invalid, "the URL cannot be read")))
       return
     }
-    let code = transfer.prepare(request, batch, index)
-    // SAFETY: both handles are alive and belong to this thread; the transfer is removed before it is freed.
-    guard code == CURLE_OK, unsafe curl_multi_add_handle(shared.multi, transfer.easy) == CURLM_OK else {
-      batch.settle(index, .notSent(failure(request, .invalid, "libcurl refused the request", code: Int(code.rawValue))))
-      transfer.clear()
-      free.append(transfer)
-      return
-    }
-    transfer.place = running.count
-    transfer.started = now
-    running.append(transfer)
+    let exchange = HTTPExchange(
+      request, batch, index, head: head, origin: origin, isTLS: isTLS, maxBytes: options.maxResponseBytes, now)
+    exchange.place = running.count
+    running.append(exchange)
     shared.inFlight.store(running.count, ordering: .relaxed)
+    let bound = min(exchange.deadline, now + slowest)
+    nextBound = min(nextBound ?? bound, bound)
+    transport.start(exchange)
+  }
+
+  /// Gives up the running requests whose time is over.
+  private func endOverdue() {
+    guard let bound = nextBound else { return }
+    let now = ContinuousClock.now
+    guard bound <= now else { return }
+    nextBound = nil
+    for exchange in running {
+      let bound = transport.bound(exchange)
+      if bound <= now {
+        transport.abort(
+          exchange, .timeout,
+          bound == exchange.deadline ? "the request's time is over" : "nothing moved for too long")
+      } else {
+        // One that is still connecting may have begun to send by then.
+        let next = min(bound, now + slowest)
+        nextBound = min(nextBound ?? next, next)
+      }
+    }
+    settleEnded()
   }
 
   /// Settles what has ended; returns how many.
   @discardableResult
-  private func settleDone() -> Int {
-    var count = 0
-    var easy: UnsafeMutableRawPointer?
-    var code = CURLE_OK
-    // SAFETY: out-parameters outlive the call; the easy handle is one of running, whose private pointer is its
-    // CurlTransfer, held by running.
-    while unsafe ferry_curl_multi_next_done(shared.multi, &easy, &code) != 0 {
-      guard let transfer = unsafe CurlTransfer.owner(of: easy) else { continue }
-      count += 1
-      release(transfer, transfer.outcome(code))
+  private func settleEnded() -> Int {
+    let ended = transport.takeEnded()
+    for (exchange, outcome) in ended {
+      let last = running.removeLast()
+      if last !== exchange {
+        last.place = exchange.place
+        running[exchange.place] = last
+      }
+      shared.inFlight.store(running.count, ordering: .relaxed)
+      if let steer = options.steer {
+        let transfer = HTTPTransfer(
+          request: exchange.request, outcome: outcome, started: exchange.started, took: .now - exchange.started)
+        limit = min(max(steer(transfer), 1), options.maxConnections)
+      }
+      exchange.batch.settle(exchange.index, outcome)
     }
-    return count
-  }
-
-  private func abort(_ transfer: CurlTransfer, _ kind: HTTPFailure.Kind, _ text: String) {
-    let reason = failure(transfer.request, kind, text)
-    release(transfer, transfer.mayHaveBeenSent ? .uncertain(reason) : .notSent(reason))
-  }
-
-  /// Takes a transfer out of the multi handle and settles its request.
-  private func release(_ transfer: CurlTransfer, _ outcome: HTTPOutcome) {
-    // SAFETY: the easy handle was added in start() and is removed once, here.
-    _ = unsafe curl_multi_remove_handle(shared.multi, transfer.easy)
-    let last = running.removeLast()
-    if last !== transfer {
-      last.place = transfer.place
-      running[transfer.place] = last
-    }
-    shared.inFlight.store(running.count, ordering: .relaxed)
-    let (batch, index) = (transfer.batch, transfer.index)
-    if let steer = options.steer {
-      let ended = HTTPTransfer(
-        request: transfer.request, outcome: outcome, started: transfer.started, took: .now - transfer.started)
-      limit = min(max(steer(ended), 1), options.maxConnections)
-    }
-    transfer.clear()
-    // Only after an answer: a handle whose transfer died keeps libcurl's wish to rewind, and would refuse its next request.
-    if case .response = outcome { free.append(transfer) }
-    batch?.settle(index, outcome)
+    return ended.count
   }
 
   private func leaveQueue(_ count: Int) { shared.queued.subtract(count, ordering: .relaxed) }
@@ -207,15 +212,14 @@ final class CurlEngine {
     }
   }
 
-  /// Aborts what still runs, frees libcurl's handles and answers who waits for the end.
+  /// Aborts what still runs, closes all connections and answers who waits for the end.
   private func finish() {
-    while let transfer = running.last { abort(transfer, .shutdown, "the client is shut down") }
-    free = []
+    for exchange in running { transport.abort(exchange, .shutdown, "the client is shut down") }
+    settleEnded()
+    transport.closeIdle()
     let waiters = shared.state.withLock { state in
       state.isFinished = true
       defer { state.waiters = [] }
-      // SAFETY: no easy handle is left inside; isFinished keeps other threads from waking it.
-      _ = unsafe curl_multi_cleanup(shared.multi)
       return state.waiters
     }
     for waiter in waiters { waiter.resume() }

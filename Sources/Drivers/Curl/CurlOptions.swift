@@ -23,8 +23,8 @@ public struct CurlOptions: Sendable {
   /// A request during which no byte moves for this long ends with `.timeout`, also while the server is still
   /// working on its answer; 0 switches it off.
   public var lowSpeedSeconds = 20
-  /// Whether a request's headers wait for its body, so that both leave in one segment where they fit. For a client most of whose
-  /// requests have a body: others cost a system call more. Of plain HTTP alone; TLS makes records of its own.
+  /// Whether a request's headers wait for its body, so that both leave in one segment where they fit. It asks for what
+  /// is always done: both are one system call, or one TLS record. Kept for those who set it.
   public var joinsHeadersAndBody = false
   /// How many requests may be in flight from now on, asked after each that has ended, before its caller hears of it;
   /// what it says is taken as 1 ... `maxConnections`. More in flight than that end as they will. Called on the client's

@@ -38,8 +38,8 @@ public struct HTTPRequest: Sendable {
   public var timeoutMilliseconds: Int
   /// When the request has not left the queue by then, it ends as `.notSent` with kind `.expired`. Nil: it waits.
   public var notAfter: ContinuousClock.Instant?
-  /// True: the request may reach the server more than once (libcurl repeats it by itself when a reused connection
-  /// turns out dead). False: it is sent at most once, whatever happens.
+  /// True: the request may reach the server more than once (it is repeated once when a used connection turns
+  /// out dead before a byte of an answer). False: it is sent at most once, whatever happens.
   public var repeatable: Bool
 
   /// Makes a request; it is checked when it is performed.
@@ -133,7 +133,7 @@ public struct HTTPFailure: Error, Sendable, Hashable, CustomStringConvertible {
 
   /// The kind.
   public var kind: Kind
-  /// libcurl's CURLcode, 0 when libcurl was not asked.
+  /// libcurl's CURLcode where no connection could be made; 0: that was not the matter.
   public var curlCode: Int
   /// Method, scheme, host, path and cause. Never the user part, the query, a header or a body.
   public var description: String

@@ -1,3 +1,9 @@
+internal import CCurl
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
 /// Percent-encodes a value for a query string: every byte but RFC 3986's unreserved ones becomes `%XX`.
 public func percentEncoded(query value: String) -> String {
   let digits = Array("0123456789ABCDEF".utf8)
@@ -106,4 +112,15 @@ func retryAfterSeconds(_ value: String, date: (String) -> Int?) -> Int? {
   // Every form of an HTTP date starts with the weekday; libcurl's reader would take much else for a date too.
   guard first.isLetter else { return nil }
   return date(String(text)).map { max(0, min($0, 3_600)) }
+}
+
+/// Reads an HTTP date as seconds from another one, and only without that from this machine's clock: the two may differ by
+/// hours. Nil when it is none.
+func secondsUntil(_ date: String, from other: String?) -> Int? {
+  // SAFETY: it takes nothing but the text.
+  let then = unsafe curl_getdate(date, nil)
+  if then < 0 { return nil }
+  // SAFETY: as above.
+  let now = other.map { unsafe curl_getdate($0, nil) } ?? -1
+  return then - (now < 0 ? time(nil) : now)
 }
