@@ -93,6 +93,17 @@ struct SpoiltPagesTests {
     }
   }
 
+  @Test("are no fault of the setup", arguments: ["strayQuoteEvery", "hugeRowEvery"])
+  func check(fault: String) async throws {
+    try await withDesk { desk in
+      let newest = try #require(try await desk.source.customers(updatedIn: nil, page: 1, size: 1).records.first)
+      try await desk.tell("settings", #"{"\#(fault)":\#(newest.id)}"#)
+      let problems = await desk.source.check()
+      // The simulator's clock is of another year.
+      #expect(problems.count == 1 && problems[0].sentence.contains("clock"), "\(problems)")
+    }
+  }
+
   @Test(
     "the customers' list is stored but for the bad one, who is told once",
     arguments: ["strayQuoteEvery", "hugeRowEvery"])
