@@ -19,8 +19,9 @@ enum Returns {
 /// Messages that may be what ends their workers, kept until nothing else is in this worker's hands.
 ///
 /// Whatever a worker holds when it dies comes back with one return more. So such a message is worked when all others are
-/// acknowledged, the broker sends none meanwhile, and of several those with the fewest returns come first, in any order: the
-/// others, who have theirs from it, are done before it or soon after.
+/// acknowledged, the broker sends none meanwhile, and of several any comes first: half of those that are left are done before the
+/// one that ends the worker, each time. By their returns nobody tells it: one that was with another worker that died may have
+/// more, and would, if fewer came first, never be worked before it, and be parked beside it.
 struct Seclusion {
   private var session: UInt64 = 0
   private var kept: [Delivery] = []
@@ -56,9 +57,7 @@ struct Seclusion {
   /// What is worked next.
   /// - Parameter choose: one of so many, from 0.
   mutating func next(_ choose: (Int) -> Int = { Int.random(in: 0..<$0) }) -> Delivery? {
-    guard let fewest = kept.map(\.returns).min() else { return nil }
-    let places = kept.indices.filter { kept[$0].returns == fewest }
-    return kept.remove(at: places[choose(places.count)])
+    kept.isEmpty ? nil : kept.remove(at: choose(kept.count))
   }
 
   /// Nothing is kept any more, and the broker is to send again.
