@@ -19,8 +19,8 @@ struct StalledWorkerTests {
     // As many as make several messages: eight bills come in one.
     var stage = try await Stage.set(orders: 24, faults: "off", unmappable: 0)
     defer { stage.kill() }
-    // A quarter of that lies between the health's first no and the end, on a busy machine too.
-    stage.settings["FERRY_STALL_SECONDS"] = "16"
+    // A quarter of that lies between the health's first no and the end: also where hundreds of other tests wait for a processor.
+    stage.settings["FERRY_STALL_SECONDS"] = "36"
     stage.settings["FERRY_RETRY_SECONDS"] = "1"
     var other = stage
     let word = TestServers.freshWord()
