@@ -75,13 +75,6 @@ extension PostgresLedger {
     """
   /// Something of the row is in K/3, or may be: it is found in its own object, under its own key, by them alone.
   private static let mayBeFound = "(held.state = 'writing' OR held.doubt OR held.bill_number IS NOT NULL)"
-  /// The claimed object is among those that are asked; a bill that stands is looked for where it stands.
-  private static let isAskedThere =
-    "(held.object = EXCLUDED.object OR EXCLUDED.object = ANY (held.other_objects) OR held.bill_number IS NOT NULL)"
-  /// No older program, which asks one object alone, has made the row's last claim: it would have left `objects_token` behind. A
-  /// row's first claim is of the row's object, whoever made it.
-  private static let isAskedOfAll =
-    "(held.claims = 1 OR held.objects_token = held.token OR held.bill_number IS NOT NULL)"
   private static let isSameBill = "(held.object, held.parts) = (EXCLUDED.object, EXCLUDED.parts)"
 
   /// Takes bills of orders of which nothing is written down, nor a removal, and whose numbers nobody has: nearly all. What
@@ -105,7 +98,7 @@ extension PostgresLedger {
     ORDER BY order_id, stream, part
     ON CONFLICT DO NOTHING
     RETURNING order_id, stream, part, token, external_key, doubt, doubt_revision, absences, bill_number, false, key_field,
-      object, NULL
+      object
     """
 
   /// Takes what may be taken: free bills, those whose lease is over, those in doubt whose look-up is due.
@@ -170,11 +163,7 @@ extension PostgresLedger {
       -- What is in doubt was written with the old one, and is found by it alone.
       key_field = CASE WHEN held.state = 'writing' OR held.doubt THEN held.key_field ELSE EXCLUDED.key_field END,
       doubt = held.state = 'writing' OR held.doubt,
-      absences = CASE WHEN held.state <> 'writing' AND (NOT held.doubt OR \(isAskedThere) AND \(isAskedOfAll))
-        THEN held.absences ELSE 0 END,
-      other_objects = CASE WHEN held.state <> 'writing' AND NOT held.doubt THEN NULL
-        WHEN \(isAskedThere) THEN held.other_objects ELSE array_append(held.other_objects, EXCLUDED.object) END,
-      objects_token = EXCLUDED.token,
+      absences = CASE WHEN held.state = 'writing' THEN 0 ELSE held.absences END,
       doubt_revision = CASE
         WHEN held.state <> 'writing' AND NOT held.doubt THEN NULL
         -- All that is in doubt is just what this revision makes.
@@ -198,7 +187,7 @@ extension PostgresLedger {
         THEN least(held.doubt_revision, held.revision - 1) ELSE held.doubt_revision END,
       held.absences, held.bill_number,
       (SELECT gone.revision > held.revision FROM order_removals gone WHERE gone.order_id = held.order_id LIMIT 1),
-      held.key_field, held.object, array_to_string(held.other_objects, '/')
+      held.key_field, held.object
     """
 
   /// What stands in the rows of bills that could not be taken, and of the other bills of their orders.

@@ -141,7 +141,7 @@ public final class PostgresLedger: SyncLedger {
       let claim = Claim(
         key: key, token: token, doubtfulRevision: rows.int(row, 6), absences: Int(rows.int(row, 7) ?? 0),
         standing: rows[row, 8], isRemoved: rows.bool(row, 9) ?? false, keyField: rows[row, 10] ?? Bill.numberField,
-        object: rows[row, 11] ?? "", otherObjects: rows[row, 12]?.split(separator: "/").map(String.init) ?? [])
+        object: rows[row, 11] ?? "")
       result[id] = rows.bool(row, 5) == true ? .inDoubt(claim) : .new(claim)
     }
     return result

@@ -73,7 +73,6 @@ public struct LedgerOrder: Sendable, Equatable {
       row.doubt(before: request)
     } else {
       (row.doubtfulRevision, row.doubtfulHash, row.keyField) = (nil, nil, request.keyField)
-      row.otherObjects = []
     }
     (row.state, row.revision, row.payloadHash) = (.writing, request.revision, request.payloadHash)
     (row.token, row.due, row.reason, row.parts) = (token, due, nil, request.parts)
@@ -81,7 +80,7 @@ public struct LedgerOrder: Sendable, Equatable {
     let claim = Claim(
       key: row.key, token: token, doubtfulRevision: row.olderRevision, absences: row.absences,
       standing: row.bill?.number, isRemoved: removal ?? .min > request.revision, keyField: row.keyField,
-      object: row.object, otherObjects: row.otherObjects)
+      object: row.object)
     return row.doubt ? .inDoubt(claim) : .new(claim)
   }
 

@@ -45,8 +45,6 @@ public struct LedgerRow: Sendable, Equatable {
   public var keyField = Bill.numberField
   /// K/3's object of what is or may be in K/3; where nothing may be, the one that was claimed last.
   public var object = ""
-  /// While in doubt: K/3's other objects that its claims were of; see `Claim.otherObjects`.
-  public var otherObjects: [String] = []
   /// Into how many bills the order was cut.
   public var parts = 0
   /// What K/3 made of it, at last or in an older revision.
@@ -79,12 +77,8 @@ public struct LedgerRow: Sendable, Equatable {
   }
 
   /// Takes over what is in doubt before a row is claimed again: the oldest revision, and its content. A revision that makes
-  /// just what is in doubt is in doubt itself, and none older. What has not been asked in the claimed object is not absent.
+  /// just what is in doubt is in doubt itself, and none older.
   mutating func doubt(before request: ClaimRequest) {
-    if bill == nil, request.object != object, !otherObjects.contains(request.object) {
-      otherObjects.append(request.object)
-      absences = 0
-    }
     let isSameBill = object == request.object && parts == request.parts
     let content = contentInDoubt
     let oldest = min(doubtfulRevision ?? revision, revision)

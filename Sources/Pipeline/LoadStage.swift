@@ -36,6 +36,11 @@ public struct LoadStage: Stage {
   /// `load`
   public var name: StageName { .load }
 
+  /// After an unclear Save so many look-ups, spaced by the time after which K/3 must show a bill, find nothing before it
+  /// is repeated: a Save may be done after its client has given up, and be shown later still. An unclear Update is repeated
+  /// after as many, whatever they show of the bill, so that no older Update comes after a newer one.
+  static let absencesBeforeRepeat = 2
+
   /// K/3 is asked itself, so that a long outage does not send one bill after the other round the delay queues.
   public func answers(_ partner: Partner) async -> Bool? { partner == .k3 ? await destination.isAnswering() : nil }
 
@@ -116,7 +121,7 @@ public struct LoadStage: Stage {
       }
     }
     if !toLookUp.isEmpty {
-      let found = await lookUp(toLookUp.map { ($0.keyed(notAfter), $0.claim) })
+      let found = await destination.lookUp(toLookUp.map { $0.keyed(notAfter) })
       FaultPoint.reached(.loadLookedUp)
       for (item, answer) in zip(toLookUp, found) {
         switch next(item, answer) {
@@ -193,9 +198,7 @@ public struct LoadStage: Stage {
     case decided(Decision)
   }
 
-  private func next(_ work: Work, _ said: Found) -> Next {
-    let answer = said.answer
-    if let object = said.otherObject { return .decided(parked(work, stray(work.id, work.claim, object))) }
+  private func next(_ work: Work, _ answer: LookUpAnswer) -> Next {
     let isLast = work.claim.absences + 1 >= Self.absencesBeforeRepeat
     if work.claim.isRemoved { return .decided(found(work, answer, isLast: isLast)) }
     guard work.claim.standing != nil else {
@@ -232,15 +235,12 @@ public struct LoadStage: Stage {
 
   /// An older revision's bill stands, and nothing may be done about it.
   private func held(_ work: Work, _ why: String = "") -> Decision {
-    parked(work, Reason(.changedAfterWritten, "\(work.id) changed in OKKI after its bill was written\(why)"))
+    let reason = Reason(.changedAfterWritten, "\(work.id) changed in OKKI after its bill was written\(why)")
+    return Decision(work: work, outcome: .dead(Outcome.Burial(reason)), settlement: .parked(reason.code))
   }
 
-  private func parked(_ work: Work, _ reason: Reason) -> Decision {
-    Decision(work: work, outcome: .dead(Outcome.Burial(reason)), settlement: .parked(reason.code))
-  }
-
-  /// Nothing is in the object that the bill was first to be written in, nor in the one that it is made of now, so that the
-  /// next claim is of this one. Saved at once, it would be in doubt in two objects if this worker died.
+  /// Nothing is in the object that the bill was first to be written in, so that the next claim is of the object that it is made of
+  /// now. Saved at once, it would be in doubt in two objects if this worker died.
   private func free(_ work: Work) -> Decision {
     let reason = Reason(
       .lookUpPending, "\(work.id) is not found in K/3's object \(work.claim.object); it goes to another one now")
@@ -290,7 +290,7 @@ public struct LoadStage: Stage {
         "\(work.id) changed while the Save of an older content was in doubt; K/3 holds a bill "
           + "under its number that is not this content's: \(reason.sentence)")
     }
-    return parked(work, reason)
+    return Decision(work: work, outcome: .dead(Outcome.Burial(reason)), settlement: .parked(reason.code))
   }
 
   /// - Parameter isRepeat: the Save follows a look-up that found nothing. Ending in doubt again, it counts as an attempt:

@@ -153,7 +153,7 @@ struct ClaimSequence {
   /// Without tokens, which each ledger makes by itself.
   private static func plain(_ answer: ClaimAnswer) -> String {
     func told(_ claim: Claim) -> String {
-      "\(claim.object) \(claim.otherObjects) \(claim.keyField) \(claim.key) doubtful \(claim.doubtfulRevision ?? 0) absences \(claim.absences) standing "
+      "\(claim.object) \(claim.keyField) \(claim.key) doubtful \(claim.doubtfulRevision ?? 0) absences \(claim.absences) standing "
         + "\(claim.standing ?? "-") removed \(claim.isRemoved)"
     }
     return switch answer {

@@ -173,38 +173,6 @@ struct LedgerDatabaseTests {
     }
   }
 
-  @Test("absences that an older program counted, in one object, are counted anew")
-  func olderAbsences() async throws {
-    try await withSchema { schema, one, _ in
-      let ledger = PostgresLedger(one)
-      func settled(_ object: String) async throws -> Claim? {
-        let request = ClaimRequest(
-          bill(of: OrderID(rawValue: 1)), revision: 1, object: object, billNumber: "A", payloadHash: 1)
-        let claim: Claim
-        switch try await ledger.claim([request], leaseSeconds: 60)[0] {
-        case .new(let granted), .inDoubt(let granted): claim = granted
-        default: return nil
-        }
-        let once = Settlement.Result.inDoubt(lookUpAfterSeconds: 0, absences: 1)
-        _ = try await ledger.settle([Settlement(request.bill, token: claim.token, result: once)])
-        return claim
-      }
-      // As an older program claims a row that is there: it knows nothing of the last two columns.
-      func older() async throws {
-        try await schema.run("UPDATE order_ledger SET token = nextval('claim_tokens'), claims = claims + 1")
-      }
-      #expect(try await settled("SO")?.absences == 0)
-      #expect(try await settled("SO")?.absences == 1)
-      try await older()
-      #expect(try await settled("SO")?.absences == 0)
-      _ = try await settled("X")
-      #expect(try await settled("X")?.absences == 1)
-      try await older()
-      let claim = try await settled("X")
-      #expect(claim?.absences == 0 && claim?.otherObjects == ["X"])
-    }
-  }
-
   @Test("a bill in doubt that nobody finds out about for a day holds others back no longer in silence")
   func forgotten() async throws {
     try await withSchema { schema, one, _ in

@@ -65,7 +65,7 @@ extension ClaimAnswer {
 /// What every `SyncLedger` does.
 public let syncLedgerContract: [ContractCase<SyncLedgerSubject>] =
   claimCases + settleCases + batchCases + streamCases + movedCases + partCases + changeCases + touchCases
-  + objectCases + removalCases
+  + removalCases
 
 private let claimCases: [ContractCase<SyncLedgerSubject>] = [
   ContractCase("an order never claimed is new, and the bill's number is its key") { subject async throws in

@@ -34,11 +34,6 @@ public struct KeyedBill: Sendable {
     self.notAfter = notAfter
   }
 
-  /// The same question to another of K/3's objects.
-  func asked(of object: String) -> KeyedBill {
-    KeyedBill(bill, key: key, keyField: keyField, object: object, notAfter: notAfter)
-  }
-
   /// Whether the key is the bill's number.
   public var isKeyNumber: Bool { keyField == Bill.numberField }
   /// The bill's number in K/3, as far as it is known before K/3 says it.

@@ -157,8 +157,7 @@ public struct Claim: Sendable, Equatable {
   /// Of a claim in doubt: the oldest revision that may have been written; where only what this revision makes may have been,
   /// this one; where anything else of this revision may have been, an older one than it. Nil of a new one.
   public let doubtfulRevision: Int64?
-  /// Of a claim in doubt: how many look-ups in a row have found nothing since the last Save, or since it was to be looked for in
-  /// one more object. 0 of a new one.
+  /// Of a claim in doubt: how many look-ups in a row have found nothing since the last Save. 0 of a new one.
   public let absences: Int
   /// The number of the order's own bill in K/3, written in an older revision: it is to be changed, and nothing is ever saved
   /// beside it. Nil where nothing is known to be written.
@@ -166,19 +165,15 @@ public struct Claim: Sendable, Equatable {
   /// K/3's object of what is, or may be, in K/3. Another one than was asked for (an edited strategy) is looked for there, and
   /// nothing is sent while it may be there.
   public let object: String
-  /// Of a claim in doubt: the other objects that it or earlier claims of the doubt were of. They are asked as well, under the same
-  /// key: a program from before `object` was kept may have sent the bill there. `absences` are of all of them.
-  public let otherObjects: [String]
   /// The order was removed in OKKI after this revision: the claim is to find out what is in K/3, and nothing is sent.
   public let isRemoved: Bool
 
   /// A claim.
   public init(
     key: String, token: Int64, doubtfulRevision: Int64? = nil, absences: Int = 0, standing: String? = nil,
-    isRemoved: Bool = false, keyField: String = Bill.numberField, object: String = "", otherObjects: [String] = []
+    isRemoved: Bool = false, keyField: String = Bill.numberField, object: String = ""
   ) {
     self.object = object
-    self.otherObjects = otherObjects
     self.keyField = keyField
     self.isRemoved = isRemoved
     self.key = key
