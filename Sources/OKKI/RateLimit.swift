@@ -213,11 +213,13 @@ final class RateLimit: Sendable {
       guard lease.granted > 0 else { return }
       // From the question on: an answer that was long on its way is not good for longer. Two callers may have asked at once:
       // what the other one was given is still good, and all of it for as long as the older lease.
+      count(lease.granted, asked, &state)
       let until = asked + RateLease.validity
+      // One that is over already takes nothing from the other.
+      guard answered < until else { return }
       let left = answered < state.leasedUntil ? state.leased : 0
       state.leasedUntil = left > 0 ? min(until, state.leasedUntil) : until
       state.leased = lease.granted + left
-      count(lease.granted, asked, &state)
     }
     if lease.isPause { return hold(lease.waitMicros) }
     if lease.granted == 0 { try await sleep(.microseconds(lease.waitMicros)) }

@@ -20,10 +20,11 @@ public final class RabbitInbox: Inbox {
   /// - Parameters:
   ///   - prefetch: envelopes lent to this worker at a time, 1...32,000; with their size it bounds the worker's memory. The
   ///     broker counts messages, so it is told as many as hold so many where all are full bundles, at least 8: single messages, as after an outage, come one by one.
+  ///   - mostLent: never more envelopes than these, also where all messages are full bundles.
   ///   - onEvent: told of connections made and lost; must not block.
   public init(
-    _ settings: RabbitSettings, topology: Topology, stage: StageName, prefetch: Int, pacing: Pacing = .live,
-    onEvent: @escaping @Sendable (QueueEvent) -> Void = { _ in }
+    _ settings: RabbitSettings, topology: Topology, stage: StageName, prefetch: Int, mostLent: Int = .max,
+    pacing: Pacing = .live, onEvent: @escaping @Sendable (QueueEvent) -> Void = { _ in }
   ) {
     self.stage = stage
     coding = EnvelopeCoding(topology: topology)
@@ -31,7 +32,9 @@ public final class RabbitInbox: Inbox {
     self.onEvent = onEvent
     let name = topology.name(of: stage.queue)
     queueName = name
-    let prefetch = min(max(prefetch / BundleCoding.mostPieces(stage.queue), min(prefetch, 8)), 2_000)
+    let mostPieces = BundleCoding.mostPieces(stage.queue)
+    let few = min(prefetch, 8, max(mostLent / mostPieces, 1))
+    let prefetch = min(max(min(prefetch, mostLent) / mostPieces, few), 2_000)
     pieces = Mutex(LentPieces(remembering: 2 * prefetch))
     self.prefetch = prefetch
     self.pacing = pacing
@@ -133,6 +136,7 @@ public final class RabbitInbox: Inbox {
     // Acknowledged is what the broker has: this worker may die over the next one at once, and what is under way to the
     // broker then would come back with it, time after time. Its answer comes after all that was sent before.
     try await live.connection.declareQueue(name: queueName, passive: true)
+    if Task.isCancelled || session.isRetired { return nil }
     if let next = seclusion.withLock({ $0.next() }) { return next }
     seclusion.withLock { $0.end() }
     try await live.connection.consume(queue: queueName, prefetch: prefetch)
@@ -167,8 +171,8 @@ public final class RabbitInbox: Inbox {
       return (pieces.take(Swift.max(max, 1), of: live.number), done)
     }
     if !done.isEmpty {
-      seclusion.withLock { $0.settle(done.count, of: live.number) }
       live.connection.acknowledge(done)
+      seclusion.withLock { $0.settle(done.count, of: live.number) }
     }
     return deliveries
   }
@@ -210,8 +214,9 @@ public final class RabbitInbox: Inbox {
     let live = session.live
     let done = pieces.withLock { $0.settle(receipts, over: live?.number) }
     guard let live, !done.isEmpty else { return }
-    seclusion.withLock { $0.settle(done.count, of: live.number) }
+    // In this order: what the seclusion counts as acknowledged stands before whatever the broker is asked afterwards.
     live.connection.acknowledge(done)
+    seclusion.withLock { $0.settle(done.count, of: live.number) }
   }
 
   /// Takes no more than the rest of a bundle that was begun. Acknowledgements still go out.

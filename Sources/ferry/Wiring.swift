@@ -269,7 +269,7 @@ final class Wiring: Sendable {
     let topology = try topology()
     let name = stage.name
     let inbox = RabbitInbox(
-      try rabbit(), topology: topology, stage: name, prefetch: min(settings.whole(.prefetch), mostLent),
+      try rabbit(), topology: topology, stage: name, prefetch: settings.whole(.prefetch), mostLent: mostLent,
       onEvent: events("\(name.rawValue) inbox"))
     let outbox = RabbitOutbox(try rabbit(), topology: topology, onEvent: events("\(name.rawValue) outbox"))
     let worker = Worker(

@@ -112,6 +112,36 @@ struct SharedRateLimitTests {
     answering.cancel()
   }
 
+  @Test("a lease whose answer comes after its own end leaves what another one gave")
+  func lateBesideGood() async throws {
+    let (leases, asked) = AsyncStream<CheckedContinuation<Void, Never>>.makeStream()
+    let limit = RateLimit(
+      perSecond: 1_000, burst: 1_000, patience: .seconds(30), time: time.keeper,
+      shared: HeldLedger(inner: ledger, asked: asked), jitter: { 1 })
+    var held = leases.makeAsyncIterator()
+    async let one = limit.take(upTo: 1)
+    let first = await held.next()
+    time.advance(.milliseconds(200))
+    async let other = limit.take(upTo: 1)
+    let second = await held.next()
+    time.advance(.milliseconds(40))
+    second?.resume()
+    _ = try await other
+    time.advance(.milliseconds(60))
+    let answering = Task {
+      var questions = 0
+      for await lease in leases {
+        questions += 1
+        lease.resume()
+      }
+      return questions
+    }
+    first?.resume()
+    _ = try await one
+    asked.finish()
+    #expect(await answering.value == 0)
+  }
+
   @Test("the vendor's pause reaches a process that was told nothing, at the latest when its lease ends")
   func pause() async throws {
     let (one, other) = (process(perSecond: 1_000), process(perSecond: 1_000))

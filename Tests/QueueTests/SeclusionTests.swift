@@ -1,5 +1,6 @@
 import AMQP
 import AMQPTesting
+import Dispatch
 import Orders
 import Pipeline
 import PipelineTesting
@@ -185,23 +186,64 @@ struct SeclusionTests {
     }
   }
 
+  @Test("a stop while the broker is asked hands out no suspect")
+  func stopped() async throws {
+    let letGo = DispatchSemaphore(value: 0)
+    let heard = Probe<[UInt16]>()
+    let peer = try FakePeer { session in
+      try lendTwoSuspects(session)
+      while true {
+        let method = try session.next().method
+        heard.report(method)
+        if method == [60, 30] { try session.send([60, 31], Bytes().text("c")) }
+        if method == [50, 10] {
+          letGo.wait()
+          try session.send([50, 11], Bytes().text("q").long(0).long(0))
+        }
+      }
+    }
+    defer { letGo.signal() }
+    let settings = try RabbitSettings(url: "amqp://guest:guest@127.0.0.1:\(peer.port)/")
+    let inbox = RabbitInbox(settings, topology: try Topology(), stage: .transform, prefetch: 100)
+    async let next = inbox.next(max: 10)
+    try await heard.wait { $0.contains([50, 10]) }
+    async let stop: Void = inbox.stop()
+    while !inbox.isStopped { await Task.yield() }
+    letGo.signal()
+    #expect(await next.isEmpty)
+    await stop
+    #expect(!heard.events.contains([60, 20]))
+    peer.stop()
+    await inbox.close()
+  }
+
+  @Test(
+    "no more envelopes are lent than may be, also in full bundles",
+    arguments: [(100, Int.max, 12), (1, .max, 1), (1_000, 16, 2), (1_000, 384, 48), (1_000, 3, 1)])
+  func lent(prefetch: Int, mostLent: Int, messages: Int) async throws {
+    let counts = Probe<Int>()
+    let peer = try FakePeer { session in
+      while true {
+        let frame = try session.next()
+        if frame.method == [60, 10] { counts.report(Int(frame.payload[8]) << 8 | Int(frame.payload[9])) }
+      }
+    }
+    let settings = try RabbitSettings(url: "amqp://guest:guest@127.0.0.1:\(peer.port)/")
+    let inbox = RabbitInbox(
+      settings, topology: try Topology(), stage: .load, prefetch: prefetch, mostLent: mostLent)
+    let next = Task { await inbox.next(max: 10) }
+    #expect(try await counts.wait { !$0.isEmpty }.first == messages)
+    next.cancel()
+    peer.stop()
+    _ = await next.value
+    await inbox.close()
+  }
+
   @Test("before a suspect comes, the broker has the acknowledgement of the one before")
   func onTheWire() async throws {
     let heard = Probe<[UInt16]>()
     let peer = try FakePeer { session in
-      func deliver(_ tag: UInt64) throws {
-        try session.send([60, 60], Bytes().text("c").longlong(tag).byte(1).text("").text("q"))
-        let count = Bytes().text("x-delivery-count").byte(UInt8(ascii: "l")).longlong(9)
-        let header = Bytes().short(60).short(0).longlong(2).short(1 << 13).long(count.all.count)
-        try session.frame(2, header.all + count.all, channel: 1)
-        try session.frame(3, Array("{}".utf8), channel: 1)
-      }
-      try session.until([60, 10])
-      try session.send([60, 11])
-      try session.until([60, 20])
-      try session.send([60, 21], Bytes().text("c"))
-      try deliver(1)
-      try deliver(2)
+      try lendTwoSuspects(session)
       while true {
         let method = try session.next().method
         if method == [60, 30] { try session.send([60, 31], Bytes().text("c")) }
@@ -245,5 +287,20 @@ struct SeclusionTests {
     // What another connection lends has nothing to do with it.
     seclusion.lend(1, by: 2)
     #expect(!seclusion.isOn(of: 2) && !seclusion.isAlone)
+  }
+}
+
+/// A peer's side of a connection that consumes: two messages that came back nine times.
+private func lendTwoSuspects(_ session: FakePeer.Session) throws {
+  try session.until([60, 10])
+  try session.send([60, 11])
+  try session.until([60, 20])
+  try session.send([60, 21], Bytes().text("c"))
+  for tag: UInt64 in [1, 2] {
+    try session.send([60, 60], Bytes().text("c").longlong(tag).byte(1).text("").text("q"))
+    let count = Bytes().text("x-delivery-count").byte(UInt8(ascii: "l")).longlong(9)
+    let header = Bytes().short(60).short(0).longlong(2).short(1 << 13).long(count.all.count)
+    try session.frame(2, header.all + count.all, channel: 1)
+    try session.frame(3, Array("{}".utf8), channel: 1)
   }
 }
