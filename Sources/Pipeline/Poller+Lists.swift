@@ -5,6 +5,8 @@ import ServiceLifecycle
 protocol ListPage: Sendable {
   /// Rows in the whole list, as this page tells it.
   var total: Int { get }
+  /// Rows on this page, also those that cannot be read.
+  var rows: Int { get }
   /// This page's total and clock, and the rows of other pages, newest first; a row that two of them show alike counts once.
   func holding(_ pieces: [Self]) -> Self
   /// This page's total and clock, and one row that cannot be read.
@@ -15,12 +17,23 @@ protocol ListPage: Sendable {
 typealias PageQuestion<Page> = (_ index: Int, _ size: Int) async throws(SourceFailure) -> Page
 
 /// A page of one row, or of none behind the last row: for what every page of a list tells. The row that it asks for first may be
-/// the one with which no page can be read; so it is another one then, a few times.
-func anyPage<Page>(_ ask: PageQuestion<Page>) async throws(SourceFailure) -> Page {
+/// the one with which no page can be read; so it is another one then, a few times, ever farther from the first.
+///
+/// Behind the end of a list OKKI may tell no number of rows, or 0. A row that makes its page unreadable is there, so that an answer
+/// that tells fewer rows than that is not believed: the slice would pass for empty.
+/// - Parameter known: the number of a row of which it is known that the list has it; 0: of none.
+/// - Throws: `.malformed` where no answer can be believed.
+func anyPage<Page: ListPage>(atLeast known: Int = 0, _ ask: PageQuestion<Page>) async throws(SourceFailure) -> Page {
+  var known = known
   var failure = SourceFailure.unframed("no page of OKKI's list can be read", rows: nil)
-  for index in [1, 2, 100, 100_000] {
-    do throws(SourceFailure) { return try await ask(index, 1) } catch {
+  for index in [1, 2, 3, 5, 9, 17, 100, 100_000] {
+    do throws(SourceFailure) {
+      let page = try await ask(index, 1)
+      if page.total >= known, page.rows > 0 || page.total < index { return page }
+      failure = .malformed("page \(index) of size 1 of OKKI's list tells \(page.total) rows, and others are there")
+    } catch {
       guard case .unframed = error else { throw error }
+      known = max(known, index)
       failure = error
     }
   }
@@ -80,7 +93,9 @@ extension Poller {
     case .page(let page): return page
     case .unframed(let why, let rows):
       // Before the pieces: its clock is not later than theirs.
-      let any = try await fromSource { () async throws(SourceFailure) in try await anyPage(ask) }
+      let any = try await fromSource { () async throws(SourceFailure) in
+        try await anyPage(atLeast: (index - 1) * size + 1, ask)
+      }
       var bad = 0
       return try await pieces(of: index, size: size, Unframed(why: why, rows: rows, any: any), &bad, ask, naming)
     }
@@ -190,6 +205,8 @@ extension Poller {
 }
 
 extension OrderPage: ListPage {
+  var rows: Int { headlines.count + unreadable.count }
+
   func holding(_ pieces: [OrderPage]) -> OrderPage {
     var page = OrderPage(
       total: total, headlines: pieces.flatMap(\.headlines), now: now,
@@ -204,6 +221,8 @@ extension OrderPage: ListPage {
 }
 
 extension CustomerPage: ListPage {
+  var rows: Int { records.count + unreadable.count }
+
   /// Of those that are too large each counts by itself: nothing is known of them.
   func holding(_ pieces: [CustomerPage]) -> CustomerPage {
     let rows = pieces.map { $0.unreadable.filter { $0 != Poller.largeCustomer } }

@@ -40,6 +40,7 @@ public final class MemoryOrderSource: OrderSource {
     var spoilt: Set<OrderID> = []
     var spoiltCustomers: Set<String> = []
     var broken: [String: PageFault] = [:]
+    var totalBehindTheEnd: Int?
     var beforeQuestion: (@Sendable (Question) -> Void)?
   }
 
@@ -135,6 +136,9 @@ public final class MemoryOrderSource: OrderSource {
     state.withLock { $0.broken["customer \(id)"] = fault }
   }
 
+  /// From now on a page behind the end of a list tells so many rows, whatever the list has.
+  public func tellBehindTheEnd(_ total: Int) { state.withLock { $0.totalBehindTheEnd = total } }
+
   private func frame(_ rows: some Sequence<String>) throws(SourceFailure) {
     let faults = state.withLock { state in rows.compactMap { row in state.broken[row].map { (row, $0) } } }
     if faults.contains(where: { $0.1 == .tooLarge }) { throw .unframed("the answer is larger than allowed", rows: nil) }
@@ -168,8 +172,9 @@ public final class MemoryOrderSource: OrderSource {
         .sorted { ($0.at, $0.order.id) > ($1.at, $1.order.id) }
         .map { OrderHeadline(id: $0.order.id, updateTime: $0.order.updateTime) }
       let rows = matching.dropFirst((index - 1) * size).prefix(size)
+      let total = rows.isEmpty ? state.totalBehindTheEnd ?? matching.count : matching.count
       let page = OrderPage(
-        total: matching.count, headlines: rows.filter { !state.spoilt.contains($0.id) }, now: state.now,
+        total: total, headlines: rows.filter { !state.spoilt.contains($0.id) }, now: state.now,
         unreadable: rows.filter { state.spoilt.contains($0.id) }.map { Array("row of \($0.id)".utf8) })
       return (page, rows.map { "\($0.id)" })
     }
@@ -198,8 +203,9 @@ public final class MemoryOrderSource: OrderSource {
         window.map { $0.from <= customer.updated && customer.updated <= $0.to } ?? true
       }
       let rows = matching.dropFirst((index - 1) * size).prefix(size).map(\.record)
+      let total = rows.isEmpty ? state.totalBehindTheEnd ?? matching.count : matching.count
       let page = CustomerPage(
-        total: matching.count, records: rows.filter { !state.spoiltCustomers.contains($0.id) }, now: state.now,
+        total: total, records: rows.filter { !state.spoiltCustomers.contains($0.id) }, now: state.now,
         unreadable: rows.filter { state.spoiltCustomers.contains($0.id) }.map(\.content))
       return (page, rows.map { "customer \($0.id)" })
     }
