@@ -119,7 +119,7 @@ extension Poller {
     for (key, row) in Self.keyed(page.unreadable) {
       // Which one it is nobody knows: each of a pass counts, and all passes together no more than one pass.
       var key = key
-      if row == Self.largeCustomer { while shown.contains(key) { key &+= 1 } }
+      if row == Self.largeCustomer || row.count < Self.shortestRow { while shown.contains(key) { key &+= 1 } }
       shown.insert(key)
     }
     if page.records.isEmpty { return }

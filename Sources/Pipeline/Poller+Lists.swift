@@ -7,6 +7,8 @@ protocol ListPage: Sendable {
   var total: Int { get }
   /// Rows on this page, also those that cannot be read.
   var rows: Int { get }
+  /// One with which it cannot be known whether the same row was seen before.
+  var bareRow: [UInt8]? { get }
   /// This page's total and clock, and the rows of other pages, newest first; a row that two of them show alike counts once.
   func holding(_ pieces: [Self]) -> Self
   /// This page's total and clock, and one row that cannot be read.
@@ -59,8 +61,10 @@ extension Poller {
   func page(_ index: Int, of slice: OrderQuery, size: Int) async throws(PollInterruption) -> OrderPage {
     try await page(index, size: size) { [source] index, size throws(SourceFailure) in
       try await source.orders(slice, page: index, size: size)
-    } naming: { index, why throws(PollInterruption) in
-      try await place(ofRow: index, in: slice, why)
+    } naming: { index, why, row throws(PollInterruption) in
+      if let row, !Self.isBare(row) { return row }
+      let place = try await place(ofRow: index, in: slice)
+      return Array("\(place) cannot be taken: \(why)\(row == nil ? "" : ": ")".utf8) + (row ?? [])
     }
   }
 
@@ -70,8 +74,8 @@ extension Poller {
   ) async throws(PollInterruption) -> CustomerPage {
     try await page(index, size: size) { [source] index, size throws(SourceFailure) in
       try await source.customers(updatedIn: window, page: index, size: size)
-    } naming: { _, _ in
-      Self.largeCustomer
+    } naming: { _, _, row in
+      row ?? Self.largeCustomer
     }
   }
 
@@ -82,8 +86,8 @@ extension Poller {
   /// What stands for a customer of whom nothing is known but that he is larger than is taken.
   static let largeCustomer = Array("a customer that is larger than is taken".utf8)
 
-  /// Stands for a row of which nothing is there: given its number in the list, and why.
-  private typealias Naming = (_ index: Int, _ why: String) async throws(PollInterruption) -> [UInt8]
+  /// What stands for a row: given its number in the list, why it cannot be read, and what is there of it.
+  private typealias Naming = (_ index: Int, _ why: String, _ row: [UInt8]?) async throws(PollInterruption) -> [UInt8]
 
   /// A page, read whole or in pieces.
   private func page<Page: ListPage>(
@@ -124,8 +128,7 @@ extension Poller {
     if size <= 1 {
       bad += 1
       if bad > Self.mostBadRows { throw .source(.unframed(unframed.why, rows: nil)) }
-      if let rows = unframed.rows { return any.holding(unreadable: rows) }
-      return any.holding(unreadable: try await naming(index, unframed.why))
+      return any.holding(unreadable: try await naming(index, unframed.why, unframed.rows))
     }
     let parts = Self.smallestFactor(of: size)
     let part = size / parts
@@ -156,6 +159,8 @@ extension Poller {
     do throws(SourceFailure) {
       let page = try await ask(index, size)
       hasAnswered(.okki)
+      // Only alone does it tell its place.
+      if let row = page.bareRow { return .unframed("its row does not tell its order", row) }
       return .page(page)
     } catch {
       guard case .unframed(let why, let rows) = error else { throw .source(error.bare) }
@@ -163,12 +168,10 @@ extension Poller {
     }
   }
 
-  /// Says where a row is that is too large to be taken: in which second, and at which place there. It stays the same from cycle to
+  /// Says where a row is that does not tell it: in which second, and at which place there. It stays the same from cycle to
   /// cycle, whatever window shows the row, and is what somebody needs to find its order.
   /// - Parameter index: its place in the whole list, from 1.
-  private func place(
-    ofRow index: Int, in slice: OrderQuery, _ why: String
-  ) async throws(PollInterruption) -> [UInt8] {
+  private func place(ofRow index: Int, in slice: OrderQuery) async throws(PollInterruption) -> String {
     let end = slice.window.to
     func count(from second: Int64) async throws(PollInterruption) -> Int {
       guard let window = TimeWindow(from: BeijingTime(epochSeconds: second), to: end) else { return 0 }
@@ -182,9 +185,7 @@ extension Poller {
     }
     let place = max(index - (try await count(from: low + 1)), 1)
     let second = BeijingTime(epochSeconds: low)
-    return Array(
-      "OKKI's list of \(slice.listName), from \(second) to \(second), page \(place) of size 1 cannot be taken: \(why)"
-        .utf8)
+    return "OKKI's list of \(slice.listName), from \(second) to \(second), page \(place) of size 1"
   }
 
   private static func smallestFactor(of size: Int) -> Int {
@@ -206,6 +207,7 @@ extension Poller {
 
 extension OrderPage: ListPage {
   var rows: Int { headlines.count + unreadable.count }
+  var bareRow: [UInt8]? { unreadable.first(where: Poller.isBare) }
 
   func holding(_ pieces: [OrderPage]) -> OrderPage {
     var page = OrderPage(
@@ -222,6 +224,7 @@ extension OrderPage: ListPage {
 
 extension CustomerPage: ListPage {
   var rows: Int { records.count + unreadable.count }
+  var bareRow: [UInt8]? { nil }
 
   /// Of those that are too large each counts by itself: nothing is known of them.
   func holding(_ pieces: [CustomerPage]) -> CustomerPage {

@@ -37,7 +37,7 @@ public final class MemoryOrderSource: OrderSource {
     var failures: [Question: [SourceFailure]] = [:]
     var asked: [Question] = []
     var mostOnPage = Int.max
-    var spoilt: Set<OrderID> = []
+    var spoilt: [OrderID: String] = [:]
     var spoiltCustomers: Set<String> = []
     var broken: [String: PageFault] = [:]
     var totalBehindTheEnd: Int?
@@ -119,10 +119,13 @@ public final class MemoryOrderSource: OrderSource {
   public func cutPages(at most: Int) { state.withLock { $0.mostOnPage = most } }
 
   /// From now on the row of this order does not tell which order it is of; or it does again.
-  public func spoil(_ id: OrderID, _ isSpoilt: Bool = true) {
-    state.withLock { state in
-      if isSpoilt { state.spoilt.insert(id) } else { state.spoilt.remove(id) }
-    }
+  /// - Parameter text: what it reads.
+  public func spoil(_ id: OrderID, _ isSpoilt: Bool = true, reading text: String? = nil) {
+    state.withLock { $0.spoilt[id] = isSpoilt ? text ?? Self.spoiltRow("\(id)") : nil }
+  }
+
+  private static func spoiltRow(_ row: String) -> String {
+    #"{"order_id":\#(row),"name":"row of \#(row)","note":"3" pipe"}"#
   }
 
   /// From now on the row of this customer cannot be read.
@@ -143,7 +146,7 @@ public final class MemoryOrderSource: OrderSource {
     let faults = state.withLock { state in rows.compactMap { row in state.broken[row].map { (row, $0) } } }
     if faults.contains(where: { $0.1 == .tooLarge }) { throw .unframed("the answer is larger than allowed", rows: nil) }
     if faults.isEmpty { return }
-    let text = rows.map { "row of \($0)" }.joined(separator: ",")
+    let text = rows.map(Self.spoiltRow).joined(separator: ",")
     throw .unframed("the answer is no JSON", rows: Array(text.utf8))
   }
 
@@ -174,8 +177,8 @@ public final class MemoryOrderSource: OrderSource {
       let rows = matching.dropFirst((index - 1) * size).prefix(size)
       let total = rows.isEmpty ? state.totalBehindTheEnd ?? matching.count : matching.count
       let page = OrderPage(
-        total: total, headlines: rows.filter { !state.spoilt.contains($0.id) }, now: state.now,
-        unreadable: rows.filter { state.spoilt.contains($0.id) }.map { Array("row of \($0.id)".utf8) })
+        total: total, headlines: rows.filter { state.spoilt[$0.id] == nil }, now: state.now,
+        unreadable: rows.compactMap { state.spoilt[$0.id].map { Array($0.utf8) } })
       return (page, rows.map { "\($0.id)" })
     }
     try frame(ids)
