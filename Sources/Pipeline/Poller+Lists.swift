@@ -230,8 +230,10 @@ extension CustomerPage: ListPage {
   func holding(_ pieces: [CustomerPage]) -> CustomerPage {
     let rows = pieces.map { $0.unreadable.filter { $0 != Poller.largeCustomer } }
     let large = pieces.flatMap { $0.unreadable.filter { $0 == Poller.largeCustomer } }
-    return CustomerPage(
+    var page = CustomerPage(
       total: total, records: pieces.flatMap(\.records), now: now, unreadable: Poller.joined(rows) + large)
+    page.mostAtOnce = pieces.map { $0.mostAtOnce ?? $0.rows }.max()
+    return page
   }
 
   func holding(unreadable row: [UInt8]) -> CustomerPage {
