@@ -33,7 +33,7 @@ struct SpoiltPagesTests {
     var curl = CurlOptions()
     curl.allowsPlainHTTP = true
     let client = try CurlClient(curl)
-    let source = try OKKIOrderSource(options(base) { $0.retries = 0 })
+    let source = try OKKIOrderSource(options(base))
     let result: Result<Void, any Error>
     do { result = .success(try await test(Desk(base: base, client: client, source: source))) } catch {
       result = .failure(error)
