@@ -25,13 +25,25 @@ typealias PageQuestion<Page> = (_ index: Int, _ size: Int) async throws(SourceFa
 /// that tells fewer rows than that is not believed: the slice would pass for empty.
 /// - Parameter known: the number of a row of which it is known that the list has it; 0: of none.
 /// - Throws: `.malformed` where no answer can be believed.
-func anyPage<Page: ListPage>(atLeast known: Int = 0, _ ask: PageQuestion<Page>) async throws(SourceFailure) -> Page {
+/// - Parameter first: the row that is asked for before the others; then the one that answered.
+func anyPage<Page: ListPage>(
+  atLeast known: Int = 0, first: inout Int, _ ask: PageQuestion<Page>
+) async throws(SourceFailure) -> Page {
   var known = known
+  if first > 1 {
+    do throws(SourceFailure) {
+      let page = try await ask(first, 1)
+      if page.total >= max(known, first), page.rows > 0 { return page }
+    } catch { guard case .unframed = error else { throw error } }
+  }
   var failure = SourceFailure.unframed("no page of OKKI's list can be read", rows: nil)
   for index in [1, 2, 3, 5, 9, 17, 100, 100_000] {
     do throws(SourceFailure) {
       let page = try await ask(index, 1)
-      if page.total >= known, page.rows > 0 || page.total < index { return page }
+      if page.total >= known, page.rows > 0 || page.total < index {
+        if page.rows > 0 { first = index }
+        return page
+      }
       failure = .malformed("page \(index) of size 1 of OKKI's list tells \(page.total) rows, and others are there")
     } catch {
       guard case .unframed = error else { throw error }
@@ -40,6 +52,11 @@ func anyPage<Page: ListPage>(atLeast known: Int = 0, _ ask: PageQuestion<Page>) 
     }
   }
   throw failure
+}
+
+func anyPage<Page: ListPage>(atLeast known: Int = 0, _ ask: PageQuestion<Page>) async throws(SourceFailure) -> Page {
+  var first = 1
+  return try await anyPage(atLeast: known, first: &first, ask)
 }
 
 extension OrderSource {
@@ -58,11 +75,15 @@ extension Poller {
   }
 
   /// A page of orders.
-  func page(_ index: Int, of slice: OrderQuery, size: Int) async throws(PollInterruption) -> OrderPage {
+  /// - Parameter places: whether its unreadable rows are to tell their places, which takes questions.
+  func page(
+    _ index: Int, of slice: OrderQuery, size: Int, places: Bool = true
+  ) async throws(PollInterruption) -> OrderPage {
     try await page(index, size: size) { [source] index, size throws(SourceFailure) in
       try await source.orders(slice, page: index, size: size)
     } naming: { index, why, row throws(PollInterruption) in
-      if let row, !Self.isBare(row) { return row }
+      if let row, !places || !Self.isBare(row) { return row }
+      if !places { return [] }
       let place = try await place(ofRow: index, in: slice)
       return Array("\(place) cannot be taken: \(why)\(row == nil ? "" : ": ")".utf8) + (row ?? [])
     }
@@ -173,9 +194,15 @@ extension Poller {
   /// - Parameter index: its place in the whole list, from 1.
   private func place(ofRow index: Int, in slice: OrderQuery) async throws(PollInterruption) -> String {
     let end = slice.window.to
+    // The rows before it may be as bad as it is.
+    var first = 1
     func count(from second: Int64) async throws(PollInterruption) -> Int {
       guard let window = TimeWindow(from: BeijingTime(epochSeconds: second), to: end) else { return 0 }
-      return try await self.count(of: slice.over(window))
+      return try await fromSource { () async throws(SourceFailure) in
+        try await anyPage(first: &first) { index, size throws(SourceFailure) in
+          try await source.orders(slice.over(window), page: index, size: size)
+        }.total
+      }
     }
     // The latest second from which on there are so many.
     var (low, high) = (slice.window.from.epochSeconds, end.epochSeconds)
@@ -210,8 +237,11 @@ extension OrderPage: ListPage {
   var bareRow: [UInt8]? { unreadable.first(where: Poller.isBare) }
 
   func holding(_ pieces: [OrderPage]) -> OrderPage {
+    // The first ones were read last.
+    var seen: Set<OrderID> = []
+    let headlines = pieces.flatMap(\.headlines).filter { seen.insert($0.id).inserted }
     var page = OrderPage(
-      total: total, headlines: pieces.flatMap(\.headlines), now: now,
+      total: total, headlines: headlines, now: now,
       unreadable: Poller.joined(pieces.map(\.unreadable)))
     page.isOfPieces = true
     return page
