@@ -5,6 +5,10 @@ import ServiceLifecycle
 protocol ListPage: Sendable {
   /// Rows in the whole list, as this page tells it.
   var total: Int { get }
+  /// The vendor's clock.
+  var now: BeijingTime { get }
+  /// Rows that cannot be read.
+  var unreadable: [[UInt8]] { get }
   /// Rows on this page, also those that cannot be read.
   var rows: Int { get }
   /// One with which it cannot be known whether the same row was seen before.
@@ -17,6 +21,10 @@ protocol ListPage: Sendable {
 
 /// Asks for a page of a list: its number from 1, and its size.
 typealias PageQuestion<Page> = (_ index: Int, _ size: Int) async throws(SourceFailure) -> Page
+
+/// The first rows of a list may be bad, one after the other: they are an order's, of which a customer is bad, or were changed
+/// together.
+private let rowsToTry = [1, 2, 3, 5, 9, 17, 33, 65, 129, 1_000, 100_000]
 
 /// A page of one row, or of none behind the last row: for what every page of a list tells. The row that it asks for first may be
 /// the one with which no page can be read; so it is another one then, a few times, ever farther from the first.
@@ -37,7 +45,7 @@ func anyPage<Page: ListPage>(
     } catch { guard case .unframed = error else { throw error } }
   }
   var failure = SourceFailure.unframed("no page of OKKI's list can be read", rows: nil)
-  for index in [1, 2, 3, 5, 9, 17, 100, 100_000] {
+  for index in rowsToTry {
     do throws(SourceFailure) {
       let page = try await ask(index, 1)
       if page.total >= known, page.rows > 0 || page.total < index {
@@ -64,6 +72,14 @@ extension OrderSource {
   public func count(of query: OrderQuery) async throws(SourceFailure) -> Int {
     try await anyPage { index, size throws(SourceFailure) in try await orders(query, page: index, size: size) }.total
   }
+
+  /// Looks whether the list of all customers can be read, whichever of them make their pages unreadable.
+  public func checkCustomers() async throws(SourceFailure) {
+    let page = try await anyPage { index, size throws(SourceFailure) in
+      try await customers(updatedIn: nil, page: index, size: size)
+    }
+    if page.total > 0, page.rows == 0 { throw .unframed("no row of OKKI's list of customers can be read", rows: nil) }
+  }
 }
 
 /// How lists are asked for. One row with a stray quote, or one that is larger than all the answer may be, makes its page
@@ -79,29 +95,62 @@ extension Poller {
   func page(
     _ index: Int, of slice: OrderQuery, size: Int, places: Bool = true
   ) async throws(PollInterruption) -> OrderPage {
-    try await page(index, size: size) { [source] index, size throws(SourceFailure) in
+    let list = List<OrderPage> { [source] index, size throws(SourceFailure) in
       try await source.orders(slice, page: index, size: size)
-    } naming: { index, why, row throws(PollInterruption) in
+    } isSound: { [self] now throws(PollInterruption) in
+      try await hasReadableOrder(like: slice, until: now)
+    } second: { [self] index throws(PollInterruption) in
+      try await place(ofRow: index, in: slice).second
+    } naming: { [self] index, why, row throws(PollInterruption) in
       if let row, !places || !Self.isBare(row) { return row }
       if !places { return [] }
-      let place = try await place(ofRow: index, in: slice)
+      let (second, page) = try await place(ofRow: index, in: slice)
+      let place = "OKKI's list of \(slice.listName), from \(second) to \(second), page \(page) of size 1"
       return Array("\(place) cannot be taken: \(why)\(row == nil ? "" : ": ")".utf8) + (row ?? [])
     }
+    return try await page(index, size: size, list)
   }
 
   /// A page of customers.
   func customers(
     _ index: Int, of window: TimeWindow?, size: Int = Poller.customersPage
   ) async throws(PollInterruption) -> CustomerPage {
-    try await page(index, size: size) { [source] index, size throws(SourceFailure) in
+    let list = List<CustomerPage> { [source] index, size throws(SourceFailure) in
       try await source.customers(updatedIn: window, page: index, size: size)
+    } isSound: { [self] _ throws(PollInterruption) in
+      try await hasReadableRow { index, size throws(SourceFailure) -> CustomerPage in
+        try await source.customers(updatedIn: nil, page: index, size: size)
+      }
+    } second: { _ in
+      nil
     } naming: { _, _, row in
       row ?? Self.largeCustomer
     }
+    return try await page(index, size: size, list)
   }
 
-  /// In succession.
-  private static let mostBadRows = 10
+  /// Whether any order of a list can be read, of whatever time: else the list has another shape than ever.
+  func hasReadableOrder(like slice: OrderQuery, until now: BeijingTime) async throws(PollInterruption) -> Bool {
+    guard let all = TimeWindow(from: BeijingTime(epochSeconds: 0), to: now) else { return false }
+    return try await hasReadableRow { index, size throws(SourceFailure) -> OrderPage in
+      try await source.orders(slice.over(all), page: index, size: size)
+    }
+  }
+
+  private func hasReadableRow<Page: ListPage>(_ ask: PageQuestion<Page>) async throws(PollInterruption) -> Bool {
+    for index in rowsToTry {
+      if Task.isShuttingDownGracefully || Task.isCancelled { throw .stopped }
+      guard case .page(let page) = try await answer(to: ask, index, 1) else { continue }
+      if page.rows == 0 { return false }
+      if page.rows > page.unreadable.count { return true }
+    }
+    return false
+  }
+
+  /// With more on a page it is asked whether the list has any row that can be read.
+  private static let fewBadRows = 10
+  /// With more on a page none of them is passed: each is asked for by itself in each cycle, and is a letter.
+  private static let mostBadRows = 100
   /// Customers on a page.
   static let customersPage = 500
   /// What stands for a customer of whom nothing is known but that he is larger than is taken.
@@ -110,19 +159,29 @@ extension Poller {
   /// What stands for a row: given its number in the list, why it cannot be read, and what is there of it.
   private typealias Naming = (_ index: Int, _ why: String, _ row: [UInt8]?) async throws(PollInterruption) -> [UInt8]
 
+  /// How a list is asked for.
+  private struct List<Page: ListPage> {
+    let ask: PageQuestion<Page>
+    /// Whether any row of all that OKKI has can be read.
+    let isSound: (_ now: BeijingTime) async throws(PollInterruption) -> Bool
+    /// The time of a row that cannot be read, by its number in the list; nil where nobody can tell.
+    let second: (_ index: Int) async throws(PollInterruption) -> BeijingTime?
+    let naming: Naming
+  }
+
   /// A page, read whole or in pieces.
   private func page<Page: ListPage>(
-    _ index: Int, size: Int, _ ask: PageQuestion<Page>, naming: Naming
+    _ index: Int, size: Int, _ list: List<Page>
   ) async throws(PollInterruption) -> Page {
-    switch try await answer(to: ask, index, size) {
+    switch try await answer(to: list.ask, index, size) {
     case .page(let page): return page
     case .unframed(let why, let rows):
       // Before the pieces: its clock is not later than theirs.
       let any = try await fromSource { () async throws(SourceFailure) in
-        try await anyPage(atLeast: (index - 1) * size + 1, ask)
+        try await anyPage(atLeast: (index - 1) * size + 1, list.ask)
       }
-      var bad = 0
-      return try await pieces(of: index, size: size, Unframed(why: why, rows: rows, any: any), &bad, ask, naming)
+      var bad: [Int] = []
+      return try await pieces(of: index, size: size, Unframed(why: why, rows: rows, any: any), &bad, list)
     }
   }
 
@@ -139,33 +198,45 @@ extension Poller {
   ///
   /// From the last to the first, as pages are read: an order that leaves the list meanwhile moves those behind it towards what is still
   /// to be read.
-  /// - Parameter bad: how many rows in succession could not be read. Where it is very many, it is the list that has another shape
-  ///   than ever, and nothing of it may be passed over.
+  /// - Parameter bad: the numbers in the list of this page's rows that could not be read, the last one first.
   private func pieces<Page: ListPage>(
-    of index: Int, size: Int, _ unframed: Unframed<Page>, _ bad: inout Int, _ ask: PageQuestion<Page>,
-    _ naming: Naming
+    of index: Int, size: Int, _ unframed: Unframed<Page>, _ bad: inout [Int], _ list: List<Page>
   ) async throws(PollInterruption) -> Page {
     let any = unframed.any
     if size <= 1 {
-      bad += 1
-      if bad > Self.mostBadRows { throw .source(.unframed(unframed.why, rows: nil)) }
-      return any.holding(unreadable: try await naming(index, unframed.why, unframed.rows))
+      bad.append(index)
+      try await check(bad, unframed, list)
+      return any.holding(unreadable: try await list.naming(index, unframed.why, unframed.rows))
     }
     let parts = Self.smallestFactor(of: size)
     let part = size / parts
     var pieces: [Page] = []
     for piece in stride(from: index * parts, to: (index - 1) * parts, by: -1) where (piece - 1) * part < any.total {
       if Task.isShuttingDownGracefully || Task.isCancelled { throw .stopped }
-      switch try await answer(to: ask, piece, part) {
-      case .page(let page):
-        bad = 0
-        pieces.append(page)
+      switch try await answer(to: list.ask, piece, part) {
+      case .page(let page): pieces.append(page)
       case .unframed(let why, let rows):
         let inner = Unframed(why: why, rows: rows, any: any)
-        pieces.append(try await self.pieces(of: piece, size: part, inner, &bad, ask, naming))
+        pieces.append(try await self.pieces(of: piece, size: part, inner, &bad, list))
       }
     }
     return any.holding(pieces.reversed())
+  }
+
+  /// Some bad rows are their own matter, also many of one customer's; where none of the list can be read it has another shape than
+  /// ever, and nothing of it may be passed over.
+  private func check<Page: ListPage>(
+    _ bad: [Int], _ unframed: Unframed<Page>, _ list: List<Page>
+  ) async throws(PollInterruption) {
+    if bad.count == Self.fewBadRows + 1, try await !list.isSound(unframed.any.now) {
+      throw .source(.unframed(unframed.why, rows: nil))
+    }
+    guard bad.count > Self.mostBadRows, let last = bad.first, let first = bad.last else { return }
+    var why = "more than \(Self.mostBadRows) rows of a page cannot be read"
+    if let from = try await list.second(last), let to = try await list.second(first) {
+      why += ", from \(from) to \(to)"
+    }
+    throw .source(.unframed("\(why): \(unframed.why)", rows: nil))
   }
 
   private enum Answer<Page: Sendable>: Sendable {
@@ -192,7 +263,9 @@ extension Poller {
   /// Says where a row is that does not tell it: in which second, and at which place there. It stays the same from cycle to
   /// cycle, whatever window shows the row, and is what somebody needs to find its order.
   /// - Parameter index: its place in the whole list, from 1.
-  private func place(ofRow index: Int, in slice: OrderQuery) async throws(PollInterruption) -> String {
+  private func place(
+    ofRow index: Int, in slice: OrderQuery
+  ) async throws(PollInterruption) -> (second: BeijingTime, page: Int) {
     let end = slice.window.to
     // The rows before it may be as bad as it is.
     var first = 1
@@ -210,9 +283,7 @@ extension Poller {
       let middle = high - (high - low) / 2
       if try await count(from: middle) >= index { low = middle } else { high = middle - 1 }
     }
-    let place = max(index - (try await count(from: low + 1)), 1)
-    let second = BeijingTime(epochSeconds: low)
-    return "OKKI's list of \(slice.listName), from \(second) to \(second), page \(place) of size 1"
+    return (BeijingTime(epochSeconds: low), max(index - (try await count(from: low + 1)), 1))
   }
 
   private static func smallestFactor(of size: Int) -> Int {

@@ -77,8 +77,7 @@ extension Poller {
   /// than ever, and nothing of it may be passed over.
   /// - Parameter slice: which list it is: deleted orders may look different.
   func checkList(like slice: OrderQuery, until now: BeijingTime) async throws(PollInterruption) {
-    let all = TimeWindow(from: BeijingTime(epochSeconds: 0), to: now)
-    if let all, await !newest(slice.over(all), besides: []).isEmpty { return }
+    if try await hasReadableOrder(like: slice, until: now) { return }
     throw .source(.malformed("no row of OKKI's list of orders tells its order"))
   }
 

@@ -104,6 +104,15 @@ struct SpoiltPagesTests {
     }
   }
 
+  @Test("are one where no customer can be read")
+  func noCustomer() async throws {
+    try await withDesk { desk in
+      try await desk.tell("settings", #"{"strayQuoteEvery":1}"#)
+      let problems = await desk.source.check()
+      #expect(problems.count == 2 && problems.last?.sentence.contains("cannot be read") == true, "\(problems)")
+    }
+  }
+
   @Test(
     "the customers' list is stored but for the bad one, who is told once",
     arguments: ["strayQuoteEvery", "hugeRowEvery"])

@@ -77,4 +77,66 @@ struct PollerPiecesTests {
     #expect(others.map(\.id.rawValue) == [4, 3, 1])
     #expect(source.asked.count < 10, "\(source.asked.count)")
   }
+
+  private var parked: Int { broker.parked(by: .transform).count }
+
+  @Test(
+    "many bad rows in succession are passed where others can be read, however old those are",
+    arguments: [10...29, 21...40, 1...20, 9...40] as [ClosedRange<Int64>], [40, 6])
+  func many(bad: ClosedRange<Int64>, pageSize: Int) async throws {
+    put(1...40)
+    for id in bad { source.breakPages(of: order(id), .unframed) }
+    let poller = poller(pageSize: pageSize)
+    for _ in 1..<5 {
+      await #expect(throws: PollInterruption.self) { try await poller.once() }
+      #expect(broker.count(in: .orders) == 40 - bad.count)
+    }
+    try await poller.once()
+    #expect(parked == bad.count)
+    #expect(try await ledger.watermark(of: .orders) == noon.advanced(bySeconds: -5))
+  }
+
+  @Test("where only older orders than the window has can be read, its rows are passed")
+  func older() async throws {
+    for id in Int64(1)...60 { source.put(id: id, number: "SO\(id)", updated: noon.advanced(bySeconds: -90_000)) }
+    put(61...84)
+    for id in Int64(61)...84 { source.breakPages(of: order(id), .unframed) }
+    let poller = poller(pageSize: 40)
+    for _ in 1..<5 {
+      await #expect(throws: PollInterruption.self) { try await poller.once() }
+    }
+    try await poller.once()
+    #expect(parked == 24)
+  }
+
+  @Test("more than 100 on a page are not passed; it is told which they are, and the page is taken apart once a cycle")
+  func tooMany() async throws {
+    put(1...600)
+    for id in Int64(450)...550 { source.breakPages(of: order(id), .unframed) }
+    let poller = poller(pageSize: 200)
+    let (from, to) = (noon.advanced(bySeconds: -3600 + 450), noon.advanced(bySeconds: -3600 + 550))
+    let why = "more than 100 rows of a page cannot be read, from \(from) to \(to): the answer is no JSON"
+    for _ in 1...6 {
+      let before = source.asked.count
+      await #expect(throws: PollInterruption.source(.unframed(why, rows: nil))) { try await poller.once() }
+      let rows = source.asked.dropFirst(before).count { $0 == .orders(page: 600 - 500 + 1) }
+      #expect(rows == 1)
+    }
+    #expect(parked == 0)
+    #expect(broker.count(in: .orders) == 400)
+    #expect(try await ledger.watermark(of: .orders) == nil)
+  }
+
+  @Test("many bad customers in succession are told, and the others are stored")
+  func customers() async throws {
+    for id in 1...40 {
+      source.putCustomer(
+        CollectionRecord(id: "\(id)", content: Array(#"{"company_id":\#(id)}"#.utf8)),
+        updated: noon.advanced(bySeconds: -60))
+    }
+    for id in 1...20 { source.breakPages(ofCustomer: "\(id)", .unframed) }
+    try await poller().once()
+    #expect(try await ledger.watermark(of: .customers) == noon.advanced(bySeconds: -5))
+    #expect(lines.events.count { $0.contains("list of customers cannot be read; the others can") } == 20)
+  }
 }
