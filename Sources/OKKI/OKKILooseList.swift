@@ -35,24 +35,24 @@ enum OKKILooseList {
     return unreadable.isEmpty ? nil : (text, unreadable)
   }
 
-  /// What stands where the rows should, at most 256 KiB of it, of an answer whose rows cannot be told apart. It is found without
-  /// its brackets, so it is the same in each answer that shows the same.
-  /// - Returns: nil where the answer has no such place.
+  /// What stands where the rows should, of an answer whose rows cannot be told apart. It is found without its brackets, so it is
+  /// the same in each answer that shows the same: up to the last `}]`, where there is one, for what the answer has behind its
+  /// rows may change.
+  /// - Returns: nil where the answer has no such place, or has not come whole: it begins as an object, and ends as one.
   static func rows(of body: [UInt8]) -> [UInt8]? {
-    let name = Array("\"list\"".utf8)
-    var at = 0
-    while at + name.count <= body.count {
-      guard body[at] == name[0], body[at..<at + name.count].elementsEqual(name) else {
-        at += 1
-        continue
-      }
-      let colon = skipSpace(body, at + name.count)
-      at += name.count
+    let isSpace = { (byte: UInt8) in [32, 9, 10, 13].contains(byte) }
+    guard body.first(where: { !isSpace($0) }) == UInt8(ascii: "{"),
+      body.last(where: { !isSpace($0) }) == UInt8(ascii: "}")
+    else { return nil }
+    for name in body.ranges(of: Array("\"list\"".utf8)) {
+      let colon = skipSpace(body, name.upperBound)
       guard colon < body.count, body[colon] == UInt8(ascii: ":") else { continue }
       let open = skipSpace(body, colon + 1)
       guard open < body.count, body[open] == UInt8(ascii: "[") else { continue }
-      let close = body.lastIndex(of: UInt8(ascii: "]")) ?? body.endIndex
-      return Array(body[(open + 1)..<max(close, open + 1)].prefix(1 << 18))
+      let rows = body[(open + 1)...]
+      let ends = rows.indices.filter { rows[$0] == UInt8(ascii: "]") }
+      let last = ends.last { end in rows[..<end].last { !isSpace($0) } == UInt8(ascii: "}") } ?? ends.last
+      return last.map { Array(rows[..<$0]) }
     }
     return nil
   }

@@ -44,7 +44,7 @@ extension OKKIRefusal {
       case .transient(let sentence, _): .transient(sentence, answer: answer)
       case .unauthorized(let sentence, _): .unauthorized(sentence, answer: answer)
       case .unframed(let sentence, let rows?):
-        .unframed(sentence, rows: OKKIWire.masked(rows, secrets))
+        .unframed(sentence, rows: OKKIWire.beginning(of: rows, without: secrets))
       case .unframed(_, nil), .throttled, .absent: failure
       }
     }
@@ -84,9 +84,8 @@ enum OKKIWire {
       }
       let refusal = unreadable(error, status: response.status)
       guard names != nil, response.status < 300, let rows = OKKILooseList.rows(of: response.body) else { throw refusal }
-      let unframed = SourceFailure.unframed("OKKI's answer is \(error.description)", rows: rows)
-      if case .final = refusal { throw .final(unframed) }
-      throw .again(unframed)
+      // Not again: a smaller page is, and a row that no smaller one has is looked at in several cycles.
+      throw .final(.unframed("OKKI's answer is \(error.description)", rows: rows))
     }
     return try read(document.root, response)
   }
@@ -197,6 +196,16 @@ enum OKKIWire {
     let masked = masked(text, secrets)
     return masked == text ? bytes : Array(masked.utf8)
   }
+
+  /// At most 256 KiB of rows, without these secrets.
+  static func beginning(of rows: [UInt8], without secrets: [String]) -> [UInt8] {
+    // Masked before they are cut, or half a secret could stand at the end.
+    let margin = 1 << 12
+    let masked = masked(Array(rows.prefix(mostOfRows + margin)), secrets)
+    return Array((rows.count > mostOfRows + margin ? masked.dropLast(margin) : masked[...]).prefix(mostOfRows))
+  }
+
+  static let mostOfRows = 1 << 18
 
   /// A vendor's text for a sentence: short, without control characters.
   static func bounded(_ text: String, _ most: Int) -> String {

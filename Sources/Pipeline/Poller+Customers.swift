@@ -88,7 +88,7 @@ extension Poller {
 
   /// Stores all pages, each of which is asked for once: the first one, then the others from the last one on.
   /// - Parameter first: the first page, which tells how many customers there are, and how many OKKI puts on a page: it may
-  ///   have cut our number down without a word (vendor-apis.md B-5).
+  ///   have cut our number down without a word (vendor-apis.md B-5). Where it was put together, its largest piece tells that.
   /// - Returns: fingerprints of the ids that were shown, and how many customers there were by the last page that was read.
   private func storePages(
     of window: TimeWindow?, _ first: CustomerPage
@@ -99,7 +99,7 @@ extension Poller {
         throw .source(.malformed("no row of OKKI's customer list can be read"))
       }
     }
-    let rows = first.records.count + first.unreadable.count
+    let rows = first.mostAtOnce ?? first.rows
     let isCut = rows < min(first.total, Self.customersPage)
     let size = isCut ? max(rows, Self.fewestOnPage) : Self.customersPage
     var shown: Set<Int64> = []
@@ -119,7 +119,7 @@ extension Poller {
     for (key, row) in Self.keyed(page.unreadable) {
       // Which one it is nobody knows: each of a pass counts, and all passes together no more than one pass.
       var key = key
-      if row == Self.largeCustomer { while shown.contains(key) { key &+= 1 } }
+      if row == Self.largeCustomer || row.count < Self.shortestRow { while shown.contains(key) { key &+= 1 } }
       shown.insert(key)
     }
     if page.records.isEmpty { return }

@@ -30,7 +30,7 @@ extension Poller {
   func newest(_ query: OrderQuery, besides ids: Set<OrderID>) async -> [OrderHeadline] {
     var others: [OrderHeadline] = []
     for index in 1...min(ids.count / max(plan.pageSize, 1) + 2, Self.mostControlPages) {
-      let page = try? await page(index, of: query, size: plan.pageSize)
+      let page = try? await page(index, of: query, size: plan.pageSize, places: false)
       guard let page else { break }
       others += page.headlines.filter { !ids.contains($0.id) }
       if others.count >= 5 || page.headlines.count + page.unreadable.count < plan.pageSize { break }

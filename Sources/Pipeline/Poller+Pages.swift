@@ -110,7 +110,8 @@ extension Poller {
         let rest = (try? listed.get().rest) ?? 0
         let pages = min(most * 2, RoundSize.mostOrders)
         most = pages
-        async let ahead = listing(from: rest, of: slice, reading, pages)
+        let failure = (try? listed.get())?.failure
+        async let ahead = listing(from: rest, of: slice, reading, pages, failure)
         do throws(PollInterruption) {
           let listing = try listed.get()
           let round = try await fetch(listing, of: slice, reading)
@@ -151,15 +152,19 @@ extension Poller {
     var now: BeijingTime
     /// Pages of the slice that are still to be listed.
     var rest = 0
+    /// Why the first of those cannot be.
+    var failure: PollInterruption?
     var unpublished: Set<OrderHeadline> = []
     var asked: [OrderHeadline] = []
   }
 
   /// Lists a round: pages from this one on, towards the first, so many at most; nil where there is none.
+  /// - Parameter failure: why the first of them is known not to be listed.
   private func listing(
-    from last: Int, of slice: OrderQuery, _ reading: Reading, _ most: Int
+    from last: Int, of slice: OrderQuery, _ reading: Reading, _ most: Int, _ failure: PollInterruption? = nil
   ) async -> Result<Listing, PollInterruption>? {
     guard last >= 1 else { return nil }
+    if let failure { return .failure(failure) }
     do throws(PollInterruption) {
       var listing = try await pages(from: last, of: slice, most)
       if !listing.unreadable.isEmpty, listing.headlines.isEmpty { try await checkList(like: slice, until: listing.now) }
@@ -200,8 +205,11 @@ extension Poller {
       guard listing.rest > 0, last - listing.rest < most else { return listing }
       if Task.isShuttingDownGracefully || Task.isCancelled { return listing }
       // One that cannot be listed begins the next round, and ends the cycle if it fails again; this round is published.
-      guard let next = try? await page(listing.rest, of: slice, size: plan.pageSize) else { return listing }
-      shown = next
+      do throws(PollInterruption) { shown = try await page(listing.rest, of: slice, size: plan.pageSize) } catch {
+        // One that was taken apart has been asked for often enough.
+        if case .source(.unframed) = error { listing.failure = error }
+        return listing
+      }
       listing.rest -= 1
     }
   }

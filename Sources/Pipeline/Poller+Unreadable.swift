@@ -50,6 +50,18 @@ extension Poller {
     }
   }
 
+  /// Whether another order's row could come with the same bytes, `null` or what is left of an answer: it shows no number of an
+  /// order, or next to nothing. Known by its text alone, the second one would pass for the first, and for told.
+  static func isBare(_ row: [UInt8]) -> Bool {
+    if row.count < shortestRow { return true }
+    return !row.ranges(of: Array("order_id\"".utf8)).contains { name in
+      row[name.upperBound...].first { !" \":\t\r\n".utf8.contains($0) }.map { 49...57 ~= $0 } ?? false
+    }
+  }
+
+  /// No order's or customer's row is as short.
+  static let shortestRow = 40
+
   /// A page's rows by their fingerprints; each of several that are alike by itself.
   static func keyed(_ rows: [[UInt8]]) -> [Int64: [UInt8]] {
     var keyed: [Int64: [UInt8]] = [:]
@@ -65,8 +77,7 @@ extension Poller {
   /// than ever, and nothing of it may be passed over.
   /// - Parameter slice: which list it is: deleted orders may look different.
   func checkList(like slice: OrderQuery, until now: BeijingTime) async throws(PollInterruption) {
-    let all = TimeWindow(from: BeijingTime(epochSeconds: 0), to: now)
-    if let all, await !newest(slice.over(all), besides: []).isEmpty { return }
+    if try await hasReadableOrder(like: slice, until: now) { return }
     throw .source(.malformed("no row of OKKI's list of orders tells its order"))
   }
 

@@ -33,7 +33,7 @@ struct SpoiltPagesTests {
     var curl = CurlOptions()
     curl.allowsPlainHTTP = true
     let client = try CurlClient(curl)
-    let source = try OKKIOrderSource(options(base) { $0.retries = 0 })
+    let source = try OKKIOrderSource(options(base))
     let result: Result<Void, any Error>
     do { result = .success(try await test(Desk(base: base, client: client, source: source))) } catch {
       result = .failure(error)
@@ -101,6 +101,15 @@ struct SpoiltPagesTests {
       let problems = await desk.source.check()
       // The simulator's clock is of another year.
       #expect(problems.count == 1 && problems[0].sentence.contains("clock"), "\(problems)")
+    }
+  }
+
+  @Test("are one where no customer can be read")
+  func noCustomer() async throws {
+    try await withDesk { desk in
+      try await desk.tell("settings", #"{"strayQuoteEvery":1}"#)
+      let problems = await desk.source.check()
+      #expect(problems.count == 2 && problems.last?.sentence.contains("cannot be read") == true, "\(problems)")
     }
   }
 

@@ -37,9 +37,10 @@ public final class MemoryOrderSource: OrderSource {
     var failures: [Question: [SourceFailure]] = [:]
     var asked: [Question] = []
     var mostOnPage = Int.max
-    var spoilt: Set<OrderID> = []
+    var spoilt: [OrderID: String] = [:]
     var spoiltCustomers: Set<String> = []
     var broken: [String: PageFault] = [:]
+    var totalBehindTheEnd: Int?
     var beforeQuestion: (@Sendable (Question) -> Void)?
   }
 
@@ -118,10 +119,13 @@ public final class MemoryOrderSource: OrderSource {
   public func cutPages(at most: Int) { state.withLock { $0.mostOnPage = most } }
 
   /// From now on the row of this order does not tell which order it is of; or it does again.
-  public func spoil(_ id: OrderID, _ isSpoilt: Bool = true) {
-    state.withLock { state in
-      if isSpoilt { state.spoilt.insert(id) } else { state.spoilt.remove(id) }
-    }
+  /// - Parameter text: what it reads.
+  public func spoil(_ id: OrderID, _ isSpoilt: Bool = true, reading text: String? = nil) {
+    state.withLock { $0.spoilt[id] = isSpoilt ? text ?? Self.spoiltRow("\(id)") : nil }
+  }
+
+  private static func spoiltRow(_ row: String) -> String {
+    #"{"order_id":\#(row),"name":"row of \#(row)","note":"3" pipe"}"#
   }
 
   /// From now on the row of this customer cannot be read.
@@ -135,11 +139,14 @@ public final class MemoryOrderSource: OrderSource {
     state.withLock { $0.broken["customer \(id)"] = fault }
   }
 
+  /// From now on a page behind the end of a list tells so many rows, whatever the list has.
+  public func tellBehindTheEnd(_ total: Int) { state.withLock { $0.totalBehindTheEnd = total } }
+
   private func frame(_ rows: some Sequence<String>) throws(SourceFailure) {
     let faults = state.withLock { state in rows.compactMap { row in state.broken[row].map { (row, $0) } } }
     if faults.contains(where: { $0.1 == .tooLarge }) { throw .unframed("the answer is larger than allowed", rows: nil) }
     if faults.isEmpty { return }
-    let text = rows.map { "row of \($0)" }.joined(separator: ",")
+    let text = rows.map(Self.spoiltRow).joined(separator: ",")
     throw .unframed("the answer is no JSON", rows: Array(text.utf8))
   }
 
@@ -168,9 +175,10 @@ public final class MemoryOrderSource: OrderSource {
         .sorted { ($0.at, $0.order.id) > ($1.at, $1.order.id) }
         .map { OrderHeadline(id: $0.order.id, updateTime: $0.order.updateTime) }
       let rows = matching.dropFirst((index - 1) * size).prefix(size)
+      let total = rows.isEmpty ? state.totalBehindTheEnd ?? matching.count : matching.count
       let page = OrderPage(
-        total: matching.count, headlines: rows.filter { !state.spoilt.contains($0.id) }, now: state.now,
-        unreadable: rows.filter { state.spoilt.contains($0.id) }.map { Array("row of \($0.id)".utf8) })
+        total: total, headlines: rows.filter { state.spoilt[$0.id] == nil }, now: state.now,
+        unreadable: rows.compactMap { state.spoilt[$0.id].map { Array($0.utf8) } })
       return (page, rows.map { "\($0.id)" })
     }
     try frame(ids)
@@ -198,8 +206,9 @@ public final class MemoryOrderSource: OrderSource {
         window.map { $0.from <= customer.updated && customer.updated <= $0.to } ?? true
       }
       let rows = matching.dropFirst((index - 1) * size).prefix(size).map(\.record)
+      let total = rows.isEmpty ? state.totalBehindTheEnd ?? matching.count : matching.count
       let page = CustomerPage(
-        total: matching.count, records: rows.filter { !state.spoiltCustomers.contains($0.id) }, now: state.now,
+        total: total, records: rows.filter { !state.spoiltCustomers.contains($0.id) }, now: state.now,
         unreadable: rows.filter { state.spoiltCustomers.contains($0.id) }.map(\.content))
       return (page, rows.map { "customer \($0.id)" })
     }

@@ -137,3 +137,9 @@ final class WatchedInbox: Inbox {
   func stop() async { await inner.stop() }
   func close() async { await inner.close() }
 }
+
+/// Which of the memory's spoilt rows a letter holds; the letter where it holds none.
+func spoiltRow(_ letter: [UInt8]) -> String {
+  let text = String(decoding: letter, as: UTF8.self)
+  return text.firstMatch(of: /row of \d+/).map { String($0.output) } ?? text
+}

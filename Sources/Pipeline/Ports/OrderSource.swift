@@ -101,6 +101,8 @@ public struct CustomerPage: Sendable {
   public let now: BeijingTime
   /// Rows that are no records, as the vendor wrote them. `total` counts them, too.
   public let unreadable: [[UInt8]]
+  /// Where it was put together from smaller ones: as many rows as one of them had.
+  var mostAtOnce: Int?
 
   /// A page.
   public init(total: Int, records: [CollectionRecord], now: BeijingTime, unreadable: [[UInt8]] = []) {
