@@ -147,8 +147,6 @@ extension Poller {
     return false
   }
 
-  /// With more on a page it is asked whether the list has any row that can be read.
-  private static let fewBadRows = 10
   /// With more on a page none of them is passed: each is asked for by itself in each cycle, and is a letter.
   private static let mostBadRows = 100
   /// Customers on a page.
@@ -228,7 +226,8 @@ extension Poller {
   private func check<Page: ListPage>(
     _ bad: [Int], _ unframed: Unframed<Page>, _ list: List<Page>
   ) async throws(PollInterruption) {
-    if bad.count == Self.fewBadRows + 1, try await !list.isSound(unframed.any.now) {
+    // At the first one: to search for the places of several takes many questions.
+    if bad.count == 1, try await !list.isSound(unframed.any.now) {
       throw .source(.unframed(unframed.why, rows: nil))
     }
     guard bad.count > Self.mostBadRows, let last = bad.first, let first = bad.last else { return }

@@ -72,7 +72,7 @@ extension Poller {
       case .conclude(let slice, let moves):
         // Deleted orders would have left the count: these are still there.
         if !last.denied.isEmpty { try await park(denied: last.denied) }
-        try await park(unreadable: last.unreadable, of: query(slice))
+        try await park(unreadable: last.unreadable, isSweep: reading.isSweep)
         findings.read = last.read + last.unreadable.count
         findings.failed = last.failed + last.unreadable.count
         work.concluded()

@@ -3,14 +3,23 @@ import Logging
 import Orders
 import Synchronization
 
+/// A row as one of those who read lists sees it.
+struct Look: Hashable, Sendable {
+  /// Its fingerprint.
+  let row: Int64
+  let isSweep: Bool
+}
+
 extension Poller {
   /// Parks rows of a list that do not tell which order they are of, as they came: the watermark is about to pass them, and
   /// somebody must look. A row is parked once by each process, and only when it was unreadable in so many cycles as an
   /// order's details must be: one of OKKI's machines may answer unreadably for a while.
-  func park(unreadable rows: [Int64: [UInt8]], of slice: OrderQuery) async throws(PollInterruption) {
+  /// - Parameter isSweep: whether a sweep asks: its looks are no cycles.
+  func park(unreadable rows: [Int64: [UInt8]], isSweep: Bool) async throws(PollInterruption) {
     let new = toldRows.withLock { told in rows.filter { !told.contains($0.key) } }
     if new.isEmpty { return }
-    guard new.keys.map(isStuck(row:)).allSatisfy({ $0 }) else { throw .source(.malformed(Self.unreadableRow)) }
+    let looks = new.keys.map { Look(row: $0, isSweep: isSweep) }
+    guard looks.map(isStuck(row:)).allSatisfy({ $0 }) else { throw .source(.malformed(Self.unreadableRow)) }
     guard mayWork else { throw .overtaken }
     let burial = Outcome.Burial(Reason(.orderMalformed, "a row of OKKI's list of orders does not tell its order"))
     var parcels = new.map { Parcel(to: .dead(.transform), .unreadable($0.value), burial: burial) }
@@ -42,7 +51,7 @@ extension Poller {
 
   private static let unreadableRow = "rows of OKKI's list of orders do not tell their orders; they are looked at again"
 
-  private func isStuck(row: Int64) -> Bool {
+  private func isStuck(row: Look) -> Bool {
     stuckRows.withLock { stuck in
       if stuck.count >= 10_000 { stuck.removeAll() }
       stuck[row, default: 0] += 1

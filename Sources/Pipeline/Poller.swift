@@ -110,7 +110,7 @@ public final class Poller: Service {
   let toldRows = Mutex<Set<Int64>>([])
   let clockSteps: Counter
   /// Rows that told no order, and in how many cycles; rows of which somebody has been told.
-  let stuckRows = Mutex<[Int64: Int]>([:])
+  let stuckRows = Mutex<[Look: Int]>([:])
   /// Watermarks that were found to lie ahead, so that each is told once.
   let toldBack = Mutex<[PollStream: BeijingTime]>([:])
   let roundSize = Mutex(RoundSize())

@@ -42,8 +42,8 @@ struct PollerPiecesTests {
       source.setNow(noon.advanced(bySeconds: Int64(count.events.count)))
     }
     let page = try await poller().page(1, of: .updated(try window), size: 6)
-    // The page, one that tells the count, the half with the bad row, its rows, the other half.
-    #expect(source.asked == [1, 1, 2, 6, 5, 4, 1].map { .orders(page: $0) })
+    // The page, one that tells the count, the half with the bad row, its rows, amid them the control, the other half.
+    #expect(source.asked == [1, 1, 2, 6, 5, 1, 4, 1].map { .orders(page: $0) })
     #expect(page.now == noon.advanced(bySeconds: 2))
     #expect(page.headlines.map(\.id.rawValue) == [6, 5, 4, 3, 1])
     #expect(page.isOfPieces)
@@ -107,6 +107,16 @@ struct PollerPiecesTests {
     }
     try await poller.once()
     #expect(parked == 24)
+  }
+
+  @Test("where no row of the list can be read, no place is searched for")
+  func garbage() async throws {
+    put(1...40)
+    for id in Int64(1)...40 { source.breakPages(of: order(id), .tooLarge) }
+    await #expect(throws: PollInterruption.source(.unframed("the answer is larger than allowed", rows: nil))) {
+      try await poller(pageSize: 40).once()
+    }
+    #expect(source.asked.count < 40, "\(source.asked.count)")
   }
 
   @Test("more than 100 on a page are not passed; it is told which they are, and the page is taken apart once a cycle")

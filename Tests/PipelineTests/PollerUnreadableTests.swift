@@ -248,6 +248,23 @@ struct PollerUnreadableTests {
     #expect(parked == ["row of 2"])
   }
 
+  @Test("what a sweep sees of a row is no cycle of the live stream")
+  func looks() async throws {
+    put(1...3)
+    source.spoil(OrderID(rawValue: 2))
+    let poller = poller()
+    let window = try #require(TimeWindow(from: noon.advanced(bySeconds: -3600), to: noon.advanced(bySeconds: -60)))
+    _ = try await ledger.startBackfill(window, .update)
+    for _ in 1..<5 {
+      await #expect(throws: PollInterruption.self) { try await poller.once() }
+      #expect(try await ledger.lead())
+      await #expect(throws: PollInterruption.self) { while try await poller.sweep() {} }
+      #expect(parked.isEmpty)
+    }
+    try await poller.once()
+    #expect(parked == ["row of 2"])
+  }
+
   @Test("a customer that cannot be read is told once, and the others are stored")
   func customers() async throws {
     for id in 1...3 {
