@@ -79,14 +79,19 @@ struct SharedRateLimitTests {
     #expect(try await limit.take(upTo: 500) == 198)
   }
 
+  /// A process whose leases are held until somebody lets them go, each of 100.
+  private func heldLimit(_ asked: AsyncStream<CheckedContinuation<Void, Never>>.Continuation) -> RateLimit {
+    RateLimit(
+      perSecond: 1_000, burst: 1_000, patience: .seconds(30), time: time.keeper,
+      shared: HeldLedger(inner: ledger, asked: asked), jitter: { 1 })
+  }
+
   @Test(
     "of two leases that are long on their way neither is good for longer than a quarter of a second after its question",
     arguments: [(240, 251), (300, 300)])
   func twoLate(answered: Int, used: Int) async throws {
     let (leases, asked) = AsyncStream<CheckedContinuation<Void, Never>>.makeStream()
-    let limit = RateLimit(
-      perSecond: 1_000, burst: 1_000, patience: .seconds(30), time: time.keeper,
-      shared: HeldLedger(inner: ledger, asked: asked), jitter: { 1 })
+    let limit = heldLimit(asked)
     var held = leases.makeAsyncIterator()
     async let one = limit.take(upTo: 1)
     let first = await held.next()
@@ -115,9 +120,7 @@ struct SharedRateLimitTests {
   @Test("a lease whose answer comes after its own end leaves what another one gave")
   func lateBesideGood() async throws {
     let (leases, asked) = AsyncStream<CheckedContinuation<Void, Never>>.makeStream()
-    let limit = RateLimit(
-      perSecond: 1_000, burst: 1_000, patience: .seconds(30), time: time.keeper,
-      shared: HeldLedger(inner: ledger, asked: asked), jitter: { 1 })
+    let limit = heldLimit(asked)
     var held = leases.makeAsyncIterator()
     async let one = limit.take(upTo: 1)
     let first = await held.next()

@@ -15,11 +15,9 @@ struct PollerPiecesTests {
   init() { broker = MemoryBroker(clock: clock) }
 
   private func poller(pageSize: Int = 6) -> Poller {
-    var plan = PollPlan(since: noon.advanced(bySeconds: -3600))
-    plan.pageSize = pageSize
-    return Poller(
-      source: source, ledger: ledger, outbox: MemoryOutbox(broker), plan: plan, clock: pipelineClock(clock),
-      logger: recording(lines))
+    Poller(
+      source: source, ledger: ledger, outbox: MemoryOutbox(broker), plan: lastHour(pageSize: pageSize),
+      clock: pipelineClock(clock), logger: recording(lines))
   }
 
   private func put(_ ids: ClosedRange<Int64>) {

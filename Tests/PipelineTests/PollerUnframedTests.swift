@@ -19,8 +19,7 @@ struct PollerUnframedTests {
   }
 
   private func poller(_ shape: (inout PollPlan) -> Void = { _ in }) -> Poller {
-    var plan = PollPlan(since: noon.advanced(bySeconds: -3600))
-    plan.pageSize = 6
+    var plan = lastHour(pageSize: 6)
     shape(&plan)
     return Poller(
       source: source, ledger: ledger, outbox: outbox, plan: plan, clock: pipelineClock(clock),

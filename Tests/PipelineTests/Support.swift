@@ -143,3 +143,10 @@ func spoiltRow(_ letter: [UInt8]) -> String {
   let text = String(decoding: letter, as: UTF8.self)
   return text.firstMatch(of: /row of \d+/).map { String($0.output) } ?? text
 }
+
+/// What a poller is to read whose beginning is an hour before noon.
+func lastHour(pageSize: Int) -> PollPlan {
+  var plan = PollPlan(since: noon.advanced(bySeconds: -3600))
+  plan.pageSize = pageSize
+  return plan
+}
