@@ -12,6 +12,7 @@ public final class RabbitInbox: Inbox {
   private let pieces: Mutex<LentPieces>
   private let seclusion = Mutex(Seclusion())
   private let prefetch: Int
+  private let gather: Duration
   private let pacing: Pacing
   private let session: RabbitSession
   private let onEvent: @Sendable (QueueEvent) -> Void
@@ -21,10 +22,12 @@ public final class RabbitInbox: Inbox {
   ///   - prefetch: envelopes lent to this worker at a time, 1...32,000; with their size it bounds the worker's memory. The
   ///     broker counts messages, so it is told as many as hold so many where all are full bundles, at least 8: single messages, as after an outage, come one by one.
   ///   - mostLent: never more envelopes than these, also where all messages are full bundles.
+  ///   - gather: while something lent is not acknowledged yet, fewer than 8 messages wait this long for more to come,
+  ///     where the broker may send more: what comes one by one then costs the broker and PostgreSQL less. Zero: no wait.
   ///   - onEvent: told of connections made and lost; must not block.
   public init(
     _ settings: RabbitSettings, topology: Topology, stage: StageName, prefetch: Int, mostLent: Int = .max,
-    pacing: Pacing = .live, onEvent: @escaping @Sendable (QueueEvent) -> Void = { _ in }
+    gather: Duration = .zero, pacing: Pacing = .live, onEvent: @escaping @Sendable (QueueEvent) -> Void = { _ in }
   ) {
     self.stage = stage
     coding = EnvelopeCoding(topology: topology)
@@ -37,6 +40,7 @@ public final class RabbitInbox: Inbox {
     let prefetch = min(max(min(prefetch, mostLent) / mostPieces, few), 2_000)
     pieces = Mutex(LentPieces(remembering: 2 * prefetch))
     self.prefetch = prefetch
+    self.gather = gather
     self.pacing = pacing
     session = RabbitSession(settings.options(for: "\(stage.rawValue) inbox"), pacing: pacing, onEvent: onEvent) {
       connection throws(AMQPFailure) in
@@ -68,7 +72,7 @@ public final class RabbitInbox: Inbox {
       let waiting = pieces.withLock { $0.take(Swift.max(max, 1), of: live.number) }
       if !waiting.isEmpty { return waiting }
       do throws(AMQPFailure) {
-        let lent = try await live.connection.deliveries(max: Swift.max(max, 1))
+        let lent = try await live.connection.deliveries(max: Swift.max(max, 1), gathering: gathering(live))
         // Whatever came together with the stop goes back when the connection closes.
         if session.isRetired { continue }
         if lent.isEmpty {
@@ -84,6 +88,16 @@ public final class RabbitInbox: Inbox {
     }
     return []
   }
+
+  private func gathering(_ live: RabbitSession.Live) -> AMQPGathering {
+    let lent = seclusion.withLock { $0.lent(by: live.number) }
+    // Who has nothing to do waits for nobody, and nobody for what the broker may not send.
+    guard gather > .zero, lent > 0 else { return .none }
+    return AMQPGathering(enough: max(min(Self.enough, prefetch - lent), 1), atMost: gather)
+  }
+
+  /// Twice the full bundles of a transformer's batch: who has those needs no more.
+  private static let enough = 8
 
   /// After a stop: what is left of a bundle of which something was handed out. Given back, all of it would come again.
   private func restOfTheBegun(max: Int) -> [Delivery] {

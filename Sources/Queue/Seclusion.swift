@@ -33,6 +33,9 @@ struct Seclusion {
   /// Whether what is lent is acknowledged but for what is kept.
   var isAlone: Bool { lent <= kept.count }
 
+  /// How many messages the connection has lent that are not acknowledged.
+  func lent(by session: UInt64) -> Int { session == self.session ? lent : 0 }
+
   /// A connection has lent so many messages.
   mutating func lend(_ count: Int, by session: UInt64) {
     if session != self.session {

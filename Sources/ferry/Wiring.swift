@@ -217,9 +217,10 @@ final class Wiring: Sendable {
         waiting: MasterDataWait(
           seconds: settings.whole(.masterDataWait), ladder: settings.wholes(.retrySeconds), clock: clock))
       let names = folder.set.collections
+      // What waits here goes to the loader as one message: it need not wait there again.
       return try worker(
         stage, database, partners: [.postgresql, .rabbitmq, .setup],
-        shape: WorkerShape(batchSize: 64, concurrentBatches: 4)
+        shape: WorkerShape(batchSize: 64, concurrentBatches: 4), gather: .milliseconds(2)
       ).beside { [clock, logger] in
         let filled = { () async throws(LedgerFailure) in try await collections.names() }
         await FilledCollections.tell(of: names, filled: filled, clock: clock, logger: logger)
@@ -261,16 +262,18 @@ final class Wiring: Sendable {
     return folder.isEmpty ? nil : try StrategyFolder(folder).set
   }
 
-  /// - Parameter mostLent: no more messages are taken than can be worked on before the broker asks for them back.
+  /// - Parameters:
+  ///   - mostLent: no more messages are taken than can be worked on before the broker asks for them back.
+  ///   - gather: how long few messages wait for more while others are under way.
   private func worker(
     _ stage: some Stage, _ database: LedgerDatabase, partners: [Partner], shape: WorkerShape, mostLent: Int = .max,
-    breakers: (any PartnerBreakers)? = nil
+    gather: Duration = .zero, breakers: (any PartnerBreakers)? = nil
   ) throws -> RoleService {
     let topology = try topology()
     let name = stage.name
     let inbox = RabbitInbox(
       try rabbit(), topology: topology, stage: name, prefetch: settings.whole(.prefetch), mostLent: mostLent,
-      onEvent: events("\(name.rawValue) inbox"))
+      gather: gather, onEvent: events("\(name.rawValue) inbox"))
     let outbox = RabbitOutbox(try rabbit(), topology: topology, onEvent: events("\(name.rawValue) outbox"))
     let worker = Worker(
       stage: stage, inbox: inbox, outbox: outbox, policy: policy, shape: shape, clock: clock, logger: logger,

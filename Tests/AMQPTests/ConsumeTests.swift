@@ -87,6 +87,57 @@ import Testing
     }
   }
 
+  @Test("a reader that gathers is answered when enough are there, and no sooner")
+  func enough() async throws {
+    try await Broker.with { connection, name in
+      try await connection.declareQueue(name: name)
+      try await connection.consume(queue: name, prefetch: 20)
+      let gathering = AMQPGathering(enough: 3, atMost: .seconds(3_600))
+      // Some before the reader comes, some after it.
+      try await fill(connection, name, 1)
+      async let early = connection.deliveries(max: 10, gathering: gathering)
+      try await fill(connection, name, 1)
+      try await fill(connection, name, 1)
+      #expect(try await early.count == 3)
+      try await fill(connection, name, 2)
+      #expect(try await connection.deliveries(max: 2, gathering: gathering).count == 2)
+    }
+  }
+
+  @Test("a reader that gathers is answered when the oldest has waited, whichever of them came first")
+  func waited() async throws {
+    try await Broker.with { connection, name in
+      try await connection.declareQueue(name: name)
+      try await connection.consume(queue: name, prefetch: 20)
+      let gathering = AMQPGathering(enough: 3, atMost: .milliseconds(30))
+      async let early = connection.deliveries(max: 10, gathering: gathering)
+      try await fill(connection, name, 1)
+      #expect(try await early.count == 1)
+      try await fill(connection, name, 2)
+      // Both are there: the reader alone makes the thread look at its clock.
+      #expect(try await connection.deliveries(max: 1).count == 1)
+      #expect(try await connection.deliveries(max: 10, gathering: gathering).count == 1)
+    }
+  }
+
+  @Test("a reader that gathers is answered when the broker sends no more, and when the connection ends")
+  func noMore() async throws {
+    try await Broker.with { connection, name in
+      try await connection.declareQueue(name: name)
+      try await connection.consume(queue: name, prefetch: 20)
+      let gathering = AMQPGathering(enough: 3, atMost: .seconds(3_600))
+      async let left = connection.deliveries(max: 10, gathering: gathering)
+      try await fill(connection, name, 1)
+      await connection.cancelConsumer()
+      #expect(try await left.count == 1)
+      try await connection.consume(queue: name, prefetch: 20)
+      try await fill(connection, name, 1)
+      let failed = Task { try await connection.deliveries(max: 10, gathering: gathering) }
+      await connection.close()
+      await #expect(throws: AMQPFailure.closed) { try await failed.value }
+    }
+  }
+
   @Test("after cancelConsumer what had arrived can still be taken and acknowledged, and then comes nothing")
   func drained() async throws {
     try await Broker.with { connection, name in

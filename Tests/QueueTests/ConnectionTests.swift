@@ -42,6 +42,31 @@ struct ConnectionTests {
     }
   }
 
+  @Test("only while something is lent do few messages wait for more")
+  func gathering() async throws {
+    try await withTopology { broker async throws in
+      let outbox = RabbitOutbox(broker.settings, topology: broker.topology)
+      let publish = { (ids: ClosedRange<Int64>) in
+        for id in ids { _ = await outbox.publish([Parcel(to: .queue(.orders), .envelope(order(id)))]) }
+      }
+      let inbox = RabbitInbox(
+        broker.settings, topology: broker.topology, stage: .transform, prefetch: 100, gather: .seconds(3_600))
+      await publish(1...1)
+      let first = await inbox.next(max: 10)
+      #expect(first.count == 1)
+      // Of so small a prefetch the broker sends 8 messages, one of which is lent.
+      async let gathered = inbox.next(max: 10)
+      await publish(2...8)
+      let second = await gathered
+      #expect(second.count == 7)
+      inbox.acknowledge((first + second).map(\.receipt))
+      await publish(9...9)
+      #expect(await inbox.next(max: 10).count == 1)
+      await inbox.close()
+      await outbox.close()
+    }
+  }
+
   @Test("an outbox that lost its connection publishes over a new one")
   func outboxReconnects() async throws {
     try await withTopology { broker async throws in

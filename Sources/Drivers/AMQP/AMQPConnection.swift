@@ -144,14 +144,18 @@ public final class AMQPConnection: Sendable {
   }
 
   /// Waits for deliveries and takes them.
-  /// - Parameter max: at least 1.
+  /// - Parameters:
+  ///   - max: at least 1.
+  ///   - gathering: how long to wait for more when few are there.
   /// - Returns: one to `max` deliveries; none when the task is cancelled (nothing is lost then), or when the consumer
   ///   was cancelled on request and all that had arrived was taken.
   /// - Throws: `consumerCancelled` when the broker ended the consumer and all was taken, `invalid` when nothing is
   ///   consumed, or why the connection is over.
-  public func deliveries(max: Int) async throws(AMQPFailure) -> [AMQPDelivery] {
+  public func deliveries(
+    max: Int, gathering: AMQPGathering = .none
+  ) async throws(AMQPFailure) -> [AMQPDelivery] {
     if max < 1 { throw .invalid("at least one delivery must be asked for") }
-    return try await shared.inbox.next(max: max)
+    return try await shared.inbox.next(max: max, gathering) { shared.mailbox.nudge() }
   }
 
   /// Tells the broker that these deliveries are done. Never waits; the thread says it with as few words as possible.

@@ -189,6 +189,8 @@ final class Loop {
     if let deadline = running?.deadline { limit = min(limit, deadline) }
     if let deadline = calls.first?.deadline { limit = min(limit, deadline) }
     if let closeBy { limit = min(limit, closeBy) }
+    let due = shared.inbox.due
+    if let due { limit = min(limit, due) }
     // What waited for the broker to let go (connection.unblocked was read last) is for the next turn.
     let isFreed = !isBlocked && running == nil && (!calls.isEmpty || confirms == .off && publisher.wantsToSend)
     let mayRest = shared.mailbox.rest() && !wire.hasBuffered && !isFreed
@@ -200,6 +202,7 @@ final class Loop {
     // SAFETY: the array holds two pollfd, and poll writes only their revents.
     _ = unsafe poll(&polled, 2, Int32(min(wait.rounded(.up), 60_000)))
     shared.mailbox.wake()
+    if let due, case let now = ContinuousClock.now, due <= now { shared.inbox.answerDue(now) }
     isWritable = polled[0].revents & Int16(POLLOUT) != 0
     // An error or hang-up is found by reading.
     isReadable = polled[0].revents & ~Int16(POLLOUT) != 0

@@ -84,6 +84,9 @@ final class Mailbox: Sendable {
     if let refusal { request.refuse(refusal) }
   }
 
+  /// Has the thread look once more for how long it may sleep, also where it is just about to.
+  func nudge() { _ = post { _ in } }
+
   /// Why the connection is over, if it is.
   var ended: AMQPFailure? { state.withLock { $0.ended } }
 

@@ -1,0 +1,70 @@
+import Testing
+
+@testable import AMQP
+
+@Suite(.timeLimit(.minutes(1))) struct DeliveryInboxTests {
+  private func deliver(_ count: UInt64, to inbox: DeliveryInbox) {
+    var fifo = Fifo<AMQPDelivery>()
+    for tag in 1...count {
+      fifo.append(
+        AMQPDelivery(
+          tag: tag, redelivered: false, exchange: "", routingKey: "", properties: AMQPProperties(), body: []))
+    }
+    inbox.deliver(&fifo)
+  }
+
+  private let hour = AMQPGathering(enough: 3, atMost: .seconds(3_600))
+
+  @Test("what is there when a reader comes to gather is due from its arrival on, and the thread is told")
+  func dueAfterwards() async throws {
+    let inbox = DeliveryInbox()
+    inbox.begin()
+    let before = ContinuousClock.now
+    deliver(1, to: inbox)
+    #expect(inbox.due == nil)
+    let arrived = ContinuousClock.now
+    let told = Probe<ContinuousClock.Instant?>(nil)
+    async let taken = inbox.next(max: 10, hour) {
+      let due = inbox.due
+      told.change { $0 = due }
+    }
+    try await told.until { $0 != nil }
+    let due = try #require(told.value)
+    #expect(before + hour.atMost <= due && due <= arrived + hour.atMost)
+    inbox.answerDue(due - .nanoseconds(1))
+    #expect(inbox.due == due)
+    inbox.answerDue(due)
+    #expect(try await taken.count == 1)
+    #expect(inbox.due == nil)
+  }
+
+  @Test("what a reader left is as old as it was")
+  func leftOver() async throws {
+    let inbox = DeliveryInbox()
+    inbox.begin()
+    deliver(4, to: inbox)
+    #expect(try await inbox.next(max: 2, .none) {}.count == 2)
+    let later = ContinuousClock.now
+    let told = Probe<ContinuousClock.Instant?>(nil)
+    async let taken = inbox.next(max: 10, hour) {
+      let due = inbox.due
+      told.change { $0 = due }
+    }
+    try await told.until { $0 != nil }
+    let due = try #require(told.value)
+    #expect(due < later + hour.atMost)
+    deliver(1, to: inbox)
+    #expect(try await taken.count == 3)
+  }
+
+  @Test("a thread that is about to sleep looks once more, and one that sleeps is woken")
+  func nudged() {
+    let mailbox = Mailbox()
+    mailbox.nudge()
+    #expect(!mailbox.rest())
+    _ = mailbox.take(stall: .seconds(1), publishDeadline: nil, unsent: 0)
+    #expect(mailbox.rest())
+    mailbox.nudge()
+    #expect(!mailbox.rest())
+  }
+}
