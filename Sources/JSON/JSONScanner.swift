@@ -64,6 +64,7 @@ struct JSONScanner {
   }
 
   /// Reads one value. For a container only its opening (and, for an object, its first key); true when one was opened.
+  @inline(__always)
   private mutating func value() throws(JSONError) -> Bool {
     guard position < length else { throw ended() }
     switch base[position] {
@@ -101,6 +102,7 @@ struct JSONScanner {
   }
 
   /// After a value: takes `,` (and the next key) or closes containers as far as they end here.
+  @inline(__always)
   private mutating func closeFinished() throws(JSONError) {
     while open >= 0 {
       let container = nodes + open
@@ -199,6 +201,7 @@ struct JSONScanner {
 // MARK: - Numbers
 
 extension JSONScanner {
+  @inline(__always)
   private mutating func number() throws(JSONError) {
     let start = position
     if base[position] == UInt8(ascii: "-") { position &+= 1 }
@@ -241,6 +244,7 @@ extension JSONScanner {
 // MARK: - Strings
 
 extension JSONScanner {
+  @inline(__always)
   private mutating func string() throws(JSONError) {
     let start = position
     position &+= 1
@@ -288,6 +292,7 @@ extension JSONScanner {
     }
   }
 
+  @inline(never)
   private mutating func escape() throws(JSONError) {
     guard position + 1 < length else { throw ended() }
     switch base[position + 1] {
@@ -322,6 +327,7 @@ extension JSONScanner {
   }
 
   /// Checks one sequence of two to four bytes: shortest form, no surrogates, nothing above U+10FFFF.
+  @inline(never)
   private mutating func multibyte() throws(JSONError) {
     let first = base[position]
     let size: Int
