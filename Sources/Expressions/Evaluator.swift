@@ -75,7 +75,9 @@ public final class Evaluator {
     steps += 1
     if steps > settings.maxSteps { throw Self.tooManySteps }
     let node = node(at)
-    guard node.share >= 0, isStrict, rows == nil else { return try fresh(node) }
+    guard node.share >= 0, isStrict, rows == nil, node.isOverRows || variant == 0 && trace == nil,
+      operands.remembers(Int(node.share))
+    else { return try fresh(node) }
     return try shared(node)
   }
 
@@ -83,9 +85,6 @@ public final class Evaluator {
   /// it is reckoned, since it costs as many steps as there are rows; an account of the steps leaves out only such repetitions.
   private func shared(_ node: Node) throws(EvaluationError) -> SQLValue {
     let variant = variant
-    guard node.isOverRows || variant == 0 && trace == nil, operands.remembers(Int(node.share)) else {
-      return try fresh(node)
-    }
     if let known = operands.remembered(Int(node.share), variant) {
       note(node, known)
       return known
@@ -201,7 +200,7 @@ public final class Evaluator {
     if trace == nil {
       // What is a number already is not wrapped and unwrapped at every step.
       switch node.kind {
-      case .arithmetic where node.share < 0:
+      case .arithmetic where node.share < 0 || !operands.remembers(Int(node.share)):
         steps += 1
         if steps > settings.maxSteps { throw Self.tooManySteps }
         guard let number = try arithmetic(node) else { return try self.number(.null, at) }

@@ -162,6 +162,50 @@ extension ExactDecimal {
     }
   }
 
+  /// Writes the plain notation.
+  /// - Parameter free: room for 96 bytes, of which more than the notation are written to.
+  /// - Returns: how many it has.
+  func write(to free: UnsafeMutablePointer<UInt8>) -> Int {
+    guard scale <= 18, let small = Int64(exactly: coefficient) else {
+      return withText { text in
+        if let from = text.baseAddress { free.update(from: from, count: text.count) }
+        return text.count
+      }
+    }
+    // At most 21 bytes, from the last one on, and then moved to their place in three words.
+    let end = free + 64
+    var at = end
+    var rest = small.magnitude
+    if scale > 0 {
+      var left = scale
+      repeat {
+        let (tens, digit) = rest.quotientAndRemainder(dividingBy: 10)
+        at -= 1
+        at.pointee = UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: digit)
+        rest = tens
+        left &-= 1
+      } while left > 0
+      at -= 1
+      at.pointee = UInt8(ascii: ".")
+    }
+    repeat {
+      let (tens, digit) = rest.quotientAndRemainder(dividingBy: 10)
+      at -= 1
+      at.pointee = UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: digit)
+      rest = tens
+    } while rest > 0
+    if small < 0 {
+      at -= 1
+      at.pointee = UInt8(ascii: "-")
+    }
+    let (from, to) = (UnsafeRawPointer(at), UnsafeMutableRawPointer(free))
+    for word in 0..<3 {
+      let bytes = from.loadUnaligned(fromByteOffset: word * 8, as: UInt64.self)
+      to.storeBytes(of: bytes, toByteOffset: word * 8, as: UInt64.self)
+    }
+    return end - at
+  }
+
   /// The same of what fits into a machine word.
   private func fillShort(_ buffer: UnsafeMutableBufferPointer<UInt8>) -> Int? {
     guard let small = Int64(exactly: coefficient), let base = buffer.baseAddress else { return nil }

@@ -27,7 +27,7 @@ package final class JSONFields: Sendable {
     for (field, names) in fields.enumerated() {
       for (rank, name) in names.enumerated() {
         let bytes = Array(name.utf8)
-        let bucket = bytes.withUnsafeBufferPointer { Self.bucket($0) }
+        let bucket = bytes.withUnsafeBufferPointer { key in key.baseAddress.map { Self.bucket($0, key.count) } ?? 0 }
         sorted[bucket].append(Entry(start: text.count, size: bytes.count, field: field, rank: rank))
         text += bytes
       }
@@ -54,9 +54,9 @@ package final class JSONFields: Sendable {
   }
 
   @inline(__always)
-  private static func bucket(_ key: UnsafeBufferPointer<UInt8>) -> Int {
-    guard let base = key.baseAddress, key.count > 0 else { return 0 }
-    return (key.count &* 5 &+ Int(base[0]) &* 3 &+ Int(base[key.count - 1])) & (buckets - 1)
+  private static func bucket(_ key: UnsafePointer<UInt8>, _ size: Int) -> Int {
+    guard size > 0 else { return 0 }
+    return (size &* 5 &+ Int(key[0]) &* 3 &+ Int(key[size &- 1])) & (buckets - 1)
   }
 
   /// What stands in `places` for a field that an object does not have.
@@ -68,33 +68,33 @@ package final class JSONFields: Sendable {
   package static func place(_ found: Int) -> Int { found & (1 << rankShift - 1) }
 
   @inline(__always)
-  fileprivate func note(_ key: UnsafeBufferPointer<UInt8>, _ value: Int, _ places: UnsafeMutablePointer<Int>) {
-    let bucket = Self.bucket(key)
-    var at = starts[bucket]
-    let end = starts[bucket + 1]
-    while at < end {
-      let entry = entries[at]
-      at += 1
-      guard entry.size == key.count, isSame(key, keys + entry.start) else { continue }
-      // Of a repeated key the last one counts.
-      if entry.rank <= places[entry.field] >> Self.rankShift {
-        places[entry.field] = entry.rank << Self.rankShift | value
+  fileprivate func note(_ key: UnsafePointer<UInt8>, _ size: Int, _ value: Int, _ places: UnsafeMutablePointer<Int>) {
+    let bucket = starts + Self.bucket(key, size)
+    var entry = entries + bucket[0]
+    let end = entries + bucket[1]
+    while entry < end {
+      if entry.pointee.size == size, Self.isSame(key, keys + entry.pointee.start, size) {
+        // Of a repeated key the last one counts.
+        let place = places + entry.pointee.field
+        if entry.pointee.rank <= place.pointee >> Self.rankShift {
+          place.pointee = entry.pointee.rank << Self.rankShift | value
+        }
       }
+      entry += 1
     }
   }
 
   @inline(__always)
-  private func isSame(_ key: UnsafeBufferPointer<UInt8>, _ other: UnsafePointer<UInt8>) -> Bool {
-    guard let base = key.baseAddress else { return true }
+  private static func isSame(_ key: UnsafePointer<UInt8>, _ other: UnsafePointer<UInt8>, _ size: Int) -> Bool {
     var at = 0
-    while at + 8 <= key.count {
-      let a = UnsafeRawPointer(base + at).loadUnaligned(as: UInt64.self)
+    while at &+ 8 <= size {
+      let a = UnsafeRawPointer(key + at).loadUnaligned(as: UInt64.self)
       if a != UnsafeRawPointer(other + at).loadUnaligned(as: UInt64.self) { return false }
-      at += 8
+      at &+= 8
     }
-    while at < key.count {
-      if base[at] != other[at] { return false }
-      at += 1
+    while at < size {
+      if key[at] != other[at] { return false }
+      at &+= 1
     }
     return true
   }
@@ -104,21 +104,25 @@ extension JSONDocument {
   /// Finds the fields of an object.
   /// - Parameter places: room for as many as there are fields; `JSONFields.place` tells the place, unless it is `nowhere`.
   package func find(_ fields: JSONFields, in object: Int, _ places: UnsafeMutablePointer<Int>) {
-    for field in 0..<fields.count { places[field] = JSONFields.nowhere }
-    guard nodes[object].kind == .object else { return }
+    places.update(repeating: JSONFields.nowhere, count: fields.count)
+    guard let base = nodes.baseAddress, base[object].kind == .object else { return }
     bytes.withUnsafeBufferPointer { bytes in
-      var at = object + 1
-      let end = Int(nodes[object].next)
+      guard let text = bytes.baseAddress else { return }
+      var at = object &+ 1
+      let end = Int(base[object].next)
       while at < end {
-        let key = nodes[at]
-        let content = UnsafeBufferPointer(rebasing: bytes[Int(key.start) + 1..<Int(key.end) - 1])
-        if key.isEscaped {
-          var text = unescaped(content)
-          text.withUTF8 { fields.note($0, at + 1, places) }
+        let key = base + at
+        let start = text + (Int(key.pointee.start) &+ 1)
+        let size = Int(key.pointee.end &- key.pointee.start) &- 2
+        if key.pointee.isEscaped {
+          var content = unescaped(UnsafeBufferPointer(start: start, count: size))
+          content.withUTF8 { content in
+            if let start = content.baseAddress { fields.note(start, content.count, at &+ 1, places) }
+          }
         } else {
-          fields.note(content, at + 1, places)
+          fields.note(start, size, at &+ 1, places)
         }
-        at = Int(nodes[at + 1].next)
+        at = Int(base[at &+ 1].next)
       }
     }
   }

@@ -64,6 +64,7 @@ struct JSONScanner {
   }
 
   /// Reads one value. For a container only its opening (and, for an object, its first key); true when one was opened.
+  @inline(__always)
   private mutating func value() throws(JSONError) -> Bool {
     guard position < length else { throw ended() }
     switch base[position] {
@@ -85,32 +86,33 @@ struct JSONScanner {
     guard depth < limits.maxDepth else { throw failure(.tooDeep) }
     let index = count
     try append(JSONNode(start: UInt32(position), end: 0, next: 0, kind: kind))
-    position += 1
+    position &+= 1
     skipSpace()
     guard position < length else { throw ended() }
     if base[position] == closing {
-      position += 1
+      position &+= 1
       finish(index)
       return false
     }
     nodes[index].next = open < 0 ? Self.noContainer : UInt32(open)
     open = index
-    depth += 1
+    depth &+= 1
     if kind == .object { try key() }
     return true
   }
 
   /// After a value: takes `,` (and the next key) or closes containers as far as they end here.
+  @inline(__always)
   private mutating func closeFinished() throws(JSONError) {
     while open >= 0 {
       let container = nodes + open
-      container.pointee.count += 1
+      container.pointee.count &+= 1
       skipSpace()
       guard position < length else { throw ended() }
       let byte = base[position]
       let isObject = container.pointee.kind == .object
       if byte == UInt8(ascii: ",") {
-        position += 1
+        position &+= 1
         if isObject {
           skipSpace()
           try key()
@@ -118,7 +120,7 @@ struct JSONScanner {
         return
       }
       guard byte == (isObject ? UInt8(ascii: "}") : UInt8(ascii: "]")) else { throw failure(.unexpectedByte) }
-      position += 1
+      position &+= 1
       let closed = open
       open = container.pointee.next == Self.noContainer ? -1 : Int(container.pointee.next)
       depth -= 1
@@ -138,7 +140,7 @@ struct JSONScanner {
     skipSpace()
     guard position < length else { throw ended() }
     guard base[position] == UInt8(ascii: ":") else { throw failure(.unexpectedByte) }
-    position += 1
+    position &+= 1
   }
 
   @inline(__always)
@@ -148,7 +150,7 @@ struct JSONScanner {
     }
     if count == capacity { grow() }
     (nodes + count).initialize(to: node)
-    count += 1
+    count &+= 1
   }
 
   @inline(never)
@@ -164,7 +166,8 @@ struct JSONScanner {
   private mutating func scalar(_ kind: JSONValue.Kind, from start: Int, isEscaped: Bool = false) throws(JSONError) {
     try append(
       JSONNode(
-        start: UInt32(start), end: UInt32(position), next: UInt32(truncatingIfNeeded: count + 1), kind: kind,
+        start: UInt32(truncatingIfNeeded: start), end: UInt32(truncatingIfNeeded: position),
+        next: UInt32(truncatingIfNeeded: count &+ 1), kind: kind,
         isEscaped: isEscaped))
   }
 
@@ -174,15 +177,18 @@ struct JSONScanner {
     for index in 0..<size {
       guard position < length else { throw ended() }
       guard base[position] == word.utf8Start[index] else { throw failure(.unexpectedByte) }
-      position += 1
+      position &+= 1
     }
     try scalar(kind, from: start)
   }
 
+  @inline(__always)
   private mutating func skipSpace() {
     while position < length {
+      // Nearly always there is none.
+      if base[position] > 0x20 { return }
       switch base[position] {
-      case 0x20, 0x0A, 0x0D, 0x09: position += 1
+      case 0x20, 0x0A, 0x0D, 0x09: position &+= 1
       default: return
       }
     }
@@ -195,22 +201,25 @@ struct JSONScanner {
 // MARK: - Numbers
 
 extension JSONScanner {
+  @inline(__always)
   private mutating func number() throws(JSONError) {
     let start = position
-    if base[position] == UInt8(ascii: "-") { position += 1 }
+    if base[position] == UInt8(ascii: "-") { position &+= 1 }
     guard position < length else { throw ended() }
     if base[position] == UInt8(ascii: "0") {
-      position += 1
+      position &+= 1
     } else {
       try digits()
     }
     if position < length, base[position] == UInt8(ascii: ".") {
-      position += 1
+      position &+= 1
       try digits()
     }
     if position < length, base[position] | 0x20 == UInt8(ascii: "e") {
-      position += 1
-      if position < length, base[position] == UInt8(ascii: "+") || base[position] == UInt8(ascii: "-") { position += 1 }
+      position &+= 1
+      if position < length, base[position] == UInt8(ascii: "+") || base[position] == UInt8(ascii: "-") {
+        position &+= 1
+      }
       try digits()
     }
     // What follows must end the number: `01`, `1x` and `-` alone are not numbers.
@@ -218,10 +227,12 @@ extension JSONScanner {
     try scalar(.number, from: start)
   }
 
+  @inline(__always)
   private mutating func digits() throws(JSONError) {
-    let start = position
-    while position < length, base[position] &- UInt8(ascii: "0") < 10 { position += 1 }
-    guard position > start else { throw position == length ? ended() : failure(.badNumber) }
+    var at = position
+    while at < length, base[at] &- UInt8(ascii: "0") < 10 { at &+= 1 }
+    guard at > position else { throw position == length ? ended() : failure(.badNumber) }
+    position = at
   }
 
   private func isWordByte(_ byte: UInt8) -> Bool {
@@ -233,9 +244,10 @@ extension JSONScanner {
 // MARK: - Strings
 
 extension JSONScanner {
+  @inline(__always)
   private mutating func string() throws(JSONError) {
     let start = position
-    position += 1
+    position &+= 1
     var isEscaped = false
     while true {
       skipPlain()
@@ -251,38 +263,42 @@ extension JSONScanner {
         try multibyte()
       }
     }
-    guard position - start - 1 <= limits.maxStringBytes else {
+    guard position &- start &- 1 <= limits.maxStringBytes else {
       throw JSONError(kind: .stringTooLong, offset: start)
     }
-    position += 1
+    position &+= 1
     try scalar(.string, from: start, isEscaped: isEscaped)
   }
 
   /// Skips ASCII that needs no attention, eight bytes at a time.
+  @inline(__always)
   private mutating func skipPlain() {
-    while position + 8 <= length {
-      let word = UnsafeRawPointer(base + position).loadUnaligned(as: UInt64.self)
+    var at = position
+    defer { position = at }
+    while at &+ 8 <= length {
+      let word = UnsafeRawPointer(base + at).loadUnaligned(as: UInt64.self)
       // Beyond ASCII the high bit is set already.
       let attention = specialBytes(word) | word & 0x8080_8080_8080_8080
       if attention != 0 {
-        position += attention.littleEndian.trailingZeroBitCount / 8
+        at &+= attention.littleEndian.trailingZeroBitCount / 8
         return
       }
-      position += 8
+      at &+= 8
     }
-    while position < length {
-      let byte = base[position]
+    while at < length {
+      let byte = base[at]
       if byte == 0x22 || byte == 0x5C || byte < 0x20 || byte >= 0x80 { return }
-      position += 1
+      at &+= 1
     }
   }
 
+  @inline(never)
   private mutating func escape() throws(JSONError) {
     guard position + 1 < length else { throw ended() }
     switch base[position + 1] {
     case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"), UInt8(ascii: "b"), UInt8(ascii: "f"),
       UInt8(ascii: "n"), UInt8(ascii: "r"), UInt8(ascii: "t"):
-      position += 2
+      position &+= 2
     case UInt8(ascii: "u"):
       let unit = try hexUnit(at: position + 2)
       switch unit {
@@ -292,9 +308,9 @@ extension JSONScanner {
         guard position + 7 < length else { throw ended() }
         guard base[position + 7] == UInt8(ascii: "u"), case 0xDC00..<0xE000 = try hexUnit(at: position + 8)
         else { throw failure(.loneSurrogate) }
-        position += 12
+        position &+= 12
       case 0xDC00..<0xE000: throw failure(.loneSurrogate)
-      default: position += 6
+      default: position &+= 6
       }
     default: throw failure(.badEscape)
     }
@@ -311,6 +327,7 @@ extension JSONScanner {
   }
 
   /// Checks one sequence of two to four bytes: shortest form, no surrogates, nothing above U+10FFFF.
+  @inline(never)
   private mutating func multibyte() throws(JSONError) {
     let first = base[position]
     let size: Int
@@ -341,6 +358,6 @@ extension JSONScanner {
       lowest = 0x80
       highest = 0xBF
     }
-    position += size
+    position &+= size
   }
 }

@@ -28,12 +28,8 @@ struct BillDraft {
     guard let member = members.first(where: { $0.key == path.first }) else { return nil }
     var value = member.value
     if path.count > 1, case .array(let elements) = value, let first = elements.first { value = first }
-    switch value {
-    case .string(let text): return path.count == 1 ? text : nil
-    case .number(let number), .digits(let number): return path.count == 1 ? number.description : nil
-    case .object(let members): return text(at: path.dropFirst(), in: members)
-    default: return nil
-    }
+    if case .object(let members) = value { return text(at: path.dropFirst(), in: members) }
+    return path.count == 1 ? value.keyText : nil
   }
 
   /// Gives the bill another number.
@@ -58,6 +54,17 @@ struct BillDraft {
     default: break
     }
     return members
+  }
+}
+
+extension JSONTree {
+  /// A bill's number: a text, or a number's.
+  var keyText: String? {
+    switch self {
+    case .string(let text): text
+    case .number(let number), .digits(let number): number.description
+    case .null, .bool, .array, .object: nil
+    }
   }
 }
 

@@ -43,6 +43,27 @@ final class FieldDescriptor: Sendable {
   /// The value, when it is the same for every order.
   let constant: JSONTree?
 
+  /// `,"field":`, for who writes the bill while it is mapped.
+  nonisolated(unsafe) let writtenKey: UnsafeBufferPointer<UInt8>
+  /// The same with the value behind it, when that is the same for every order; else empty.
+  nonisolated(unsafe) let written: UnsafeBufferPointer<UInt8>
+  /// Its number among the fields that rules on the bill read (`DirectPlan`); below 0: none. Written once, when the strategy is
+  /// read, like the next.
+  nonisolated(unsafe) var slot = -1
+  /// Whether it is one of those, or has one below it.
+  nonisolated(unsafe) var isWatched = false
+
+  private static func kept(_ bytes: [UInt8]) -> UnsafeBufferPointer<UInt8> {
+    let copy = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: bytes.count)
+    _ = copy.initialize(from: bytes)
+    return UnsafeBufferPointer(copy)
+  }
+
+  deinit {
+    writtenKey.deallocate()
+    written.deallocate()
+  }
+
   /// A field with a value.
   init(
     _ field: String, _ scalar: ScalarType, _ form: ValueForm, rule: String, _ rules: FieldRules,
@@ -66,6 +87,8 @@ final class FieldDescriptor: Sendable {
     } else {
       constant = nil
     }
+    writtenKey = Self.kept(JSONBody.written(key: field))
+    written = Self.kept(constant.map { JSONBody.written(key: field, $0) } ?? [])
   }
 
   /// A field with children.
@@ -91,6 +114,8 @@ final class FieldDescriptor: Sendable {
     } else {
       constant = nil
     }
+    writtenKey = Self.kept(JSONBody.written(key: field))
+    written = Self.kept(constant.map { JSONBody.written(key: field, $0) } ?? [])
     switch kind {
     case .scalar: hasLookups = false
     case .object(let children), .array(_, let children): hasLookups = children.contains(where: \.hasLookups)

@@ -86,6 +86,7 @@ public struct Mapper: Sendable {
     _ order: JSONValue, lookups: LookupTable, inputs: MappingInputs = MappingInputs()
   ) throws(MappingFailures) -> Bill {
     guard order.kind == .object else { throw Self.noObject }
+    if let bill = direct(order, lookups, inputs) { return bill }
     var run = MappingRun(OrderReader(order, strategy.table, answers: lookups, inputs: inputs))
     return try draft(&run).bill(of: strategy)
   }
@@ -102,8 +103,24 @@ public struct Mapper: Sendable {
   public func bills(
     of documents: [JSONValue], from order: JSONValue, lookups: LookupTable, inputs: MappingInputs = MappingInputs()
   ) throws(MappingFailures) -> [Bill] {
-    try drafts(documents, order, lookups, inputs, isExplained: false).result().numbered(by: strategy.keyPath)
+    if documents.count == 1, let document = documents.first, document.kind == .object,
+      let bill = direct(document, lookups, inputs)
+    {
+      return [bill]
+    }
+    return try drafts(documents, order, lookups, inputs, isExplained: false).result().numbered(by: strategy.keyPath)
       .map { $0.bill(of: strategy) }
+  }
+
+  /// The bill written while it is mapped. Nil where the strategy does not allow it, and where anything is wrong with the
+  /// order: then it is mapped again the long way, which tells what.
+  private func direct(_ order: JSONValue, _ lookups: LookupTable, _ inputs: MappingInputs) -> Bill? {
+    guard let plan = strategy.direct else { return nil }
+    var run = MappingRun(OrderReader(order, strategy.table, answers: lookups, inputs: inputs))
+    guard let draft = run.written(strategy.fields, plan, strategy.amounts) else { return nil }
+    return Bill(
+      object: strategy.object, number: draft.number, body: draft.body, notes: run.notes.notes,
+      keyField: strategy.keyField)
   }
 
   private func drafts(

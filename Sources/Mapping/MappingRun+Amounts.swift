@@ -40,6 +40,9 @@ extension MappingRun {
     -> ExactDecimal
   {
     var result: Result<ExactDecimal, ValueError> = .success(whole)
+    // Of each row one field alone.
+    reader.looksForOne = true
+    defer { reader.looksForOne = false }
     reader.forEachRow(of: rule.lines) { _ in
       guard case .success(let rest) = result else { return }
       do throws(ValueError) {

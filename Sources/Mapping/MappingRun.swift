@@ -7,11 +7,11 @@ struct MappingRun {
   private let evaluator: Evaluator
   /// Reads the order itself, before it was taken apart, for the rules that are about it.
   let whole: OrderReader
-  private var list = FailureList()
+  private(set) var list = FailureList()
   /// Bytes of the values so far.
   private var size = 0
   /// Larger documents no queue takes, and no worker should build.
-  private static let mostBytes = 16 << 20
+  static let mostBytes = 16 << 20
 
   /// What failed, as far as it is told.
   var failures: [MappingFailure] { list.told }
@@ -35,13 +35,13 @@ struct MappingRun {
   typealias Place = () -> String
 
   /// What lies around the field that is mapped, outermost first.
-  private enum Around {
+  enum Around {
     case name(String)
     case field(FieldDescriptor)
     case row(Int)
   }
 
-  private var around: [Around] = []
+  var around: [Around] = []
 
   /// Where a field stands, or what lies around it.
   func target(of field: FieldDescriptor? = nil) -> String {
@@ -181,7 +181,7 @@ struct MappingRun {
     return tree
   }
 
-  private mutating func value(of field: FieldDescriptor, _ scalar: ScalarType) -> JSONTree? {
+  mutating func value(of field: FieldDescriptor, _ scalar: ScalarType) -> JSONTree? {
     do throws(ValueError) {
       let value = try self.value(field)
       return try finished(value, field.hasLookups ? missed(field, value) : nil, field, scalar)

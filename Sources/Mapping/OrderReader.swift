@@ -8,7 +8,7 @@ final class OrderReader {
   let operands: [Operand]
   let lookups: [Lookup]
   /// See `OperandTable`.
-  private let fields: [JSONFields]  // Keeps alive what `levels` refers to.
+  private let fields: [JSONFields]  // Kept alive for `levels`.
   private let rememberedPlaces: [Int]
   private let zone: Zone
   let answers: LookupTable
@@ -23,14 +23,12 @@ final class OrderReader {
   /// The lookups that an expression read in vain; nil while nobody asks.
   var missed: [Int]?
   /// The order, and the rows that the run is in; innermost last. As many as lists lie within each other. In memory of
-  /// its own, like what has been read, since these are asked for every field of every row, and a class's variables are
-  /// checked for overlapping accesses each time.
+  /// its own, like what has been read, since these are asked for every field of every row.
   private let rows: UnsafeMutableBufferPointer<Row>
   private let state: UnsafeMutablePointer<State>
   private let read: UnsafeMutableBufferPointer<Read>
   /// What repeated parts of formulas came to.
   private let parts: UnsafeMutableBufferPointer<Part>
-
   /// Of each level the places of its fields in the row that they were looked for in, one level behind the other.
   private let found: UnsafeMutablePointer<Int>
   private let levels: UnsafeMutablePointer<Level>
@@ -57,6 +55,8 @@ final class OrderReader {
     var entered: Int
   }
 
+  /// Whether the fields of a row are looked for one by one, since few of them are wanted.
+  var looksForOne = false
   /// How often chance was asked for.
   var draws = 0
   /// Steps of the accounts of formulas so far.
@@ -307,8 +307,8 @@ final class OrderReader {
   /// Where the present row has a field, or below 0; nil for what is not among the fields that are found together.
   private func fieldPlace(_ operand: Int) -> Int? {
     let (number, field) = (read[operand].level, read[operand].field)
-    guard field >= 0 else { return nil }
     let row = rows[number]
+    guard field >= 0, !looksForOne || levels[number].entered == row.entered else { return nil }
     let places = found + levels[number].start
     if levels[number].entered != row.entered {
       levels[number].entered = row.entered

@@ -76,13 +76,18 @@ final class PlausibleRule: Sendable {
 extension MappingRun {
   /// Holds the bill's sum against the order's own figure. The documents are all those of one order.
   mutating func check(_ rule: PlausibleRule, in documents: [[JSONMember]]) {
+    check(rule) { () throws(ValueError) in try Self.sum(of: rule.sum, times: rule.times, in: documents) }
+  }
+
+  /// - Parameter sum: what the bill comes to.
+  mutating func check(_ rule: PlausibleRule, _ sum: () throws(ValueError) -> ExactDecimal) {
     let name = whole.name(of: rule.source)
     do throws(ValueError) {
       let stated: Value = try whole.value(of: rule.source)
       if stated.isBlank { return }
       guard var figure = stated.number else { throw .unfit(name, wanted: "a number", kind: stated.kind) }
       if figure.isZero { return }
-      var sum = try self.sum(of: rule.sum, times: rule.times, in: documents)
+      var sum = try sum()
       if rule.hasAnySign { (sum, figure) = (sum.magnitude, figure.magnitude) }
       do throws(ArithmeticError) {
         let allowed = try rule.tolerance.adding(figure.magnitude.multiplied(by: rule.relative))
@@ -94,10 +99,15 @@ extension MappingRun {
 
   /// Holds the bill's amounts against the order's; the documents are all those of one order.
   mutating func check(_ rule: AmountRule, bill field: Path, in documents: [[JSONMember]]) {
+    check(rule, bill: field) { () throws(ValueError) in try Self.sum(of: field, in: documents) }
+  }
+
+  /// - Parameter sum: what the bill comes to.
+  mutating func check(_ rule: AmountRule, bill field: Path, _ sum: () throws(ValueError) -> ExactDecimal) {
     let name = whole.name(of: rule.order)
     do throws(ValueError) {
-      let stated = try MappingRun(whole).stated(rule)
-      let sum = try self.sum(of: field, in: documents)
+      let stated = try whole === reader ? self.stated(rule) : MappingRun(whole).stated(rule)
+      let sum = try sum()
       do throws(ArithmeticError) {
         if try sum.magnitude.subtracting(stated.magnitude).magnitude <= rule.tolerance { return }
       } catch { throw .overflow(field.text) }
@@ -105,7 +115,7 @@ extension MappingRun {
     } catch { fail(error.code, { field.text }, error.sentence, [name]) }
   }
 
-  private func sum(
+  private static func sum(
     of path: Path, times factor: Path? = nil, in documents: [[JSONMember]]
   ) throws(ValueError) -> ExactDecimal {
     var sum = ExactDecimal.zero

@@ -86,18 +86,22 @@ final class RangeRule: Sendable {
     return nil
   }
 
+  /// Whether a value is one of these texts.
+  static func has(_ value: JSONTree, _ texts: [String]) -> Bool {
+    switch value {
+    case .string(let text): texts.contains(text)
+    case .number(let number), .digits(let number): texts.contains(number.description)
+    default: false
+    }
+  }
+
   /// Whether the rule holds in a bill.
   func concerns(_ document: [JSONMember]) -> Bool {
     conditions.allSatisfy { condition in
       var isMet = false
       // Never fails: what it is called with does not.
       try? TargetField.values(condition.field.segments, in: document) { value in
-        switch value {
-        case .string(let text): isMet = isMet || condition.texts.contains(text)
-        case .number(let number), .digits(let number):
-          isMet = isMet || condition.texts.contains(number.description)
-        default: break
-        }
+        isMet = isMet || Self.has(value, condition.texts)
       }
       return isMet
     }

@@ -127,7 +127,8 @@ extension MappingRun {
       remedy: "Fill what \(field.name) is made of in OKKI, or let the strategy say what such a line is sent with.")
   }
 
-  private mutating func check(
+  /// Holds one line's amount against its price and quantity.
+  mutating func check(
     _ rule: ResidualRule, _ quantity: ExactDecimal, _ price: ExactDecimal, _ amount: ExactDecimal, at place: Place
   ) throws(ValueError) {
     do throws(ArithmeticError) {

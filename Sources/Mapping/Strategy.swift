@@ -48,6 +48,9 @@ public final class Strategy: Sendable {
   let splitting: Splitting?
   let writeback: Writeback?
 
+  /// How its bills are written while they are mapped; nil where they are not.
+  let direct: DirectPlan?
+
   /// Whether an order may become several bills.
   public var splits: Bool { splitting != nil }
 
@@ -110,6 +113,8 @@ public final class Strategy: Sendable {
     bills.table.settleFields()
     orderTable = whole
     table = splitting == nil ? whole : bills.table
+
+    direct = splitting == nil ? DirectPlan(fields, keyPath, amounts, billRules) : nil
 
     let problems = sourceProblems.problems + targetProblems.problems + calendarProblems.problems
     warnings = sourceProblems.warnings + targetProblems.warnings + calendarProblems.warnings

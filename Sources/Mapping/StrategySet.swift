@@ -126,10 +126,11 @@ extension [StrategySet.Taker] {
   ) throws(MappingFailures) -> [(bill: Bill, route: BillRoute)] {
     var result: [(bill: Bill, route: BillRoute)] = []
     var failures: [MappingFailure] = []
-    let streams = Set(map(\.strategy.stream))
+    // One alone has none beside it.
+    let streams: Set<String> = count == 1 && self[0].strategy.follows.isEmpty ? [] : Set(map(\.strategy.stream))
     for taker in self {
       let strategy = taker.strategy
-      let isAlone = streams.count == 1 && strategy.follows.isEmpty
+      let isAlone = streams.count < 2 && strategy.follows.isEmpty
       let beside = isAlone ? [] : streams.union(strategy.follows).subtracting([strategy.stream]).sorted()
       let made =
         strategy.follows.isSubset(of: streams) ? nil : streams.subtracting([strategy.stream]).sorted()

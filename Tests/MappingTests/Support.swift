@@ -31,6 +31,7 @@ func field(_ value: String) -> String { field("X", value) }
 func data(
   _ strategy: Strategy, _ order: String, _ records: [LookupKey: JSONDocument] = [:]
 ) throws -> JSONValue {
+  expectTheLongWay(strategy, try parsed(order), LookupTable(records))
   let bill = try Mapper(strategy).map(parsed(order), lookups: LookupTable(records))
   return try #require(try JSONDocument(bill.body).root["Data"])
 }
@@ -61,6 +62,7 @@ func failures(
   _ strategy: Strategy, _ order: String, _ records: [LookupKey: JSONDocument] = [:]
 ) throws -> [MappingFailure] {
   let order = try parsed(order)
+  expectTheLongWay(strategy, order, LookupTable(records))
   do throws(MappingFailures) {
     _ = try Mapper(strategy).map(order, lookups: LookupTable(records))
     return []

@@ -1,0 +1,158 @@
+import JSON
+import Orders
+import Testing
+
+@testable import Mapping
+
+/// Expects of an order what it comes to the long way, by a tree of the bill: the same body, byte for byte, the same notes, or
+/// the same failures.
+func expectTheLongWay(
+  _ strategy: Strategy, _ order: JSONValue, _ lookups: LookupTable = LookupTable(),
+  inputs: MappingInputs = MappingInputs(), at location: SourceLocation = #_sourceLocation
+) {
+  let mapper = Mapper(strategy)
+  let long = mapper.explain([order], from: order, lookups: lookups, inputs: inputs, byField: false)
+  do throws(MappingFailures) {
+    let bill = try mapper.map(order, lookups: lookups, inputs: inputs)
+    let body = String(decoding: bill.body, as: UTF8.self)
+    let bodies = (try? long.documents.get())?.map { String(decoding: $0, as: UTF8.self) }
+    #expect(bodies == [body], sourceLocation: location)
+    #expect(bill.notes == long.notes, sourceLocation: location)
+    #expect(mapper.explain(order, lookups: lookups, inputs: inputs).notes == bill.notes, sourceLocation: location)
+  } catch {
+    guard case .failure(let failures) = long.documents else {
+      Issue.record("only the short way fails: \(error)", sourceLocation: location)
+      return
+    }
+    #expect(failures.failures == error.failures, sourceLocation: location)
+  }
+}
+
+@Suite("bills that are written while they are mapped")
+struct DirectBillTests {
+  /// Numbers that are the same on every machine.
+  private struct Chance: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return state ^ state >> 33
+    }
+
+    mutating func one(of texts: String...) -> String { texts.randomElement(using: &self) ?? "" }
+  }
+
+  private static func money(_ cents: Int) -> String {
+    let (whole, rest) = abs(cents).quotientAndRemainder(dividingBy: 100)
+    return "\(cents < 0 ? "-" : "")\(whole).\(rest < 10 ? "0" : "")\(rest)"
+  }
+
+  /// An order with lines; one in a few has something wrong.
+  private static func order(_ chance: inout Chance) -> String {
+    var sum = 0
+    let lines = (0..<Int.random(in: 0...5, using: &chance)).map { _ -> String in
+      let cents = Int.random(in: -5...900_000, using: &chance)
+      sum += cents
+      let count = chance.one(of: "3", "\"7\"", "12.5", "1", "9", "90000", "\"7000\"", "0.3333", "60")
+      let unit = chance.one(of: "Piece", "Piece", "Set", "Pair", "", "Carton")
+      let item = chance.one(of: #""A-1""#, #""规格 \"x\"\n""#, "88001", #""\u0041\/\\ 🚚""#)
+      let rate = chance.one(of: "0", "13", "\"13\"", "\"\"", "null", "6.5")
+      let odd = Int.random(in: 0..<40, using: &chance)
+      return """
+        {"product_no":\(odd == 0 ? "\"\"" : item),"unit":"\(odd == 1 ? "Mile" : unit)",
+         "count":\(odd == 2 ? "0" : count),"cost_amount":\(money(cents)),"vat_rate":\(odd == 3 ? "1300" : rate)}
+        """
+    }
+    let isYuan = Bool.random(using: &chance)
+    let rate = isYuan ? "100" : "718.35"
+    let odd = Int.random(in: 0..<30, using: &chance)
+    let number = chance.one(of: #""SO-1""#, "20240130001", #""号\t\"1\"""#)
+    return """
+      {"order_no":\(odd == 0 ? "\" \"" : number),"account_date":\(odd == 1 ? "null" : "\"2024-01-29 00:00:00\""),
+       "currency":"\(isYuan ? " cny" : "usd")","exchange_rate":\(odd == 2 ? "99" : rate),
+       "amount":\(money(odd == 3 ? sum + 1 : sum)),"addition_cost_amount":0,
+       "company_id":\(odd == 4 ? "1" : "3448551934"),\(odd == 5 ? "\"amount_rmb\":\"7\"," : "")
+       "product_list":\(odd == 6 ? "7" : "[\(lines.joined(separator: ","))]")}
+      """
+  }
+
+  @Test("of 600 orders the shipped strategy makes the same bills, notes and failures as the long way")
+  func shipped() throws {
+    let strategy = try ShippedStrategy.load()
+    #expect(strategy.direct != nil)
+    let table = LookupTable(try ShippedStrategy.records())
+    var chance = Chance(state: 51)
+    var (bills, notes) = (0, 0)
+    for _ in 0..<600 {
+      let order = try parsed(Self.order(&chance))
+      expectTheLongWay(strategy, order, table)
+      guard let bill = try? Mapper(strategy).map(order, lookups: table) else { continue }
+      bills += 1
+      notes += bill.notes.count
+    }
+    #expect(bills > 200 && bills < 500 && notes > 20, "\(bills) bills, \(notes) notes")
+  }
+
+  /// Descriptors, rules, and whether bills of theirs are written directly.
+  private static let shapes: [(fields: String, rules: String, isDirect: Bool)] = [
+    (array("L", "lines", field("Q", "{{lines.q}}"), field("R", "{{lines.r}}", type: "int")), #""key":"N""#, true),
+    (array("L", nil, field("Q", "{q}")), #""key":"L.Q""#, true),
+    // A number in rows is that of the first row alone.
+    (array("L", "lines", field("Q", "{{lines.q}}")), #""key":"L.Q""#, false),
+    // Objects without members are left out, rows and an array's one row are not.
+    (
+      #"{"field":"O","type":"object","children":[\#(field("X", "{missing}"))]}"#,
+      #""key":"N""#, true
+    ),
+    (
+      #"{"field":"O","type":"object","is_required":true,"children":[\#(field("X", "{missing}"))]}"#,
+      #""key":"N""#, true
+    ),
+    (array("L", nil, field("X", "{missing}")), #""key":"N""#, true),
+    (array("L", "lines", field("X", "{{lines.missing}}")), #""key":"N""#, true),
+    (array("L", "lines", array("M", "lines.parts", field("P", "{{lines.parts.p}}"))), #""key":"N""#, true),
+    // Keys that need escapes, and constants below objects, of which a rule reads one.
+    (
+      #"{"field":"a\"b","type":"object","children":[\#(field("C", "7")),\#(field("D", "x\ty"))]}"#,
+      #""key":"N","plausible":{"field":"a\"b.C","maximum":7}"#, true
+    ),
+    (
+      #"{"field":"O","type":"object","children":[\#(field("C", "8")),\#(field("D", "8"))]}"#,
+      #""key":"N","plausible":{"field":"O.C","maximum":7}"#, true
+    ),
+    (
+      array("L", "lines", field("Q", "{{lines.q}}"), field("P", "{{lines.r}}"), field("A", "{{lines.a}}")),
+      #""key":"N","residual":{"lines":"L","quantity":"Q","price":"P","amount":"A","tolerance":"0.02"}"#, true
+    ),
+    (
+      array("L", "lines", field("Q", "{{lines.q}}"), field("P", "{{lines.r}}"))
+        + "," + field("F", "{f}"),
+      #""key":"N","plausible":[{"sum":"L.P","times":"F","source":"s","tolerance":"1"},{"field":"L.Q","minimum":1,"when":{"F":"2"}}]"#,
+      true
+    ),
+    // Of a field that is there twice the last one counts.
+    (field("X", "{q}") + "," + field("X", "{f}"), #""key":"N","plausible":{"field":"X","maximum":3}"#, true),
+    (
+      #"{"field":"O","type":"object","parser":{"name":"ConvertJson"},"children":[\#(field("X", "{q}"))]}"#,
+      #""key":"N""#, false
+    ),
+  ]
+
+  private static let orders = [
+    "{}", #"{"q":"5","f":2,"s":9}"#, #"{"lines":[]}"#, #"{"lines":7}"#, #"{"lines":[7]}"#,
+    #"{"lines":{"q":1,"r":2,"a":2}}"#,
+    #"{"f":"2","s":12,"lines":[{"q":2,"r":"3","a":6},{"q":1,"r":1,"a":"1.01"},{},{"parts":[{"p":"é"},{}],"q":4,"r":0,"a":0}]}"#,
+    #"{"f":"3","s":3,"lines":[{"q":2,"r":3.5,"a":6},{"q":1,"r":"x"},{"a":5}]}"#,
+    #"{"q":"1","f":2,"s":1,"lines":[{"q":3,"r":0.3333333,"a":1},{"q":0,"r":1,"a":0}]}"#,
+    #"{"q":12345678901234567890.5,"lines":[{"q":"0.0000000000000000000001","r":-7,"a":true}]}"#,
+  ]
+
+  @Test("of bills of other shapes as well")
+  func shapes() throws {
+    for (position, shape) in Self.shapes.enumerated() {
+      let strategy = try strategy(shape.fields, rules: shape.rules)
+      #expect((strategy.direct != nil) == shape.isDirect, "shape \(position)")
+      for order in Self.orders { expectTheLongWay(strategy, try parsed(order)) }
+    }
+  }
+}
