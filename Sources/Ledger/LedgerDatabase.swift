@@ -29,7 +29,9 @@ public final class LedgerDatabase: Sendable {
 
   /// Statements here are short and always the same. The planner's guess of what a lookup costs is so high that the server
   /// would compile it to machine code each time, which takes 10 to 300 ms; and planning it anew takes longer than the lookup.
-  private static let settings = ["jit": "off", "plan_cache_mode": "force_generic_plan"]
+  /// A plan that was made while a table was empty or short would go on reading all of it while it grows, until PostgreSQL
+  /// happens to count its rows anew: rows are found by their indexes from the first one on.
+  private static let settings = ["jit": "off", "plan_cache_mode": "force_generic_plan", "enable_seqscan": "off"]
 
   /// Makes the database; connections are opened when they are first needed.
   /// - Throws: `.broken` when an option is out of its range.

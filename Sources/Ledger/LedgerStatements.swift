@@ -1,7 +1,8 @@
 extension PostgresLedger {
-  // Both statements are inserts that meet existing rows on purpose: whatever the planner believes of a young table,
+  // Claims and settlements are inserts that meet existing rows on purpose: whatever the planner believes of a young table,
   // each row is found by its index, and rows are locked in the order of their keys, so that batches cannot deadlock.
-  // Single-row subselects with LIMIT serve the same end. Times are the database's, read when the row is judged.
+  // Single-row subselects with LIMIT serve the same end. Times are the database's, read when the row is judged. What is
+  // only new, or only written, has statements of its own (`PlainStatements.swift`).
 
   // Beside another bill of the same order and stream none is taken that is older than it, nor one that would stand
   // beside a bill of an older revision, or of another cut of the order, that is or may be in K/3. While such a bill is
@@ -25,8 +26,8 @@ extension PostgresLedger {
 
   /// Locks orders until the transaction's end, in one order everywhere.
   static let lockSQL = """
-    SELECT pg_advisory_xact_lock(hashtextextended('order', order_id))
-    FROM (SELECT DISTINCT order_id FROM unnest($1::bigint[]) AS asked (order_id) ORDER BY order_id OFFSET 0) AS orders
+    SELECT count(pg_advisory_xact_lock(hashtextextended('order', order_id)))
+    FROM (SELECT order_id FROM unnest($1::bigint[]) AS asked (order_id) ORDER BY order_id OFFSET 0) AS orders
     """
 
   /// Raises bills that are written in an older revision, and are unchanged in this one, to this one. Runs under the orders'
@@ -76,30 +77,6 @@ extension PostgresLedger {
   /// Something of the row is in K/3, or may be: it is found in its own object, under its own key, by them alone.
   private static let mayBeFound = "(held.state = 'writing' OR held.doubt OR held.bill_number IS NOT NULL)"
   private static let isSameBill = "(held.object, held.parts) = (EXCLUDED.object, EXCLUDED.parts)"
-
-  /// Takes bills of orders of which nothing is written down, nor a removal, and whose numbers nobody has: nearly all. What
-  /// it leaves out is for `claimSQL`, which grants all that this grants, and costs a fifth more.
-  static let claimFreshSQL = """
-    WITH batch AS (SELECT nextval('claim_tokens') AS token)
-    INSERT INTO order_ledger (
-      order_id, stream, part, state, revision, payload_hash, token, due, doubt, object, external_key, strategy, notes,
-      parts, key_field)
-    SELECT
-      order_id, stream, part, 'writing', revision, payload_hash, (SELECT token FROM batch),
-      clock_timestamp() + $12::bigint * interval '1 second', false, object, wanted, strategy, notes, parts, key_field
-    FROM unnest(
-      $1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[],
-      $10::bigint[], $11::text[]
-    ) AS asked (
-      order_id, stream, part, revision, payload_hash, object, wanted, strategy, notes, parts, key_field)
-    WHERE wanted IS NOT NULL
-      AND (SELECT true FROM order_ledger other WHERE other.order_id = asked.order_id LIMIT 1) IS NULL
-      AND (SELECT true FROM order_removals gone WHERE gone.order_id = asked.order_id LIMIT 1) IS NULL
-    ORDER BY order_id, stream, part
-    ON CONFLICT DO NOTHING
-    RETURNING order_id, stream, part, token, external_key, doubt, doubt_revision, absences, bill_number, false, key_field,
-      object
-    """
 
   /// Takes what may be taken: free bills, those whose lease is over, those in doubt whose look-up is due.
   static let claimSQL = """

@@ -5,7 +5,7 @@ import PostgreSQL
 /// The loader's memory in PostgreSQL: one row per bill, one statement per batch.
 public final class PostgresLedger: SyncLedger {
   let database: LedgerDatabase
-  private let keys: KeyRule
+  let keys: KeyRule
 
   /// A ledger on a migrated database.
   /// - Parameter keyLimit: longest external key, in UTF-16 units as K/3 counts them, 40...255. At least 40, so that an
@@ -32,38 +32,36 @@ public final class PostgresLedger: SyncLedger {
   private func claimOnce(
     _ requests: [ClaimRequest], leaseSeconds: Int
   ) async throws(LedgerFailure) -> [ClaimAnswer] {
-    let isOneOfSeveral = requests.first?.isOneOfSeveral ?? false
-    var granted: [BillID: ClaimAnswer] = [:]
-    if !isOneOfSeveral {
-      // Mostly all are new, and nobody has to be told why not.
-      let claim = claimFreshStatement(requests, leaseSeconds)
-      let answers = try await database.transaction(lock(requests) + [claim])
-      granted = answers.last.map { self.granted($0) } ?? [:]
+    var answers: [ClaimAnswer?] = Array(repeating: nil, count: requests.count)
+    // Mostly all are new, and nobody has to be told why not.
+    if requests.first?.isOneOfSeveral == false {
+      answers = try await claimFresh(requests, leaseSeconds: leaseSeconds)
     }
-    let others = requests.filter { granted[$0.bill] == nil }
-    guard !others.isEmpty else { return requests.map { granted[$0.bill] ?? .busy(forSeconds: 1) } }
-    // A refused row does not say why. Asked again together with a look at the rows: the claim holds them all, also
-    // those that it may not take, so that the second statement sees what the first one judged. The other bills of an
-    // order are held by the order's lock.
-    let first = lock(others) + [recogniseStatement(others)]
-    let look = PostgresStatement(Self.lookSQL, .intArray(others.map(\.bill.orderID.rawValue)))
-    let answers: [PostgresRows]
-    do throws(LedgerFailure) {
-      answers = try await database.transaction(first + [claimStatement(others, leaseSeconds), look])
-    } catch {
-      // What is granted is committed, and would be in doubt for nothing if it were forgotten.
-      if granted.isEmpty { throw error }
-      return requests.map { granted[$0.bill] ?? .busy(forSeconds: 1) }
+    let left = answers.indices.filter { answers[$0] == nil }
+    if !left.isEmpty {
+      let others = left.map { requests[$0] }
+      let found: [PostgresRows]
+      // A refused row does not say why. Asked again together with a look at the rows: the claim holds them all, also
+      // those that it may not take, so that the second statement sees what the first one judged. The other bills of an
+      // order are held by the order's lock.
+      let first = lock(others) + [recogniseStatement(others)]
+      let look = PostgresStatement(Self.lookSQL, .intArray(others.map(\.bill.orderID.rawValue)))
+      do throws(LedgerFailure) {
+        found = try await database.transaction(first + [claimStatement(others, leaseSeconds), look])
+      } catch {
+        // What is granted is committed, and would be in doubt for nothing if it were forgotten.
+        if left.count == requests.count { throw error }
+        return answers.map { $0 ?? .busy(forSeconds: 1) }
+      }
+      let granted = granted(found[first.count])
+      let held = HeldRows(found[first.count + 1])
+      for (place, request) in zip(left, others) { answers[place] = granted[request.bill] ?? held.refusal(of: request) }
     }
-    granted.merge(self.granted(answers[first.count])) { _, new in new }
-    let held = HeldRows(answers[first.count + 1])
-    return requests.map { request in
-      granted[request.bill] ?? held.refusal(of: request) ?? .busy(forSeconds: 1)
-    }
+    return answers.map { $0 ?? .busy(forSeconds: 1) }
   }
 
   /// Each claim takes the order's lock: it must see the order's other bills, and a removal.
-  private func lock(_ requests: [ClaimRequest]) -> [PostgresStatement] {
+  func lock(_ requests: [ClaimRequest]) -> [PostgresStatement] {
     requests.isEmpty ? [] : [PostgresStatement(Self.lockSQL, .intArray(requests.map(\.bill.orderID.rawValue)))]
   }
 
@@ -108,17 +106,6 @@ public final class PostgresLedger: SyncLedger {
     }
   }
 
-  private func claimFreshStatement(_ requests: [ClaimRequest], _ leaseSeconds: Int) -> PostgresStatement {
-    PostgresStatement(
-      Self.claimFreshSQL,
-      .intArray(requests.map(\.bill.orderID.rawValue)), .textArray(requests.map(\.bill.stream)),
-      .intArray(requests.map { Int64($0.bill.part) }), .intArray(requests.map(\.revision)),
-      .intArray(requests.map(\.payloadHash)), .textArray(requests.map(\.object)),
-      .textArray(keys.wanted(by: requests)), .textArray(requests.map { storable($0.strategy) }),
-      .textArray(requests.map { $0.notes.map(storable) }), .intArray(requests.map { Int64($0.parts) }),
-      .textArray(requests.map { storable($0.keyField) }), .int(Int64(max(leaseSeconds, 1))))
-  }
-
   private func claimStatement(_ requests: [ClaimRequest], _ leaseSeconds: Int) -> PostgresStatement {
     let choices = keys.choices(for: requests)
     return PostgresStatement(
@@ -152,9 +139,11 @@ public final class PostgresLedger: SyncLedger {
   public func settle(_ settlements: [Settlement]) async throws(LedgerFailure) -> [Bool] {
     var flags = Array(repeating: false, count: settlements.count)
     for part in parts(of: settlements, by: \.bill) {
-      let rows = try await database.run(settleStatement(part.map { settlements[$0] }))
-      let done = Set((0..<rows.count).compactMap { rows.bill($0) })
-      for position in part { flags[position] = done.contains(settlements[position].bill) }
+      let batch = part.map { settlements[$0] }
+      let rows = try await database.run(settleWritten(batch) ?? settleStatement(batch))
+      let isAll = rows.count == part.count
+      let done = isAll ? [] : Set((0..<rows.count).compactMap { rows.bill($0) })
+      for position in part { flags[position] = isAll || done.contains(settlements[position].bill) }
     }
     return flags
   }
@@ -201,7 +190,7 @@ private struct LedgerEnd {
     switch result {
     case .written(let bill):
       state = "written"
-      number = storable(String(bill.number.prefix(255)))
+      number = bill.storedNumber
       internalID = bill.internalID.map { String($0) }
       writeback = bill.writeback.map(storable)
     case .clean: state = "clean"

@@ -20,6 +20,17 @@ struct ClaimSequence {
     var isOther = false
     /// Which of the granted claims is settled.
     var place = 0
+
+    /// What its claims share with those of the same kind; nil where they do not even share it among themselves.
+    var kindOfClaims: String? {
+      let kinds = Set(
+        claims.map { "\($0.bill.stream) \($0.bill.part) \($0.object) \($0.keyField) \($0.isOneOfSeveral)" })
+      return kinds.count == 1 ? kinds.first : nil
+    }
+    /// It settles a bill as written, and says nothing else of it.
+    var isWritten: Bool {
+      if case .written = result { !followsProof && !isOther } else { false }
+    }
   }
 
   private struct Granted {

@@ -56,6 +56,41 @@ struct LedgerDatabaseTests {
     }
   }
 
+  @Test("rows are found by their indexes from the first one on, also where PostgreSQL takes the table for an empty one")
+  func indexes() async throws {
+    try await withSchema { schema, _, _ in
+      try await schema.run("VACUUM order_ledger")
+      // One connection, which keeps the plans of its first statements.
+      let database = try schema.database(connections: 1)
+      let ledger = PostgresLedger(database)
+      let ends: [Settlement.Result] = [.clean, .written(WrittenBill(number: "K", internalID: 1))]
+      let rounds = Int64(20)
+      for round in 0..<rounds {
+        let claims = (round * 50..<(round + 1) * 50).map(claim)
+        for end in ends {
+          let answers = try await ledger.claim(claims, leaseSeconds: 60)
+          let settlements = zip(claims, answers).compactMap { claim, answer -> Settlement? in
+            guard case .new(let granted) = answer else { return nil }
+            return Settlement(claim.bill, token: granted.token, result: end)
+          }
+          #expect(try await ledger.settle(settlements) == claims.map { _ in true })
+        }
+        let removal = RemovalRequest(claims[0].bill.orderID, revision: 2, cancels: true)
+        #expect(try await ledger.remove([removal], leaseSeconds: 60).first?.claimed.count == 1)
+      }
+      // What it read is counted at the latest when it ends.
+      await database.close()
+      let client = schema.client()
+      let question = PostgresStatement(
+        "SELECT seq_tup_read FROM pg_stat_user_tables WHERE relid = 'order_ledger'::regclass AND n_tup_upd >= $1::bigint",
+        .int(rounds * (50 * 3 + 1)))
+      var rows = try await client.run(question)
+      while rows.count == 0 { rows = try await client.run(question) }
+      #expect(rows.int(0, 0) == 0)
+      await client.close()
+    }
+  }
+
   @Test("what is granted already is not forgotten when the rest of the batch cannot be judged")
   func grantedIsKept() async throws {
     try await withSchema { schema, one, _ in
