@@ -375,7 +375,29 @@ class Asyncio(Peer):
         return [self.place.python, os.path.join(self.place.peers, "asyncio_peer.py")]
 
 
-PROGRAMS = {"ferry": Ferry, "go": Go, "asyncio": Asyncio}
+class Celery(Peer):
+    """One supervisor a role, with as many processes as served it best on 2 cores; it consumes as soon as it is up."""
+    name, processes = "Celery", 4
+
+    def start(self, role, count):
+        if role == "poll":
+            return super().start(role, count)
+        return [self.spawn([*self.command, role, "--concurrency", str(self.processes)], self.environment()) for _ in range(count)]
+
+    def release(self, processes):
+        super().release([p for p in processes if p.stdin])
+
+    @property
+    def command(self):
+        return [self.place.python, os.path.join(self.place.peers, "celery_peer.py")]
+
+
+class CeleryBatches(Celery):
+    name, processes = "Celery in batches", 2
+    settings = {"PEER_CELERY_BATCH": "64"}
+
+
+PROGRAMS = {"ferry": Ferry, "go": Go, "asyncio": Asyncio, "celery": Celery, "celery-batches": CeleryBatches}
 
 
 # -- the measures ------------------------------------------------------------------------------------------------------
@@ -526,6 +548,16 @@ def profile_table(rows):
             if part["share"] >= .01:
                 lines.append(f"| {name.split()[1]} | {part['room']} | {part['us']} | {part['share']:.1%} | {part['kernel']:.1%} |")
     return "\n".join(lines)
+
+
+def measure_limit(program):
+    """What the broker lets through for as many messages of the same sizes, without any application around it."""
+    place = program.place
+    program.purge()
+    done = subprocess.run([place.a.limit, place.amqp_url("peers"), str(place.a.orders)], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise Failure(f"the broker's limit: {done.stderr}")
+    return {"limit": json.loads(done.stdout)}
 
 
 def measure_load(latency, per_loader, workers=1):
@@ -780,14 +812,14 @@ def measure_soak(program):
 
 
 MEASURES = {
-    "growth": (measure_growth, 1), "soak": (measure_soak, 1), "profile": (measure_profile, 1),
+    "limit": (measure_limit, 3), "growth": (measure_growth, 1), "soak": (measure_soak, 1), "profile": (measure_profile, 1),
     "phases": (measure_phases, 5), "load-20": (measure_load(20, 4000), 3), "load-200": (measure_load(200, 480), 3),
     "loaders": (measure_loaders, 1), "together": (measure_together, 5), "latency-200": (measure_latency(200), 3),
     "latency-1000": (measure_latency(1000), 3), "start": (measure_start, 3)}
 
 
 # Ferry alone.
-ALONE = ("growth", "soak", "profile")
+ALONE = ("limit", "growth", "soak", "profile")
 
 # -- the table ---------------------------------------------------------------------------------------------------------
 
@@ -831,7 +863,7 @@ def table(rows, programs):
 def main():
     p = argparse.ArgumentParser()
     for option in ("folder", "ferry", "vendorsim", "amqp", "management", "postgres", "postgres-peers", "strategies",
-                   "peers", "go-peer", "python", "versions", "json"):
+                   "peers", "go-peer", "limit", "python", "versions", "json"):
         p.add_argument("--" + option, default="")
     p.add_argument("--broker-pid", type=int)
     p.add_argument("--postgres-pid", type=int)
@@ -860,9 +892,14 @@ def main():
     finally:
         place.vendors.end()
     names = [x.name for x in programs]
-    shown = [r for r in rows if r["measure"] != "profile"]
+    shown = [r for r in rows if r["measure"] not in ("profile", "limit")]
     if shown:
         print(table(shown, names), flush=True)
+    limits = [r["rows"]["limit"] for r in rows if r["measure"] == "limit"]
+    if limits:
+        keys = ("publish_per_s", "relay_per_s", "consume_per_s")
+        print("| the broker alone | published/s | relayed/s | consumed/s |\n|---|---|---|---|\n| median |",
+              " | ".join(figure(statistics.median(x[key] for x in limits)) for key in keys), "|", flush=True)
     for row in rows:
         if row["measure"] == "profile":
             print(profile_table(row["rows"]), flush=True)
