@@ -814,8 +814,8 @@ def measure_soak(program):
 MEASURES = {
     "limit": (measure_limit, 3), "growth": (measure_growth, 1), "soak": (measure_soak, 1), "profile": (measure_profile, 1),
     "phases": (measure_phases, 5), "load-20": (measure_load(20, 4000), 3), "load-200": (measure_load(200, 480), 3),
-    "loaders": (measure_loaders, 1), "together": (measure_together, 5), "latency-200": (measure_latency(200), 3),
-    "latency-1000": (measure_latency(1000), 3), "start": (measure_start, 3)}
+    "loaders": (measure_loaders, 1), "together": (measure_together, 5), "latency-200": (measure_latency(200), 5),
+    "latency-1000": (measure_latency(1000), 5), "start": (measure_start, 3)}
 
 
 # Ferry alone.
@@ -867,7 +867,7 @@ def main():
         p.add_argument("--" + option, default="")
     p.add_argument("--broker-pid", type=int)
     p.add_argument("--postgres-pid", type=int)
-    p.add_argument("--orders", type=int, default=10_000)
+    p.add_argument("--orders", type=int, default=40_000)
     p.add_argument("--backlog", type=int, default=20_000)
     p.add_argument("--growth", type=int, default=1_000_000)
     p.add_argument("--minutes", type=int, default=30)

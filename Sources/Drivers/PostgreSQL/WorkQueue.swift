@@ -70,17 +70,17 @@ final class WorkQueue: Sendable {
 
   func submit(_ work: PostgresJob.Work) async throws(PostgresFailure) -> [PostgresRows] {
     let outcome = await withCheckedContinuation { continuation in
-      let accepted = state.withLock { state in
-        guard !state.isClosing else { return false }
+      let (isAccepted, idle): (Bool, Int?) = state.withLock { state in
+        guard !state.isClosing else { return (false, nil) }
         // Made under the lock, so that the queue's order is the order of the times.
         state.jobs.append(PostgresJob(work: work, continuation: continuation))
         // A worker that has a connection before one that would have to open its own.
-        if let place = state.idle.lastIndex(where: { state.connected.contains($0) }) ?? state.idle.indices.last {
-          events[state.idle.remove(at: place)].signal()
-        }
-        return true
+        let place = state.idle.lastIndex { state.connected.contains($0) } ?? state.idle.indices.last
+        return (true, place.map { state.idle.remove(at: $0) })
       }
-      if !accepted { continuation.resume(returning: .failure(.closed)) }
+      // Without the lock, which is the first thing that the worker takes.
+      if let idle { events[idle].signal() }
+      if !isAccepted { continuation.resume(returning: .failure(.closed)) }
     }
     return try outcome.get()
   }
