@@ -14,7 +14,9 @@ extension MappingRun {
     bill.body.close(UInt8(ascii: "}"))
     bill.body.close(UInt8(ascii: "}"))
     if let amounts { check(amounts) }
-    guard !bill.isGivenUp, list.count == 0, holds(plan, amounts, bill), list.count == 0,
+    // Larger than this the values alone may be; whether they are the long way tells.
+    guard !bill.isGivenUp, bill.body.count <= Self.mostBytes, list.count == 0, holds(plan, amounts, bill),
+      list.count == 0,
       let number = bill.seen.first(where: { $0.slot == plan.number })?.value.keyText, !trimmed(number).isEmpty
     else { return nil }
     return (number, bill.body.bytes)
@@ -41,7 +43,7 @@ extension MappingRun {
     if field.written.count > 0, !field.isWatched { return bill.body.append(written: field.written) }
     switch field.kind {
     case .scalar(let scalar):
-      // Larger than this the values alone may be; whether they are the long way tells.
+      // What stands behind such a value need not be made.
       if bill.body.count > Self.mostBytes { bill.isGivenUp = true }
       guard !bill.isGivenUp, let value = value(of: field, scalar) else { return }
       bill.body.append(writtenKey: field.writtenKey)
