@@ -2,7 +2,7 @@ import JSON
 
 // A bill that is written while its fields are mapped, without a tree.
 extension MappingRun {
-  /// The bill's number and body; nil when anything is wrong with it.
+  /// The bill's number and body; nil when anything is wrong with it: the first wrong field ends it, no rule is looked at then.
   mutating func written(
     _ fields: [FieldDescriptor], _ plan: DirectPlan, _ amounts: AmountRule?
   ) -> (number: String, body: [UInt8])? {
@@ -13,10 +13,10 @@ extension MappingRun {
     write(fields, to: &bill)
     bill.body.close(UInt8(ascii: "}"))
     bill.body.close(UInt8(ascii: "}"))
-    if let amounts { check(amounts) }
     // Larger than this the values alone may be; whether they are the long way tells.
-    guard !bill.isGivenUp, bill.body.count <= Self.mostBytes, list.count == 0, holds(plan, amounts, bill),
-      list.count == 0,
+    guard !bill.isGivenUp, bill.body.count <= Self.mostBytes else { return nil }
+    if let amounts { check(amounts) }
+    guard list.count == 0, holds(plan, amounts, bill), list.count == 0,
       let number = bill.seen.first(where: { $0.slot == plan.number })?.value.keyText, !trimmed(number).isEmpty
     else { return nil }
     return (number, bill.body.bytes)
@@ -45,7 +45,12 @@ extension MappingRun {
     case .scalar(let scalar):
       // What stands behind such a value need not be made.
       if bill.body.count > Self.mostBytes { bill.isGivenUp = true }
-      guard !bill.isGivenUp, let value = value(of: field, scalar) else { return }
+      guard !bill.isGivenUp else { return }
+      guard let value = value(of: field, scalar) else {
+        // A field that is left out, or a wrong one: then nothing more is made.
+        if list.count > 0 { bill.isGivenUp = true }
+        return
+      }
       bill.body.append(writtenKey: field.writtenKey)
       bill.body.append(value)
       if field.slot >= 0 { bill.seen.append(DirectBill.Seen(slot: field.slot, line: bill.line, value: value)) }

@@ -147,6 +147,28 @@ struct DirectBillTests {
     #"{"q":12345678901234567890.5,"lines":[{"q":"0.0000000000000000000001","r":-7,"a":true}]}"#,
   ]
 
+  @Test("the first wrong field ends it: neither what stands behind nor a rule is looked at")
+  func ends() throws {
+    let rows = array("L", "lines", field("R", "{{lines.r}}", type: "int"))
+    let amounts = #""amounts":{"order":"s","lines":"lines","line":"a","tolerance":"0"}"#
+    let strategy = try strategy(
+      "\(field("X", "{x}", type: "int")),\(rows),\(field("Y", "{y}", type: "int"))", rules: #""key":"N",\#(amounts)"#)
+    let plan = try #require(strategy.direct)
+    for (order, failed) in [
+      (#"{"x":"a","y":"a","s":2,"lines":[{"r":"a","a":1},{"r":"a","a":"b"}]}"#, ["X"]),
+      (#"{"y":"a","s":2,"lines":[{"a":1},{"r":"a"},{"r":"a","a":"b"}]}"#, ["[1].R"]),
+      (#"{"y":"a","s":2,"lines":[{"r":1,"a":1}]}"#, ["Y"]), (#"{"s":2,"lines":7}"#, []),
+      (#"{"s":2,"lines":[{"r":1,"a":1}]}"#, [""]),
+    ] {
+      let order = try parsed(order)
+      var run = MappingRun(OrderReader(order, strategy.table, answers: LookupTable(), inputs: MappingInputs()))
+      #expect(run.written(strategy.fields, plan, strategy.amounts) == nil)
+      // Rows alone are kept of what lies around: nobody is told of this.
+      #expect(run.failures.map(\.target) == failed)
+      expectTheLongWay(strategy, order)
+    }
+  }
+
   @Test("of bills of other shapes as well")
   func shapes() throws {
     for (position, shape) in Self.shapes.enumerated() {
