@@ -103,11 +103,7 @@ public struct Mapper: Sendable {
   public func bills(
     of documents: [JSONValue], from order: JSONValue, lookups: LookupTable, inputs: MappingInputs = MappingInputs()
   ) throws(MappingFailures) -> [Bill] {
-    if documents.count == 1, let document = documents.first, document.kind == .object,
-      let bill = direct(document, lookups, inputs)
-    {
-      return [bill]
-    }
+    if let bill = direct(documents, lookups, inputs) { return [bill] }
     return try drafts(documents, order, lookups, inputs, isExplained: false).result().numbered(by: strategy.keyPath)
       .map { $0.bill(of: strategy) }
   }
@@ -121,6 +117,12 @@ public struct Mapper: Sendable {
     return Bill(
       object: strategy.object, number: draft.number, body: draft.body, notes: run.notes.notes,
       keyField: strategy.keyField)
+  }
+
+  /// The same where an order makes one document; nil for several.
+  private func direct(_ documents: [JSONValue], _ lookups: LookupTable, _ inputs: MappingInputs) -> Bill? {
+    guard documents.count == 1, let document = documents.first, document.kind == .object else { return nil }
+    return direct(document, lookups, inputs)
   }
 
   private func drafts(
@@ -168,6 +170,17 @@ public struct Mapper: Sendable {
   public func explain(
     _ documents: [JSONValue], from order: JSONValue, lookups: LookupTable, inputs: MappingInputs = MappingInputs(),
     byField: Bool = true
+  ) -> Explanation {
+    if !byField, let bill = direct(documents, lookups, inputs) {
+      return Explanation(documents: .success([bill.body]), fields: [], notes: bill.notes)
+    }
+    return theLongWay(documents, from: order, lookups: lookups, inputs: inputs, byField: byField)
+  }
+
+  /// The bills made by way of trees, whatever the strategy is: what those that are written directly are held against.
+  /// - Parameter byField: false leaves out the fields.
+  func theLongWay(
+    _ documents: [JSONValue], from order: JSONValue, lookups: LookupTable, inputs: MappingInputs, byField: Bool
   ) -> Explanation {
     drafts(documents, order, lookups, inputs, isExplained: byField).explanation { drafts in
       drafts.numbered(by: strategy.keyPath).map { $0.bill(of: strategy) }.map { ($0.body, $0.notes) }

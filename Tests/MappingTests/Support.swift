@@ -29,10 +29,11 @@ func field(_ value: String) -> String { field("X", value) }
 
 /// The `Data` of the bill.
 func data(
-  _ strategy: Strategy, _ order: String, _ records: [LookupKey: JSONDocument] = [:]
+  _ strategy: Strategy, _ order: String, _ records: [LookupKey: JSONDocument] = [:],
+  inputs: MappingInputs = MappingInputs()
 ) throws -> JSONValue {
-  expectTheLongWay(strategy, try parsed(order), LookupTable(records))
-  let bill = try Mapper(strategy).map(parsed(order), lookups: LookupTable(records))
+  expectTheLongWay(strategy, try parsed(order), LookupTable(records), inputs: inputs)
+  let bill = try Mapper(strategy).map(parsed(order), lookups: LookupTable(records), inputs: inputs)
   return try #require(try JSONDocument(bill.body).root["Data"])
 }
 
@@ -59,12 +60,13 @@ func rows(_ value: String, _ order: String, list: String = #""value":"lines""#) 
 
 /// Why an order cannot be mapped.
 func failures(
-  _ strategy: Strategy, _ order: String, _ records: [LookupKey: JSONDocument] = [:]
+  _ strategy: Strategy, _ order: String, _ records: [LookupKey: JSONDocument] = [:],
+  inputs: MappingInputs = MappingInputs()
 ) throws -> [MappingFailure] {
   let order = try parsed(order)
-  expectTheLongWay(strategy, order, LookupTable(records))
+  expectTheLongWay(strategy, order, LookupTable(records), inputs: inputs)
   do throws(MappingFailures) {
-    _ = try Mapper(strategy).map(order, lookups: LookupTable(records))
+    _ = try Mapper(strategy).map(order, lookups: LookupTable(records), inputs: inputs)
     return []
   } catch {
     return error.failures
