@@ -4,16 +4,17 @@ import Mapping
 import Orders
 import Testing
 
-/// The strategy in `deploy/strategies/sales-order`, as sites get it.
+/// A strategy in `deploy/strategies`, as sites get it.
 enum ShippedStrategy {
-  static func load() throws -> Strategy {
+  static func load(_ name: String = "sales-order") throws -> Strategy {
     try Strategy(
-      name: "sales-order", source: Array(text("source.json").utf8), target: Array(text("target.json").utf8))
+      name: name, source: Array(text("source.json", of: name).utf8), target: Array(text("target.json", of: name).utf8),
+      asIfOn: true)
   }
 
-  static func text(_ file: String) throws -> String {
+  static func text(_ file: String, of name: String = "sales-order") throws -> String {
     let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .deletingLastPathComponent().appending(path: "deploy/strategies/sales-order")
+      .deletingLastPathComponent().appending(path: "deploy/strategies/\(name)")
     return try String(contentsOf: folder.appending(path: file), encoding: .utf8)
   }
 
