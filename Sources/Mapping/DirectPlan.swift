@@ -80,7 +80,7 @@ final class DirectPlan: Sendable {
     }
 
     let fields: [FieldDescriptor]
-    var count = 0
+    var slots: [ObjectIdentifier: Int] = [:]
     /// Whether a path did not lead to one field.
     var isLost = false
 
@@ -90,22 +90,22 @@ final class DirectPlan: Sendable {
       for (position, name) in path.enumerated() {
         let found = level.filter { $0.field == name }
         guard found.count == 1, let field = found.first else { break }
-        passed.append(field)
         switch field.kind {
         case .scalar:
           guard position == path.count - 1, field.parser == nil else {
             isLost = true
             return -1
           }
-          for field in passed { field.isWatched = true }
-          if field.slot < 0 {
-            field.slot = count
-            count += 1
-          }
-          return field.slot
+          if let slot = slots[ObjectIdentifier(field)] { return slot }
+          let slot = slots.count
+          field.watch(as: slot, inside: passed)
+          slots[ObjectIdentifier(field)] = slot
+          return slot
         case .object(let children):
+          passed.append(field)
           level = way == .lines && position == 0 ? [] : children
         case .array(let list, let children):
+          passed.append(field)
           let mayPass =
             switch way {
             case .anything: true

@@ -49,9 +49,20 @@ final class FieldDescriptor: Sendable {
   nonisolated(unsafe) let written: UnsafeBufferPointer<UInt8>
   /// Its number among the fields that rules on the bill read (`DirectPlan`); below 0: none. Written once, when the strategy is
   /// read, like the next.
-  nonisolated(unsafe) var slot = -1
+  nonisolated(unsafe) private(set) var slot = -1
   /// Whether it is one of those, or has one below it.
-  nonisolated(unsafe) var isWatched = false
+  nonisolated(unsafe) private(set) var isWatched = false
+
+  /// Gives it its number among the fields of a plan. Only while the strategy is read, before others see it.
+  /// - Parameters:
+  ///   - slot: 0 or above.
+  ///   - outer: the fields that it lies in.
+  func watch(as slot: Int, inside outer: [FieldDescriptor]) {
+    // A second plan would change what bills that are being written read.
+    precondition(self.slot < 0, "a descriptor belongs to one plan")
+    self.slot = slot
+    for field in outer + [self] { field.isWatched = true }
+  }
 
   private static func kept(_ bytes: [UInt8]) -> UnsafeBufferPointer<UInt8> {
     let copy = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: bytes.count)

@@ -48,7 +48,7 @@ private func differing(_ bodies: [[UInt8]], _ expected: [[UInt8]]) -> String {
   return "…\(text(one)) instead of …\(text(other))"
 }
 
-@Suite("bills that are written while they are mapped")
+@Suite("bills that are written while they are mapped", .timeLimit(.minutes(5)))
 struct DirectBillTests {
   /// Numbers that are the same on every machine.
   private struct Chance: RandomNumberGenerator {
@@ -193,6 +193,18 @@ struct DirectBillTests {
       // Rows alone are kept of what lies around: nobody is told of this.
       #expect(run.failures.map(\.target) == failed)
       expectTheLongWay(strategy, order)
+    }
+  }
+
+  @Test("a field that several rules read has one number, and no second plan may give it another")
+  func plans() async throws {
+    let strategy = try strategy(
+      field("X", "{x}"), rules: #""key":"N","plausible":[{"field":"X","minimum":1},{"field":"X","maximum":3}]"#)
+    #expect(strategy.direct?.ranges.map(\.field) == [1, 1])
+    #expect(strategy.fields.map(\.slot) == [0, 1])
+    await #expect(processExitsWith: .failure) {
+      let strategy = try MappingTests.strategy(field("X", "{x}"))
+      _ = DirectPlan(strategy.fields, strategy.keyPath, nil, nil)
     }
   }
 
