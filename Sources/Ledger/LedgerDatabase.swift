@@ -95,8 +95,11 @@ public final class LedgerDatabase: Sendable {
   }
 
   /// The same, for who has to know what PostgreSQL said.
-  func attempt(_ statements: [PostgresStatement]) async throws(PostgresFailure) -> [PostgresRows] {
-    var left = Self.tries
+  /// - Parameter tries: at least 1.
+  func attempt(
+    _ statements: [PostgresStatement], tries: Int = LedgerDatabase.tries
+  ) async throws(PostgresFailure) -> [PostgresRows] {
+    var left = tries
     while true {
       left -= 1
       do throws(PostgresFailure) { return try await client.transaction(statements) } catch {

@@ -31,7 +31,8 @@ extension PostgresLedger {
     """
 
   /// Raises bills that are written in an older revision, and are unchanged in this one, to this one. Runs under the orders'
-  /// locks, before a claim; the claim then finds them written in its revision.
+  /// locks, before a claim; the claim then finds them written in its revision. By `=` the object would be found in the index of
+  /// the keys, with all of its rows, in a table that the planner takes for one of one row.
   static let recogniseSQL = """
     WITH asked AS (
       SELECT * FROM unnest(
@@ -46,7 +47,7 @@ extension PostgresLedger {
       SELECT true FROM order_ledger mine
       WHERE mine.order_id = asked.order_id AND mine.stream = asked.stream AND mine.part = asked.part
         AND mine.state = 'written' AND mine.revision < asked.revision AND mine.payload_hash = asked.payload_hash
-        AND mine.object = asked.object AND mine.parts = asked.parts
+        AND mine.object IS NOT DISTINCT FROM asked.object AND mine.parts = asked.parts
       LIMIT 1
     ) AND (
       SELECT true FROM order_ledger other
@@ -178,7 +179,9 @@ extension PostgresLedger {
     LEFT JOIN LATERAL (
       SELECT * FROM order_ledger row WHERE row.order_id = asked.order_id LIMIT \(mostBills)
     ) AS held ON true
-    LEFT JOIN order_removals gone ON gone.order_id = asked.order_id
+    LEFT JOIN LATERAL (
+      SELECT * FROM order_removals row WHERE row.order_id = asked.order_id LIMIT 1
+    ) AS gone ON true
     """
 
   /// More bills the strategies together hardly make of an order.

@@ -10,7 +10,7 @@ extension PostgresLedger {
   /// it leaves out is for `claimSQL`, which grants all that this grants.
   ///
   /// No ON CONFLICT, which would cost a tenth more: under the orders' locks only a row with the same number can come between
-  /// the look and the insert. The statement is then tried again, and sees it.
+  /// the look and the insert. The statement then did nothing, and all are for `claimSQL`, which tells them apart row by row.
   private static func claimFreshSQL(of asked: String) -> String {
     """
     INSERT INTO order_ledger (
@@ -46,11 +46,17 @@ extension PostgresLedger {
       (SELECT $6::text, $7::bigint, $8::text, $9::text, $10::text) AS shared (stream, part, target, strategy, key_field)
       """)
 
-  /// The answers to those that it takes; nil for the others.
+  /// The answers to those that it takes; nil for the others, and for all when a race was lost.
   func claimFresh(_ requests: [ClaimRequest], leaseSeconds: Int) async throws(LedgerFailure) -> [ClaimAnswer?] {
     let keys = keys.wanted(by: requests)
     let statement = claimFreshStatement(requests, keys, leaseSeconds)
-    let rows = try await database.transaction(lock(requests) + [statement]).last
+    let rows: PostgresRows?
+    do throws(PostgresFailure) {
+      rows = try await database.attempt(lock(requests) + [statement], tries: 1).last
+    } catch {
+      guard LedgerDatabase.lostRace(error) else { throw LedgerFailure(error, schema: database.schema) }
+      return requests.map { _ in nil }
+    }
     // The token is the statement's.
     guard let rows, rows.count > 0, let token = rows.int(0, 3) else { return requests.map { _ in nil } }
     let isAll = rows.count == requests.count
@@ -87,7 +93,8 @@ extension PostgresLedger {
   /// Ends claims whose bills are written, as `settleSQL` does.
   ///
   /// An insert that meets each row, as there, would cost as much again. The LIMIT, which limits nothing, makes the planner
-  /// expect one row, and so find each by its index, in the order of the keys, also in a table that it takes for a short one.
+  /// expect one row, and so go by the order of the keys. The ANY of one leaves it the index as the one way to a row: `=`
+  /// may be merged as well, with all of a table that it takes for one of no row or one.
   private static let settleWrittenSQL = """
     UPDATE order_ledger held SET
       state = 'written', due = clock_timestamp(), doubt = false, reason = NULL, bill_number = ended.bill_number,
@@ -98,7 +105,7 @@ extension PostgresLedger {
         AS each (order_id, stream, part, token, bill_number, bill_internal_id, writeback)
       ORDER BY order_id, stream, part LIMIT cardinality($1::bigint[])
     ) AS ended
-    WHERE held.order_id = ended.order_id AND held.stream = ended.stream AND held.part = ended.part
+    WHERE held.order_id = ANY (ARRAY[ended.order_id]) AND held.stream = ended.stream AND held.part = ended.part
       AND held.token = ended.token
     RETURNING held.order_id, held.stream, held.part
     """

@@ -22,8 +22,14 @@ public final class PostgresLedger: SyncLedger {
     var answers: [ClaimAnswer?] = Array(repeating: nil, count: requests.count)
     for part in ClaimRounds.parts(of: requests, limit: rowsPerStatement) {
       let asked = part.map { requests[$0] }
-      let found = try await claimOnce(asked, leaseSeconds: leaseSeconds)
-      for (position, answer) in zip(part, found) { answers[position] = answer }
+      do throws(LedgerFailure) {
+        let found = try await claimOnce(asked, leaseSeconds: leaseSeconds)
+        for (position, answer) in zip(part, found) { answers[position] = answer }
+      } catch {
+        // What earlier parts were granted is committed, and would be in doubt for nothing if it were forgotten.
+        if !answers.contains(where: { $0 != nil }) { throw error }
+        break
+      }
     }
     return answers.map { $0 ?? .busy(forSeconds: 1) }
   }
@@ -46,11 +52,13 @@ public final class PostgresLedger: SyncLedger {
       // order are held by the order's lock.
       let first = lock(others) + [recogniseStatement(others)]
       let look = PostgresStatement(Self.lookSQL, .intArray(others.map(\.bill.orderID.rawValue)))
-      do throws(LedgerFailure) {
-        found = try await database.transaction(first + [claimStatement(others, leaseSeconds), look])
+      do throws(PostgresFailure) {
+        found = try await database.attempt(first + [claimStatement(others, leaseSeconds), look])
       } catch {
-        // What is granted is committed, and would be in doubt for nothing if it were forgotten.
-        if left.count == requests.count { throw error }
+        // What is granted is committed, as above. Many lost races are no defect, but a crowd.
+        if left.count == requests.count, !LedgerDatabase.lostRace(error) {
+          throw LedgerFailure(error, schema: database.schema)
+        }
         return answers.map { $0 ?? .busy(forSeconds: 1) }
       }
       let granted = granted(found[first.count])
@@ -106,7 +114,7 @@ public final class PostgresLedger: SyncLedger {
     }
   }
 
-  private func claimStatement(_ requests: [ClaimRequest], _ leaseSeconds: Int) -> PostgresStatement {
+  func claimStatement(_ requests: [ClaimRequest], _ leaseSeconds: Int) -> PostgresStatement {
     let choices = keys.choices(for: requests)
     return PostgresStatement(
       Self.claimSQL,
@@ -148,7 +156,7 @@ public final class PostgresLedger: SyncLedger {
     return flags
   }
 
-  private func settleStatement(_ settlements: [Settlement]) -> PostgresStatement {
+  func settleStatement(_ settlements: [Settlement]) -> PostgresStatement {
     let ends = settlements.map { LedgerEnd($0.result) }
     return PostgresStatement(
       Self.settleSQL,

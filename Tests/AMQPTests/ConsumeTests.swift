@@ -1,4 +1,5 @@
 import AMQP
+import AMQPTesting
 import func TestSockets.ended
 import Testing
 
@@ -118,6 +119,35 @@ import Testing
       #expect(try await connection.deliveries(max: 1).count == 1)
       #expect(try await connection.deliveries(max: 10, gathering: gathering).count == 1)
     }
+  }
+
+  @Test("a reader that gathers what is there is answered in time by a thread that would sleep for much longer")
+  func gathered() async throws {
+    let peer = try FakePeer(heartbeat: 3_600) { session in
+      try session.until([60, 10])
+      try session.send([60, 11])
+      try session.until([60, 20])
+      try session.send([60, 21], Bytes().text("c"))
+      while true {
+        try session.until([50, 10])
+        for tag in UInt64(1)...2 {
+          try session.send([60, 60], Bytes().text("c").longlong(tag).byte(0).text("").text("q"))
+          try session.frame(2, Bytes().short(60).short(0).longlong(0).short(0).all, channel: 1)
+        }
+        try session.send([50, 11], Bytes().text("q").long(0).long(0))
+      }
+    }
+    // The thread looks around a few times in a heartbeat, but once a minute at least: three of these are too many here.
+    let connection = try await AMQPConnection.open(fakeOptions(peer) { $0.heartbeatSeconds = 3_600 })
+    try await connection.consume(queue: "q", prefetch: 20)
+    let gathering = AMQPGathering(enough: 3, atMost: .milliseconds(200))
+    for _ in 0..<3 {
+      // What was sent before the answer is there with it.
+      _ = try await connection.declareQueue(name: "q", passive: true)
+      #expect(try await connection.deliveries(max: 1).count == 1)
+      #expect(try await connection.deliveries(max: 10, gathering: gathering).count == 1)
+    }
+    peer.stop()
   }
 
   @Test("a reader that gathers is answered when the broker sends no more, and when the connection ends")

@@ -1,6 +1,11 @@
+import DriverThread
 import Testing
 
 @testable import AMQP
+
+#if canImport(Glibc)
+  import Glibc
+#endif
 
 @Suite(.timeLimit(.minutes(1))) struct DeliveryInboxTests {
   private func deliver(_ count: UInt64, to inbox: DeliveryInbox) {
@@ -60,11 +65,19 @@ import Testing
   @Test("a thread that is about to sleep looks once more, and one that sleeps is woken")
   func nudged() {
     let mailbox = Mailbox()
+    /// A thread that sleeps would wake.
+    func isWoken() -> Bool {
+      var polled = pollfd(fd: mailbox.wakeup.descriptor, events: Int16(POLLIN), revents: 0)
+      return poll(&polled, 1, 0) == 1
+    }
     mailbox.nudge()
+    #expect(!isWoken())
     #expect(!mailbox.rest())
     _ = mailbox.take(stall: .seconds(1), publishDeadline: nil, unsent: 0)
     #expect(mailbox.rest())
+    #expect(!isWoken())
     mailbox.nudge()
+    #expect(isWoken())
     #expect(!mailbox.rest())
   }
 }

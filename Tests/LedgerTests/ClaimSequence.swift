@@ -95,9 +95,11 @@ struct ClaimSequence {
     let parts = random.pick(cuts)
     let id = BillID(order, stream: stream, part: parts == 0 ? 1 : 1 + random.below(parts))
     let object = random.below(8) == 0 ? "X" : stream
+    // The sequence's orders share some numbers, which upper and lower case do not tell apart.
+    let owner = random.below(3) == 0 ? "\(random.pick(["s", "S"]))\(seed)" : "\(order)"
     var request = ClaimRequest(
       id, revision: random.below(4) == 0 ? someRevision : revision, object: object,
-      billNumber: "\(stream)\(order)-\(id.part)", payloadHash: Int64(1 + random.below(3)))
+      billNumber: "\(stream)\(owner)-\(id.part)", payloadHash: Int64(1 + random.below(3)))
     request.parts = parts
     request.change = policy
     request.keyField = random.pick([Bill.numberField, Bill.numberField, "FHeadSelfS0154"])
@@ -138,7 +140,7 @@ struct ClaimSequence {
 
   mutating func note(_ request: ClaimRequest, _ left: ClaimAnswer, _ right: ClaimAnswer) {
     note(
-      "claim \(request.bill) r\(request.revision) hash \(request.payloadHash) of \(request.parts) \(request.object)"
+      "claim \(request.bill) \(request.billNumber) r\(request.revision) hash \(request.payloadHash) of \(request.parts) \(request.object)"
         + " \(request.keyField) \(request.change) beside \(request.beside ?? ["any"])",
       Self.plain(left), Self.plain(right))
     guard let one = Self.token(left), let other = Self.token(right) else { return }
