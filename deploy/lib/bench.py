@@ -69,6 +69,13 @@ def memory_of(pid, what):
     return round(most, 1)
 
 
+def machine():
+    """The processor's name, memory, kernel, and how busy the machine is."""
+    model = next((x.split(":")[1].strip() for x in open("/proc/cpuinfo") if x.startswith("model name")), platform.machine())
+    memory = int(open("/proc/meminfo").readline().split()[1]) // 1024
+    return {"processor": model, "memory_mib": memory, "kernel": platform.release(), "load": open("/proc/loadavg").read().split()[:3]}
+
+
 def machine_busy():
     fields = [int(x) for x in open("/proc/stat").readline().split()[1:9]]
     return sum(fields), sum(fields) - fields[3] - fields[4]
@@ -179,6 +186,11 @@ class Program:
     def purge(self):
         for queue in (self.orders, self.bills, *self.dead):
             self.channel.queue_purge(queue)
+
+    def told(self):
+        """The settings that it is given, without secrets and addresses."""
+        return {k: v for k, v in self.environment().items() if k.startswith(("FERRY_", "PEER_"))
+                and not re.search("URL|SECRET|CODE|CLIENT|SCHEMA|STRATEGIES|PORT", k)}
 
     def spawn(self, command, environment, **streams):
         return subprocess.Popen(command, env=environment, start_new_session=True, cwd=self.place.folder,
@@ -532,11 +544,12 @@ def measure_profile(program):
         program.sampled = role
         orders = measure_phases(program)[phase]["orders"]
         program.sampled = None
-        seconds, rooms = sampling.shares(f"{program.place.folder}/{role}.perf")
+        seconds, rooms, functions = sampling.shares(f"{program.place.folder}/{role}.perf")
         us = seconds * 1e6 / orders
         out[f"profile {phase}"] = {"us": round(us, 1), "rooms": [
             {"room": room, "share": round(share, 3), "kernel": round(kernel, 3), "us": round(share * us, 1)}
-            for room, share, kernel in rooms]}
+            for room, share, kernel in rooms],
+            "functions": [{"function": name, "us": round(share * us, 2)} for name, share in functions]}
     return out
 
 
@@ -547,6 +560,9 @@ def profile_table(rows):
         for part in row["rooms"]:
             if part["share"] >= .01:
                 lines.append(f"| {name.split()[1]} | {part['room']} | {part['us']} | {part['share']:.1%} | {part['kernel']:.1%} |")
+    for name, row in rows.items():
+        lines.append(f"{name.split()[1]}, functions with what they call: "
+                     + ", ".join(f"{x['function']} {x['us']}" for x in row["functions"]))
     return "\n".join(lines)
 
 
@@ -579,7 +595,8 @@ def measure_load(latency, per_loader, workers=1):
 def measure_loaders(program):
     out = {}
     for workers in (1, 2, 4, 8):
-        for row in measure_load(200, 480, workers)(program).values():
+        # Long, since the clock begins with the first loader's first bill, while the others still start.
+        for row in measure_load(200, 1600, workers)(program).values():
             out[f"loaders {workers}"] = row
     return out
 
@@ -829,10 +846,15 @@ SHOWN = [("per_second", "orders/s", 1), ("of_possible", "of the possible", 1), (
          ("idle_mib", "idle RSS MiB", -1), ("idle_cpu_percent", "idle CPU %", -1)]
 
 
+def processor(row, whose):
+    """Processor seconds per 1,000 orders; None where so few of the kernel's ticks were counted that they say nothing."""
+    ticks = sum(row.get("cpu_per_1000", {}).get(x, 0) for x in ("client", "broker")) * row.get("orders", 0) / 1000 * TICK
+    return row.get("cpu_per_1000", {}).get(whose) if ticks >= 20 else None
+
+
 def value(row, key):
-    return {"cpu": lambda: row.get("cpu_per_1000", {}).get("client"),
-            "broker": lambda: row.get("cpu_per_1000", {}).get("broker"),
-            "postgres": lambda: row.get("cpu_per_1000", {}).get("postgres")}.get(key, lambda: row.get(key))()
+    return {"cpu": lambda: processor(row, "client"), "broker": lambda: processor(row, "broker"),
+            "postgres": lambda: processor(row, "postgres")}.get(key, lambda: row.get(key))()
 
 
 def figure(x):
@@ -855,7 +877,7 @@ def table(rows, programs):
             cells = [name, title, *(figure(statistics.median(runs[p])) if runs[p] else "–" for p in programs)]
             for other in others:
                 ratios = [a / b for a, b in zip(runs[first], runs[other]) if b]
-                cells.append(f"{statistics.median(ratios):.2f} ({min(ratios):.2f}–{max(ratios):.2f})" if ratios else "–")
+                cells.append(f"{statistics.median(ratios):.2f} ({min(ratios):.2f}–{max(ratios):.2f})" if len(ratios) == len(runs[first]) else "–")
             lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -863,7 +885,7 @@ def table(rows, programs):
 def main():
     p = argparse.ArgumentParser()
     for option in ("folder", "ferry", "vendorsim", "amqp", "management", "postgres", "postgres-peers", "strategies",
-                   "peers", "go-peer", "limit", "python", "versions", "json"):
+                   "peers", "go-peer", "limit", "commit", "python", "versions", "json"):
         p.add_argument("--" + option, default="")
     p.add_argument("--broker-pid", type=int)
     p.add_argument("--postgres-pid", type=int)
@@ -905,8 +927,8 @@ def main():
             print(profile_table(row["rows"]), flush=True)
     if a.json:
         with open(a.json, "w") as file:
-            json.dump({"machine": platform.processor() or platform.machine(), "cores": CORES, "versions": a.versions,
-                       "settings": a.setting, "runs": rows}, file, indent=1)
+            json.dump({"machine": machine(), "cores": CORES, "versions": a.versions, "commit": a.commit,
+                       "settings": {x.name: x.told() for x in programs}, "runs": rows}, file, indent=1)
 
 
 signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))

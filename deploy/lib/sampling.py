@@ -41,13 +41,26 @@ def stacks(file):
             yield sample.lstrip().split("\n")[0].strip(), stack
 
 
+def readable(symbols):
+    """Functions as Swift's source names them."""
+    out = subprocess.run(["swift", "demangle", "--compact", "--simplified"], input="\n".join(symbols), capture_output=True,
+                         text=True, check=True).stdout.split("\n")
+    return [re.sub(r"^(specialized |closure #\d+ in |partial apply for |merged )*|\(.*", "", name) for name in out]
+
+
 def shares(file):
-    """Processor seconds, and of one, by room, largest first: all of a room, and how much of it is the kernel's."""
-    rooms, kernels, total = collections.Counter(), collections.Counter(), 0
+    """Processor seconds, and of one, by room, largest first: all of a room, and how much of it is the kernel's; and by
+    function of Ferry's own, the ten largest, with what each calls in the libraries and the kernel."""
+    rooms, kernels, functions, total = collections.Counter(), collections.Counter(), collections.Counter(), 0
     for thread, stack in stacks(file):
         room = (next((m for symbol, own, _ in stack if own and (m := module(symbol))), None)
                 or next((r for name, r in THREADS.items() if thread.startswith(name)), "start and runtime"))
         rooms[room] += 1
+        own = next((symbol for symbol, own, _ in stack if own and module(symbol)), None)
+        if own:
+            functions[own] += 1
         kernels[room] += stack[0][2]
         total += 1
-    return total / RATE, [(room, count / total, kernels[room] / total) for room, count in rooms.most_common()]
+    top = functions.most_common(10)
+    return (total / RATE, [(room, count / total, kernels[room] / total) for room, count in rooms.most_common()],
+            [(name, count / total) for name, (_, count) in zip(readable([symbol for symbol, _ in top]), top)])
