@@ -765,14 +765,18 @@ def measure_growth(program):
 
 
 def measure_soak(program):
-    """Orders at a steady rate, workers killed at random; two that nobody kills show whether memory and descriptors stay."""
+    """Orders at 70 % of what K/3's latency lets two loaders do, workers killed at random; two that nobody kills show whether
+    memory and descriptors stay."""
     place, minutes, rate = program.place, program.place.a.minutes, program.place.a.rate
     n = rate * 60 * minutes
     chance = random.Random(1)
+    latency = .02
+    places = max(1, round(rate / .7 * latency / 2))
     sims = []
     for what in ("okki", "k3"):
         file = os.path.join(place.folder, f"soak-{what}.port")
-        sims.append(subprocess.Popen([place.vendors.vendorsim, what, "--orders", str(n), "--port-file", file],
+        sims.append(subprocess.Popen([place.vendors.vendorsim, what, "--orders", str(n), "--port-file", file,
+                                      *(["--latency-ms", str(round(latency * 1000))] if what == "k3" else [])],
                                      stdout=subprocess.DEVNULL, start_new_session=True))
         while not os.path.exists(file):
             place.alive(sims)
@@ -781,7 +785,7 @@ def measure_soak(program):
                 for what in ("okki", "k3"))
     settings = {"FERRY_OKKI_URL": okki, "FERRY_OKKI_CLIENT_ID": "ferry-demo", "FERRY_OKKI_CLIENT_SECRET": "ferry-demo-secret",
                 "FERRY_OKKI_RATE_PER_SECOND": str(rate), "FERRY_K3_URL": k3,
-                "FERRY_K3_AUTHORITY_CODE": "0123456789abcdef" * 3, "FERRY_K3_VISIBLE_SECONDS": "5",
+                "FERRY_K3_AUTHORITY_CODE": "0123456789abcdef" * 3, "FERRY_K3_VISIBLE_SECONDS": "5", "FERRY_K3_CONCURRENCY": str(places),
                 "FERRY_LEASE_SECONDS": "90", "FERRY_RECONCILE_INTERVAL_SECONDS": "0", "FERRY_POLL_INTERVAL_SECONDS": "5"}
     program.clean()
 
@@ -812,7 +816,7 @@ def measure_soak(program):
                 kills, next_kill = kills + 1, time.monotonic() + chance.uniform(5, 25)
             time.sleep(1)
         seconds = time.monotonic() - begun
-        row = meter.row(n, seconds, kills=kills)
+        row = meter.row(n, seconds, kills=kills, possible=round(2 * places / latency), load=round(rate * latency / 2 / places, 3))
         for name in steady:
             (row[f"{name} mib"], row[f"{name} descriptors"]) = watch.thirds(name)
         row["most_mib"] = watch.most()
