@@ -20,6 +20,7 @@ public final class PostgresLedger: SyncLedger {
     _ requests: [ClaimRequest], leaseSeconds: Int
   ) async throws(LedgerFailure) -> [ClaimAnswer] {
     var answers: [ClaimAnswer?] = Array(repeating: nil, count: requests.count)
+    var failed: LedgerFailure?
     for part in ClaimRounds.parts(of: requests, limit: rowsPerStatement) {
       let asked = part.map { requests[$0] }
       do throws(LedgerFailure) {
@@ -28,10 +29,11 @@ public final class PostgresLedger: SyncLedger {
       } catch {
         // What earlier parts were granted is committed, and would be in doubt for nothing if it were forgotten.
         if !answers.contains(where: { $0 != nil }) { throw error }
+        failed = error
         break
       }
     }
-    return answers.map { $0 ?? .busy(forSeconds: 1) }
+    return answers.map { $0 ?? failed.map(Self.rest) ?? .busy(forSeconds: 1) }
   }
 
   /// Claims bills that are all different, and of one revision where they are several of an order.
@@ -55,17 +57,24 @@ public final class PostgresLedger: SyncLedger {
       do throws(PostgresFailure) {
         found = try await database.attempt(first + [claimStatement(others, leaseSeconds), look])
       } catch {
-        // What is granted is committed, as above. Many lost races are no defect, but a crowd.
-        if left.count == requests.count, !LedgerDatabase.lostRace(error) {
-          throw LedgerFailure(error, schema: database.schema)
-        }
-        return answers.map { $0 ?? .busy(forSeconds: 1) }
+        // Many lost races are no defect, but a crowd.
+        if LedgerDatabase.lostRace(error) { return answers.map { $0 ?? .busy(forSeconds: 1) } }
+        let failure = LedgerFailure(error, schema: database.schema)
+        // What is granted is committed, as above.
+        if left.count == requests.count { throw failure }
+        return answers.map { $0 ?? Self.rest(failure) }
       }
       let granted = granted(found[first.count])
       let held = HeldRows(found[first.count + 1])
       for (place, request) in zip(left, others) { answers[place] = granted[request.bill] ?? held.refusal(of: request) }
     }
     return answers.map { $0 ?? .busy(forSeconds: 1) }
+  }
+
+  /// What is said of bills that a failure left without an answer beside others: what a person must mend is told, what may be
+  /// over at the next try is not waited for by all.
+  private static func rest(_ failure: LedgerFailure) -> ClaimAnswer {
+    if case .broken = failure { .unanswered(failure) } else { .busy(forSeconds: 1) }
   }
 
   /// Each claim takes the order's lock: it must see the order's other bills, and a removal.

@@ -173,6 +173,7 @@ public struct LoadStage: Stage {
       .later(Reason(.leaseBusy, "\(work.id) is held by another worker"), afterSeconds: seconds)
     case .tooEarly(let seconds):
       .later(Reason(.lookUpPending, "\(work.id) is in doubt; K/3 is asked later"), afterSeconds: seconds)
+    case .unanswered(let failure): .outage(Reason(failure))
     case .duplicate: .done(.duplicate)
     case .stale: .done(.stale)
     case .ignored: .done(.ignored)

@@ -172,6 +172,7 @@ struct ClaimSequence {
     return switch answer {
     case .new(let claim): "new \(told(claim))"
     case .inDoubt(let claim): "in doubt \(told(claim))"
+    case .unanswered: "unanswered"
     case .busy(let seconds): "busy \(time(seconds))"
     case .tooEarly(let seconds): "too early \(time(seconds))"
     default: "\(answer)"

@@ -318,6 +318,19 @@ struct LoadStageTests {
     #expect(erp.saves.isEmpty)
   }
 
+  @Test("where the ledger fails over a part of a batch, the other part is written, and the failure is told")
+  func ledgerFailsHalfway() async {
+    let outcomes = await stage(over: WatchedLedger(ledger, settles: .kept, failsAfter: 1)).handle([.bill(1), .bill(2)])
+    #expect(outcomes[0] == .done(.written))
+    guard case .outage(let reason) = outcomes[1] else {
+      Issue.record("nothing is known of it: \(outcomes[1])")
+      return
+    }
+    #expect(reason.code == .configuration)
+    #expect(reason.sentence.contains("no disk"))
+    #expect(erp.saves == ["SO1"])
+  }
+
   @Test("a message that is no bill is parked, the others of its batch are not held up")
   func noBill() async {
     let outcomes = await stage.handle([.order(1), .bill(2)])
@@ -355,15 +368,19 @@ final class WatchedLedger: SyncLedger {
   let claims = Probe<ClaimRequest>()
   private let inner: MemoryLedger
   private let settles: Settles
+  private let failsAfter: Int
 
-  init(_ inner: MemoryLedger, settles: Settles) {
+  /// - Parameter failsAfter: so many of a batch are claimed, of the others nothing is known.
+  init(_ inner: MemoryLedger, settles: Settles, failsAfter: Int = .max) {
     self.inner = inner
     self.settles = settles
+    self.failsAfter = failsAfter
   }
 
   func claim(_ requests: [ClaimRequest], leaseSeconds: Int) async throws(LedgerFailure) -> [ClaimAnswer] {
     for request in requests { claims.report(request) }
-    return try await inner.claim(requests, leaseSeconds: leaseSeconds)
+    let answers = try await inner.claim(Array(requests.prefix(failsAfter)), leaseSeconds: leaseSeconds)
+    return answers + requests.dropFirst(failsAfter).map { _ in .unanswered(.broken("no disk")) }
   }
 
   func remove(_ requests: [RemovalRequest], leaseSeconds: Int) async throws(LedgerFailure) -> [RemovalAnswer] {

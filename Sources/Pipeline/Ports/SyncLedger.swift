@@ -130,6 +130,9 @@ public enum ClaimAnswer: Sendable, Equatable {
   case inDoubt(Claim)
   /// Another worker holds it for so many seconds more.
   case busy(forSeconds: Int)
+  /// Nothing is known of it: the ledger failed, in a way that a person must mend, after others of the call were answered, whose
+  /// answers count.
+  case unanswered(LedgerFailure)
   /// An outcome in doubt must not be looked up yet, for so many seconds more.
   case tooEarly(forSeconds: Int)
   /// This revision is written, or an older one that made the very same bill.
