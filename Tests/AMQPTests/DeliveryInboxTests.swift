@@ -20,6 +20,21 @@ import Testing
 
   private let hour = AMQPGathering(enough: 3, atMost: .seconds(3_600))
 
+  /// Reads, and tells when the thread is to answer.
+  private func gather(
+    from inbox: DeliveryInbox, _ told: Probe<ContinuousClock.Instant?>
+  ) async throws -> [AMQPDelivery] {
+    try await inbox.next(max: 10, hour) {
+      let due = inbox.due
+      told.change { $0 = due }
+    }
+  }
+
+  private func due(_ told: Probe<ContinuousClock.Instant?>) async throws -> ContinuousClock.Instant {
+    try await told.until { $0 != nil }
+    return try #require(told.value)
+  }
+
   @Test("what is there when a reader comes to gather is due from its arrival on, and the thread is told")
   func dueAfterwards() async throws {
     let inbox = DeliveryInbox()
@@ -29,12 +44,8 @@ import Testing
     #expect(inbox.due == nil)
     let arrived = ContinuousClock.now
     let told = Probe<ContinuousClock.Instant?>(nil)
-    async let taken = inbox.next(max: 10, hour) {
-      let due = inbox.due
-      told.change { $0 = due }
-    }
-    try await told.until { $0 != nil }
-    let due = try #require(told.value)
+    async let taken = gather(from: inbox, told)
+    let due = try await due(told)
     #expect(before + hour.atMost <= due && due <= arrived + hour.atMost)
     inbox.answerDue(due - .nanoseconds(1))
     #expect(inbox.due == due)
@@ -51,12 +62,8 @@ import Testing
     #expect(try await inbox.next(max: 2, .none) {}.count == 2)
     let later = ContinuousClock.now
     let told = Probe<ContinuousClock.Instant?>(nil)
-    async let taken = inbox.next(max: 10, hour) {
-      let due = inbox.due
-      told.change { $0 = due }
-    }
-    try await told.until { $0 != nil }
-    let due = try #require(told.value)
+    async let taken = gather(from: inbox, told)
+    let due = try await due(told)
     #expect(due < later + hour.atMost)
     deliver(1, to: inbox)
     #expect(try await taken.count == 3)

@@ -31,6 +31,19 @@ struct PlainStatementsTests {
     while try await client.run(question).count == 0 {}
   }
 
+  /// Lets the database refuse rows.
+  private func refuse(_ condition: String, with code: String, in schema: FreshSchema) async throws {
+    try await schema.run(
+      """
+      CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN
+        RAISE EXCEPTION 'refused' USING ERRCODE = '\(code)';
+      END $$
+      """)
+    try await schema.run(
+      "CREATE TRIGGER refuse BEFORE INSERT ON order_ledger FOR EACH ROW WHEN (\(condition)) EXECUTE FUNCTION refuse()")
+  }
+
   @Test("a number that is taken at the same moment costs nobody but its own bill")
   func race() async throws {
     try await withSchema { schema, one, _ in
@@ -102,16 +115,7 @@ struct PlainStatementsTests {
   @Test("a race that nobody wins is no outage: its bills come again")
   func crowd() async throws {
     try await withSchema { schema, one, _ in
-      try await schema.run(
-        """
-        CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS $$
-        BEGIN
-          RAISE EXCEPTION 'lost' USING ERRCODE = '23505';
-        END $$
-        """)
-      try await schema.run(
-        "CREATE TRIGGER lose BEFORE INSERT ON order_ledger FOR EACH ROW WHEN (NEW.order_id = 2) EXECUTE FUNCTION lose()"
-      )
+      try await refuse("NEW.order_id = 2", with: "23505", in: schema)
       let answers = try await PostgresLedger(one).claim([claim(1, "A"), claim(2, "N")], leaseSeconds: 60)
       #expect(answers == [.busy(forSeconds: 1), .busy(forSeconds: 1)])
     }
@@ -139,16 +143,7 @@ struct PlainStatementsTests {
   @Test("what earlier parts of a batch were granted is not forgotten when a later one cannot be judged")
   func earlierParts() async throws {
     try await withSchema { schema, one, _ in
-      try await schema.run(
-        """
-        CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$
-        BEGIN
-          RAISE EXCEPTION 'no such thing' USING ERRCODE = '23514';
-        END $$
-        """)
-      try await schema.run(
-        "CREATE TRIGGER fail BEFORE INSERT ON order_ledger FOR EACH ROW WHEN (NEW.revision = 2) EXECUTE FUNCTION fail()"
-      )
+      try await refuse("NEW.revision = 2", with: "23514", in: schema)
       let answers = try await PostgresLedger(one).claim(
         [claim(1, "A"), claim(2, "B"), claim(2, "B", revision: 2)], leaseSeconds: 60)
       #expect(keys(answers) == ["A", "B", nil])
