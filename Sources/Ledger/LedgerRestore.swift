@@ -53,6 +53,9 @@ public struct LedgerRestore: Sendable {
       PostgresStatement(
         "INSERT INTO ledger_restores (ended) SELECT NULL WHERE NOT EXISTS (SELECT FROM ledger_restores WHERE ended IS NULL)"
       ),
+      // Whoever held a lease at the backup holds none now.
+      PostgresStatement(
+        "UPDATE order_ledger SET due = clock_timestamp() WHERE state = 'writing' AND due > clock_timestamp()"),
       PostgresStatement("DELETE FROM ledger_origin"),
       PostgresStatement("INSERT INTO ledger_origin (ledger) VALUES ('order_ledger'::regclass::oid::bigint)"),
     ])
