@@ -75,7 +75,7 @@ struct RestoreTests {
       let answers = try await ledger.claim((1...5).map { request($0) }, leaseSeconds: 60)
       #expect(answers[0] == .duplicate)
       // Clean, parked, claimed and unknown ones: whoever held the fourth at the backup holds no lease now.
-      #expect(answers.dropFirst().allSatisfy(\.isInDoubt), "\(answers)")
+      #expect(answers.dropFirst().allSatisfy { $0.isInDoubt }, "\(answers)")
       // Found there, it is written.
       let found = Settlement(
         request(5).bill, token: answers[4].token ?? 0, result: .written(WrittenBill(number: "S5", internalID: 5)))
