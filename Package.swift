@@ -147,8 +147,8 @@ let package = Package(
     tests(
       "FerryTests",
       [
-        "ferry", "Console", "DriverThread", "JSON", "Mapping", "Orders", "Pipeline", "PipelineTesting", "Queue",
-        "Telemetry", "TestSockets", lifecycle, logging, nio[1],
+        "ferry", "Console", "DriverThread", "JSON", "Mapping", "Orders", "Pipeline", "PipelineTesting",
+        "PostgreSQL", "Queue", "Telemetry", "TestSockets", lifecycle, logging, nio[1],
       ]),
     tests("ArchitectureTests", []),
     tests(

@@ -5,6 +5,8 @@ import PostgreSQL
 public struct LedgerOptions: Sendable {
   /// A `postgresql://` address with user, password, database and `sslmode`.
   public var url: String
+  /// PEM bundle of the authorities that the server's certificate is held against, where `sslmode` says so; nil: libpq's own.
+  public var certificateAuthorityFile: String?
   /// The schema that holds all tables: a lower-case letter or `_`, then at most 62 of `a-z 0-9 _`.
   public var schema = "ferry"
   /// Connections for statements, 1...16, each with a thread of its own. The poller's election takes one more.
@@ -18,6 +20,9 @@ public struct LedgerOptions: Sendable {
 
   /// Options with the defaults above.
   public init(url: String) { self.url = url }
+
+  /// The hosts that the address names, and its `sslmode`; nil where it cannot be read.
+  public var route: (hosts: [String], sslMode: String)? { PostgresOptions(url: url).route }
 }
 
 /// The connections to PostgreSQL that the ledger, the poller's memory and the collections share.
@@ -44,6 +49,7 @@ public final class LedgerDatabase: Sendable {
     }
     schema = options.schema
     var postgres = PostgresOptions(url: options.url)
+    postgres.certificateAuthorityFile = options.certificateAuthorityFile
     postgres.applicationName = options.applicationName
     postgres.searchPath = options.schema
     postgres.connections = options.connections

@@ -21,7 +21,8 @@ public struct Migrator: Sendable {
 
   /// Applies what is missing, each step in a transaction of its own. Repeatable, and safe when two run at once.
   /// - Returns: the steps applied just now, as `1 (name)`; empty when there was nothing to do.
-  /// - Throws: `.broken` when the database is newer than this program, or may not be changed by this user;
+  /// A schema with newer steps is left as it is.
+  /// - Throws: `.broken` when this program may not work beside those, or this user may not change the database;
   ///   `.unavailable` when it is away or another migration goes on for longer than a minute.
   public func migrate() async throws(LedgerFailure) -> [String] {
     let session: PostgresSession
@@ -33,7 +34,7 @@ public struct Migrator: Sendable {
     do throws(PostgresFailure) {
       try await lock(session)
       let present = try await prepare(session)
-      refusal = tooNew(present)
+      refusal = self.refusal(of: present)
       result = .success(refusal == nil ? try await apply(session, after: present) : [])
     } catch {
       result = .failure(error)
@@ -65,8 +66,8 @@ public struct Migrator: Sendable {
     }
   }
 
-  /// Makes sure of schema and list of steps; the newest step's version, 0 when there is none.
-  private func prepare(_ session: PostgresSession) async throws(PostgresFailure) -> Int {
+  /// Makes sure of schema and list of steps.
+  private func prepare(_ session: PostgresSession) async throws(PostgresFailure) -> Present {
     // Not IF NOT EXISTS: it asks for the right to create even when there is nothing to create.
     let schemas = try await session.run(
       PostgresStatement("SELECT 1 FROM pg_namespace WHERE nspname = $1::text", .text(database.schema)))
@@ -83,17 +84,29 @@ public struct Migrator: Sendable {
             version integer PRIMARY KEY, name text NOT NULL, applied timestamptz NOT NULL DEFAULT clock_timestamp())
           """))
     }
-    let newest = try await session.run(PostgresStatement("SELECT coalesce(max(version), 0) FROM schema_versions"))
-    return Int(newest.int(0, 0) ?? 0)
+    let columns = try await session.run(
+      PostgresStatement(
+        "SELECT 1 FROM pg_attribute WHERE attrelid = 'schema_versions'::regclass AND attname = 'oldest'"))
+    if columns.count == 0 {
+      _ = try await session.run(PostgresStatement("ALTER TABLE schema_versions ADD COLUMN oldest integer"))
+      _ = try await session.run(
+        PostgresStatement(
+          "COMMENT ON COLUMN schema_versions.oldest IS 'programs that know all steps up to this one may work beside it'"
+        ))
+    }
+    return Present(try await session.run(presentStatement))
   }
 
-  private func apply(_ session: PostgresSession, after present: Int) async throws(PostgresFailure) -> [String] {
+  private func apply(_ session: PostgresSession, after found: Present) async throws(PostgresFailure) -> [String] {
+    // A newer program's steps have seen to what older ones leave.
+    if found.version > needed { return [] }
+    let present = found.version
     var applied: [String] = []
     for step in steps where step.version > present {
       let statements = step.statements.map { PostgresStatement($0) }
       let record = PostgresStatement(
-        "INSERT INTO schema_versions (version, name) VALUES ($1::int, $2::text)", .int(Int64(step.version)),
-        .text(step.name))
+        "INSERT INTO schema_versions (version, name, oldest) VALUES ($1::int, $2::text, $3::int)",
+        .int(Int64(step.version)), .text(step.name), .int(Int64(step.oldest ?? step.version)))
       if let work = step.work {
         _ = try await session.transaction(statements)
         try await work(session)
@@ -116,31 +129,73 @@ public struct Migrator: Sendable {
     return rows.bool(0, 0) == true
   }
 
-  /// Whether the schema is what this program needs.
-  /// - Throws: `.broken` with the remedy when it is missing, older or newer; `.unavailable` when nobody can tell.
+  /// Whether this program may work on the schema: it has all steps that this program knows, newer ones allow it, and the
+  /// ledger was not restored without anybody saying so.
+  /// - Throws: `.broken` with the remedy when it may not; `.unavailable` when nobody can tell.
   public func check() async throws(LedgerFailure) {
-    if let refusal = tooNew(try await checkDone()) { throw refusal }
+    if let refusal = try await refusal() { throw refusal }
+  }
+
+  /// What no waiting mends for a program that is started: a schema that is too new for it, or a ledger that was restored.
+  /// - Returns: nil when the schema is fit for this program.
+  /// - Throws: `.broken` with the remedy when the schema is missing or older; `.unavailable` when nobody can tell.
+  public func refusal() async throws(LedgerFailure) -> LedgerFailure? {
+    let present = try await present()
+    if let older = older(present) { throw older }
+    if let refusal = refusal(of: present) { return refusal }
+    return try await LedgerRestore(database).refusal()
+  }
+
+  /// The schema's version where it has steps that this program does not know; nil where it has none.
+  public func newerVersion() async throws(LedgerFailure) -> Int? {
+    let version = try await present().version
+    return version > needed ? version : nil
   }
 
   /// Whether every step that this program knows is done; a newer schema is none of its business.
-  /// - Returns: the schema's version.
   /// - Throws: `.broken` with the remedy when it is missing or older; `.unavailable` when nobody can tell.
-  @discardableResult func checkDone() async throws(LedgerFailure) -> Int {
-    let rows = try await database.run(PostgresStatement("SELECT coalesce(max(version), 0) FROM schema_versions"))
-    let present = Int(rows.int(0, 0) ?? 0)
-    if present < needed {
-      throw .broken(
-        "schema \(database.schema) is at version \(present), this program needs \(needed): run `ferry migrate`")
-    }
-    return present
+  func checkDone() async throws(LedgerFailure) {
+    if let older = older(try await present()) { throw older }
   }
 
-  private var needed: Int { steps.last?.version ?? 0 }
+  /// The newest step that this program knows.
+  public var needed: Int { steps.last?.version ?? 0 }
 
-  private func tooNew(_ present: Int) -> LedgerFailure? {
-    guard present > needed else { return nil }
+  /// What steps there are.
+  private struct Present {
+    /// The newest step; 0: none.
+    let version: Int
+    /// What a program must know to work beside all steps that this one does not know; 0: there are none.
+    let oldest: Int
+
+    init(_ rows: PostgresRows) {
+      version = Int(rows.int(0, 0) ?? 0)
+      oldest = Int(rows.int(0, 1) ?? 0)
+    }
+  }
+
+  private func present() async throws(LedgerFailure) -> Present { Present(try await database.run(presentStatement)) }
+
+  /// Older programs made the table without the column.
+  private var presentStatement: PostgresStatement {
+    PostgresStatement(
+      """
+      SELECT coalesce(max(version), 0),
+        coalesce(max(coalesce((to_jsonb(step) ->> 'oldest')::int, version)) FILTER (WHERE version > $1::int), 0)
+      FROM schema_versions step
+      """, .int(Int64(needed)))
+  }
+
+  private func older(_ present: Present) -> LedgerFailure? {
+    guard present.version < needed else { return nil }
     return .broken(
-      "schema \(database.schema) is at version \(present), newer than this program, which knows \(needed): "
+      "schema \(database.schema) is at version \(present.version), this program needs \(needed): run `ferry migrate`")
+  }
+
+  private func refusal(of present: Present) -> LedgerFailure? {
+    guard present.version > needed, present.oldest > needed else { return nil }
+    return .broken(
+      "schema \(database.schema) is at version \(present.version), newer than this program, which knows \(needed): "
         + "run the newer program")
   }
 }

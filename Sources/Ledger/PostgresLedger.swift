@@ -6,6 +6,7 @@ import PostgreSQL
 public final class PostgresLedger: SyncLedger {
   let database: LedgerDatabase
   let keys: KeyRule
+  private let restore: RestoreWatch
 
   /// A ledger on a migrated database.
   /// - Parameter keyLimit: longest external key, in UTF-16 units as K/3 counts them, 40...255. At least 40, so that an
@@ -13,12 +14,20 @@ public final class PostgresLedger: SyncLedger {
   public init(_ database: LedgerDatabase, keyLimit: Int = 80) {
     self.database = database
     keys = KeyRule(limit: min(max(keyLimit, 40), 255))
+    restore = RestoreWatch(LedgerRestore(database))
   }
 
-  /// Claims bills, as the port says. Repeating a claim whose answer was lost is harmless: it answers `.busy`.
+  /// Claims bills, as the port says. Repeating a claim whose answer was lost is harmless: it answers `.busy`. After a restore
+  /// nothing is new.
   public func claim(
     _ requests: [ClaimRequest], leaseSeconds: Int
   ) async throws(LedgerFailure) -> [ClaimAnswer] {
+    let isRestored = try await restore.isOpen()
+    let answers = try await grant(requests, leaseSeconds: leaseSeconds)
+    return isRestored ? await doubting(answers, to: requests, leaseSeconds: leaseSeconds) : answers
+  }
+
+  func grant(_ requests: [ClaimRequest], leaseSeconds: Int) async throws(LedgerFailure) -> [ClaimAnswer] {
     var answers: [ClaimAnswer?] = Array(repeating: nil, count: requests.count)
     var failed: LedgerFailure?
     for part in ClaimRounds.parts(of: requests, limit: rowsPerStatement) {
@@ -73,7 +82,7 @@ public final class PostgresLedger: SyncLedger {
 
   /// What is said of bills that a failure left without an answer beside others: what a person must mend is told, what may be
   /// over at the next try is not waited for by all.
-  private static func rest(_ failure: LedgerFailure) -> ClaimAnswer {
+  static func rest(_ failure: LedgerFailure) -> ClaimAnswer {
     if case .broken = failure { .unanswered(failure) } else { .busy(forSeconds: 1) }
   }
 

@@ -157,3 +157,15 @@ public enum ClockStep {
     }
   #endif
 }
+
+/// Whether a build for `deploy/chaos` is to be taken for the next one, with a schema that is one step newer.
+public enum NextSchema {
+  /// False, and in a build with `FERRY_CHAOS=1` whether `CHAOS_NEXT_SCHEMA` is set.
+  public static var isRehearsed: Bool {
+    #if FERRY_CHAOS
+      getenv("CHAOS_NEXT_SCHEMA") != nil
+    #else
+      false
+    #endif
+  }
+}

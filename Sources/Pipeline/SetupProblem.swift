@@ -4,11 +4,14 @@ public struct SetupProblem: Error, Sendable, Equatable, CustomStringConvertible 
   public let sentence: String
   /// What to do: one sentence.
   public let remedy: String
+  /// What was declared and is not so, after `- `, and what was found in its place, after `+ `; a line each.
+  public let difference: [String]
 
   /// A problem and its remedy.
-  public init(_ sentence: String, remedy: String) {
+  public init(_ sentence: String, remedy: String, difference: [String] = []) {
     self.sentence = sentence
     self.remedy = remedy
+    self.difference = difference
   }
 
   /// A sentence with its full stop, unless it ends with a mark of its own.

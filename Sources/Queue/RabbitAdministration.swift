@@ -16,6 +16,8 @@ public struct QueueDepth: Sendable, Equatable {
 public final class RabbitAdministration: Sendable {
   /// Above what sites usually give their own policies.
   private static let priority = 100
+  private static let rights =
+    "Give the user of FERRY_RABBITMQ_URL all three permissions on the virtual host (rabbitmqctl set_permissions)."
 
   private let topology: Topology
   private let management: ManagementAPI
@@ -97,7 +99,10 @@ public final class RabbitAdministration: Sendable {
     let found = try await look()
     var problems = found.declarations(topology)
     if found.exchange == nil {
-      problems.append(TopologyProblem("The exchange \(topology.exchange) is missing"))
+      problems.append(
+        TopologyProblem(
+          "The exchange \(topology.exchange) is missing",
+          difference: ["- exchange \(topology.exchange): type = \"direct\", durable = true"]))
     } else {
       // What is missing or has to go is told for itself.
       let usable = found.queues.filter { TopologyCheck.declaration($0.key, $0.value.root) == nil }
@@ -105,7 +110,10 @@ public final class RabbitAdministration: Sendable {
     }
     for queue in topology.queues {
       guard let present = found.queues[queue.name] else {
-        problems.append(TopologyProblem("The queue \(queue.name) is missing"))
+        problems.append(
+          TopologyProblem(
+            "The queue \(queue.name) is missing",
+            difference: ["- queue \(queue.name): type = \"quorum\", durable = true, policy = \"\(queue.name)\""]))
         continue
       }
       // Under a declaration that has to go the policy does not matter.
@@ -168,6 +176,38 @@ public final class RabbitAdministration: Sendable {
     return depths
   }
 
+  /// Removes all messages, also from delay queues of earlier ladders.
+  /// - Returns: how many those were.
+  /// - Throws: when a worker still takes messages, with the remedy; when the broker cannot be reached.
+  public func empty() async throws(QueueFailure) -> Int {
+    let bindings = try await management.resource("exchanges", topology.exchange, "/bindings/source")
+    let retired = bindings?.root.elements.compactMap { binding -> String? in
+      guard let queue = binding["destination"]?.string, let key = binding["routing_key"]?.string else { return nil }
+      return topology.isRetiredRung(queue, key) ? queue : nil
+    }
+    let names = topology.queues.map(\.name)
+    let all = names + (retired ?? []).filter { !names.contains($0) }
+    let work = StageName.allCases.map { topology.name(of: $0.queue) }
+    let removed = try await onBroker { [pacing] connection throws(AMQPFailure) -> Int? in
+      for name in work {
+        if try await connection.declareQueue(name: name, passive: true).consumers > 0 { return nil }
+      }
+      var removed = 0
+      // What a delay queue is just giving back is in none of them for a moment.
+      for round in 0..<3 {
+        if round > 0 { try? await pacing.sleep(.milliseconds(500)) }
+        for name in all { removed += try await connection.purgeQueue(name) }
+      }
+      return removed
+    }
+    guard let removed else {
+      throw QueueFailure(
+        "a worker still takes messages from \(work.joined(separator: " or "))",
+        remedy: "Stop all roles, then run it again.")
+    }
+    return removed
+  }
+
   /// Deletes queues with all that is in them, exchange and policies. For tests and for taking an installation down.
   public func remove() async throws(QueueFailure) {
     try await onBroker { [topology] connection throws(AMQPFailure) in
@@ -195,7 +235,7 @@ public final class RabbitAdministration: Sendable {
       await session.drop(live, error)
       // A person waits for each call: no pause before the next one.
       session.worked()
-      throw QueueFailure(error.sentence)
+      throw QueueFailure(error.sentence, remedy: error.isOfRights ? Self.rights : nil)
     }
   }
 }

@@ -201,6 +201,14 @@ extension AMQPFailure {
     if case .channelClosed(404, _) = self { true } else { false }
   }
 
+  /// Whether the user may not do what was asked for.
+  var isOfRights: Bool {
+    switch self {
+    case .channelClosed(403, _), .connectionClosed(403, _): true
+    default: false
+    }
+  }
+
   /// With a message larger than the broker takes: how many bytes it takes. RabbitMQ says so in words only: "message size 9 is
   /// larger than configured max size 8".
   var messageLimit: Int? {

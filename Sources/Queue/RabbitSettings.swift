@@ -93,6 +93,8 @@ public enum QueueStanding: Sendable, Equatable {
   case blocked
   /// A queue or an exchange is missing; a sentence with the remedy.
   case missing(String)
+  /// The broker refuses login, virtual host or rights; a sentence with its words.
+  case refused(String)
   /// There is none.
   case notConnected
 
@@ -101,12 +103,17 @@ public enum QueueStanding: Sendable, Equatable {
     switch self {
     case .ready: nil
     case .blocked: "RabbitMQ holds publishers back (memory or disk alarm)"
-    case .missing(let sentence): sentence
+    case .missing(let sentence), .refused(let sentence): sentence
     case .notConnected: "RabbitMQ is not connected"
     }
   }
 
   init(_ failure: AMQPFailure?) {
-    if let failure, failure.isOfMissing { self = .missing(failure.sentence) } else { self = .notConnected }
+    switch failure {
+    case let failure? where failure.isOfMissing: self = .missing(failure.sentence)
+    case .loginRefused(let why)?: self = .refused("RabbitMQ refuses us: \(why)")
+    case .channelClosed(403, let why)?, .connectionClosed(403, let why)?: self = .refused("RabbitMQ refuses us: \(why)")
+    default: self = .notConnected
+    }
   }
 }

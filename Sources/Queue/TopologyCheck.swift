@@ -5,12 +5,29 @@ enum TopologyCheck {
   /// An exchange that was declared otherwise; nil when it was not.
   static func exchange(_ name: String, _ found: JSONValue) -> TopologyProblem? {
     var differences: [String] = []
-    if found["type"]?.string != "direct" { differences.append("is of type \(shown(found["type"])), not direct") }
-    if found["durable"]?.bool != true { differences.append("is not durable") }
+    var diff: [String] = []
+    if found["type"]?.string != "direct" {
+      differences.append("is of type \(shown(found["type"])), not direct")
+      diff += lines("exchange", name, "type", #""direct""#, shown(found["type"]))
+    }
+    if found["durable"]?.bool != true {
+      differences.append("is not durable")
+      diff += lines("exchange", name, "durable", "true", "false")
+    }
     if differences.isEmpty { return nil }
     return TopologyProblem(
       "The exchange \(name) \(differences.joined(separator: " and "))",
-      .person("See what else uses it, delete it (no message is in an exchange), then run ferry migrate."))
+      .person("See what else uses it, delete it (no message is in an exchange), then run ferry migrate."),
+      difference: diff)
+  }
+
+  /// A property of something, as it was declared and as it was found; nil where there is none.
+  private static func lines(
+    _ kind: String, _ name: String, _ property: String, _ declared: String?, _ found: String?
+  ) -> [String] {
+    [("-", declared), ("+", found)].compactMap { sign, value in
+      value.map { "\(sign) \(kind) \(name): \(property) = \($0)" }
+    }
   }
 
   /// Bindings that are not ours, and those that are missing of some of the topology's queues.
@@ -24,13 +41,16 @@ enum TopologyCheck {
     }
     let wanted = Set(topology.queues.map { [$0.name, $0.routingKey] })
     let missing = wanted.subtracting(present).filter { queues.contains($0[0]) }.sorted { $0[0] < $1[0] }.map {
-      TopologyProblem("The queue \($0[0]) is not bound to \(topology.exchange) under \($0[1])")
+      TopologyProblem(
+        "The queue \($0[0]) is not bound to \(topology.exchange) under \($0[1])",
+        difference: ["- binding of \($0[0]) to \(topology.exchange): \($0[1])"])
     }
     let foreign = present.subtracting(wanted).filter { !topology.isRetiredRung($0[0], $0[1]) }.sorted { $0[0] < $1[0] }
       .map {
         TopologyProblem(
           "\($0[0]) is bound to \(topology.exchange) under \($0[1]), which Ferry did not do",
-          .person("Remove that binding: it gets a copy of every message."))
+          .person("Remove that binding: it gets a copy of every message."),
+          difference: ["+ binding of \($0[0]) to \(topology.exchange): \($0[1])"])
       }
     return missing + foreign
   }
@@ -38,11 +58,19 @@ enum TopologyCheck {
   /// A queue that was declared otherwise, which no policy and no new declaration can change; nil when it was not.
   static func declaration(_ name: String, _ found: JSONValue) -> TopologyProblem? {
     var differences: [String] = []
-    if found["type"]?.string != "quorum" { differences.append("is of type \(shown(found["type"])), not quorum") }
-    if found["durable"]?.bool != true { differences.append("is not durable") }
+    var diff: [String] = []
+    if found["type"]?.string != "quorum" {
+      differences.append("is of type \(shown(found["type"])), not quorum")
+      diff += lines("queue", name, "type", #""quorum""#, shown(found["type"]))
+    }
+    if found["durable"]?.bool != true {
+      differences.append("is not durable")
+      diff += lines("queue", name, "durable", "true", "false")
+    }
     if let arguments = found["arguments"] {
       for (key, value) in arguments.members where key != "x-queue-type" {
         differences.append("was declared with \(key) = \(shown(value))")
+        diff += lines("queue", name, key, nil, shown(value))
       }
     }
     if differences.isEmpty { return nil }
@@ -55,7 +83,8 @@ enum TopologyCheck {
       case nil: "See whether it holds messages: drain it first, and delete it when it is empty"
       }
     return TopologyProblem(
-      "The queue \(name) \(differences.joined(separator: ", "))", .person("\(remedy); then run ferry migrate."))
+      "The queue \(name) \(differences.joined(separator: ", "))", .person("\(remedy); then run ferry migrate."),
+      difference: diff)
   }
 
   /// What is in force on a queue instead of its own policy; nil when all is well.
@@ -66,45 +95,54 @@ enum TopologyCheck {
   ) -> TopologyProblem? {
     let inForce = found["policy"]?.string ?? ""
     if inForce != name, !inForce.isEmpty {
+      let diff = lines(
+        "queue", name, "policy", "\"\(name)\", priority \(priority)",
+        "\"\(inForce)\"" + (priorities?[inForce].map { ", priority \($0)" } ?? ""))
       // Deleted a moment ago: the broker's statistics show it a few seconds longer.
       if let priorities, priorities[inForce] == nil {
-        return TopologyProblem("The queue \(name) is shown under the policy \"\(inForce)\", which exists no more")
+        return TopologyProblem(
+          "The queue \(name) is shown under the policy \"\(inForce)\", which exists no more", difference: diff)
       }
       let other = priorities?[inForce]
       let rank = other.map { " (priority \($0))" } ?? ""
       let sentence =
         "The queue \(name) is under the policy \"\(inForce)\"\(rank), not under Ferry's own (priority \(priority))"
       // One that ranks lower only stands until Ferry's own is put, or is seen.
-      if let other, other < Int64(priority) { return TopologyProblem(sentence) }
+      if let other, other < Int64(priority) { return TopologyProblem(sentence, difference: diff) }
       return TopologyProblem(
         sentence,
         .person(
           "Give the policy \"\(inForce)\" a priority below \(priority), or a pattern that leaves the queue out; then "
-            + "run ferry migrate."))
+            + "run ferry migrate."), difference: diff)
     }
-    let differences = definition(found["effective_policy_definition"], wanted)
+    let (differences, diff) = definition(name, found["effective_policy_definition"], wanted)
     if differences.isEmpty { return nil }
     let sentence = "The policy of the queue \(name) is not Ferry's: \(differences.joined(separator: ", "))"
     guard inForce == name, let operatorPolicy = found["operator_policy"]?.string, !operatorPolicy.isEmpty else {
-      return TopologyProblem(sentence)
+      return TopologyProblem(sentence, difference: diff)
     }
     return TopologyProblem(
       sentence + "; the operator policy \"\(operatorPolicy)\" has a part in it",
       .person(
         "Run ferry migrate; what stays is the operator policy \"\(operatorPolicy)\"'s: let the broker's administrator "
-          + "take the queue out of it."))
+          + "take the queue out of it."), difference: diff)
   }
 
-  private static func definition(_ found: JSONValue?, _ wanted: [String: Topology.PolicyValue]) -> [String] {
+  private static func definition(
+    _ name: String, _ found: JSONValue?, _ wanted: [String: Topology.PolicyValue]
+  ) -> (sentences: [String], difference: [String]) {
     var differences: [String] = []
+    var diff: [String] = []
     for (key, value) in wanted.sorted(by: { $0.key < $1.key }) where !matches(found?[key], value) {
       differences.append("\(key) is \(shown(found?[key])), not \(shown(value))")
+      diff += lines("policy", name, key, shown(value), found?[key].map { shown($0) })
     }
-    guard let found else { return differences }
+    guard let found else { return (differences, diff) }
     for (key, value) in found.members where wanted[key] == nil {
       differences.append("\(key) is \(shown(value)), which Ferry did not ask for")
+      diff += lines("policy", name, key, nil, shown(value))
     }
-    return differences
+    return (differences, diff)
   }
 
   private static func matches(_ found: JSONValue?, _ wanted: Topology.PolicyValue) -> Bool {

@@ -13,10 +13,13 @@ struct TopologyProblem: Sendable, Equatable {
   /// What differs: one sentence without its full stop.
   let sentence: String
   let cure: Cure
+  /// See `SetupProblem.difference`.
+  let difference: [String]
 
-  init(_ sentence: String, _ cure: Cure = .migrate) {
+  init(_ sentence: String, _ cure: Cure = .migrate, difference: [String]) {
     self.sentence = sentence
     self.cure = cure
+    self.difference = difference
   }
 
   /// Whether it would make a declaration fail, or waiting for it pointless.
@@ -25,8 +28,8 @@ struct TopologyProblem: Sendable, Equatable {
   /// For the person at the terminal.
   var shown: SetupProblem {
     switch cure {
-    case .migrate: SetupProblem("\(sentence).", remedy: "Run ferry migrate.")
-    case .person(let remedy): SetupProblem("\(sentence).", remedy: remedy)
+    case .migrate: SetupProblem("\(sentence).", remedy: "Run ferry migrate.", difference: difference)
+    case .person(let remedy): SetupProblem("\(sentence).", remedy: remedy, difference: difference)
     }
   }
 }

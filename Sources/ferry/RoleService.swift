@@ -9,6 +9,8 @@ struct RoleService: Sendable {
   let service: any Service
   /// Makes the connections that would else wait for the first work.
   let prepare: @Sendable () async -> Void
+  /// What must hold before any role of the process starts.
+  private(set) var requirement: @Sendable () async throws -> Void = {}
   /// Goes on beside the service, until that ends.
   private(set) var upkeep: @Sendable () async -> Void
   /// Why the role cannot do its work, one sentence each; empty when it can.
@@ -43,6 +45,13 @@ struct RoleService: Sendable {
   func watched(by watch: VitalityWatch) -> RoleService {
     var role = beside { await watch.watch() }
     role.isAlive = { watch.isAlive }
+    return role
+  }
+
+  /// The same role, which does not start when this throws.
+  func requiring(_ requirement: @escaping @Sendable () async throws -> Void) -> RoleService {
+    var role = self
+    role.requirement = requirement
     return role
   }
 

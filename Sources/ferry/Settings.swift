@@ -15,6 +15,8 @@ struct Settings: Sendable {
   private let values: [SettingName: String]
   /// Settings that are missing or wrong, or whose value may stand under a misspelt name.
   let unusable: Set<SettingName>
+  /// The files that secrets came from.
+  let files: [SettingName: String]
 
   /// Reads and checks.
   /// - Parameters:
@@ -32,13 +34,14 @@ struct Settings: Sendable {
     var reader = SettingsReader(environment: environment, roles: roles)
     for row in SettingRow.table { reader.read(row) }
     reader.refuseUnknownNames()
-    let settings = Settings(values: reader.values, unusable: reader.unusable)
+    let settings = Settings(values: reader.values, unusable: reader.unusable, files: reader.files)
     return (settings, reader.problems + settings.contradictions())
   }
 
-  private init(values: [SettingName: String], unusable: Set<SettingName>) {
+  private init(values: [SettingName: String], unusable: Set<SettingName>, files: [SettingName: String]) {
     self.values = values
     self.unusable = unusable
+    self.files = files
   }
 
   /// Relations between settings that are each fine alone.

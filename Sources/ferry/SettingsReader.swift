@@ -8,6 +8,8 @@ struct SettingsReader {
   private(set) var values: [SettingName: String] = [:]
   private(set) var unusable: Set<SettingName> = []
   private(set) var problems: [String] = []
+  /// The files that secrets come from.
+  private(set) var files: [SettingName: String] = [:]
 
   init(environment: [String: String], roles: Set<Role>) {
     self.environment = environment
@@ -49,7 +51,7 @@ struct SettingsReader {
     }
   }
 
-  private func raw(_ row: SettingRow) -> Raw {
+  private mutating func raw(_ row: SettingRow) -> Raw {
     let name = row.name.rawValue
     let value = environment[name]
     guard row.isSecret, let path = environment[name + "_FILE"] else { return value.map(Raw.text) ?? .nothing }
@@ -63,6 +65,7 @@ struct SettingsReader {
     guard data.count <= 65536, let text = String(data: data, encoding: .utf8) else {
       return .unreadable("\(name)_FILE names a file that is not a short UTF-8 text: \(path)")
     }
+    files[row.name] = path
     return .text(trimmed(text))
   }
 

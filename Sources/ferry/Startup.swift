@@ -27,8 +27,12 @@ enum Startup {
     do throws(SettingsProblems) {
       settings = try Settings(environment: ProcessInfo.processInfo.environment, roles: roles)
     } catch {
-      complain("The settings cannot be used:")
-      for sentence in error.sentences { complain("  " + sentence) }
+      if error.sentences.count == 1, let sentence = error.sentences.first {
+        complain("The settings cannot be used: \(sentence)")
+      } else {
+        complain("The settings cannot be used:")
+        for sentence in error.sentences { complain("  " + sentence) }
+      }
       throw configurationExit
     }
     return wiring(with: settings)
@@ -129,6 +133,7 @@ enum Startup {
     switch error {
     case is StrategyFolderProblems, is SetupProblem, is PortTaken, is HostUnusable: true
     case let failure as QueueFailure: failure.remedy != nil
+    case LedgerFailure.broken, PollInterruption.ledger(.broken): true
     default: false
     }
   }
@@ -141,6 +146,7 @@ struct RolesTogether: Service {
   func run() async throws {
     let memory = Task { await Self.keepSmall() }
     defer { memory.cancel() }
+    for role in roles { try await role.requirement() }
     try await withThrowingTaskGroup(of: Void.self) { group in
       for role in roles {
         group.addTask {

@@ -36,6 +36,7 @@ extension Wiring {
       },
     ]
     if let collections = await checkCollections() { findings.insert(collections, at: 2) }
+    if let files = checkFiles() { findings.append(files) }
     await close()
     return findings
   }
@@ -56,7 +57,11 @@ extension Wiring {
   }
 
   private func checkK3() async -> Finding {
-    var finding = Finding(subject: "K/3 WISE", notes: k3Notes)
+    var finding = Finding(
+      subject: "K/3 WISE",
+      warnings: Trust.ofPlaintext(
+        .k3URL, settings.text(.k3URL), remedy: "use https://, where K/3's web server speaks it, or a tunnel"),
+      notes: k3Notes)
     do throws(SetupProblem) { finding.problems = await (try destination()).check(keys: keys) } catch {
       finding.problems = [error]
     }
@@ -84,7 +89,8 @@ extension Wiring {
       let source = try orderSource()
       let problems = await source.check()
       let statuses = problems.isEmpty ? (try? await source.statuses()) ?? [] : []
-      return Finding(subject: "OKKI", problems: problems, warnings: returnsTakenAsSales(statuses))
+      let trust = Trust.ofPlaintext(.okkiURL, settings.text(.okkiURL), remedy: "use https://, as the vendor's is")
+      return Finding(subject: "OKKI", problems: problems, warnings: trust + returnsTakenAsSales(statuses))
     } catch {
       return Finding(subject: "OKKI", problems: [error])
     }
@@ -121,9 +127,31 @@ extension Wiring {
     }
   }
 
+  /// Who may read, change or replace the files that secrets and trust come from; nil where there are none.
+  private func checkFiles() -> Finding? {
+    var warnings: [String] = []
+    for (name, path) in settings.files.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+      warnings += Trust.ofFile("\(name.rawValue)_FILE", path, isSecret: true)
+    }
+    if !settings.unusable.contains(.certificateAuthorities) {
+      let name = SettingName.certificateAuthorities
+      warnings += Trust.ofFile(name.rawValue, settings.text(name), isSecret: false)
+    }
+    return settings.files.isEmpty && warnings.isEmpty ? nil : Finding(subject: "files", warnings: warnings)
+  }
+
   private func checkDatabase() async -> Finding {
+    var finding = await lookAtDatabase()
+    finding.warnings = databaseWarnings + finding.warnings
+    return finding
+  }
+
+  var databaseWarnings: [String] { Trust.ofDatabase(ledgerOptions.route) }
+
+  private func lookAtDatabase() async -> Finding {
     do {
-      let migrator = Migrator(try database(connections: 1))
+      let database = try database(connections: 1)
+      let migrator = Migrator(database)
       try await migrator.check()
       var problems: [SetupProblem] = []
       if try await migrator.hasOlderRecords() {
@@ -132,12 +160,24 @@ extension Wiring {
             "An older program has stored records whose inner fields lookups do not find.",
             remedy: "Stop the older program, then run ferry migrate."))
       }
-      return Finding(subject: "PostgreSQL", problems: problems)
+      var finding = Finding(subject: "PostgreSQL", problems: problems)
+      if let version = try await migrator.newerVersion() {
+        finding.notes.append(
+          "the schema is at version \(version), of a newer program, which lets this one work beside it")
+      }
+      if try await LedgerRestore(database).isOpen() {
+        finding.notes.append(
+          "the ledger was restored: K/3 is asked for each bill before it is first saved, until ferry migrate --restore-over"
+        )
+      }
+      return finding
     } catch {
       let remedy =
         if case .unavailable = error {
           "Start PostgreSQL, or correct FERRY_POSTGRES_URL."
-        } else if case .broken(let why) = error, why.contains("(28") || why.contains("(3D") {
+        } else if case .broken(let why) = error,
+          ["(28", "(3D", "run `", "run the newer"].contains(where: { why.contains($0) })
+        {
           "Then run ferry check again."
         } else {
           "Run ferry migrate."
@@ -176,6 +216,17 @@ extension Wiring {
   }
 
   private func checkBroker() async -> Finding {
+    var finding = await lookAtBroker()
+    let management = settings.text(.rabbitManagementURL)
+    finding.warnings =
+      Trust.ofBroker(
+        .rabbitURL, settings.text(.rabbitURL), remedy: "use amqps://, with the broker's authority in FERRY_CA_FILE")
+      + Trust.ofBroker(
+        .rabbitManagementURL, management, remedy: "use https://, with the broker's authority in FERRY_CA_FILE")
+    return finding
+  }
+
+  private func lookAtBroker() async -> Finding {
     do {
       let found = try await broker { administration throws(QueueFailure) in try await administration.verify() }
       let amqp = found.amqp.map { problem($0, remedy: "Start RabbitMQ, or correct FERRY_RABBITMQ_URL.") }

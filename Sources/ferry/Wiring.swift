@@ -65,9 +65,15 @@ final class Wiring: Sendable {
       try rabbit(), managementURL: settings.text(.rabbitManagementURL), topology: try topology())
   }
 
-  func database(connections: Int) throws(LedgerFailure) -> LedgerDatabase {
+  var ledgerOptions: LedgerOptions {
     var options = LedgerOptions(url: settings.text(.postgresURL))
     options.schema = settings.text(.postgresSchema)
+    options.certificateAuthorityFile = settings.text(.certificateAuthorities)
+    return options
+  }
+
+  func database(connections: Int) throws(LedgerFailure) -> LedgerDatabase {
+    var options = ledgerOptions
     options.connections = connections
     let database = try LedgerDatabase(options)
     onClose { await database.close() }
@@ -89,8 +95,7 @@ final class Wiring: Sendable {
 
   /// Connections for what processes share about the vendors: questions that are not worth a wait.
   func sharedState() throws(LedgerFailure) -> LedgerDatabase {
-    var options = LedgerOptions(url: settings.text(.postgresURL))
-    options.schema = settings.text(.postgresSchema)
+    var options = ledgerOptions
     options.connections = 1
     options.callTimeoutMilliseconds = 2_000
     let database = try LedgerDatabase(options)
@@ -193,12 +198,12 @@ final class Wiring: Sendable {
   func roleService(_ role: Role) throws -> RoleService {
     switch role {
     case .poll:
-      let (poller, outbox) = try poller()
+      let (poller, outbox, database) = try poller()
       return RoleService(
         name: "poll", service: poller, partners: [.okki, .postgresql, .rabbitmq, .setup], registry: registry,
         prepare: { await outbox.connect() }, upkeep: { await outbox.stayConnected() },
         broker: { [outbox.standing] }, away: { Set([poller.interruption?.absence].compactMap { $0 }) }
-      ).watched(by: watch(over: poller))
+      ).watched(by: watch(over: poller)).requiring(fitLedger(database))
     case .transform:
       let folder = try StrategyFolder(settings.text(.strategies))
       for warning in folder.warnings {
@@ -298,7 +303,16 @@ final class Wiring: Sendable {
       by: VitalityWatch(
         name.rawValue, longestBatch: .seconds(600 + settings.whole(.leaseSeconds) * 2),
         patience: .seconds(settings.whole(.stallSeconds)), clock: clock, logger: logger,
-        activity: { worker.activity }, ready: { await inbox.ready() }))
+        activity: { worker.activity }, ready: { await inbox.ready() })
+    ).requiring(fitLedger(database))
+  }
+
+  /// Nobody waits for a ledger that no waiting makes fit. One that is away, or that `ferry migrate` has not come to yet, is
+  /// waited for by the role itself.
+  private func fitLedger(_ database: LedgerDatabase) -> @Sendable () async throws -> Void {
+    return {
+      if let refusal = try? await Migrator(database).refusal() { throw refusal }
+    }
   }
 
   /// The watch over a poller. It may be silent for as long as one wait or call takes that is bounded itself, be it for OKKI
@@ -313,7 +327,7 @@ final class Wiring: Sendable {
   /// Seconds.
   private static let longestPollCall = 120
 
-  private func poller() throws -> (Poller, RabbitOutbox) {
+  private func poller() throws -> (Poller, RabbitOutbox, LedgerDatabase) {
     let outbox = RabbitOutbox(try rabbit(), topology: try topology(), onEvent: events("poll outbox"))
     let database = try database(connections: 2)
     var plan = PollPlan(since: settings.time(.pollSince) ?? BeijingTime(epochSeconds: 0))
@@ -329,40 +343,19 @@ final class Wiring: Sendable {
     let poller = Poller(
       source: source, ledger: ledger, outbox: outbox, plan: plan, clock: clock, logger: logger, sweeps: ledger,
       progress: progress)
-    return (poller, outbox)
+    return (poller, outbox, database)
   }
 
   /// One poll cycle.
   /// - Returns: false when nothing was read, because another process polls.
   func pollOnce() async throws -> Bool {
-    let (poller, outbox) = try poller()
+    let (poller, outbox, database) = try poller()
+    try await fitLedger(database)()
     let result: Result<Bool, PollInterruption>
     do throws(PollInterruption) { result = .success(try await poller.once()) } catch { result = .failure(error) }
     await outbox.close()
     await close()
     return try result.get()
-  }
-
-  /// Applies schema and topology; one that fails does not hide the other.
-  /// - Returns: a line about each thing done, and everything that is in the way.
-  func migrate() async -> (done: [String], problems: [any Error]) {
-    var done: [String] = []
-    var problems: [any Error] = []
-    do throws(LedgerFailure) {
-      let migrator = Migrator(try database(connections: 1)) { [logger] in
-        logger.info("Another migration is under way; waiting for it")
-      }
-      let applied = try await migrator.migrate()
-      done = applied.isEmpty ? ["PostgreSQL: nothing to do"] : applied.map { "PostgreSQL: applied \($0)" }
-    } catch { problems.append(error) }
-    do throws(QueueFailure) {
-      let found = try await broker { administration throws(QueueFailure) in try await administration.apply() }
-      let told = [found.amqp, found.management].compactMap { $0 } + found.differences
-      problems += told
-      if told.isEmpty { done.append("RabbitMQ: queues, bindings and policies are as they should be") }
-    } catch { problems.append(error) }
-    await close()
-    return (done, problems)
   }
 }
 

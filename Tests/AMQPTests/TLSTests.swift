@@ -1,6 +1,7 @@
 import AMQPTesting
 import DriverThread
 import Foundation
+import TestSockets
 import Testing
 
 @testable import AMQP
@@ -60,6 +61,86 @@ import Testing
     #expect(frames.filter { $0.type == 3 }.map(\.payload.count) == [10, 131_064, 18_936, 131_064])
     #expect(frames.filter { $0.type == 3 }.flatMap(\.payload) == bodies.flatMap(\.self))
     #expect(frames.last?.payload == Bytes().short(60).short(80).longlong(2).byte(1).all)
+  }
+}
+
+/// The real broker's listener with TLS, and servers in its place that must be refused.
+@Suite("Certificates of the broker", .timeLimit(.minutes(1)))
+struct CertificateTests {
+  private func options(_ url: String, _ authorities: String?) throws -> AMQPOptions {
+    var options = AMQPOptions(address: try AMQPAddress(url), connectionName: "AMQPTests")
+    options.certificateAuthorityFile = authorities
+    return options
+  }
+
+  private func refusal(_ options: AMQPOptions) async -> String? {
+    do throws(AMQPFailure) {
+      await (try AMQPConnection.open(options)).close()
+      return nil
+    } catch {
+      guard case .unreachable = error else { return "another failure: \(error)" }
+      return error.description
+    }
+  }
+
+  /// The address of the real broker's listener with TLS, with this host.
+  private func address(_ host: String) throws -> String {
+    let url = try Broker.variable("FERRY_TEST_RABBITMQ_TLS_URL")
+    return url.replacing("@127.0.0.1:", with: "@\(host):")
+  }
+
+  @Test(
+    "RabbitMQ with a certificate of the given authority is spoken with, by name and by address",
+    arguments: ["127.0.0.1", "localhost"])
+  func trusted(host: String) async throws {
+    let authority = try Broker.variable("FERRY_TEST_CA_FILE")
+    let connection = try await AMQPConnection.open(try options(try address(host), authority))
+    let queue = "amqptests.\(UInt64.random(in: 0...UInt64.max))"
+    try await connection.declareQueue(name: queue)
+    let message = AMQPMessage(exchange: "", routingKey: queue, properties: AMQPProperties(), body: [1, 2])
+    #expect(await connection.publish([message], timeoutSeconds: 30) == [.confirmed])
+    #expect(try await connection.get(queue: queue)?.body == [1, 2])
+    try await connection.deleteQueue(queue)
+    await connection.close()
+  }
+
+  @Test("RabbitMQ with a certificate of another authority than the given ones, or than the system's, is refused")
+  func swapped() async throws {
+    let other = try Authority()
+    defer { other.remove() }
+    for file in [other.certificate, nil] {
+      let told = try #require(await refusal(try options(try address("127.0.0.1"), file)))
+      #expect(told.contains("certificate is refused: "), "\(told)")
+    }
+  }
+
+  @Test(
+    "a broker with a bad certificate or an old TLS is refused, with the reason and without the password",
+    arguments: BadTLS.allCases)
+  func refused(bad: BadTLS) async throws {
+    let (authority, other) = (try Authority(), try Authority())
+    defer {
+      authority.remove()
+      other.remove()
+    }
+    let server = try bad.server(authority, other)
+    defer { server.stop() }
+    let told = try #require(
+      await refusal(try options("amqps://u:canary@127.0.0.1:\(server.port)/", authority.certificate)))
+    #expect(told.hasPrefix("the broker cannot be reached: "), "\(told)")
+    #expect(bad.isTold(by: told), "\(told)")
+    #expect(!told.contains("canary") && !told.contains("\n"))
+  }
+
+  @Test("a server that takes the connection and says nothing is given up")
+  func silent() async throws {
+    let authority = try Authority()
+    defer { authority.remove() }
+    let server = LoopbackServer { _, socket, _ in _ = receiveAll(socket) }
+    defer { server.stop() }
+    var options = try options("amqps://127.0.0.1:\(server.port)/", authority.certificate)
+    options.connectTimeoutSeconds = 1
+    #expect(await refusal(options)?.hasPrefix("the broker cannot be reached: ") == true)
   }
 }
 

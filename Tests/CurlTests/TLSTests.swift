@@ -1,5 +1,6 @@
 import Curl
 import Foundation
+import TestSockets
 import Testing
 
 @Suite("TLS", .timeLimit(.minutes(1)))
@@ -18,28 +19,20 @@ struct TLSTests {
 
   @Test(
     "a certificate for another name, of another authority, expired or self-signed ends as not sent",
-    arguments: Bad.allCases)
-  func refused(bad: Bad) async throws {
+    arguments: BadTLS.allCases)
+  func refused(bad: BadTLS) async throws {
     let (authority, other) = (try Authority(), try Authority())
     defer {
       authority.remove()
       other.remove()
     }
-    let server =
-      switch bad {
-      case .otherName: try TLSServer(authority, name: "DNS:elsewhere.test")
-      case .otherAddress: try TLSServer(authority, name: "IP:127.0.0.2")
-      case .otherAuthority: try TLSServer(other, name: "IP:127.0.0.1")
-      case .expired: try TLSServer(authority, name: "IP:127.0.0.1", days: -1)
-      case .selfSigned: try TLSServer(nil, name: "IP:127.0.0.1")
-      case .oldVersion:
-        try TLSServer(authority, name: "IP:127.0.0.1", flags: ["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"])
-      }
+    let server = try bad.server(authority, other)
     defer { server.stop() }
     let client = try tlsClient(authority.certificate)
     let outcome = await client.perform(HTTPRequest(.post, "https://127.0.0.1:\(server.port)/?token=canary", body: [1]))
     let failure = try #require(outcome.notSent)
     #expect(failure.kind == .tls)
+    #expect(bad.isTold(by: failure.description), "\(failure.description)")
     #expect(!failure.description.contains("canary"))
     await client.shutdown()
   }
@@ -126,8 +119,6 @@ struct TLSTests {
     await client.shutdown()
     server.stop()
   }
-
-  enum Bad: CaseIterable { case otherName, otherAddress, otherAuthority, expired, selfSigned, oldVersion }
 
   private func tlsClient(_ authority: String?) throws -> CurlClient {
     var options = CurlOptions()

@@ -1,3 +1,4 @@
+import Orders
 import Pipeline
 import PipelineTesting
 import PostgreSQL
@@ -105,6 +106,71 @@ struct MigratorTests {
         }
         #expect(sentence.contains("900"))
       }
+    }
+  }
+
+  /// Steps after those of this program.
+  private func later(oldest: Int?) throws -> [Migration] {
+    let last = try #require(migrations.last).version
+    return migrations + [
+      Migration(version: last + 1, name: "next", statements: ["CREATE TABLE newer (a int)"], oldest: last),
+      Migration(version: last + 2, name: "after next", statements: [], oldest: oldest),
+    ]
+  }
+
+  @Test("a newer schema whose steps let this program work is fit for it, and stays as it is")
+  func newerAndFit() async throws {
+    try await withEmptySchema { schema, one, other in
+      let last = try #require(migrations.last).version
+      let newer = Migrator(one, steps: try later(oldest: last))
+      #expect(try await newer.migrate().count == migrations.count + 2)
+      let older = Migrator(other)
+      try await older.check()
+      #expect(try await older.newerVersion() == last + 2)
+      #expect(try await older.migrate().isEmpty)
+      // What this program does works beside it.
+      #expect(try await PostgresLedger(other).claim([claimed], leaseSeconds: 60).first?.isNew == true)
+      #expect(try await newer.migrate().isEmpty)
+      #expect(try await newer.newerVersion() == nil)
+    }
+  }
+
+  private var claimed: ClaimRequest {
+    ClaimRequest(BillID(OrderID(rawValue: 1), stream: "SO"), revision: 1, object: "SO", billNumber: "1", payloadHash: 1)
+  }
+
+  @Test("a newer schema with one step that does not let this program work is refused by check and by migrate")
+  func newerAndUnfit() async throws {
+    try await withEmptySchema { _, one, other in
+      _ = try await Migrator(one, steps: try later(oldest: nil)).migrate()
+      for refusal in [
+        await failure { () throws(LedgerFailure) in _ = try await Migrator(other).migrate() },
+        await failure { () throws(LedgerFailure) in try await Migrator(other).check() },
+        try await Migrator(other).refusal(),
+      ] {
+        guard case .broken(let sentence)? = refusal else {
+          Issue.record("a newer database was not refused: \(String(describing: refusal))")
+          continue
+        }
+        #expect(sentence.contains("newer than this program"))
+      }
+    }
+  }
+
+  @Test(
+    "a schema that programs made before steps told what they let work is migrated, and unknown steps without it are refused"
+  )
+  func before() async throws {
+    try await withEmptySchema { schema, one, _ in
+      _ = try await Migrator(one, steps: Array(migrations.prefix(19))).migrate()
+      try await schema.run("ALTER TABLE schema_versions DROP COLUMN oldest")
+      // A program of then could ask it.
+      #expect(try await Migrator(one, steps: Array(migrations.prefix(19))).newerVersion() == nil)
+      #expect(await failure { () throws(LedgerFailure) in try await Migrator(one).check() } != nil)
+      #expect(try await Migrator(one).migrate() == migrations.dropFirst(19).map { "\($0.version) (\($0.name))" })
+      try await Migrator(one).check()
+      // The first steps that tell it let the last program that did not know them work.
+      #expect(try await Migrator(one, steps: Array(migrations.prefix(19))).migrate().isEmpty)
     }
   }
 

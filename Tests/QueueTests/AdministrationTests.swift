@@ -51,6 +51,13 @@ struct AdministrationTests {
       #expect(sentence.contains("expires is 1800000, which Ferry did not ask for"))
       #expect(sentence.contains("dead-letter-exchange is missing"))
       #expect(differences.first?.remedy == "Run ferry migrate.")
+      let diff = try #require(differences.first).difference
+      #expect(
+        diff.contains("- policy \(name): delivery-limit = 20") && diff.contains("+ policy \(name): delivery-limit = 3"))
+      #expect(
+        diff.contains("+ policy \(name): expires = 1800000")
+          && !diff.contains { $0.hasPrefix("- policy \(name): expires") })
+      #expect(diff.contains { $0.hasPrefix("- policy \(name): dead-letter-exchange = ") })
       #expect(try await broker.administration.apply().isEmpty)
     }
   }
@@ -77,9 +84,16 @@ struct AdministrationTests {
     #expect(told.count == 3)
     let exchange = try #require(told.first { $0.sentence.contains("The exchange \(broker.topology.exchange)") })
     #expect(exchange.sentence.contains("is of type \"fanout\", not direct"))
+    let name = broker.topology.exchange
+    #expect(exchange.difference == ["- exchange \(name): type = \"direct\"", "+ exchange \(name): type = \"fanout\""])
     let holding = try #require(told.first { $0.sentence.contains("The queue \(full) ") })
     #expect(holding.sentence.contains("is of type \"classic\", not quorum, was declared with x-message-ttl = 500000"))
     #expect(holding.remedy.contains("It holds 1 message: drain it first"))
+    #expect(
+      holding.difference == [
+        "- queue \(full): type = \"quorum\"", "+ queue \(full): type = \"classic\"",
+        "+ queue \(full): x-message-ttl = 500000",
+      ])
     #expect(holding.remedy.hasSuffix("then run ferry migrate."))
     let idle = try #require(told.first { $0.sentence.contains("The queue \(empty) ") })
     #expect(idle.sentence.contains("was declared with x-max-length = 5"))
@@ -117,6 +131,11 @@ struct AdministrationTests {
           problem.sentence == "The queue \(queue.name) is under the policy \"\(foreign)\" (priority 200), not under "
             + "Ferry's own (priority 100).")
         #expect(problem.remedy.hasPrefix("Give the policy \"\(foreign)\" a priority below 100"))
+        #expect(
+          problem.difference == [
+            "- queue \(queue.name): policy = \"\(queue.name)\", priority 100",
+            "+ queue \(queue.name): policy = \"\(foreign)\", priority 200",
+          ])
       }
       try await management.ask(.delete, "policies/%2F/\(foreign)")
       // Shown by the broker for a while longer: nobody is sent to look for a policy that is gone.
@@ -144,6 +163,77 @@ struct AdministrationTests {
     await broker.administration.close()
   }
 
+  @Test("a user without rights on the virtual host is told what to be given")
+  func rights() async throws {
+    let url = try TestServers.rabbit()
+    let management = try Management(try TestServers.rabbitManagement())
+    let (user, host) = ("test-\(TestServers.freshWord())", "test-\(TestServers.freshWord())")
+    try await management.ask(.put, "vhosts/\(host)")
+    try await management.ask(.put, "users/\(user)", #"{"password":"secretword","tags":"administrator"}"#)
+    let at = try #require(url.lastIndex(of: "@"))
+    let place = url[url.index(after: at)...]
+    func administration() throws -> RabbitAdministration {
+      try RabbitAdministration(
+        try RabbitSettings(url: "amqp://\(user):secretword@\(place)\(host)"),
+        managementURL: try TestServers.rabbitManagement(), topology: try Topology(prefix: "t.", ladder: [1]))
+    }
+    // None at all: the login ends there.
+    let without = try administration()
+    let refusal = try #require(try await without.reach())
+    #expect(refusal.sentence.contains("virtual host") && refusal.remedy.contains("permissions"), "\(refusal)")
+    await without.close()
+    // Some, but none to make queues.
+    try await management.ask(.put, "permissions/\(host)/\(user)", #"{"configure":"^$","write":".*","read":".*"}"#)
+    // The management's own user must see the virtual host.
+    let operatorName = try AMQPAddress(url).user
+    try await management.ask(
+      .put, "permissions/\(host)/\(operatorName)", #"{"configure":".*","write":".*","read":".*"}"#)
+    let some = try administration()
+    #expect(try await some.reach() == nil)
+    do throws(QueueFailure) {
+      _ = try await some.apply()
+      Issue.record("a user without rights made queues")
+    } catch {
+      #expect(error.description.contains("403"), "\(error)")
+      #expect(error.remedy?.contains("set_permissions") == true)
+      #expect(!"\(error)".contains("secretword"))
+    }
+    await some.close()
+    try await management.ask(.delete, "vhosts/\(host)")
+    try await management.ask(.delete, "users/\(user)")
+  }
+
+  @Test("queues are emptied, delay queues of earlier ladders too, but not under a worker")
+  func emptied() async throws {
+    try await withTopology { broker async throws in
+      let connection = try await AMQPConnection.open(broker.settings.options(for: "test"))
+      let old = "\(broker.topology.prefix)bills.retry.77s"
+      try await connection.declareQueue(name: old, arguments: [AMQPHeader("x-queue-type", .string("quorum"))])
+      try await connection.bindQueue(
+        name: old, exchange: broker.topology.exchange, routingKey: "bills.retry.77s")
+      let names = broker.topology.queues.map(\.name) + [old]
+      let sent = names.map { AMQPMessage(exchange: "", routingKey: $0, properties: AMQPProperties(), body: [1]) }
+      #expect(await connection.publish(sent, timeoutSeconds: 20).allSatisfy { $0 == .confirmed })
+      try await connection.consume(queue: broker.topology.name(of: .bills), prefetch: 1)
+      do throws(QueueFailure) {
+        _ = try await broker.administration.empty()
+        Issue.record("a worker's queue was emptied")
+      } catch { #expect(error.remedy?.hasPrefix("Stop all roles") == true, "\(error)") }
+      await connection.close()
+      // The broker notices the consumer's end a moment later.
+      var removed: Int?
+      while removed == nil {
+        try Task.checkCancellation()
+        removed = try? await broker.administration.empty()
+      }
+      #expect(removed == names.count)
+      #expect(try await broker.administration.queueDepths().allSatisfy { $0.messages == 0 })
+      let after = try await AMQPConnection.open(broker.settings.options(for: "test"))
+      try await after.deleteQueue(old)
+      await after.close()
+    }
+  }
+
   @Test("a foreign binding is told")
   func foreign() async throws {
     try await withTopology { broker async throws in
@@ -151,6 +241,10 @@ struct AdministrationTests {
       let connection = try await AMQPConnection.open(broker.settings.options(for: "test"))
       try await connection.bindQueue(name: name, exchange: broker.topology.exchange, routingKey: "orders")
       await connection.close()
+      #expect(
+        try await broker.administration.verify().map(\.difference) == [
+          ["+ binding of \(name) to \(broker.topology.exchange): orders"]
+        ])
       #expect(
         try await broker.administration.verify().map(\.sentence) == [
           "\(name) is bound to \(broker.topology.exchange) under orders, which Ferry did not do."
@@ -249,6 +343,10 @@ struct AdministrationTests {
       await connection.close()
       let told = try await broker.administration.verify().map(\.sentence)
       #expect(told.contains("The queue \(name) is not bound to \(broker.topology.exchange) under bills."))
+      #expect(
+        try await broker.administration.verify().contains {
+          $0.difference == ["- binding of \(name) to \(broker.topology.exchange): bills"]
+        })
     }
   }
 }

@@ -15,6 +15,7 @@ LEAVE_RUNNING=no         # "yes" once a run is to outlive its script
 KEEP_LOGS_IN=            # where a failed run leaves its logs; empty: nowhere
 KEEP_PROCESSES=no        # "yes": children get no parent-death signal, so that they can outlive the script
 RABBITMQ_ENVIRONMENT=()  # what the broker was started with
+SERVERS_SPEAK_TLS=no     # "yes": both also speak TLS, with certificates of an authority of this run's own
 TAKEN_PORTS=' '          # ports this script has given out
 FIRST_PORT=20000         # where they begin
 PORT_COUNT=12000         # how many there are
@@ -347,9 +348,26 @@ port_clash() { grep -qiE 'eaddrinuse|address already in use|port_already_used' "
 
 # --- RabbitMQ --------------------------------------------------------------------------------------------------------
 
+# make_certificates: in $RUN/tls an authority, ca.pem, and server.pem of 127.0.0.1 and localhost.
+make_certificates() {
+  local key=(-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes) folder=$RUN/tls
+  mkdir -p "$folder"
+  if ! (
+    umask 077
+    openssl req -x509 "${key[@]}" -days 2 -subj '/CN=Authority of the private servers' \
+      -keyout "$folder/ca.key" -out "$folder/ca.pem"
+    openssl req -new "${key[@]}" -subj '/CN=Private server' -keyout "$folder/server.key" -out "$folder/server.csr"
+    openssl x509 -req -in "$folder/server.csr" -days 2 -CA "$folder/ca.pem" -CAkey "$folder/ca.key" -CAcreateserial \
+      -extfile <(echo subjectAltName=IP:127.0.0.1,DNS:localhost) -out "$folder/server.pem"
+  ) 2>"$RUN/logs/openssl.log"; then
+    show_tail "$RUN/logs/openssl.log"
+    die 'the certificates of the private servers could not be made'
+  fi
+}
+
 # begin_rabbitmq: starts a broker of this run's own; await_rabbitmq waits until it is ready, so that other work can be
 # done in between. They set RABBITMQ_PORT, RABBITMQ_MANAGEMENT_PORT, RABBITMQ_USER, RABBITMQ_PASSWORD, RABBITMQ_URL and
-# RABBITMQ_MANAGEMENT_URL.
+# RABBITMQ_MANAGEMENT_URL, and with TLS RABBITMQ_TLS_URL and RABBITMQ_MANAGEMENT_TLS_URL.
 begin_rabbitmq() {
   RABBITMQ_USER=ferry
   RABBITMQ_PASSWORD=$(random_word)
@@ -362,6 +380,8 @@ await_rabbitmq() {
     if rabbitmq_ready; then
       RABBITMQ_URL="amqp://$RABBITMQ_USER:$RABBITMQ_PASSWORD@127.0.0.1:$RABBITMQ_PORT/"
       RABBITMQ_MANAGEMENT_URL="http://$RABBITMQ_USER:$RABBITMQ_PASSWORD@127.0.0.1:$RABBITMQ_MANAGEMENT_PORT"
+      RABBITMQ_TLS_URL="amqps://$RABBITMQ_USER:$RABBITMQ_PASSWORD@127.0.0.1:${RABBITMQ_TLS_PORT:-}/"
+      RABBITMQ_MANAGEMENT_TLS_URL="https://$RABBITMQ_USER:$RABBITMQ_PASSWORD@127.0.0.1:${RABBITMQ_MANAGEMENT_TLS_PORT:-}"
       return 0
     fi
     # epmd ends without a word when its port is taken; the broker tells why.
@@ -387,6 +407,10 @@ launch_rabbitmq() {
   free_port && RABBITMQ_MANAGEMENT_PORT=$PORT
   free_port && distribution_port=$PORT
   free_port && epmd_port=$PORT
+  if [[ $SERVERS_SPEAK_TLS == yes ]]; then
+    free_port && RABBITMQ_TLS_PORT=$PORT
+    free_port && RABBITMQ_MANAGEMENT_TLS_PORT=$PORT
+  fi
   mkdir -p "$home/conf.d"
   echo '[rabbitmq_management].' >"$home/enabled_plugins"
   (
@@ -411,6 +435,20 @@ log.console = true
 log.console.level = info
 log.console.use_colors = off
 CONF
+    if [[ $SERVERS_SPEAK_TLS == yes ]]; then
+      cat >>"$home/rabbitmq.conf" <<CONF
+listeners.ssl.1 = 127.0.0.1:$RABBITMQ_TLS_PORT
+ssl_options.cacertfile = $RUN/tls/ca.pem
+ssl_options.certfile = $RUN/tls/server.pem
+ssl_options.keyfile = $RUN/tls/server.key
+ssl_options.verify = verify_none
+management.ssl.ip = 127.0.0.1
+management.ssl.port = $RABBITMQ_MANAGEMENT_TLS_PORT
+management.ssl.cacertfile = $RUN/tls/ca.pem
+management.ssl.certfile = $RUN/tls/server.pem
+management.ssl.keyfile = $RUN/tls/server.key
+CONF
+    fi
   )
   local environment=(
     "PATH=/usr/sbin:/usr/bin:/sbin:/bin" LANG=C.UTF-8 "HOME=$home"
@@ -526,6 +564,12 @@ prepare_postgres() {
     die "initdb failed"
   fi
   rm -f "$POSTGRES_FOLDER/password"
+  if [[ $SERVERS_SPEAK_TLS == yes ]]; then
+    cp "$RUN/tls/server.pem" "$RUN/tls/server.key" "$POSTGRES_FOLDER"
+    # Taken only when nobody but its user can read it.
+    chmod 600 "$POSTGRES_FOLDER/server.key"
+    [[ -z $POSTGRES_AS ]] || chown postgres: "$POSTGRES_FOLDER/server.pem" "$POSTGRES_FOLDER/server.key"
+  fi
 }
 
 # as_postgres COMMAND...: as the user that the database runs as, with a clean environment.
@@ -551,10 +595,14 @@ launch_postgres() {
 
 # spawn_postgres: the server with the port and the data that it had.
 spawn_postgres() {
+  local tls=()
+  if [[ $SERVERS_SPEAK_TLS == yes ]]; then
+    tls=(-c ssl=on -c "ssl_cert_file=$POSTGRES_FOLDER/server.pem" -c "ssl_key_file=$POSTGRES_FOLDER/server.key")
+  fi
   SPAWN_AS=$POSTGRES_AS spawn postgres INT 20 env -i "PATH=$PATH" LANG=C.UTF-8 "$POSTGRES_BIN/postgres" \
     -D "$POSTGRES_FOLDER/data" \
     -c listen_addresses=127.0.0.1 -c "port=$POSTGRES_PORT" -c "unix_socket_directories=$POSTGRES_SOCKETS" \
-    -c max_connections=500 -c logging_collector=off >>"$RUN/logs/postgres.log" 2>&1
+    -c max_connections=500 -c logging_collector=off "${tls[@]}" >>"$RUN/logs/postgres.log" 2>&1
   POSTGRES_PID=$SPAWNED POSTGRES_BORN=$SPAWNED_BORN
 }
 
@@ -633,6 +681,7 @@ start_servers() {
   local began took
   now_cs
   began=$NOW_CS
+  [[ $SERVERS_SPEAK_TLS == no ]] || make_certificates
   begin_rabbitmq
   start_postgres
   await_rabbitmq

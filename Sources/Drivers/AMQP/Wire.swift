@@ -99,7 +99,8 @@ import CRabbitMQ
     guard let socket = unsafe socket else { throw .unreachable("out of memory") }
     if address.usesTLS {
       unsafe amqp_ssl_socket_set_verify_peer(socket, 1)
-      unsafe amqp_ssl_socket_set_verify_hostname(socket, 1)
+      // OpenSSL does (ferry_amqp_expect).
+      unsafe amqp_ssl_socket_set_verify_hostname(socket, 0)
       let file = options.certificateAuthorityFile ?? "/etc/ssl/certs/ca-certificates.crt"
       guard unsafe amqp_ssl_socket_set_cacert(socket, file) == 0 else {
         throw .unreachable("the certificate authorities in \(file) cannot be read")
@@ -107,17 +108,41 @@ import CRabbitMQ
       guard unsafe amqp_ssl_socket_set_ssl_versions(socket, AMQP_TLSv1_2, AMQP_TLSvLATEST) == 0 else {
         throw .unreachable("TLS 1.2 is not to be had")
       }
+      return try unsafe openVerified(socket)
     }
-    var limit = timeval(tv_sec: options.connectTimeoutSeconds, tv_usec: 0)
-    let status = unsafe amqp_socket_open_noblock(socket, address.host, Int32(address.port), &limit)
+    let status = unsafe openSocket(socket)
     if status != 0 { throw .unreachable(Self.text(of: status)) }
+  }
+
+  private func openSocket(_ socket: OpaquePointer) -> Int32 {
+    // SAFETY: the socket belongs to the state; the host is used within the call.
+    var limit = ferry_amqp_seconds(options.connectTimeoutSeconds)
+    return unsafe amqp_socket_open_noblock(socket, options.address.host, Int32(options.address.port), &limit)
+  }
+
+  private func openVerified(_ socket: OpaquePointer) throws(AMQPFailure) {
+    // SAFETY: the context points to `why` until it is told to forget it, before that is freed.
+    let why = UnsafeMutablePointer<Int32>.allocate(capacity: 1)
+    unsafe why.initialize(to: 0)
+    defer { unsafe why.deallocate() }
+    guard unsafe ferry_amqp_expect(socket, options.address.host, why) == 0 else {
+      throw .unreachable("the broker's name cannot be held against a certificate")
+    }
+    let status = unsafe openSocket(socket)
+    unsafe ferry_amqp_forget(socket)
+    if status == 0 { return }
+    if let refusal = unsafe ferry_amqp_refusal(unsafe why.pointee) {
+      throw .unreachable("its certificate is refused: \(unsafe String(cString: refusal))")
+    }
+    let detail = unsafe ferry_amqp_tls_error().map { unsafe ": \(String(cString: $0))" }
+    throw .unreachable(Self.text(of: status) + (detail ?? ""))
   }
 
   private func logIn() throws(AMQPFailure) {
     // SAFETY: the library copies the timeouts; properties live in the pool until the next send.
-    var handshake = timeval(tv_sec: options.connectTimeoutSeconds, tv_usec: 0)
+    var handshake = ferry_amqp_seconds(options.connectTimeoutSeconds)
     unsafe amqp_set_handshake_timeout(state, &handshake)
-    var answer = timeval(tv_sec: options.rpcTimeoutSeconds, tv_usec: 0)
+    var answer = ferry_amqp_seconds(options.rpcTimeoutSeconds)
     unsafe amqp_set_rpc_timeout(state, &answer)
     var properties = unsafe table([
       AMQPHeader("connection_name", .string(options.connectionName)),

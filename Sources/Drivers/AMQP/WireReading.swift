@@ -44,7 +44,7 @@ extension Wire {
   func step() throws(AMQPFailure) -> WireStep {
     // SAFETY: the frame is filled when the status is OK; what it points to is copied before the release below.
     var frame = unsafe amqp_frame_t()
-    var noWait = timeval(tv_sec: 0, tv_usec: 0)
+    var noWait = ferry_amqp_seconds(0)
     let status = unsafe amqp_simple_wait_frame_noblock(state, &frame, &noWait)
     if status == AMQP_STATUS_TIMEOUT.rawValue { return .idle }
     guard status == AMQP_STATUS_OK.rawValue else { throw Self.lost(status) }

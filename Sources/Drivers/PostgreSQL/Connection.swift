@@ -56,16 +56,21 @@ internal import DriverThread
 
   private func connect(by deadline: ContinuousClock.Instant) throws(PostgresFailure) {
     var state = PGRES_POLLING_WRITING
+    var tls: UnsafeMutableRawPointer?
+    // SAFETY: the reference is this function's own.
+    defer { if let tls = unsafe tls { unsafe ferry_pq_tls_free(tls) } }
     // SAFETY: the calls of libpq's documented sequence for connecting without blocking.
     while unsafe PQstatus(pointer) != CONNECTION_BAD, state != PGRES_POLLING_OK {
       guard wait(unsafe PQsocket(pointer), state == PGRES_POLLING_READING ? POLLIN : Int32(POLLOUT), deadline) else {
         throw .unreachable("no answer within \(target.options.connectTimeoutSeconds) s")
       }
       state = unsafe PQconnectPoll(pointer)
+      if unsafe tls == nil { unsafe tls = unsafe ferry_pq_tls(pointer) }
       if state == PGRES_POLLING_FAILED { break }
     }
     guard unsafe PQstatus(pointer) == CONNECTION_OK else {
-      throw target.failure(connecting: unsafe String(cString: PQerrorMessage(pointer)))
+      let refusal = unsafe tls.flatMap { unsafe ferry_pq_tls_refusal($0) }.map { unsafe String(cString: $0) }
+      throw target.failure(connecting: unsafe String(cString: PQerrorMessage(pointer)), refusal: refusal)
     }
     guard unsafe PQsetnonblocking(pointer, 1) == 0, unsafe PQenterPipelineMode(pointer) == 1 else {
       throw .unreachable("libpq could not switch to pipeline mode")

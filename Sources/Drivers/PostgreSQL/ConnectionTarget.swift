@@ -10,12 +10,15 @@ struct ConnectionTarget: Sendable {
   /// Why no connection can ever be made with these options.
   let defect: PostgresFailure?
   private let password: String?
+  /// What the URL says, by libpq's keywords, without the password.
+  let fields: [String: String]
 
   init(_ options: PostgresOptions) {
     self.options = options
     if let defect = options.defect {
       self.defect = .invalid(defect)
       password = nil
+      fields = [:]
       return
     }
     var problem: UnsafeMutablePointer<CChar>?
@@ -25,18 +28,20 @@ struct ConnectionTarget: Sendable {
       unsafe PQfreemem(problem)
       defect = .invalid("the URL cannot be read")
       password = nil
+      fields = [:]
       return
     }
-    var password: String?
+    var fields: [String: String] = [:]
     var entry = unsafe list
     while let keyword = unsafe entry.pointee.keyword {
-      if unsafe strcmp(keyword, "password") == 0, let value = unsafe entry.pointee.val {
-        password = unsafe String(cString: value)
+      if let value = unsafe entry.pointee.val {
+        fields[unsafe String(cString: keyword)] = unsafe String(cString: value)
       }
       unsafe entry += 1
     }
     unsafe PQconninfoFree(list)
-    self.password = password
+    password = fields.removeValue(forKey: "password")
+    self.fields = fields
     defect = nil
   }
 
@@ -48,7 +53,29 @@ struct ConnectionTarget: Sendable {
       // Else libpq looks for a Kerberos ticket at each connection, with all of its libraries (a MiB), to encrypt by it.
       ("gssencmode", "disable"), ("dbname", options.url), ("application_name", options.applicationName),
       ("client_encoding", "UTF8"),
-    ]
+    ] + trust
+  }
+
+  /// What the URL says of TLS, or the environment as libpq reads it; libpq's own default else.
+  var sslMode: String { fields["sslmode"] ?? Self.environment("PGSSLMODE") ?? "prefer" }
+
+  /// No TLS below 1.2, whatever the URL says. The authorities only where they are asked: with a file of them libpq checks the
+  /// certificate in every mode, and in the mode `prefer` it goes on in the clear where it refuses it.
+  private var trust: [(keyword: String, value: String)] {
+    var trust: [(String, String)] = []
+    let least = fields["ssl_min_protocol_version"] ?? Self.environment("PGSSLMINPROTOCOLVERSION")
+    if least != "TLSv1.3" { trust.append(("ssl_min_protocol_version", "TLSv1.2")) }
+    if let file = options.certificateAuthorityFile, sslMode.hasPrefix("verify-"), fields["sslrootcert"] == nil,
+      Self.environment("PGSSLROOTCERT") == nil
+    {
+      trust.append(("sslrootcert", file))
+    }
+    return trust
+  }
+
+  private static func environment(_ name: String) -> String? {
+    // SAFETY: nobody changes the environment of this program.
+    unsafe getenv(name).map { unsafe String(cString: $0) }
   }
 
   /// What is set on every new connection.
@@ -63,7 +90,8 @@ struct ConnectionTarget: Sendable {
   }
 
   /// What libpq says about a failed attempt. A server's own refusal is found by its SQLSTATE, which verbose texts hold.
-  func failure(connecting text: String) -> PostgresFailure {
+  /// - Parameter refusal: why the server's certificate was refused, where it was.
+  func failure(connecting text: String, refusal: String? = nil) -> PostgresFailure {
     let lines = text.split(separator: "\n")
     for line in lines {
       // "connection to server at ... failed: FATAL:  28P01: password authentication failed for user ..."
@@ -74,7 +102,8 @@ struct ConnectionTarget: Sendable {
       guard isState, parts[1].dropFirst(5).hasPrefix(": ") else { continue }
       return .refused(sqlState: String(state), message: shown(String(parts[1].dropFirst(7))))
     }
-    return .unreachable(shown(lines.joined(separator: " ")))
+    let why = refusal.flatMap { text.contains("certificate verify failed") ? ": \($0)" : nil } ?? ""
+    return .unreachable(shown(lines.joined(separator: " ")) + why)
   }
 
   /// The text on one line, bounded, without the password.

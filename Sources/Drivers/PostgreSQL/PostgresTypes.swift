@@ -86,8 +86,11 @@ public enum PostgresFailure: Error, Sendable, Hashable, CustomStringConvertible 
 
 /// How a `PostgresClient` works.
 public struct PostgresOptions: Sendable {
-  /// A `postgresql://` URI as libpq takes it; TLS as its `sslmode` says.
+  /// A `postgresql://` URI as libpq takes it; TLS as its `sslmode` says, 1.2 or newer.
   public var url: String
+  /// A PEM bundle of the authorities that `verify-ca` and `verify-full` ask, unless the URL names its own (`sslrootcert`);
+  /// nil: libpq's own file.
+  public var certificateAuthorityFile: String?
   /// Shown in `pg_stat_activity`.
   public var applicationName = "ferry"
   /// Bound for one attempt to connect, all hosts of the URL together. Name resolution has the resolver's own bound.
@@ -107,6 +110,14 @@ public struct PostgresOptions: Sendable {
 
   /// The defaults for a server.
   public init(url: String) { self.url = url }
+
+  /// The hosts that the URL names, and its `sslmode`; nil where it cannot be read.
+  public var route: (hosts: [String], sslMode: String)? {
+    let target = ConnectionTarget(self)
+    guard target.defect == nil else { return nil }
+    let hosts = target.fields["host"] ?? target.fields["hostaddr"] ?? ""
+    return (hosts.split(separator: ",").map { String($0) }, target.sslMode)
+  }
 
   /// Why the options cannot be used, or nil.
   var defect: String? {

@@ -7,8 +7,12 @@ struct CheckCommand: AsyncParsableCommand {
     abstract: "Checks settings, both vendors, broker, database and strategy; prints every problem with its remedy.",
     discussion: """
       Wrong settings do not hide the rest: every part whose own settings can be used is looked at.
-      Exit 0 when nothing is wrong (warnings and notes are not), 1 when something is, 78 when settings are wrong.
+      Exit 0 when nothing is wrong (warnings and notes are not), 1 when something is, 78 when settings are wrong. With \
+      --strict warnings count as problems. Where RabbitMQ has something else than Ferry declares, lines with - tell what was \
+      declared, and lines with + what was found.
       """)
+
+  @Flag(help: "Exit 1 also when there are warnings.") var strict = false
 
   func run() async throws {
     let (wiring, problems) = Startup.leniently(for: Role.all)
@@ -17,7 +21,7 @@ struct CheckCommand: AsyncParsableCommand {
     let findings = await wiring.check()
     for line in findings.flatMap(Self.lines(of:)) { print(line) }
     if !problems.isEmpty { throw Startup.configurationExit }
-    if findings.contains(where: { !$0.problems.isEmpty }) { throw ExitCode(1) }
+    if findings.contains(where: { !$0.problems.isEmpty || strict && !$0.warnings.isEmpty }) { throw ExitCode(1) }
   }
 
   /// What is printed of a finding.
@@ -31,6 +35,7 @@ struct CheckCommand: AsyncParsableCommand {
     }
     for problem in finding.problems {
       lines.append("PROBLEM  \(finding.subject): \(problem.sentence)")
+      lines += problem.difference.map { "         \($0)" }
       lines.append("         → \(problem.remedy)")
     }
     lines += finding.warnings.map { "warning  \(finding.subject): \($0)" }

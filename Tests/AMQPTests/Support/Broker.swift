@@ -12,6 +12,12 @@ struct MissingServer: Error, CustomStringConvertible {
 
 /// The real broker.
 enum Broker {
+  /// What `deploy/test` sets.
+  static func variable(_ name: String) throws -> String {
+    guard let value = getenv(name) else { throw MissingServer() }
+    return String(cString: value)
+  }
+
   static func address() throws -> AMQPAddress {
     guard let url = getenv("FERRY_TEST_RABBITMQ_URL") else { throw MissingServer() }
     return try AMQPAddress(String(cString: url))

@@ -3,7 +3,7 @@ import Foundation
 struct ProgramFailed: Error { let text: String }
 
 /// Runs the openssl program to its end.
-func openssl(_ arguments: [String]) throws {
+public func openssl(_ arguments: [String]) throws {
   let program = Process()
   let errors = Pipe()
   program.executableURL = URL(fileURLWithPath: "/usr/bin/env")
@@ -17,12 +17,14 @@ func openssl(_ arguments: [String]) throws {
 }
 
 /// A certificate authority of one test, in a folder of its own.
-struct Authority {
+public struct Authority {
   let folder: URL
-  var certificate: String { folder.appendingPathComponent("ca.pem").path }
+  /// Its certificate's file.
+  public var certificate: String { folder.appendingPathComponent("ca.pem").path }
   var key: String { folder.appendingPathComponent("ca.key").path }
 
-  init() throws {
+  /// Makes one.
+  public init() throws {
     folder = FileManager.default.temporaryDirectory.appendingPathComponent("ferry-tls-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: false)
     try openssl(
@@ -30,22 +32,25 @@ struct Authority {
         + ["-subj", "/CN=Ferry test authority", "-keyout", key, "-out", certificate])
   }
 
-  func remove() { try? FileManager.default.removeItem(at: folder) }
+  /// Removes its folder.
+  public func remove() { try? FileManager.default.removeItem(at: folder) }
 }
 
 /// `openssl s_server` on a free port, which answers every GET with a page.
-final class TLSServer: @unchecked Sendable {
-  let port: Int
+public final class TLSServer: @unchecked Sendable {
+  /// Its port, on the loopback.
+  public let port: Int
   private let program = Process()
   private let folder: URL
   private let input = Pipe()
   private let output = Pipe()
 
+  /// Starts one.
   /// - Parameters:
   ///   - authority: signs the certificate; nil: it signs itself.
   ///   - name: the certificate's subjectAltName.
   ///   - isBridge: instead of answering, it hands out what one client sends, and hands in what `answer` says.
-  init(
+  public init(
     _ authority: Authority?, name: String, days: Int = 2, flags: [String] = [], isBridge: Bool = false
   ) throws {
     folder = FileManager.default.temporaryDirectory.appendingPathComponent("ferry-tls-\(UUID().uuidString)")
@@ -74,7 +79,7 @@ final class TLSServer: @unchecked Sendable {
 
   /// Of a bridge: waits for a POST with a body of so many bytes, among openssl's own words, and answers it.
   /// - Returns: the body.
-  func take(_ count: Int, answer: [UInt8]) throws -> [UInt8] {
+  public func take(_ count: Int, answer: [UInt8]) throws -> [UInt8] {
     var bytes = Data()
     while true {
       let part = output.fileHandleForReading.availableData
@@ -89,7 +94,8 @@ final class TLSServer: @unchecked Sendable {
     }
   }
 
-  func stop() {
+  /// Ends it.
+  public func stop() {
     guard program.isRunning else { return }
     // Not terminate(): the child inherits a signal mask in which SIGTERM is blocked.
     kill(program.processIdentifier, SIGKILL)
@@ -109,4 +115,43 @@ final class TLSServer: @unchecked Sendable {
       }
     }
   }
+}
+
+/// What is wrong with a server's certificate, or with its TLS. All are for 127.0.0.1 unless that is it.
+public enum BadTLS: String, CaseIterable, Sendable {
+  case otherName, otherAddress, otherAuthority, expired, selfSigned, version11, version10
+
+  /// A server that is so.
+  /// - Parameters:
+  ///   - authority: whom the client trusts.
+  ///   - other: whom it does not.
+  public func server(_ authority: Authority, _ other: Authority) throws -> TLSServer {
+    let address = "IP:127.0.0.1"
+    func old(_ flag: String) throws -> TLSServer {
+      try TLSServer(authority, name: address, flags: [flag, "-cipher", "ALL:@SECLEVEL=0"])
+    }
+    return switch self {
+    case .otherName: try TLSServer(authority, name: "DNS:elsewhere.test")
+    case .otherAddress: try TLSServer(authority, name: "IP:127.0.0.2")
+    case .otherAuthority: try TLSServer(other, name: address)
+    case .expired: try TLSServer(authority, name: address, days: -1)
+    case .selfSigned: try TLSServer(nil, name: address)
+    case .version11: try old("-tls1_1")
+    case .version10: try old("-tls1")
+    }
+  }
+
+  /// Words of which one must be in what is told of it, in lower case: libraries have words of their own.
+  public var words: [String] {
+    switch self {
+    case .otherName, .otherAddress: ["mismatch", "does not match", "subject name matches"]
+    case .otherAuthority: ["unable to get local issuer certificate"]
+    case .expired: ["certificate has expired"]
+    case .selfSigned: ["self-signed certificate", "self signed certificate"]
+    case .version11, .version10: ["protocol"]
+    }
+  }
+
+  /// Whether a text tells of it.
+  public func isTold(by text: String) -> Bool { words.contains { text.lowercased().contains($0) } }
 }
