@@ -80,7 +80,7 @@ enum Startup {
   /// Runs roles until SIGTERM or SIGINT; they finish what they hold within the budget, and the process ends with 0.
   static func serve(_ wiring: Wiring, roles: [Role]) async throws {
     try await exiting {
-      let roles = try roles.map { try wiring.roleService($0) }
+      let roles = try roles.map { try wiring.roleService($0).needingRights(clock: wiring.clock) }
       FilePages.giveBack()
       let admin = AdminServer(
         host: wiring.settings.text(.adminHost), port: wiring.settings.whole(.adminPort),

@@ -5,10 +5,11 @@ import Testing
 
 @Suite("Settings of the containers")
 struct ContainerSettingsTests {
+  private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent()
+
   private func lines(_ file: String) throws -> [String] {
-    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .deletingLastPathComponent()
-    return try String(contentsOf: root.appendingPathComponent(file), encoding: .utf8).split(separator: "\n").map {
+    try String(contentsOf: Self.root.appendingPathComponent(file), encoding: .utf8).split(separator: "\n").map {
       $0.trimmingCharacters(in: .whitespaces)
     }
   }
@@ -20,19 +21,71 @@ struct ContainerSettingsTests {
     #expect(handed == Set(SettingRow.table.map { $0.name.rawValue + ($0.isSecret ? "_FILE" : "") }))
   }
 
-  @Test(".env.example names every setting that an operator sets there, with its default")
+  @Test(".env.example names every setting: with its default, as set by compose.yaml, or as a secret's file")
   func example() throws {
     let lines = try lines(".env.example")
     // In containers these are decided by compose.yaml.
-    let decided: Set<SettingName> = [
-      .strategies, .certificateAuthorities, .adminHost, .adminPort, .shutdownSeconds,
-    ]
-    for row in SettingRow.table where !row.isSecret && !decided.contains(row.name) {
-      let line = row.standard.map { "#\(row.name.rawValue)=\($0)" } ?? "\(row.name.rawValue)="
-      #expect(lines.contains(line), "\(line)")
+    let decided: Set<SettingName> = [.strategies, .adminHost, .adminPort, .shutdownSeconds]
+    for row in SettingRow.table {
+      let name = row.name.rawValue
+      if row.isSecret {
+        #expect(!lines.contains { $0.contains(name + "=") }, "\(name)")
+        #expect(lines.contains { $0.hasPrefix("#   \(name)_FILE ") }, "\(name)_FILE")
+      } else if decided.contains(row.name) {
+        #expect(lines.contains { $0.hasPrefix("#   \(name)=") }, "\(name)")
+      } else {
+        let line = row.standard.map { "#\(name)=\($0)" } ?? "\(name)="
+        #expect(lines.contains(line), "\(line)")
+      }
     }
-    for row in SettingRow.table where row.isSecret {
-      #expect(!lines.contains { $0.contains(row.name.rawValue + "=") }, "\(row.name.rawValue)")
+  }
+
+  /// The names that begin with `FERRY_` in a text.
+  private func names(in text: String) -> Set<String> {
+    var found: Set<String> = []
+    for part in text.split(whereSeparator: { !$0.isASCII || !($0.isLetter || $0.isNumber || $0 == "_") })
+    where part.hasPrefix("FERRY_") && part.count > "FERRY_".count {
+      found.insert(String(part))
+    }
+    return found
+  }
+
+  @Test("no file of a deployment names a setting that there is not, or a secret otherwise than as a file")
+  func deployments() throws {
+    let known = Set(SettingRow.table.map { $0.name.rawValue + ($0.isSecret ? "_FILE" : "") })
+    let folders = ["deploy/kubernetes", "deploy/systemd"].map { Self.root.appendingPathComponent($0) }
+    let files =
+      folders.flatMap { FileManager.default.enumerator(at: $0, includingPropertiesForKeys: nil)?.allObjects ?? [] }
+      .compactMap { $0 as? URL }.filter { !$0.hasDirectoryPath }
+      + [".env.example", "compose.yaml", "deploy/demo.env"].map { Self.root.appendingPathComponent($0) }
+    #expect(files.count > 15)
+    for file in files {
+      let unknown = try names(in: String(contentsOf: file, encoding: .utf8)).subtracting(known)
+      #expect(unknown.isEmpty, "\(file.lastPathComponent): \(unknown.sorted())")
+    }
+  }
+
+  /// What follows the first occurrence of a text, as a whole number.
+  private func number(after text: String, in file: String) throws -> Int {
+    let whole = try String(contentsOf: Self.root.appendingPathComponent(file), encoding: .utf8)
+    let found = try #require(whole.range(of: text), "\(text) in \(file)")
+    return try #require(Int(whole[found.upperBound...].prefix { $0.isNumber }), "\(text) in \(file)")
+  }
+
+  @Test("a loader has longer to stop than a Save may take, and is killed only after that")
+  func stopping() throws {
+    let save = try #require(SettingRow.table.first { $0.name == .k3SaveTimeout }?.standard.flatMap { Int($0) })
+    for (budget, grace, file) in [
+      ("${LOADER_SHUTDOWN_SECONDS:-", "${LOADER_STOP_GRACE:-", "compose.yaml"),
+      (
+        "name: FERRY_SHUTDOWN_SECONDS, value: \"", "terminationGracePeriodSeconds: ",
+        "deploy/kubernetes/base/loader.yaml"
+      ),
+      ("FERRY_SHUTDOWN_SECONDS=", "TimeoutStopSec=", "deploy/systemd/ferry-load@.service"),
+    ] {
+      let seconds = try number(after: budget, in: file)
+      #expect(seconds > save, "\(file)")
+      #expect(try number(after: grace, in: file) > seconds, "\(file)")
     }
   }
 }

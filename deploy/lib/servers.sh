@@ -71,6 +71,7 @@ package_purpose() {
     ca-certificates) echo 'the certificate authorities that TLS is checked against' ;;
     openssl) echo 'makes certificates for tests of TLS' ;;
     shellcheck) echo 'checks the shell scripts' ;;
+    yamllint) echo 'checks the form of YAML' ;;
     python3-amqp | python3-psycopg2) echo 'looks into queues and tables while something is measured' ;;
     golang-*) echo 'builds the Go program that Ferry is measured beside' ;;
     python3-venv) echo 'holds the packages of the Python programs that Ferry is measured beside' ;;
