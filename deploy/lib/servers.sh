@@ -15,12 +15,14 @@ LEAVE_RUNNING=no         # "yes" once a run is to outlive its script
 KEEP_LOGS_IN=            # where a failed run leaves its logs; empty: nowhere
 KEEP_PROCESSES=no        # "yes": children get no parent-death signal, so that they can outlive the script
 RABBITMQ_ENVIRONMENT=()  # what the broker was started with
+RABBITMQ_PROMETHEUS=no   # "yes": the broker has metrics on RABBITMQ_PROMETHEUS_PORT
 TAKEN_PORTS=' '          # ports this script has given out
 FIRST_PORT=20000         # where they begin
 PORT_COUNT=12000         # how many there are
 PACKAGES_FOR_BUILDING=(pkg-config librabbitmq-dev libpq-dev libcurl4-openssl-dev zlib1g-dev libpcre2-dev libssl-dev)
 PACKAGES_FOR_SERVERS=(rabbitmq-server postgresql-15)
 PACKAGES_FOR_TESTS=(mariadb-server)
+PACKAGES_FOR_WATCHING=(prometheus python3 python3-yaml)
 PACKAGES_FOR_SCRIPTS=(curl ca-certificates openssl)
 
 RABBITMQ_BIN=/usr/lib/rabbitmq/bin
@@ -70,6 +72,8 @@ package_purpose() {
     ca-certificates) echo 'the certificate authorities that TLS is checked against' ;;
     openssl) echo 'makes certificates for tests of TLS' ;;
     shellcheck) echo 'checks the shell scripts' ;;
+    prometheus) echo 'checks the alerts; a private one is run, not the system service' ;;
+    python3 | python3-yaml) echo 'reads the alerts and the dashboard that are checked' ;;
     python3-amqp | python3-psycopg2) echo 'looks into queues and tables while something is measured' ;;
     golang-*) echo 'builds the Go program that Ferry is measured beside' ;;
     python3-venv) echo 'holds the packages of the Python programs that Ferry is measured beside' ;;
@@ -124,7 +128,7 @@ install_missing() {
     die "not root and no sudo here: have an administrator run: apt-get install --no-install-recommends ${missing[*]}"
   fi
   ((EUID == 0)) || say "  (with sudo, which may ask for your password)"
-  for service in rabbitmq-server postgresql mariadb epmd; do
+  for service in rabbitmq-server postgresql mariadb epmd prometheus; do
     [[ -e /lib/systemd/system/$service.service ]] || before_services+=("$service")
   done
   log=$(mktemp)
@@ -388,9 +392,14 @@ launch_rabbitmq() {
   free_port && epmd_port=$PORT
   mkdir -p "$home/conf.d"
   echo '[rabbitmq_management].' >"$home/enabled_plugins"
+  if [[ $RABBITMQ_PROMETHEUS == yes ]]; then
+    free_port && RABBITMQ_PROMETHEUS_PORT=$PORT
+    echo '[rabbitmq_management, rabbitmq_prometheus].' >"$home/enabled_plugins"
+    (umask 077 && printf 'prometheus.tcp.%s\n' 'ip = 127.0.0.1' "port = $RABBITMQ_PROMETHEUS_PORT" >"$home/rabbitmq.conf")
+  fi
   (
     umask 077
-    cat >"$home/rabbitmq.conf" <<CONF
+    cat >>"$home/rabbitmq.conf" <<CONF
 listeners.tcp.1 = 127.0.0.1:$RABBITMQ_PORT
 management.tcp.ip = 127.0.0.1
 management.tcp.port = $RABBITMQ_MANAGEMENT_PORT
