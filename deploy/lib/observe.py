@@ -9,6 +9,7 @@ import json
 import math
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -43,8 +44,12 @@ def rules(name):
     return load(os.path.join(PROMETHEUS, "rules", name))
 
 
+def all_rules(name):
+    return [rule for group in rules(name)["groups"] for rule in group["rules"]]
+
+
 def alerts():
-    return [rule for group in rules("alerts.yml")["groups"] for rule in group["rules"]]
+    return all_rules("alerts.yml")
 
 
 def test_files():
@@ -348,7 +353,13 @@ def queries(base, start, factor):
         figures = [value for series in result for _, value in series["values"] if not math.isnan(float(value))]
         if not figures:
             problems.append(f"panel {name}: no data from {query}")
-    finish(problems, f"  {count} queries of the dashboard, each with data.")
+    # "or vector(0)" would hide a metric that nobody tells.
+    known = set(ask(base, "label/__name__/values"))
+    asked += [(rule.get("alert") or rule["record"], rule["expr"]) for file in RULES for rule in all_rules(file)]
+    for name, query in asked:
+        named = set(re.findall(r"\b(?:ferry|process|prometheus|rabbitmq)_\w+", re.sub(r'"[^"]*"', "", query)))
+        problems += [f"{name}: nobody tells {metric}" for metric in sorted(named - known)]
+    finish(problems, f"  {count} queries of the dashboard, each with data; what dashboard and rules name is told.")
 
 
 def failures(base):
@@ -360,6 +371,27 @@ def failures(base):
             if rule["health"] != "ok":
                 problems.append(f"rule {rule['name']}: {rule['health']} {rule.get('lastError', '')}")
     finish(problems, f"  {count} rules evaluated without an error.")
+
+
+# --- Beside the run --------------------------------------------------------------------------------------------------
+
+
+def trickle(url, count):
+    """Adds so many orders to the simulated OKKI each second, until it is stopped."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    while True:
+        time.sleep(1)
+        try:
+            opener.open(f"{url}/_sim/orders", json.dumps({"add": count}).encode(), timeout=5).close()
+        except OSError:
+            pass
+
+
+def bound(seconds, pid):
+    """Ends a process that is not over after so many seconds."""
+    time.sleep(seconds)
+    print(f"observe-check: not over after {seconds} s", file=sys.stderr)
+    os.kill(pid, signal.SIGTERM)
 
 
 # --- The table of metrics --------------------------------------------------------------------------------------------
@@ -442,6 +474,12 @@ def main():
     one.add_argument("--factor", type=int, required=True)
     one = commands.add_parser("failures")
     one.add_argument("--url", required=True)
+    one = commands.add_parser("trickle")
+    one.add_argument("--okki", required=True)
+    one.add_argument("--count", type=int, required=True)
+    one = commands.add_parser("bound")
+    one.add_argument("--seconds", type=int, required=True)
+    one.add_argument("--process", type=int, required=True)
     one = commands.add_parser("table")
     one.add_argument("--update", action="store_true")
     one.add_argument("files", nargs="+")
@@ -463,6 +501,10 @@ def main():
             queries(options.url, options.start, options.factor)
         case "failures":
             failures(options.url)
+        case "trickle":
+            trickle(options.okki, options.count)
+        case "bound":
+            bound(options.seconds, options.process)
         case "table":
             check_table(options.files, options.update)
 
