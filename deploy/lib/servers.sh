@@ -11,11 +11,11 @@
 CHECKOUT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
 PROGRAM=${0##*/}
 RUN=                     # this run's folder
+RABBITMQ_PROMETHEUS=no   # "yes": the broker has metrics on RABBITMQ_PROMETHEUS_PORT
 LEAVE_RUNNING=no         # "yes" once a run is to outlive its script
 KEEP_LOGS_IN=            # where a failed run leaves its logs; empty: nowhere
 KEEP_PROCESSES=no        # "yes": children get no parent-death signal, so that they can outlive the script
 RABBITMQ_ENVIRONMENT=()  # what the broker was started with
-RABBITMQ_PROMETHEUS=no   # "yes": the broker has metrics on RABBITMQ_PROMETHEUS_PORT
 TAKEN_PORTS=' '          # ports this script has given out
 FIRST_PORT=20000         # where they begin
 PORT_COUNT=12000         # how many there are
