@@ -132,11 +132,15 @@ let package = Package(
       "PipelineTests",
       ["Pipeline", "JSON", "Orders", "Mapping", "Telemetry", "PipelineTesting", "TestSockets", logging, lifecycle]),
     tests(
-      "OKKITests", ["OKKI", "JSON", "Orders", "Pipeline", "Curl", "PipelineTesting", "TestSockets", "VendorStage"]),
-    tests("K3Tests", ["K3", "JSON", "Orders", "Pipeline", "Curl", "PipelineTesting", "VendorStage"]),
+      "OKKITests",
+      ["OKKI", "JSON", "Orders", "Pipeline", "Curl", "Telemetry", "PipelineTesting", "TestSockets", "VendorStage"]),
+    tests("K3Tests", ["K3", "JSON", "Orders", "Pipeline", "Curl", "Telemetry", "PipelineTesting", "VendorStage"]),
     tests(
       "QueueTests",
-      ["Queue", "AMQP", "AMQPTesting", "Curl", "JSON", "Orders", "Pipeline", "PipelineTesting", "TestSockets"]),
+      [
+        "Queue", "AMQP", "AMQPTesting", "Curl", "JSON", "Orders", "Pipeline", "Telemetry", "PipelineTesting",
+        "TestSockets",
+      ]),
     tests("LedgerTests", ["Ledger", "Digests", "JSON", "Orders", "Pipeline", "PipelineTesting", "PostgreSQL"]),
     tests("WorkbenchTests", ["Workbench", "JSON", "Mapping", "Orders"]),
     tests("TelemetryTests", ["Telemetry", "JSON", logging, coreMetrics]),

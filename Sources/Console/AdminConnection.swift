@@ -16,20 +16,27 @@ struct AdminPages: Sendable {
   /// The answer to GET and HEAD of a path; what follows a `?` does not matter.
   func page(_ method: HTTPMethod, _ target: String) -> Page {
     let path = target.prefix { $0 != "?" }
-    guard ["/healthz", "/readyz", "/metrics"].contains(path) else {
+    guard ["/healthz", "/livez", "/readyz", "/startupz", "/metrics"].contains(path) else {
       return Page(status: .notFound, text: "not found\n")
     }
     guard method == .GET || method == .HEAD else { return Page(status: .methodNotAllowed, text: "GET only\n") }
     switch path {
-    case "/healthz":
+    case "/healthz", "/livez":
       return probe.isAlive() ? Page(text: "ok\n") : Page(status: .internalServerError, text: "stuck\n")
-    case "/readyz":
-      let missing = probe.notReady()
-      return missing.isEmpty
-        ? Page(text: "ready\n") : Page(status: .serviceUnavailable, text: missing.joined(separator: "\n") + "\n")
+    case "/readyz": return page(of: probe.missing(), "ready\n")
+    case "/startupz": return page(of: probe.missingAtStart(), "started\n")
     default:
+      // Whoever reads metrics looks often enough to see that the role was ready.
+      _ = probe.missingAtStart()
       return Page(type: "text/plain; version=0.0.4; charset=utf-8", text: registry.prometheusText())
     }
+  }
+}
+
+extension AdminPages {
+  private func page(of missing: [String], _ good: String) -> Page {
+    missing.isEmpty
+      ? Page(text: good) : Page(status: .serviceUnavailable, text: missing.joined(separator: "\n") + "\n")
   }
 }
 

@@ -4,19 +4,37 @@ import NIOCore
 import NIOHTTP1
 import NIOPosix
 public import ServiceLifecycle
+import Synchronization
 public import Telemetry
 
-/// Whether a role can do its work, as `/readyz` and `/healthz` answer it.
+/// Whether a role can do its work, as `/healthz`, `/readyz` and `/startupz` answer it.
+///
+/// A partner that is away makes a role not ready, and never dead: no restart mends it, and all workers at once would begin anew.
 public struct HealthProbe: Sendable {
   /// False when the process should be restarted.
   public var isAlive: @Sendable () -> Bool
   /// What is not ready, one sentence each; empty when all is.
   public var notReady: @Sendable () -> [String]
+  private let started = Latch()
 
   /// A probe.
   public init(isAlive: @escaping @Sendable () -> Bool, notReady: @escaping @Sendable () -> [String]) {
     self.isAlive = isAlive
     self.notReady = notReady
+  }
+
+  /// What is not ready, and keeps in mind when it is nothing.
+  func missing() -> [String] {
+    let missing = notReady()
+    if missing.isEmpty { started.isSet.store(true, ordering: .relaxed) }
+    return missing
+  }
+
+  /// What is not ready, until for the first time nothing is; from then on nothing.
+  func missingAtStart() -> [String] { started.isSet.load(ordering: .relaxed) ? [] : missing() }
+
+  private final class Latch: Sendable {
+    let isSet = Atomic(false)
   }
 }
 
@@ -36,7 +54,7 @@ public struct HostUnusable: Error, Sendable {
   public let why: String
 }
 
-/// Answers `/healthz`, `/readyz` and `/metrics` of one process.
+/// Answers `/healthz` (also as `/livez`), `/readyz`, `/startupz` and `/metrics` of one process.
 public struct AdminServer: Service {
   /// A connection on which nothing happens for so long is closed.
   private static let idleSeconds: Int64 = 60

@@ -6,6 +6,8 @@ public enum HealthQuestion: String, Sendable {
   case alive = "/healthz"
   /// Whether it can do its work.
   case ready = "/readyz"
+  /// Whether it could do its work at some time since its start.
+  case started = "/startupz"
 
   /// The longest wait for one step of connecting, sending and reading; there are few, all on one machine.
   private static let patienceSeconds = 3

@@ -20,6 +20,7 @@ final class K3Client: Sendable {
   private let http: CurlClient
   private let tokens: K3TokenKeeper
   private let load: K3Load
+  private let meter: RequestMeter?
 
   /// One POST with a JSON body.
   struct Call: Sendable {
@@ -47,12 +48,14 @@ final class K3Client: Sendable {
     load = K3Load(options)
     var curl = options.curl
     curl.steer = { [load] in load.note($0) }
+    meter = options.metrics?.requests(K3CallKind.self, K3CallKind.endings)
+    if let meter { curl.onEnd = { meter.time($0, $1) } }
     do { http = try CurlClient(curl) } catch {
       throw SetupProblem("K/3's HTTP client cannot be set up: \(error).", remedy: "Mend the option that it names.")
     }
     let start = clock.now
     tokens = K3TokenKeeper(
-      options, http, now: { start.duration(to: clock.now) },
+      options, http, meter, now: { start.duration(to: clock.now) },
       // Cancelled early is what the caller asked for.
       sleep: { try? await clock.sleep(for: $0) })
   }
@@ -95,26 +98,35 @@ final class K3Client: Sendable {
   }
 
   private func read(_ path: String, _ token: K3Token) async -> K3Reply {
+    let kind = K3CallKind(path).place
     let request = HTTPRequest(
-      .get, url(path, token), timeoutMilliseconds: options.readTimeoutMilliseconds, repeatable: true)
-    return K3Reply(await http.perform(request), limits: limits)
+      .get, url(path, token), timeoutMilliseconds: options.readTimeoutMilliseconds, repeatable: true, tag: kind)
+    let reply = K3Reply(await http.perform(request), limits: limits)
+    meter?.count(kind, reply.ending(options.messages, writes: false))
+    return reply
   }
 
   private func send(_ calls: [Call], _ token: K3Token) async -> [K3Reply] {
     var requests: [HTTPRequest] = []
     requests.reserveCapacity(calls.count)
     // Calls of a batch go to one or two paths: each URL is made once.
-    var urls: [String: String] = [:]
+    var paths: [String: (url: String, kind: Int)] = [:]
     for call in calls {
-      let url = urls[call.path] ?? self.url(call.path, token)
-      urls[call.path] = url
+      let (url, kind) = paths[call.path] ?? (self.url(call.path, token), K3CallKind(call.path).place)
+      paths[call.path] = (url, kind)
       let timeout = call.repeatable ? options.readTimeoutMilliseconds : options.saveTimeoutMilliseconds
       requests.append(
         HTTPRequest(
           .post, url, headers: Self.headers, body: call.body, timeoutMilliseconds: timeout, notAfter: call.notAfter,
-          repeatable: call.repeatable))
+          repeatable: call.repeatable, tag: kind))
     }
-    return await http.perform(requests).map { K3Reply($0, limits: limits) }
+    let replies = await http.perform(requests).map { K3Reply($0, limits: limits) }
+    if let meter {
+      for ((call, request), reply) in zip(zip(calls, requests), replies) {
+        meter.count(request.tag, reply.ending(options.messages, writes: !call.repeatable))
+      }
+    }
+    return replies
   }
 
   private static let headers = [HTTPHeader("Content-Type", "application/json")]

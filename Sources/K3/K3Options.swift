@@ -19,6 +19,8 @@ public struct K3Options: Sendable, CustomStringConvertible, CustomReflectable {
   public var tokenMarginSeconds: Int64 = 100
   /// The installation's tokens; nil: this process gets one for itself.
   public var tokenStore: (any TokenStore)?
+  /// Where requests are counted and timed; nil: nowhere.
+  public var metrics: PartnerMetrics?
   /// How refusals are told apart.
   public var messages = K3Messages()
   /// The largest answer taken, in bytes.

@@ -24,6 +24,7 @@ struct K3Token: Sendable {
 actor K3TokenKeeper {
   private let options: K3Options
   private let http: CurlClient
+  private let meter: RequestMeter?
   private let now: @Sendable () -> Duration
   private let sleep: @Sendable (Duration) async -> Void
   private var token: K3Token?
@@ -33,11 +34,12 @@ actor K3TokenKeeper {
   private let recent = Mutex<[String]>([])
 
   init(
-    _ options: K3Options, _ http: CurlClient, now: @escaping @Sendable () -> Duration,
+    _ options: K3Options, _ http: CurlClient, _ meter: RequestMeter?, now: @escaping @Sendable () -> Duration,
     sleep: @escaping @Sendable (Duration) async -> Void
   ) {
     self.options = options
     self.http = http
+    self.meter = meter
     self.now = now
     self.sleep = sleep
   }
@@ -89,10 +91,13 @@ actor K3TokenKeeper {
 
   private func create() async throws(K3Outage) -> GivenToken {
     let code = percentEncoded(query: options.authorityCode)
+    let kind = K3CallKind.token.place
     let request = HTTPRequest(
       .get, "\(options.base)/Token/Create?authorityCode=\(code)", timeoutMilliseconds: options.readTimeoutMilliseconds,
-      repeatable: true)
-    switch K3Reply(await http.perform(request), limits: JSONLimits()) {
+      repeatable: true, tag: kind)
+    let reply = K3Reply(await http.perform(request), limits: JSONLimits())
+    meter?.count(kind, reply.ending(options.messages, writes: false))
+    switch reply {
     case .notSent(let failure): throw K3Outage(.k3Unavailable, failure.description)
     case .unclear(let sentence, _, _): throw K3Outage(.k3Unavailable, sentence)
     case .answer(let answer): return try read(answer)

@@ -70,6 +70,9 @@ public final class LedgerDatabase: Sendable {
     return try await PostgresClient(patient).session()
   }
 
+  /// How many of its connections were made anew after one was lost.
+  public var reconnects: Int { client.reconnects }
+
   /// Closes all connections; statements that wait end as `.unavailable`.
   public func close() async { await client.close() }
 

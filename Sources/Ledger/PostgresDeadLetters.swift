@@ -107,6 +107,22 @@ public final class PostgresDeadLetters: DeadLetters {
     return (0..<rows.count).compactMap { FiledLetter(rows, $0) }
   }
 
+  /// Letters that wait, counted, as the port says. The index over states finds them; their bodies are not read.
+  public func waiting() async throws(LedgerFailure) -> [WaitingLetters] {
+    let rows = try await database.run(
+      PostgresStatement(
+        """
+        SELECT stage, reason, count(*), min(parked_at) FROM dead_letters WHERE state = 'waiting'
+        GROUP BY stage, reason ORDER BY stage COLLATE "C", reason COLLATE "C"
+        """))
+    return (0..<rows.count).compactMap { row in
+      guard let stage = rows[row, 0].flatMap(StageName.init), let reason = rows[row, 1], let count = rows.int(row, 2),
+        let oldest = rows.int(row, 3)
+      else { return nil }
+      return WaitingLetters(stage: stage, reason: reason, count: Int(count), oldest: oldest)
+    }
+  }
+
   /// What was done to a letter, as the port says.
   public func acts(on id: Int64) async throws(LedgerFailure) -> [LetterAct] {
     let rows = try await database.run(

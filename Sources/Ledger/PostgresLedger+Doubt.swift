@@ -13,4 +13,15 @@ extension PostgresLedger {
         """))
     return rows.count == 0 ? 0 : rows.int(0, 0) ?? 0
   }
+
+  /// How many bills are in doubt. The index over doubts finds them.
+  public func openDoubts() async throws(LedgerFailure) -> Int64 {
+    let rows = try await database.run(
+      PostgresStatement(
+        """
+        SELECT count(*) FROM order_ledger
+        WHERE doubt_since IS NOT NULL AND doubt AND state IN ('writing', 'in_doubt')
+        """))
+    return rows.count == 0 ? 0 : rows.int(0, 0) ?? 0
+  }
 }

@@ -12,18 +12,23 @@ final class OKKIClient: Sendable {
   private let limit: RateLimit
   private let tokens: OKKITokenKeeper
   private let time: Timekeeper
+  private let meter: RequestMeter?
 
   init(_ options: OKKIOptions, time: Timekeeper) throws(SetupProblem) {
     try options.check()
     self.options = options
     self.time = time
-    do { http = try CurlClient(options.curl) } catch {
+    let meter = options.metrics?.requests(OKKICallKind.self, OKKICallKind.endings)
+    self.meter = meter
+    var curl = options.curl
+    if let meter { curl.onEnd = { meter.time($0, $1) } }
+    do { http = try CurlClient(curl) } catch {
       throw SetupProblem("OKKI's HTTP client cannot be set up: \(error).", remedy: "Mend the option that it names.")
     }
     limit = RateLimit(
       perSecond: options.ratePerSecond, burst: options.burst, patience: .seconds(options.patienceSeconds), time: time,
-      shared: options.rateLedger, bucket: "okki/\(options.clientID)")
-    tokens = OKKITokenKeeper(options, http, limit, time)
+      shared: options.rateLedger, bucket: "okki/\(options.clientID)", meter: options.metrics?.rateWait())
+    tokens = OKKITokenKeeper(options, http, limit, meter, time)
   }
 
   func close() async { await http.shutdown(graceMilliseconds: 2_000) }
@@ -152,10 +157,12 @@ final class OKKIClient: Sendable {
     _ reader: @Sendable (HTTPOutcome, Int) throws(OKKIRefusal) -> Value, into attempts: inout Attempts<Value>
   ) async -> [Int] {
     let headers = [token.header, HTTPHeader("Accept", "application/json")]
+    // All questions of a call are of one kind.
+    let kind = OKKICallKind(chunk.first.map { paths[$0] } ?? "").place
     let outcomes = await http.perform(
       chunk.map {
         HTTPRequest(
-          .get, options.base + paths[$0], headers: headers, timeoutMilliseconds: options.timeoutMilliseconds)
+          .get, options.base + paths[$0], headers: headers, timeoutMilliseconds: options.timeoutMilliseconds, tag: kind)
       })
     options.onProgress()
     var refused: [Int] = []
@@ -164,7 +171,9 @@ final class OKKIClient: Sendable {
       do throws(OKKIRefusal) {
         attempts.append((index, .done(.success(try reader(outcome, index)))))
         hasAnswer = true
+        meter?.count(kind, .ok)
       } catch {
+        meter?.count(kind, error.ending(outcome))
         if case .throttled(let seconds) = error.failure { await limit.throttled(seconds: seconds) }
         switch error.keeping(outcome, without: [token.header.value, options.clientSecret]) {
         case .token: refused.append(index)

@@ -23,6 +23,8 @@ public struct OKKIOptions: Sendable, CustomStringConvertible, CustomReflectable 
   public var rateLedger: (any RateLedger)?
   /// The installation's tokens; nil: this process gets one for itself.
   public var tokenStore: (any TokenStore)?
+  /// Where requests are counted and timed; nil: nowhere.
+  public var metrics: PartnerMetrics?
   /// Requests under way at a time, 1...256.
   public var concurrency = 8
   /// Bound for one request once it is sent, in milliseconds. The vendor allows 60 seconds.

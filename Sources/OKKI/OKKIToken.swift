@@ -20,12 +20,16 @@ actor OKKITokenKeeper {
   private let options: OKKIOptions
   private let http: CurlClient
   private let limit: RateLimit
+  private let meter: RequestMeter?
   private let time: Timekeeper
   private var token: OKKIToken?
   private var generation = 0
   private var renewal: Task<Result<OKKIToken, SourceFailure>, Never>?
 
-  init(_ options: OKKIOptions, _ http: CurlClient, _ limit: RateLimit, _ time: Timekeeper) {
+  init(
+    _ options: OKKIOptions, _ http: CurlClient, _ limit: RateLimit, _ meter: RequestMeter?, _ time: Timekeeper
+  ) {
+    self.meter = meter
     self.options = options
     self.http = http
     self.limit = limit
@@ -83,7 +87,12 @@ actor OKKITokenKeeper {
       let asked = time.now()
       let outcome = await http.perform(tokenRequest())
       options.onProgress()
-      do throws(OKKIRefusal) { return (try read(outcome), asked) } catch {
+      do throws(OKKIRefusal) {
+        let given = try read(outcome)
+        meter?.count(OKKICallKind.token.place, .ok)
+        return (given, asked)
+      } catch {
+        meter?.count(OKKICallKind.token.place, error.ending(outcome))
         if case .throttled(let seconds) = error.failure { await limit.throttled(seconds: seconds) }
         guard case .again(let failure) = error else { throw refusedCredentials(error) }
         guard attempt < options.retries else { throw failure }
@@ -103,7 +112,8 @@ actor OKKITokenKeeper {
       headers: [
         HTTPHeader("Content-Type", "application/x-www-form-urlencoded"), HTTPHeader("Accept", "application/json"),
       ],
-      body: Array(body.utf8), timeoutMilliseconds: options.timeoutMilliseconds, repeatable: true)
+      body: Array(body.utf8), timeoutMilliseconds: options.timeoutMilliseconds, repeatable: true,
+      tag: OKKICallKind.token.place)
   }
 
   private func read(_ outcome: HTTPOutcome) throws(OKKIRefusal) -> GivenToken {

@@ -56,14 +56,16 @@ final class RateLimit: Sendable {
   private let state: Mutex<State>
   private let shared: (any RateLedger)?
   private let bucket: String
+  private let meter: WaitMeter?
 
   /// - Parameters:
   ///   - shared: the installation's bucket; nil: one of its own.
   ///   - bucket: its name there.
+  ///   - meter: times what callers wait for their tokens.
   ///   - jitter: 0...1, spreads pauses that the vendor gave no figure for.
   init(
     perSecond rate: Double, burst: Int, patience: Duration, time: Timekeeper, shared: (any RateLedger)? = nil,
-    bucket: String = "okki",
+    bucket: String = "okki", meter: WaitMeter? = nil,
     jitter: @escaping @Sendable () -> Double = { Double.random(in: 0...1) }
   ) {
     self.rate = rate
@@ -74,6 +76,7 @@ final class RateLimit: Sendable {
     self.jitter = jitter
     self.shared = shared
     self.bucket = bucket
+    self.meter = meter
     state = Mutex(State(tokens: Double(burst), at: time.now()))
   }
 
@@ -82,6 +85,14 @@ final class RateLimit: Sendable {
   /// - Throws: `.throttled` when a pause is in force that is longer than the patience; `.transient` when the task was
   ///   cancelled. Nothing was taken then.
   func take(upTo most: Int) async throws(SourceFailure) -> Int {
+    guard let meter else { return try await granted(most) }
+    let asked = time.now()
+    let count = try await granted(most)
+    meter.observe(time.now() - asked)
+    return count
+  }
+
+  private func granted(_ most: Int) async throws(SourceFailure) -> Int {
     while true {
       switch step(most) {
       case .granted(let count): return count

@@ -8,6 +8,7 @@ public final class PipelineMetrics: Sendable {
   private let transformed: Counter
   private let loaded: Counter
   private let settled: [StageName: Counter]
+  private let delivery: Timer
   let factory: any MetricsFactory
 
   private struct Key: Hashable {
@@ -21,14 +22,37 @@ public final class PipelineMetrics: Sendable {
     self.factory = factory
     transformed = Counter(label: "ferry_transformed_total", factory: factory)
     loaded = Counter(label: "ferry_loaded_total", factory: factory)
+    delivery = Timer(label: "ferry_delivery_seconds", factory: factory)
     settled = Dictionary(
       uniqueKeysWithValues: StageName.allCases.map { stage in
         (stage, Counter(label: "ferry_settled_total", dimensions: [("stage", stage.rawValue)], factory: factory))
       })
   }
 
+  /// Makes the series of a stage, so that they are there before the first increment: else whoever asks for a rate never sees
+  /// that one.
+  public func begin(_ stage: StageName) {
+    for reason in ReasonCode.allCases { begin(burialFor: reason, at: stage) }
+    switch stage {
+    case .transform: _ = counter(Key(stage: stage, outcome: "forward", reason: nil))
+    case .load:
+      for done in Outcome.Done.allCases { _ = counter(Key(stage: stage, outcome: done.rawValue, reason: nil)) }
+    }
+  }
+
+  /// The same of what a poller parks for a stage.
+  func begin(burialFor reason: ReasonCode, at stage: StageName) {
+    _ = deadLetterCounter(Key(stage: stage, outcome: "dead", reason: reason))
+  }
+
   func count(_ outcome: Outcome, at stage: StageName) {
     let key = Key(stage: stage, outcome: outcome.label, reason: outcome.reason?.code)
+    counter(key).increment()
+    if case .forward = outcome { transformed.increment() }
+    if outcome.isWritten { loaded.increment() }
+  }
+
+  private func counter(_ key: Key) -> Counter {
     outcomes.withLock { state in
       // A batch's outcomes are mostly the same.
       if let last = state.last, last.key == key { return last.counter }
@@ -36,17 +60,22 @@ public final class PipelineMetrics: Sendable {
         state.counters[key]
         ?? Counter(
           label: "ferry_outcomes_total",
-          dimensions: [("stage", stage.rawValue), ("outcome", key.outcome), ("reason", key.reason?.rawValue ?? "")],
+          dimensions: [
+            ("stage", key.stage.rawValue), ("outcome", key.outcome), ("reason", key.reason?.rawValue ?? ""),
+          ],
           factory: factory)
       state.counters[key] = counter
       state.last = (key, counter)
       return counter
-    }.increment()
-    switch outcome {
-    case .forward: transformed.increment()
-    case .done(.written), .done(.updated), .done(.resolved): loaded.increment()
-    default: break
     }
+  }
+
+  /// Bills are known as written in K/3.
+  /// - Parameters:
+  ///   - times: when the poller first saw each revision, in milliseconds since 1970 UTC; of 0 nobody knows.
+  ///   - now: by this machine's clock.
+  func delivered(_ times: [Int64], now: Int64) {
+    for seen in times where seen > 0 { delivery.recordNanoseconds(min(max(now - seen, 0), 1 << 42) * 1_000_000) }
   }
 
   /// Messages are acknowledged: what came of them is safe.
@@ -60,14 +89,18 @@ public final class PipelineMetrics: Sendable {
 
   func countDeadLetter(_ reason: ReasonCode, at stage: StageName) {
     let key = Key(stage: stage, outcome: "dead", reason: reason)
+    deadLetterCounter(key).increment()
+  }
+
+  private func deadLetterCounter(_ key: Key) -> Counter {
     deadLetters.withLock { counters in
       if let counter = counters[key] { return counter }
       let counter = Counter(
-        label: "ferry_dead_letters_total", dimensions: [("stage", stage.rawValue), ("reason", reason.rawValue)],
-        factory: factory)
+        label: "ferry_dead_letters_total",
+        dimensions: [("stage", key.stage.rawValue), ("reason", key.reason?.rawValue ?? "")], factory: factory)
       counters[key] = counter
       return counter
-    }.increment()
+    }
   }
 }
 
@@ -77,6 +110,14 @@ extension Outcome {
     switch self {
     case .forward, .done: true
     case .retry, .later, .outage, .dead: false
+    }
+  }
+
+  /// The bill is known as written in K/3, by this attempt or an earlier one whose answer was lost.
+  var isWritten: Bool {
+    switch self {
+    case .done(.written), .done(.updated), .done(.resolved): true
+    case .forward, .done, .retry, .later, .outage, .dead: false
     }
   }
 

@@ -30,6 +30,9 @@ public final class PollProgress: Sendable {
     }
   }
 
+  /// Whether it leads, by the last answer to its question.
+  var leads: Bool { state.withLock { $0.leads } }
+
   /// It does not lead any more.
   func stepDown() { state.withLock { $0.leads = false } }
 

@@ -1,3 +1,4 @@
+import CoreMetrics
 import Orders
 import ServiceLifecycle
 
@@ -95,8 +96,10 @@ extension Poller {
   func page(
     _ index: Int, of slice: OrderQuery, size: Int, places: Bool = true
   ) async throws(PollInterruption) -> OrderPage {
-    let list = List<OrderPage> { [source] index, size throws(SourceFailure) in
-      try await source.orders(slice, page: index, size: size)
+    let list = List<OrderPage> { [source, pages] index, size throws(SourceFailure) in
+      let page = try await source.orders(slice, page: index, size: size)
+      pages.increment()
+      return page
     } isSound: { [self] now throws(PollInterruption) in
       try await hasReadableOrder(like: slice, until: now)
     } second: { [self] index throws(PollInterruption) in
@@ -115,8 +118,10 @@ extension Poller {
   func customers(
     _ index: Int, of window: TimeWindow?, size: Int = Poller.customersPage
   ) async throws(PollInterruption) -> CustomerPage {
-    let list = List<CustomerPage> { [source] index, size throws(SourceFailure) in
-      try await source.customers(updatedIn: window, page: index, size: size)
+    let list = List<CustomerPage> { [source, pages] index, size throws(SourceFailure) in
+      let page = try await source.customers(updatedIn: window, page: index, size: size)
+      pages.increment()
+      return page
     } isSound: { [self] _ throws(PollInterruption) in
       try await hasReadableRow { index, size throws(SourceFailure) -> CustomerPage in
         try await source.customers(updatedIn: nil, page: index, size: size)

@@ -89,7 +89,8 @@ public final class Poller: Service {
   let clock: PipelineClock
   let leaseClock: PipelineClock
   let logger: Logger
-  let polled = Counter(label: "ferry_polled_total")
+  let polled: Counter
+  let pages: Counter
   /// Orders whose details failed alone, and how often in a row.
   let stuck = Mutex<[OrderID: Int]>([:])
   /// After so many failures in a row an order is parked instead of holding up the watermark.
@@ -100,12 +101,14 @@ public final class Poller: Service {
   private let ending = Mutex<PollInterruption?>(nil)
   /// Until when this poller works, unless its lease is renewed before; nil before it was first asked for.
   let workEnd = Mutex<ContinuousClock.Instant?>(nil)
-  private let cycles = Counter(label: "ferry_poll_cycles_total")
-  private let failures = Counter(label: "ferry_poll_failures_total")
-  let drifts = Counter(label: "ferry_page_drift_total")
+  private let cycles: Counter
+  /// When a cycle last came to its end, in milliseconds since 1970 UTC; at first when the poller was made.
+  private let finished: Mutex<Int64>
+  private let failures: Counter
+  let drifts: Counter
   let customerDrifts: Counter
-  let unreadableOrders = Counter(label: "ferry_unreadable_rows_total", dimensions: [("list", "orders")])
-  let unreadableCustomers = Counter(label: "ferry_unreadable_rows_total", dimensions: [("list", "customers")])
+  let unreadableOrders: Counter
+  let unreadableCustomers: Counter
   /// Fingerprints of rows that were told to be unreadable.
   let toldRows = Mutex<Set<Int64>>([])
   let clockSteps: Counter
@@ -116,20 +119,20 @@ public final class Poller: Service {
   let roundSize = Mutex(RoundSize())
   /// The customers' list, where the last cycle has not seen all of it.
   let customerScan = Mutex<CustomerScan?>(nil)
-  private let leading = Gauge(label: "ferry_poll_leader")
-  private let watermarkGauge = Gauge(label: "ferry_watermark_epoch_seconds")
-  let removals = Counter(label: "ferry_removals_polled_total")
-  let refetched = Counter(label: "ferry_refetched_total")
-  private let removedFailures = Counter(label: "ferry_removed_poll_failures_total")
-  private let removedWatermarkGauge = Gauge(label: "ferry_removed_watermark_epoch_seconds")
-  private let customerFailures = Counter(label: "ferry_customer_poll_failures_total")
+  private let leading: Gauge
+  private let watermarkGauge: Gauge
+  let removals: Counter
+  let refetched: Counter
+  private let removedFailures: Counter
+  private let removedWatermarkGauge: Gauge
+  private let customerFailures: Counter
   /// Why a list beside the orders could not be read last, so that the same is told once.
   private let restsUntil = Mutex<[PollStream: ContinuousClock.Instant]>([:])
   private let besides = Mutex<[PollStream: PollInterruption]>([:])
 
-  let foundMissed = Counter(label: "ferry_reconcile_found_total", dimensions: [("what", "missed")])
-  let foundChanged = Counter(label: "ferry_reconcile_found_total", dimensions: [("what", "changed")])
-  let sweepFailures = Counter(label: "ferry_sweep_failures_total")
+  let foundMissed: Counter
+  let foundChanged: Counter
+  let sweepFailures: Counter
   /// What this process remembers of its sweeps; where they stand is in the ledger.
   let sweeping = Mutex(SweepMemory())
 
@@ -148,8 +151,33 @@ public final class Poller: Service {
     self.sweeps = sweeps
     self.leaseClock = leaseClock ?? clock
     self.metrics = metrics
-    customerDrifts = Counter(label: "ferry_customer_drift_total", factory: metrics.factory)
-    clockSteps = Counter(label: "ferry_okki_clock_back_total", factory: metrics.factory)
+    let factory = metrics.factory
+    func counter(_ label: String, _ dimensions: [(String, String)] = []) -> Counter {
+      Counter(label: label, dimensions: dimensions, factory: factory)
+    }
+    for reason in [ReasonCode.orderMalformed, .messageTooLarge, .headersTooLarge] {
+      metrics.begin(burialFor: reason, at: .transform)
+    }
+    polled = counter("ferry_polled_total")
+    cycles = counter("ferry_poll_cycles_total")
+    failures = counter("ferry_poll_failures_total")
+    drifts = counter("ferry_page_drift_total")
+    unreadableOrders = counter("ferry_unreadable_rows_total", [("list", "orders")])
+    unreadableCustomers = counter("ferry_unreadable_rows_total", [("list", "customers")])
+    leading = Gauge(label: "ferry_poll_leader", factory: factory)
+    watermarkGauge = Gauge(label: "ferry_watermark_epoch_seconds", factory: factory)
+    removals = counter("ferry_removals_polled_total")
+    refetched = counter("ferry_refetched_total")
+    removedFailures = counter("ferry_removed_poll_failures_total")
+    removedWatermarkGauge = Gauge(label: "ferry_removed_watermark_epoch_seconds", factory: factory)
+    customerFailures = counter("ferry_customer_poll_failures_total")
+    foundMissed = counter("ferry_reconcile_found_total", [("what", "missed")])
+    foundChanged = counter("ferry_reconcile_found_total", [("what", "changed")])
+    sweepFailures = counter("ferry_sweep_failures_total")
+    pages = counter("ferry_polled_pages_total")
+    finished = Mutex(clock.epochMilliseconds())
+    customerDrifts = counter("ferry_customer_drift_total")
+    clockSteps = counter("ferry_okki_clock_back_total")
     self.source = source
     self.ledger = ledger
     self.outbox = outbox
@@ -161,6 +189,12 @@ public final class Poller: Service {
   /// How the last cycle ended early; nil when it did not, when another process leads, or when the partner that ended it
   /// has answered since.
   public var interruption: PollInterruption? { ending.withLock { $0 } }
+
+  /// Whether it leads and its lease lasts, by this process' own clock. No two pollers do at a time.
+  public var isLeading: Bool { progress.leads && mayWork }
+
+  /// When a cycle last came to its end, in milliseconds since 1970 UTC; before the first, when the poller was made.
+  public var lastProgress: Int64 { finished.withLock { $0 } }
 
   /// Cycles until graceful shutdown. A failed cycle is tried again after a growing pause; while another process polls,
   /// this one looks every 15 s at most whether it has gone.
@@ -235,6 +269,8 @@ public final class Poller: Service {
     }
     try await readAnew(at: now)
     cycles.increment()
+    let moment = clock.epochMilliseconds()
+    finished.withLock { $0 = moment }
   }
 
   /// Reads customers or deleted orders, which must not hold up the orders.

@@ -23,10 +23,7 @@ extension Worker {
     for (piece, result) in zip(pieces, await outbox.publish(parcels)) {
       if result == .confirmed { done.append(piece.receipt) } else { rest.append(piece) }
     }
-    if !done.isEmpty {
-      inbox.acknowledge(done)
-      metrics.countSettled(done.count, at: stage.name)
-    }
+    if !done.isEmpty { acknowledge(done) }
     return rest
   }
 

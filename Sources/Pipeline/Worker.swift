@@ -34,38 +34,49 @@ public struct WorkerShape: Sendable {
 /// Takes batches from an inbox, lets a stage decide, and settles: the only place that does.
 ///
 /// Settling is: publish the successor, get the broker's confirm, then acknowledge. Nothing is ever requeued as an answer
-/// to a failure, and a message is never acknowledged before its successor is safe.
+/// to a failure, and a message is never acknowledged before its successor is safe (`Worker+Settling.swift`).
 public final class Worker: Service {
   let stage: any Stage
   let inbox: any Inbox
   let outbox: any Outbox
-  private let policy: RetryPolicy
+  let policy: RetryPolicy
   private let shape: WorkerShape
-  private let clock: PipelineClock
+  let clock: PipelineClock
   let logger: Logger
-  let metrics = PipelineMetrics()
+  let metrics: PipelineMetrics
   private let pause = OutagePause()
   private let breakers: (any PartnerBreakers)?
   /// This worker among those that may try a partner.
   private let holder = Int64.random(in: 1...Int64.max)
   /// Batches of which something waits to be published again.
-  private let unpublished = Mutex(0)
-  private let underWay = Mutex(UnderWay())
+  let unpublished = Mutex(0)
+  let underWay: Mutex<UnderWay>
   private let pace: Mutex<BatchPace>
 
-  private struct UnderWay {
+  struct UnderWay {
     var taken = 0
     var serial = 0
     /// When each batch was taken.
     var batches: [Int: ContinuousClock.Instant] = [:]
+    /// Messages of the batches that are under way.
+    var messages = 0
+    /// When a message was last settled, in milliseconds since 1970 UTC; at first when the worker was made.
+    var progress: Int64
+    var business = Business()
   }
 
   /// A worker for one stage.
-  /// - Parameter breakers: what the installation knows of K/3; nil: this worker finds out by itself.
+  /// - Parameters:
+  ///   - breakers: what the installation knows of K/3; nil: this worker finds out by itself.
+  ///   - metrics: counts what becomes of messages.
   public init(
     stage: any Stage, inbox: any Inbox, outbox: any Outbox, policy: RetryPolicy, shape: WorkerShape,
-    clock: PipelineClock, logger: Logger, breakers: (any PartnerBreakers)? = nil
+    clock: PipelineClock, logger: Logger, breakers: (any PartnerBreakers)? = nil,
+    metrics: PipelineMetrics = PipelineMetrics()
   ) {
+    self.metrics = metrics
+    metrics.begin(stage.name)
+    underWay = Mutex(UnderWay(progress: clock.epochMilliseconds()))
     self.stage = stage
     self.inbox = inbox
     self.outbox = outbox
@@ -93,6 +104,16 @@ public final class Worker: Service {
       WorkerActivity(isHeldBack: isHeldBack, taken: $0.taken, oldestBatch: $0.batches.values.min())
     }
   }
+
+  /// Orders or bills in the batches that are under way.
+  public var inFlight: Int { underWay.withLock { $0.messages } }
+
+  /// How long this worker has had at least one batch under way in all, side by side or not: what it needs for one message is
+  /// this by the messages settled meanwhile. Waiting for a broker that does not take what is to be published is left out.
+  public var busy: Duration { underWay.withLock { $0.business.total(at: clock.now()) } }
+
+  /// When a message was last settled, in milliseconds since 1970 UTC; before the first, when the worker was made.
+  public var lastProgress: Int64 { underWay.withLock { $0.progress } }
 
   /// Works until graceful shutdown: then takes no more, finishes what it holds and gives the rest back.
   public func run() async {
@@ -213,6 +234,20 @@ public final class Worker: Service {
   }
 
   private func process(_ taken: [Delivery]) async {
+    let begun = clock.now()
+    underWay.withLock { state in
+      state.messages += taken.count
+      state.business.begin(at: begun)
+    }
+    await work(taken)
+    let now = clock.now()
+    underWay.withLock { state in
+      state.messages -= taken.count
+      state.business.end(at: now)
+    }
+  }
+
+  private func work(_ taken: [Delivery]) async {
     // What is suspect comes alone, but for the envelopes of a bundle.
     var batch = taken.filter { !$0.isOfSuspectBundle }
     if batch.count < taken.count { batch += await takeApart(taken.filter(\.isOfSuspectBundle)) }
@@ -232,8 +267,9 @@ public final class Worker: Service {
     }
     var isFruitful = false
     defer {
+      let now = clock.now()
       underWay.withLock { $0.batches[serial] = nil }
-      pace.withLock { $0.note(batch.count, took: begun.duration(to: clock.now()), isFruitful: isFruitful) }
+      pace.withLock { $0.note(batch.count, took: begun.duration(to: now), isFruitful: isFruitful) }
     }
     var envelopes: [Envelope] = []
     envelopes.reserveCapacity(batch.count)
@@ -251,131 +287,5 @@ public final class Worker: Service {
     FaultPoint.reached(.handled, at: stage.name)
     await tell(pause.note(outcomes))
     await settle(batch, outcomes)
-  }
-
-  /// The one switch that turns outcomes into publishes and acknowledgements.
-  private func settle(_ batch: [Delivery], _ outcomes: [Outcome]) async {
-    var finished: [Delivery.Receipt] = []
-    var receipts: [Delivery.Receipt] = []
-    var parcels: [Parcel] = []
-    var outcomeIndex = 0
-    for delivery in batch {
-      switch delivery.envelope {
-      case .failure(let reason):
-        receipts.append(delivery.receipt)
-        var parcel = Parcel(to: .dead(stage.name), .unreadable(delivery.body), burial: Outcome.Burial(reason))
-        parcel.properties = delivery.properties
-        parcels.append(parcel)
-        metrics.count(.dead(Outcome.Burial(reason)), at: stage.name)
-        logger.parked(reason, of: nil, at: stage.name)
-      case .success(let envelope):
-        let outcome = outcomes[outcomeIndex]
-        outcomeIndex += 1
-        metrics.count(outcome, at: stage.name)
-        switch policy.resolve(outcome, of: envelope) {
-        case .finish:
-          finished.append(delivery.receipt)
-          continue
-        case .forward(let next):
-          for envelope in next {
-            receipts.append(delivery.receipt)
-            parcels.append(Parcel(to: .queue(.bills), .envelope(envelope)))
-          }
-          continue
-        case .delay(let again, let seconds):
-          var parcel = Parcel(
-            to: .retry(stage.name, afterSeconds: seconds), .envelope(again), isSpread: outcome.mayComeEarly)
-          parcel.returns = delivery.returns
-          parcels.append(parcel)
-        case .bury(let last, let burial):
-          parcels.append(Parcel(to: .dead(stage.name), .envelope(last), burial: burial))
-          logger.parked(burial.reason, of: envelope, at: stage.name, hasVendorWords: !burial.vendorAnswer.isEmpty)
-        }
-        receipts.append(delivery.receipt)
-      }
-    }
-    if !finished.isEmpty {
-      inbox.acknowledge(finished)
-      metrics.countSettled(finished.count, at: stage.name)
-      FaultPoint.reached(.acknowledged, at: stage.name)
-    }
-    if !parcels.isEmpty { await publish(parcels, thenAcknowledge: receipts, of: batch) }
-  }
-
-  /// What is parked for a parcel that the broker will never take: the delivery as it came, or where that is as large, what is
-  /// known of it.
-  private func burial(
-    of parcel: Parcel, _ receipt: Delivery.Receipt, in batch: [Delivery], _ code: ReasonCode, _ why: String
-  ) -> Parcel {
-    guard case .queue = parcel.destination,
-      case .success(let envelope)? = batch.first(where: { $0.receipt == receipt })?.envelope
-    else { return parcel.buried(for: code, at: stage.name, why) }
-    return Parcel(to: .dead(stage.name), .envelope(envelope), burial: Outcome.Burial(Reason(code, why)))
-  }
-
-  /// Publishes until every parcel is confirmed, acknowledging each round what has no parcel left. Ends early only when the
-  /// task is cancelled; what is unacknowledged then is delivered again.
-  func publish(
-    _ parcels: [Parcel], thenAcknowledge receipts: [Delivery.Receipt], of batch: [Delivery]
-  ) async {
-    // Which receipt is whose parcel's is told by the place.
-    var parcels = parcels
-    var receipts = receipts
-    var wait = Duration.milliseconds(250)
-    var isHeldUp = false
-    /// Deliveries that are parked since a successor of theirs is too large.
-    var tooLarge: Set<Delivery.Receipt> = []
-    defer { if isHeldUp { unpublished.withLock { $0 -= 1 } } }
-    while true {
-      let results = await outbox.publish(parcels)
-      var unconfirmed: [Parcel] = []
-      var unconfirmedReceipts: [Delivery.Receipt] = []
-      var failure: String?
-      for (place, result) in zip(parcels.indices, results) {
-        switch result {
-        case .confirmed:
-          if let burial = parcels[place].burial {
-            metrics.countDeadLetter(burial.reason.code, at: stage.name)
-            FaultPoint.reached(.buried, at: stage.name)
-          }
-        case .tooLarge(let why) where !parcels[place].leavesOutBody,
-          .headersTooLarge(let why) where !parcels[place].leavesOutHeaders:
-          let code: ReasonCode = if case .tooLarge = result { .messageTooLarge } else { .headersTooLarge }
-          let (refused, receipt) = (parcels[place], receipts[place])
-          // One of several successors is enough to have the delivery parked once.
-          if refused.burial == nil, !tooLarge.insert(receipt).inserted { continue }
-          let parcel = burial(of: refused, receipt, in: batch, code, why)
-          unconfirmed.append(parcel)
-          unconfirmedReceipts.append(receipt)
-          if refused.burial == nil, case .envelope(let envelope) = parcel.content, let reason = parcel.burial?.reason {
-            logger.parked(reason, of: envelope, at: stage.name)
-          }
-        case .unknown(let why), .refused(let why), .tooLarge(let why), .headersTooLarge(let why):
-          unconfirmed.append(parcels[place])
-          unconfirmedReceipts.append(receipts[place])
-          failure = why
-        }
-      }
-      FaultPoint.reached(.published, at: stage.name)
-      // The parcels of a receipt stand together. It may be given back once, and not before its last one is safe.
-      let waiting = Set(unconfirmedReceipts)
-      var done: [Delivery.Receipt] = []
-      done.reserveCapacity(receipts.count)
-      for receipt in receipts where receipt != done.last && !waiting.contains(receipt) { done.append(receipt) }
-      if !done.isEmpty {
-        inbox.acknowledge(done)
-        metrics.countSettled(done.count, at: stage.name)
-        FaultPoint.reached(.acknowledged, at: stage.name)
-      }
-      if unconfirmed.isEmpty || Task.isCancelled { return }
-      parcels = unconfirmed
-      receipts = unconfirmedReceipts
-      guard let failure else { continue }
-      if !isHeldUp { unpublished.withLock { $0 += 1 } }
-      isHeldUp = true
-      logger.log(.warning, "Publishing again", [.count: unconfirmed.count, .failure: failure])
-      await clock.sleep(wait)
-      wait = min(wait * 2, .seconds(15))
-    }
   }
 }

@@ -14,6 +14,7 @@ public final class RabbitInbox: Inbox {
   private let prefetch: Int
   private let gather: Duration
   private let pacing: Pacing
+  private let meter: InboxMeter?
   private let session: RabbitSession
   private let onEvent: @Sendable (QueueEvent) -> Void
 
@@ -24,10 +25,12 @@ public final class RabbitInbox: Inbox {
   ///   - mostLent: never more envelopes than these, also where all messages are full bundles.
   ///   - gather: while something lent is not acknowledged yet, fewer than 8 messages wait this long for more to come,
   ///     where the broker may send more: what comes one by one then costs the broker and PostgreSQL less. Zero: no wait.
+  ///   - meter: counts what is acknowledged.
   ///   - onEvent: told of connections made and lost; must not block.
   public init(
     _ settings: RabbitSettings, topology: Topology, stage: StageName, prefetch: Int, mostLent: Int = .max,
-    gather: Duration = .zero, pacing: Pacing = .live, onEvent: @escaping @Sendable (QueueEvent) -> Void = { _ in }
+    gather: Duration = .zero, pacing: Pacing = .live, meter: InboxMeter? = nil,
+    onEvent: @escaping @Sendable (QueueEvent) -> Void = { _ in }
   ) {
     self.stage = stage
     coding = EnvelopeCoding(topology: topology)
@@ -41,6 +44,7 @@ public final class RabbitInbox: Inbox {
     pieces = Mutex(LentPieces(remembering: 2 * prefetch))
     self.prefetch = prefetch
     self.gather = gather
+    self.meter = meter
     self.pacing = pacing
     session = RabbitSession(settings.options(for: "\(stage.rawValue) inbox"), pacing: pacing, onEvent: onEvent) {
       connection throws(AMQPFailure) in
@@ -56,6 +60,10 @@ public final class RabbitInbox: Inbox {
 
   /// The same, with what keeps it from consuming.
   public var standing: QueueStanding { session.isRetired ? .notConnected : session.standing }
+
+  /// How many messages the broker has lent to this worker that are not acknowledged yet, also those that nobody has taken out of
+  /// the inbox. What the broker counts as unacknowledged may be a moment older.
+  public var lentMessages: Int { session.live?.connection.outstanding ?? 0 }
 
   /// How many messages are ready in the queue, by the broker's word; nil when it cannot be asked.
   public func ready() async -> Int? {
@@ -185,8 +193,7 @@ public final class RabbitInbox: Inbox {
       return (pieces.take(Swift.max(max, 1), of: live.number), done)
     }
     if !done.isEmpty {
-      live.connection.acknowledge(done)
-      seclusion.withLock { $0.settle(done.count, of: live.number) }
+      tell(done, over: live)
     }
     return deliveries
   }
@@ -229,8 +236,13 @@ public final class RabbitInbox: Inbox {
     let done = pieces.withLock { $0.settle(receipts, over: live?.number) }
     guard let live, !done.isEmpty else { return }
     // In this order: what the seclusion counts as acknowledged stands before whatever the broker is asked afterwards.
+    tell(done, over: live)
+  }
+
+  private func tell(_ done: [UInt64], over live: RabbitSession.Live) {
     live.connection.acknowledge(done)
     seclusion.withLock { $0.settle(done.count, of: live.number) }
+    meter?.acknowledged(done.count)
   }
 
   /// Takes no more than the rest of a bundle that was begun. Acknowledgements still go out.

@@ -10,6 +10,7 @@ public final class RabbitOutbox: Outbox {
   private let session: RabbitSession
   private let pacing: Pacing
   private let timeoutSeconds: Int
+  private let meter: PublishMeter?
   /// Larger bodies are not sent.
   private let mostBytes: Int
   /// The broker's limit of a message, once it has refused one. Bundles keep below it, each of which would cost a connection;
@@ -17,12 +18,15 @@ public final class RabbitOutbox: Outbox {
   private let learned = Mutex<Int?>(nil)
 
   /// An outbox; it connects when it is first used.
-  /// - Parameter onEvent: told of connections made and lost; must not block.
+  /// - Parameters:
+  ///   - meter: counts and times what is published.
+  ///   - onEvent: told of connections made and lost; must not block.
   public convenience init(
-    _ settings: RabbitSettings, topology: Topology, pacing: Pacing = .live,
+    _ settings: RabbitSettings, topology: Topology, pacing: Pacing = .live, meter: PublishMeter? = nil,
     onEvent: @escaping @Sendable (QueueEvent) -> Void = { _ in }
   ) {
-    self.init(settings, topology: topology, pacing: pacing, mostBytes: nil, frameMax: nil, onEvent: onEvent)
+    self.init(
+      settings, topology: topology, pacing: pacing, mostBytes: nil, frameMax: nil, meter: meter, onEvent: onEvent)
   }
 
   /// - Parameters:
@@ -30,11 +34,12 @@ public final class RabbitOutbox: Outbox {
   ///   - frameMax: bytes of a frame, unless the broker wants smaller ones; nil for the driver's own bound.
   init(
     _ settings: RabbitSettings, topology: Topology, pacing: Pacing, mostBytes: Int?, frameMax: Int? = nil,
-    onEvent: @escaping @Sendable (QueueEvent) -> Void = { _ in }
+    meter: PublishMeter? = nil, onEvent: @escaping @Sendable (QueueEvent) -> Void = { _ in }
   ) {
     coding = EnvelopeCoding(topology: topology)
     bundles = BundleCoding(topology: topology)
     self.pacing = pacing
+    self.meter = meter
     timeoutSeconds = min(max(settings.publishTimeoutSeconds, 1), 600)
     var options = settings.options(for: "outbox")
     if let mostBytes { options.maxMessageBytes = mostBytes }
@@ -124,8 +129,7 @@ public final class RabbitOutbox: Outbox {
         break
       }
       let isWhole = pending.count == messages.count
-      let answers = await live.connection.publish(
-        isWhole ? messages : pending.map { messages[$0] }, timeoutSeconds: timeoutSeconds)
+      let answers = await publish(isWhole ? messages : pending.map { messages[$0] }, over: live)
       if answers.contains(.confirmed) { session.worked() }
       if isWhole, answers.allSatisfy({ $0 == .confirmed }) {
         return Array(repeating: .confirmed, count: messages.count)
@@ -153,6 +157,16 @@ public final class RabbitOutbox: Outbox {
       }
     }
     return results
+  }
+
+  /// One round of confirms.
+  private func publish(_ messages: [AMQPMessage], over live: RabbitSession.Live) async -> [AMQPPublishResult] {
+    let begun = ContinuousClock.now
+    meter?.begin(messages.count)
+    let answers = await live.connection.publish(messages, timeoutSeconds: timeoutSeconds)
+    let returned = answers.count { if case .returned = $0 { true } else { false } }
+    meter?.end(messages.count, took: .now - begun, returned: returned)
+    return answers
   }
 
   /// How much of their delays parcels wait, 850 to 1,000 permille, by chance and rising: a message that is due waits for the

@@ -10,32 +10,18 @@ public final class MetricsRegistry: MetricsFactory {
     let labels: String
   }
 
-  private enum Cell: Sendable {
-    case counter(CounterCell)
-    case gauge(GaugeCell)
-    case timer(TimerCell)
-    case observed(@Sendable () -> Double)
-
-    /// What Prometheus calls it.
-    var kind: String {
-      switch self {
-      case .counter: "counter"
-      case .gauge, .observed: "gauge"
-      case .timer: "summary"
-      }
-    }
-  }
-
   private struct State {
-    var cells: [Series: Cell] = [:]
+    var cells: [Series: MetricCell] = [:]
     /// By name: Prometheus takes one kind for all series of a name.
     var kinds: [String: String] = [:]
     /// By name: one sentence.
     var help: [String: String] = [:]
+    /// By name: upper bounds of the buckets.
+    var buckets: [String: [Double]] = [:]
 
     /// False beyond the limit and for a name that is of another kind already: such a series counts for nobody,
     /// instead of eating the process's memory or making the text unreadable.
-    mutating func add(_ cell: Cell, as series: Series) -> Bool {
+    mutating func add(_ cell: MetricCell, as series: Series) -> Bool {
       guard cells.count < MetricsRegistry.limit, kinds[series.name, default: cell.kind] == cell.kind else {
         return false
       }
@@ -51,10 +37,32 @@ public final class MetricsRegistry: MetricsFactory {
   /// An empty registry.
   public init() {}
 
-  /// A gauge that is asked for its value when metrics are read.
-  public func observe(_ name: String, labels: [(String, String)] = [], _ value: @escaping @Sendable () -> Double) {
+  /// What a series is whose value is asked for.
+  public enum ObservedKind: String, Sendable {
+    /// Goes up and down.
+    case gauge
+    /// Only grows.
+    case counter
+  }
+
+  /// A series that is asked for its value when metrics are read; without one, while it is not known, it is left out.
+  public func observe(
+    _ name: String, labels: [(String, String)] = [], as kind: ObservedKind = .gauge,
+    _ value: @escaping @Sendable () -> Double?
+  ) {
     let series = Series(name: Self.name(name), labels: Self.text(labels))
-    state.withLock { _ = $0.add(.observed(value), as: series) }
+    state.withLock { _ = $0.add(.observed(kind, value), as: series) }
+  }
+
+  /// Makes histograms of the timers and recorders of these names that are made from now on.
+  /// - Parameter buckets: by name the upper bounds, 1 to 23 of them, rising; of timers in seconds. A bound counts in its bucket.
+  public func divide(_ buckets: [String: [Double]]) {
+    for (name, bounds) in buckets {
+      precondition(
+        (1...HistogramCell.mostBounds).contains(bounds.count) && zip(bounds, bounds.dropFirst()).allSatisfy { $0 < $1 },
+        "the buckets of \(name) must be 1 to \(HistogramCell.mostBounds) rising bounds")
+    }
+    state.withLock { $0.buckets.merge(buckets) { $1 } }
   }
 
   /// Sentences for the `# HELP` lines, by name. A name without one has no such line.
@@ -64,25 +72,38 @@ public final class MetricsRegistry: MetricsFactory {
 
   /// A counter.
   public func makeCounter(label: String, dimensions: [(String, String)]) -> any CounterHandler {
-    cell(label, dimensions, CounterCell.init, Cell.counter) { if case .counter(let cell) = $0 { cell } else { nil } }
+    cell(label, dimensions, CounterCell.init, MetricCell.counter) {
+      if case .counter(let cell) = $0 { cell } else { nil }
+    }
   }
 
-  /// A gauge, or, with `aggregate`, a sum and a count.
+  /// A gauge, or, with `aggregate`, a histogram where the name has buckets, else a sum and a count.
   public func makeRecorder(label: String, dimensions: [(String, String)], aggregate: Bool) -> any RecorderHandler {
-    if aggregate {
-      return cell(label, dimensions, TimerCell.init, Cell.timer) { if case .timer(let cell) = $0 { cell } else { nil } }
-    }
-    return cell(label, dimensions, GaugeCell.init, Cell.gauge) { if case .gauge(let cell) = $0 { cell } else { nil } }
+    if !aggregate { return gauge(label, dimensions) }
+    return histogram(label, dimensions) ?? timer(label, dimensions)
   }
 
   /// A gauge that goes up and down.
-  public func makeMeter(label: String, dimensions: [(String, String)]) -> any MeterHandler {
-    cell(label, dimensions, GaugeCell.init, Cell.gauge) { if case .gauge(let cell) = $0 { cell } else { nil } }
+  public func makeMeter(label: String, dimensions: [(String, String)]) -> any MeterHandler { gauge(label, dimensions) }
+
+  /// A histogram of seconds where the name has buckets, else a sum of seconds and a count.
+  public func makeTimer(label: String, dimensions: [(String, String)]) -> any TimerHandler {
+    histogram(label, dimensions) ?? timer(label, dimensions)
   }
 
-  /// A sum of seconds and a count.
-  public func makeTimer(label: String, dimensions: [(String, String)]) -> any TimerHandler {
-    cell(label, dimensions, TimerCell.init, Cell.timer) { if case .timer(let cell) = $0 { cell } else { nil } }
+  private func gauge(_ label: String, _ dimensions: [(String, String)]) -> GaugeCell {
+    cell(label, dimensions, GaugeCell.init, MetricCell.gauge) { if case .gauge(let cell) = $0 { cell } else { nil } }
+  }
+
+  private func timer(_ label: String, _ dimensions: [(String, String)]) -> TimerCell {
+    cell(label, dimensions, TimerCell.init, MetricCell.timer) { if case .timer(let cell) = $0 { cell } else { nil } }
+  }
+
+  private func histogram(_ label: String, _ dimensions: [(String, String)]) -> HistogramCell? {
+    guard let bounds = state.withLock({ $0.buckets[Self.name(label)] }) else { return nil }
+    return cell(label, dimensions, { HistogramCell(bounds) }, MetricCell.histogram) {
+      if case .histogram(let cell) = $0 { cell } else { nil }
+    }
   }
 
   /// Series live as long as the process.
@@ -97,35 +118,48 @@ public final class MetricsRegistry: MetricsFactory {
   /// All series, sorted by name and labels.
   public func prometheusText() -> String {
     let state = state.withLock { $0 }
-    var lines: [String: [String]] = [:]
+    var blocks: [String: [(labels: String, lines: String)]] = [:]
     for (series, cell) in state.cells {
-      func add(_ suffix: String, _ value: String) {
-        lines[series.name, default: []].append("\(series.name)\(suffix)\(series.labels) \(value)")
-      }
-      switch cell {
-      case .counter(let counter): add("", String(counter.value))
-      case .gauge(let gauge): add("", Self.text(gauge.value))
-      case .observed(let value): add("", Self.text(value()))
-      case .timer(let timer):
-        let (count, sum) = timer.totals
-        add("_count", String(count))
-        add("_sum", Self.text(sum))
-      }
+      let lines = Self.lines(of: cell, series)
+      if !lines.isEmpty { blocks[series.name, default: []].append((series.labels, lines)) }
     }
     var text = ""
-    for name in lines.keys.sorted() {
+    for name in blocks.keys.sorted() {
       if let help = state.help[name] {
         text += "# HELP \(name) \(help.replacing("\\", with: "\\\\").replacing("\n", with: "\\n"))\n"
       }
       text += "# TYPE \(name) \(state.kinds[name] ?? "untyped")\n"
-      for line in (lines[name] ?? []).sorted() { text += line + "\n" }
+      for block in (blocks[name] ?? []).sorted(by: { $0.labels < $1.labels }) { text += block.lines }
     }
     return text
   }
 
+  /// The lines of one series, buckets from the lowest to the highest; none while its value is not known.
+  private static func lines(of cell: MetricCell, _ series: Series) -> String {
+    func line(_ suffix: String, _ value: String, _ labels: String = series.labels) -> String {
+      "\(series.name)\(suffix)\(labels) \(value)\n"
+    }
+    switch cell {
+    case .counter(let counter): return line("", String(counter.value))
+    case .gauge(let gauge): return line("", text(gauge.value))
+    case .observed(_, let value): return value().map { line("", text($0)) } ?? ""
+    case .timer(let timer):
+      let (count, sum) = timer.totals
+      return line("_count", String(count)) + line("_sum", text(sum))
+    case .histogram(let histogram):
+      let (upTo, count, sum) = histogram.totals
+      let others = series.labels.isEmpty ? "" : series.labels.dropFirst().dropLast() + ","
+      var lines = ""
+      for (bound, number) in zip(histogram.bounds.map(text) + ["+Inf"], upTo + [count]) {
+        lines += line("_bucket", String(number), "{\(others)le=\"\(bound)\"}")
+      }
+      return lines + line("_sum", text(sum)) + line("_count", String(count))
+    }
+  }
+
   private func cell<Handler: Sendable>(
-    _ name: String, _ labels: [(String, String)], _ make: () -> Handler, _ wrap: (Handler) -> Cell,
-    _ unwrap: (Cell) -> Handler?
+    _ name: String, _ labels: [(String, String)], _ make: () -> Handler, _ wrap: (Handler) -> MetricCell,
+    _ unwrap: (MetricCell) -> Handler?
   ) -> Handler {
     let series = Series(name: Self.name(name), labels: Self.text(labels))
     return state.withLock { state in
@@ -172,36 +206,5 @@ public final class MetricsRegistry: MetricsFactory {
     if value.isNaN { return "NaN" }
     if value.isInfinite { return value < 0 ? "-Inf" : "+Inf" }
     return value == value.rounded() && abs(value) < 1e15 ? String(Int64(value)) : String(value)
-  }
-}
-
-final class CounterCell: CounterHandler {
-  private let count = Atomic<Int64>(0)
-  var value: Int64 { count.load(ordering: .relaxed) }
-  func increment(by amount: Int64) { count.wrappingAdd(amount, ordering: .relaxed) }
-  func reset() { count.store(0, ordering: .relaxed) }
-}
-
-final class GaugeCell: RecorderHandler, MeterHandler {
-  private let current = Mutex<Double>(0)
-  var value: Double { current.withLock { $0 } }
-  func record(_ value: Int64) { set(Double(value)) }
-  func record(_ value: Double) { set(value) }
-  func set(_ value: Int64) { set(Double(value)) }
-  func set(_ value: Double) { current.withLock { $0 = value } }
-  func increment(by amount: Double) { current.withLock { $0 += amount } }
-  func decrement(by amount: Double) { current.withLock { $0 -= amount } }
-}
-
-final class TimerCell: TimerHandler, RecorderHandler {
-  private let state = Mutex<(count: Int64, sum: Double)>((0, 0))
-  var totals: (count: Int64, sum: Double) { state.withLock { $0 } }
-  func recordNanoseconds(_ duration: Int64) { record(Double(duration) / 1e9) }
-  func record(_ value: Int64) { record(Double(value)) }
-  func record(_ value: Double) {
-    state.withLock { state in
-      state.count += 1
-      state.sum += value
-    }
   }
 }

@@ -4,10 +4,14 @@ import DriverThread
 /// The program: one binary, one subcommand per role.
 @main
 struct Ferry: AsyncParsableCommand {
+  /// As `CHANGELOG.md` has it.
+  static let version = "unreleased"
+
   static let configuration = CommandConfiguration(
     commandName: "ferry",
     abstract: "Carries sales orders from 小满 OKKI over RabbitMQ to 金蝶 K/3 WISE, each exactly once.",
     discussion: "Settings come from the environment; `ferry settings` prints them all.",
+    version: version,
     subcommands: [
       MigrateCommand.self, PollCommand.self, TransformCommand.self, LoadCommand.self, RunCommand.self,
       CheckCommand.self, SettingsCommand.self, HealthCommand.self, MapCommand.self, StrategyCommand.self,

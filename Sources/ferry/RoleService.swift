@@ -73,37 +73,3 @@ struct RoleService: Sendable {
     return (connections + others.map(\.sentence).sorted()).map { "\(name): \($0)" }
   }
 }
-
-/// The `# HELP` lines of `/metrics`.
-let metricHelp: [String: String] = [
-  "ferry_polled_total": "Revisions of orders read from OKKI and published.",
-  "ferry_poll_cycles_total": "Poll cycles that reached OKKI's now.",
-  "ferry_poll_failures_total": "Poll cycles that ended early.",
-  "ferry_page_drift_total": "Slices read again because pages moved while they were read.",
-  "ferry_customer_drift_total":
-    "Cycles in which OKKI's list of customers kept changing while it was read; orders were read all the same.",
-  "ferry_poll_leader": "1 in the process that polls, 0 in those that stand by.",
-  "ferry_unreadable_rows_total":
-    "Rows of OKKI's lists of orders and customers that could not be read; those of orders are parked.",
-  "ferry_customer_poll_failures_total": "Cycles in which customers could not be read from OKKI; orders were.",
-  "ferry_okki_clock_back_total":
-    "Times when OKKI's clock was found behind a watermark; what changed since that was moved is read again.",
-  "ferry_watermark_epoch_seconds":
-    "Every order up to this time has been published and confirmed; it goes back where OKKI's clock does.",
-  "ferry_removals_polled_total": "Deletions of orders read from OKKI and published.",
-  "ferry_refetched_total": "Orders read anew from OKKI because somebody asked for it.",
-  "ferry_removed_poll_failures_total": "Cycles in which deleted orders could not be read from OKKI; orders were.",
-  "ferry_removed_watermark_epoch_seconds":
-    "Every deletion up to this time has been published and confirmed; it goes back where OKKI's clock does.",
-  "ferry_reconcile_found_total":
-    "Orders that only a reconciliation found: missed, or changed without their update_time.",
-  "ferry_sweep_failures_total": "Reconciliations and backfills interrupted; they go on.",
-  "ferry_transformed_total": "Orders mapped to bills.",
-  "ferry_loaded_total": "Bills written to K/3, or found there after a doubt.",
-  "ferry_oldest_doubt_seconds": "How long the bill that is in doubt for longest is so; 0 when none is.",
-  "ferry_settled_total": "Orders or bills that were acknowledged, since what came of them is safe.",
-  "ferry_outcomes_total": "Outcomes of messages by stage and reason.",
-  "ferry_dead_letters_total": "Messages parked by stage and reason.",
-  "ferry_concurrency_limit": "Requests to this partner that may be under way at a time in this process.",
-  "ferry_paused": "1 while a role holds back because this partner is away, by what it last saw of it.",
-]

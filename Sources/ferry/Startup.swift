@@ -47,8 +47,7 @@ enum Startup {
 
   private static func wiring(with settings: Settings) -> Wiring {
     FilePages.giveBack()
-    let registry = MetricsRegistry()
-    registry.describe(metricHelp)
+    let registry = metricsRegistry()
     MetricsSystem.bootstrap(registry)
     let isJSON = settings.text(.logFormat) == "json"
     LoggingSystem.bootstrap { label -> any LogHandler in
@@ -58,6 +57,14 @@ enum Startup {
     var logger = Logger(label: "ferry")
     logger.logLevel = Logger.Level(rawValue: settings.text(.logLevel)) ?? .info
     return Wiring(settings: settings, logger: logger, registry: registry)
+  }
+
+  /// An empty registry that knows what the metrics mean and how they are divided.
+  static func metricsRegistry() -> MetricsRegistry {
+    let registry = MetricsRegistry()
+    registry.describe(metricHelp)
+    registry.divide(metricBuckets)
+    return registry
   }
 
   /// Runs something that ends by itself; whatever it throws is told in one sentence and becomes exit 1.

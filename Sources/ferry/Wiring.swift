@@ -18,6 +18,8 @@ final class Wiring: Sendable {
   let registry: MetricsRegistry
   /// What has to be closed at the end, in order.
   private let closers = Mutex<[@Sendable () async -> Void]>([])
+  /// All connections to PostgreSQL, for `/metrics`.
+  let databases = Mutex<[LedgerDatabase]>([])
 
   let clock: PipelineClock
 
@@ -39,7 +41,7 @@ final class Wiring: Sendable {
     for closer in closers.withLock({ $0 }) { await closer() }
   }
 
-  private func onClose(_ closer: @escaping @Sendable () async -> Void) {
+  func onClose(_ closer: @escaping @Sendable () async -> Void) {
     closers.withLock { $0.append(closer) }
   }
 
@@ -76,6 +78,7 @@ final class Wiring: Sendable {
     var options = ledgerOptions
     options.connections = connections
     let database = try LedgerDatabase(options)
+    databases.withLock { $0.append(database) }
     onClose { await database.close() }
     return database
   }
@@ -99,6 +102,7 @@ final class Wiring: Sendable {
     options.connections = 1
     options.callTimeoutMilliseconds = 2_000
     let database = try LedgerDatabase(options)
+    databases.withLock { $0.append(database) }
     onClose { await database.close() }
     return database
   }
@@ -126,6 +130,7 @@ final class Wiring: Sendable {
     options.rateLedger = rateLedger
     options.tokenStore = tokenStore
     options.onProgress = onProgress
+    options.metrics = PartnerMetrics(.okki, factory: registry)
     options.concurrency = settings.whole(.okkiConcurrency)
     options.certificateAuthorityFile = settings.text(.certificateAuthorities)
     options.allowsPlainHTTP = isPlain(url)
@@ -140,6 +145,7 @@ final class Wiring: Sendable {
     var options = K3Options(url: url, authorityCode: settings.text(.k3AuthorityCode))
     options.concurrency = settings.whole(.k3Concurrency)
     options.tokenStore = tokenStore
+    options.metrics = PartnerMetrics(.k3, factory: registry)
     options.concurrencyFloor = settings.whole(.k3ConcurrencyFloor)
     options.messages = try messages()
     options.readTimeoutMilliseconds = settings.whole(.k3ReadTimeout) * 1000
@@ -165,33 +171,6 @@ final class Wiring: Sendable {
 
   private func isPlain(_ url: String) -> Bool { url.lowercased().hasPrefix("http://") }
 
-  /// What is done about the events of a connection.
-  func events(_ what: String) -> @Sendable (QueueEvent) -> Void {
-    // Each attempt of an outage fails alike: told once, and again when it fails otherwise.
-    let told = Told()
-    return { [logger, registry] event in
-      switch event {
-      case .connected:
-        told.forget()
-        logger.info("Connected to the broker", metadata: ["connection": "\(what)"])
-      case .lost(let why), .failed(let why):
-        logger.log(
-          level: told.isNew(why) ? .warning : .debug, "The broker cannot be used",
-          metadata: ["connection": "\(what)", "failure": "\(why)"])
-      case .pausing: break
-      case .blocked(let why):
-        logger.warning(
-          "The broker holds publishers back", metadata: ["connection": "\(what)", "reason": "\(why)"])
-      case .unblocked: logger.info("The broker takes messages again", metadata: ["connection": "\(what)"])
-      case .oversized(let stage, let queue):
-        PipelineMetrics(factory: registry).countRefused(.undecodable, at: stage)
-        logger.error(
-          "A message is too large to be read and goes to the dead queue",
-          metadata: ["stage": "\(stage.rawValue)", "queue": "\(queue)", "reason": "\(ReasonCode.undecodable.rawValue)"])
-      }
-    }
-  }
-
   // MARK: - Roles
 
   /// A role ready to run.
@@ -199,11 +178,13 @@ final class Wiring: Sendable {
     switch role {
     case .poll:
       let (poller, outbox, database) = try poller()
+      observe(poller, outbox)
+      let backlog = try backlogWatch(of: poller, database)
       return RoleService(
         name: "poll", service: poller, partners: [.okki, .postgresql, .rabbitmq, .setup], registry: registry,
         prepare: { await outbox.connect() }, upkeep: { await outbox.stayConnected() },
         broker: { [outbox.standing] }, away: { Set([poller.interruption?.absence].compactMap { $0 }) }
-      ).watched(by: watch(over: poller)).requiring(fitLedger(database))
+      ).watched(by: watch(over: poller)).beside { await backlog.watch() }.requiring(fitLedger(database))
     case .transform:
       let folder = try StrategyFolder(settings.text(.strategies))
       for warning in folder.warnings {
@@ -242,8 +223,7 @@ final class Wiring: Sendable {
         Double(destination.concurrencyLimit)
       }
       let ledger = PostgresLedger(database)
-      let doubts = DoubtWatch(clock: clock) { () async throws(LedgerFailure) in try await ledger.oldestDoubtSeconds() }
-      registry.observe("ferry_oldest_doubt_seconds") { doubts.seconds }
+      let doubts = doubtLook(ledger)
       let stage = LoadStage(
         ledger: ledger, destination: destination, times: times,
         clock: clock, strategies: try writingBack(),
@@ -278,11 +258,14 @@ final class Wiring: Sendable {
     let name = stage.name
     let inbox = RabbitInbox(
       try rabbit(), topology: topology, stage: name, prefetch: settings.whole(.prefetch), mostLent: mostLent,
-      gather: gather, onEvent: events("\(name.rawValue) inbox"))
-    let outbox = RabbitOutbox(try rabbit(), topology: topology, onEvent: events("\(name.rawValue) outbox"))
+      gather: gather, meter: InboxMeter(stage: name, factory: registry), onEvent: events("\(name.rawValue) inbox"))
+    let outbox = RabbitOutbox(
+      try rabbit(), topology: topology, meter: PublishMeter(stage: name.rawValue, factory: registry),
+      onEvent: events("\(name.rawValue) outbox"))
     let worker = Worker(
       stage: stage, inbox: inbox, outbox: outbox, policy: policy, shape: shape, clock: clock, logger: logger,
-      breakers: breakers)
+      breakers: breakers, metrics: PipelineMetrics(factory: registry))
+    observe(worker, name, inbox, outbox)
     let ledger = LedgerWatch(clock: clock, logger: logger) { () async throws(LedgerFailure) in
       try await Migrator(database).check()
     }
@@ -328,7 +311,9 @@ final class Wiring: Sendable {
   private static let longestPollCall = 120
 
   private func poller() throws -> (Poller, RabbitOutbox, LedgerDatabase) {
-    let outbox = RabbitOutbox(try rabbit(), topology: try topology(), onEvent: events("poll outbox"))
+    let outbox = RabbitOutbox(
+      try rabbit(), topology: try topology(), meter: PublishMeter(stage: Role.poll.rawValue, factory: registry),
+      onEvent: events("poll outbox"))
     let database = try database(connections: 2)
     var plan = PollPlan(since: settings.time(.pollSince) ?? BeijingTime(epochSeconds: 0))
     plan.intervalSeconds = settings.whole(.pollInterval)
@@ -341,8 +326,8 @@ final class Wiring: Sendable {
     let source = try sharingOrderSource { progress.mark() }
     let ledger = PostgresPollLedger(database)
     let poller = Poller(
-      source: source, ledger: ledger, outbox: outbox, plan: plan, clock: clock, logger: logger, sweeps: ledger,
-      progress: progress)
+      source: source, ledger: ledger, outbox: outbox, plan: plan, clock: clock, logger: logger,
+      metrics: PipelineMetrics(factory: registry), sweeps: ledger, progress: progress)
     return (poller, outbox, database)
   }
 
@@ -357,20 +342,4 @@ final class Wiring: Sendable {
     await close()
     return try result.get()
   }
-}
-
-/// What has been told last, so that the same is not told again and again.
-final class Told: Sendable {
-  private let last = Mutex<String?>(nil)
-
-  /// Whether it was not what has been told last.
-  func isNew(_ sentence: String) -> Bool {
-    last.withLock { last in
-      defer { last = sentence }
-      return last != sentence
-    }
-  }
-
-  /// The next sentence is new again.
-  func forget() { last.withLock { $0 = nil } }
 }

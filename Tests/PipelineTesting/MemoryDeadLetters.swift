@@ -80,6 +80,17 @@ public final class MemoryDeadLetters: DeadLetters {
     return found
   }
 
+  /// Letters that wait, counted.
+  public func waiting() async throws(LedgerFailure) -> [WaitingLetters] {
+    let letters = state.withLock { $0.filed.filter { $0.state == .waiting }.map(\.letter) }
+    let groups = Dictionary(grouping: letters) { [$0.stage.rawValue, $0.reason] }
+    return groups.sorted { $0.key.lexicographicallyPrecedes($1.key) }.map { _, letters in
+      WaitingLetters(
+        stage: letters[0].stage, reason: letters[0].reason, count: letters.count,
+        oldest: letters.map(\.parkedAt).min() ?? 0)
+    }
+  }
+
   /// What was done to a letter.
   public func acts(on id: Int64) async throws(LedgerFailure) -> [LetterAct] {
     state.withLock { $0.filed.indices.contains(Int(id) - 1) ? $0.filed[Int(id) - 1].acts : [] }

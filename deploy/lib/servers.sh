@@ -11,6 +11,7 @@
 CHECKOUT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
 PROGRAM=${0##*/}
 RUN=                     # this run's folder
+RABBITMQ_PROMETHEUS=no   # "yes": the broker has metrics on RABBITMQ_PROMETHEUS_PORT
 LEAVE_RUNNING=no         # "yes" once a run is to outlive its script
 KEEP_LOGS_IN=            # where a failed run leaves its logs; empty: nowhere
 KEEP_PROCESSES=no        # "yes": children get no parent-death signal, so that they can outlive the script
@@ -21,6 +22,7 @@ FIRST_PORT=20000         # where they begin
 PORT_COUNT=12000         # how many there are
 PACKAGES_FOR_BUILDING=(pkg-config librabbitmq-dev libpq-dev libcurl4-openssl-dev zlib1g-dev libpcre2-dev libssl-dev)
 PACKAGES_FOR_SERVERS=(rabbitmq-server postgresql-15)
+PACKAGES_FOR_WATCHING=(prometheus python3 python3-yaml)
 PACKAGES_FOR_TESTS=(mariadb-server)
 PACKAGES_FOR_SCRIPTS=(curl ca-certificates openssl)
 
@@ -66,6 +68,8 @@ package_purpose() {
     libssl-dev) echo 'MD5 and SHA; comes with libpq-dev' ;;
     mariadb-server) echo "checks the expressions' results; a private one is run, not the system service" ;;
     rabbitmq-server) echo 'the broker; a private one is run, not the system service' ;;
+    prometheus) echo 'checks the alerts; a private one is run, not the system service' ;;
+    python3 | python3-yaml) echo 'reads the alerts and the dashboard that are checked' ;;
     postgresql-15) echo 'the database; a private one is run, not the system service' ;;
     curl) echo 'asks the servers whether they are ready' ;;
     ca-certificates) echo 'the certificate authorities that TLS is checked against' ;;
@@ -126,7 +130,7 @@ install_missing() {
     die "not root and no sudo here: have an administrator run: apt-get install --no-install-recommends ${missing[*]}"
   fi
   ((EUID == 0)) || say "  (with sudo, which may ask for your password)"
-  for service in rabbitmq-server postgresql mariadb epmd; do
+  for service in rabbitmq-server postgresql mariadb epmd prometheus; do
     [[ -e /lib/systemd/system/$service.service ]] || before_services+=("$service")
   done
   log=$(mktemp)
@@ -413,9 +417,14 @@ launch_rabbitmq() {
   fi
   mkdir -p "$home/conf.d"
   echo '[rabbitmq_management].' >"$home/enabled_plugins"
+  if [[ $RABBITMQ_PROMETHEUS == yes ]]; then
+    free_port && RABBITMQ_PROMETHEUS_PORT=$PORT
+    echo '[rabbitmq_management, rabbitmq_prometheus].' >"$home/enabled_plugins"
+    (umask 077 && printf 'prometheus.tcp.%s\n' 'ip = 127.0.0.1' "port = $RABBITMQ_PROMETHEUS_PORT" >"$home/rabbitmq.conf")
+  fi
   (
     umask 077
-    cat >"$home/rabbitmq.conf" <<CONF
+    cat >>"$home/rabbitmq.conf" <<CONF
 listeners.tcp.1 = 127.0.0.1:$RABBITMQ_PORT
 management.tcp.ip = 127.0.0.1
 management.tcp.port = $RABBITMQ_MANAGEMENT_PORT

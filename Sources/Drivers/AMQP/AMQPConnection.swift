@@ -39,6 +39,9 @@ public final class AMQPConnection: Sendable {
   /// it does not want.
   public var isBlocked: Bool { shared.isBlocked.load(ordering: .relaxed) }
 
+  /// Deliveries that are neither acknowledged nor rejected, as of the thread's last turn.
+  public var outstanding: Int { shared.outstanding.load(ordering: .relaxed) }
+
   /// Why the connection is over; nil while it is not.
   public var failure: AMQPFailure? { shared.mailbox.ended }
 

@@ -10,6 +10,8 @@ final class Shared: Sendable {
   let mailbox = Mailbox()
   let inbox = DeliveryInbox()
   let isBlocked = Atomic<Bool>(false)
+  /// Deliveries that are not settled.
+  let outstanding = Atomic<Int>(0)
   /// Upper 16 bits of this connection's delivery tags, so that another connection's tags are told apart.
   let mark: UInt64
 
@@ -113,6 +115,7 @@ final class Loop {
     try sendMessages()
     try read()
     try wire.flush()
+    shared.outstanding.store(acks.outstanding, ordering: .relaxed)
     let now = ContinuousClock.now
     publisher.expire(now, blocked: isBlocked)
     try expireCalls(now)

@@ -192,10 +192,14 @@ final class CurlEngine {
         running[exchange.place] = last
       }
       shared.inFlight.store(running.count, ordering: .relaxed)
-      if let steer = options.steer {
-        let transfer = HTTPTransfer(
-          request: exchange.request, outcome: outcome, started: exchange.started, took: .now - exchange.started)
-        limit = min(max(steer(transfer), 1), options.maxConnections)
+      if options.onEnd != nil || options.steer != nil {
+        let took = .now - exchange.started
+        options.onEnd?(exchange.request.tag, took)
+        if let steer = options.steer {
+          let transfer = HTTPTransfer(
+            request: exchange.request, outcome: outcome, started: exchange.started, took: took)
+          limit = min(max(steer(transfer), 1), options.maxConnections)
+        }
       }
       exchange.batch.settle(exchange.index, outcome)
     }

@@ -30,6 +30,9 @@ public struct CurlOptions: Sendable {
   /// what it says is taken as 1 ... `maxConnections`. More in flight than that end as they will. Called on the client's
   /// thread, so it must be quick. Nil: always `maxConnections`.
   public var steer: (@Sendable (HTTPTransfer) -> Int)?
+  /// Told of each request that was handed to the network and has ended: its tag, and how long it took from leaving the queue,
+  /// connecting included. Called on the client's thread before its caller hears of it, so it must be quick.
+  public var onEnd: (@Sendable (_ tag: Int, _ took: Duration) -> Void)?
 
   /// The defaults.
   public init() {}

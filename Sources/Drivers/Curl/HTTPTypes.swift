@@ -41,13 +41,16 @@ public struct HTTPRequest: Sendable {
   /// True: the request may reach the server more than once (it is repeated once when a used connection turns
   /// out dead before a byte of an answer). False: it is sent at most once, whatever happens.
   public var repeatable: Bool
+  /// What the caller knows it by in `CurlOptions.onEnd`; not sent.
+  public var tag: Int
 
   /// Makes a request; it is checked when it is performed.
   /// - Parameter repeatable: nil means: true for GET, false for everything else.
   public init(
     _ method: Method, _ url: String, headers: [HTTPHeader] = [], body: [UInt8] = [],
-    timeoutMilliseconds: Int = 30_000, notAfter: ContinuousClock.Instant? = nil, repeatable: Bool? = nil
+    timeoutMilliseconds: Int = 30_000, notAfter: ContinuousClock.Instant? = nil, repeatable: Bool? = nil, tag: Int = 0
   ) {
+    self.tag = tag
     self.method = method
     self.url = url
     self.headers = headers

@@ -41,6 +41,9 @@ public final class PostgresClient: Sendable {
     try await pool.script(sql, timeoutMilliseconds ?? target.options.callTimeoutMilliseconds)
   }
 
+  /// How many connections were made anew after one was lost; sessions are not counted.
+  public var reconnects: Int { pool.queue.reconnects }
+
   /// Opens a connection of its own, for session advisory locks and the like.
   public func session() async throws(PostgresFailure) -> PostgresSession {
     let workers = Workers(target, count: 1, isSession: true)

@@ -34,6 +34,9 @@ final class WorkQueue: Sendable {
     var head = 0
     var idle: [Int] = []
     var connected: Set<Int> = []
+    /// Workers that have had a connection.
+    var begun: Set<Int> = []
+    var reconnects = 0
     var ended = 0
     var isClosing = false
     var abortAt: ContinuousClock.Instant?
@@ -118,9 +121,17 @@ final class WorkQueue: Sendable {
 
   func note(_ worker: Int, isConnected: Bool) {
     state.withLock { state in
-      if isConnected { state.connected.insert(worker) } else { state.connected.remove(worker) }
+      guard isConnected else {
+        state.connected.remove(worker)
+        return
+      }
+      state.connected.insert(worker)
+      if !state.begun.insert(worker).inserted { state.reconnects += 1 }
     }
   }
+
+  /// Connections that were made after an earlier one of the same worker was lost.
+  var reconnects: Int { state.withLock { $0.reconnects } }
 
   func isConnected(_ worker: Int) -> Bool { state.withLock { $0.connected.contains(worker) } }
 

@@ -120,6 +120,26 @@ public struct LetterFilter: Sendable, Equatable {
   public init() {}
 }
 
+/// Letters of one stage and reason that nobody has dealt with.
+public struct WaitingLetters: Sendable, Equatable {
+  /// The stage.
+  public let stage: StageName
+  /// The reason's text.
+  public let reason: String
+  /// How many, at least 1.
+  public let count: Int
+  /// When the oldest was parked first: milliseconds since 1970 UTC.
+  public let oldest: Int64
+
+  /// Waiting letters.
+  public init(stage: StageName, reason: String, count: Int, oldest: Int64) {
+    self.stage = stage
+    self.reason = reason
+    self.count = count
+    self.oldest = oldest
+  }
+}
+
 /// What came of filing letters.
 public struct Filing: Sendable, Equatable {
   /// How many are new.
@@ -144,6 +164,8 @@ public protocol DeadLetters: Sendable {
   func letters(
     _ filter: LetterFilter, after: Int64, limit: Int, withBodies: Bool
   ) async throws(LedgerFailure) -> [FiledLetter]
+  /// Letters that wait, counted by stage and reason, in the order of both texts. Cheap enough to be asked four times a minute.
+  func waiting() async throws(LedgerFailure) -> [WaitingLetters]
   /// What was done to a letter, first things first.
   func acts(on id: Int64) async throws(LedgerFailure) -> [LetterAct]
   /// Records an act. Only what waits can be discarded; whatever was published again is marked so.

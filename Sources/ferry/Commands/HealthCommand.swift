@@ -4,7 +4,7 @@ import FoundationEssentials
 
 struct HealthCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "health", abstract: "Asks the role that runs here whether it is alive, or ready.",
+    commandName: "health", abstract: "Asks the role that runs here whether it is alive, ready, or has started.",
     discussion: """
       For health checks of containers. The role is asked on FERRY_ADMIN_HOST and FERRY_ADMIN_PORT; no other setting \
       is needed. Exit 0 for yes, 1 for no or no answer.
@@ -13,9 +13,16 @@ struct HealthCommand: ParsableCommand {
   @Flag(help: "Whether the role can do its work, instead of whether it is alive; a no names who is away.")
   var ready = false
 
+  @Flag(help: "Whether the role could do its work at some time since its start; a no names who is away.")
+  var started = false
+
+  func validate() throws {
+    if ready, started { throw ValidationError("Ask one question at a time: --ready or --started.") }
+  }
+
   func run() throws {
     let (text, isGood) = Self.answer(
-      to: ready ? .ready : .alive, environment: ProcessInfo.processInfo.environment)
+      to: ready ? .ready : started ? .started : .alive, environment: ProcessInfo.processInfo.environment)
     print(text)
     if !isGood { throw ExitCode(1) }
   }
