@@ -20,7 +20,7 @@ FIRST_PORT=20000         # where they begin
 PORT_COUNT=12000         # how many there are
 PACKAGES_FOR_BUILDING=(pkg-config librabbitmq-dev libpq-dev libcurl4-openssl-dev zlib1g-dev libpcre2-dev libssl-dev)
 PACKAGES_FOR_SERVERS=(rabbitmq-server postgresql-15)
-PACKAGES_FOR_TESTS=(mariadb-server)
+PACKAGES_FOR_TESTS=(mariadb-server prometheus)
 PACKAGES_FOR_SCRIPTS=(curl ca-certificates openssl)
 
 RABBITMQ_BIN=/usr/lib/rabbitmq/bin
@@ -64,6 +64,7 @@ package_purpose() {
     libpcre2-dev) echo 'regular expressions, as MariaDB has them' ;;
     libssl-dev) echo 'MD5 and SHA; comes with libpq-dev' ;;
     mariadb-server) echo "checks the expressions' results; a private one is run, not the system service" ;;
+    prometheus) echo "its promtool checks the text of the metrics; the system service is not run" ;;
     rabbitmq-server) echo 'the broker; a private one is run, not the system service' ;;
     postgresql-15) echo 'the database; a private one is run, not the system service' ;;
     curl) echo 'asks the servers whether they are ready' ;;
@@ -124,7 +125,7 @@ install_missing() {
     die "not root and no sudo here: have an administrator run: apt-get install --no-install-recommends ${missing[*]}"
   fi
   ((EUID == 0)) || say "  (with sudo, which may ask for your password)"
-  for service in rabbitmq-server postgresql mariadb epmd; do
+  for service in rabbitmq-server postgresql mariadb epmd prometheus; do
     [[ -e /lib/systemd/system/$service.service ]] || before_services+=("$service")
   done
   log=$(mktemp)
