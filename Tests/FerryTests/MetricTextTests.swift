@@ -71,7 +71,7 @@ struct MetricTextTests {
   func planted() async throws {
     let registry = MetricsRegistry()
     registry.describe(["ferry_orders": "Orders."])
-    registry.makeCounter(label: "ferry_orders", dimensions: []).increment(by: 1)
+    registry.observe("ferry_orders", as: .counter) { 1 }
     let (words, status) = try await Self.promtool(registry.prometheusText())
     #expect(words.contains("_total") && status != 0)
     #expect(try await Self.promtool("no metric at all").status != 0)
