@@ -59,6 +59,13 @@ final class BacklogWatch: Sendable {
     }
   }
 
+  /// Looks once.
+  func look() async {
+    await letters.look()
+    await doubts.look()
+    await lengths.look()
+  }
+
   /// Looks every 15 s while this process leads, until the task is cancelled. One that gets no answer holds up no other.
   func watch() async {
     async let first: Void = watch(letters)

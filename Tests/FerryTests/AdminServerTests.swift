@@ -71,6 +71,33 @@ struct AdminServerTests {
     }
   }
 
+  @Test("startupz is a no until the role was ready once, whoever has seen it, and a yes from then on")
+  func startup() {
+    for seenBy in ["/startupz", "/readyz", "/metrics"] {
+      let health = Health()
+      health.missing.withLock { $0 = ["load: RabbitMQ is not connected"] }
+      let pages = AdminPages(probe: health.probe, registry: MetricsRegistry())
+      #expect(pages.page(.GET, "/startupz").status == .serviceUnavailable)
+      #expect(pages.page(.GET, "/startupz").text == "load: RabbitMQ is not connected\n")
+      health.missing.withLock { $0 = [] }
+      #expect(pages.page(.GET, seenBy).status == .ok)
+      health.missing.withLock { $0 = ["load: K/3 is away"] }
+      #expect(pages.page(.GET, "/readyz").status == .serviceUnavailable)
+      #expect(pages.page(.HEAD, "/startupz?x=1") == AdminPages.Page(text: "started\n"))
+    }
+  }
+
+  @Test("livez is healthz: who is away makes a role not ready, and not dead")
+  func liveness() {
+    let health = Health()
+    health.missing.withLock { $0 = ["load: RabbitMQ is not connected"] }
+    let pages = AdminPages(probe: health.probe, registry: MetricsRegistry())
+    for page in ["/livez", "/healthz"] { #expect(pages.page(.GET, page) == AdminPages.Page(text: "ok\n")) }
+    health.isAlive.withLock { $0 = false }
+    for page in ["/livez", "/healthz"] { #expect(pages.page(.GET, page).status == .internalServerError) }
+    #expect(pages.page(.POST, "/livez").status == .methodNotAllowed)
+  }
+
   @Test("requests on one connection are answered in their order, with and without a body, until one asks for the end")
   func keepAlive() async throws {
     try await withServer(Health()) { port in

@@ -32,13 +32,14 @@ struct HealthTests {
     return (text, isGood)
   }
 
-  @Test("each question has its path, and 200 is a yes", arguments: [HealthQuestion.alive, .ready])
+  @Test("each question has its path, and 200 is a yes", arguments: [HealthQuestion.alive, .ready, .started])
   func yes(question: HealthQuestion) {
     let role = Answering("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n")
     defer { role.server.stop() }
     #expect(health(question, port: role.server.port) == ("ok", true))
     let asked = role.asked.text.withLock { $0 }
-    #expect(asked.hasPrefix("GET \(question == .alive ? "/healthz" : "/readyz") HTTP/1.1\r\nHost: "))
+    let paths = [HealthQuestion.alive: "/healthz", .ready: "/readyz", .started: "/startupz"]
+    #expect(asked.hasPrefix("GET \(paths[question] ?? "") HTTP/1.1\r\nHost: "))
     #expect(asked.contains("\r\nConnection: close\r\n"))
   }
 

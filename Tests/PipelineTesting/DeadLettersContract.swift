@@ -54,6 +54,24 @@ public let deadLettersContract: [ContractCase<any DeadLetters>] = [
     filed = try await archive.letters(LetterFilter(), after: 6, limit: 10, withBodies: true)
     #expect(filed.map(\.times) == [1, 2] && filed.map(\.state) == [.discarded, .waiting])
   },
+  ContractCase("what waits is counted by stage and reason, with when the oldest was parked; what was dealt with is not")
+  {
+    archive in
+    #expect(try await archive.waiting() == [])
+    var older = deadLetter(2)
+    older.parkedAt = 5
+    let others = [deadLetter(3, "conflict"), deadLetter(4, stage: .transform), deadLetter(5), deadLetter(6)]
+    _ = try await archive.file([deadLetter(1), older] + others)
+    _ = try await archive.mark([5], .discarded, by: "ann")
+    _ = try await archive.mark([6], .replayed, by: "ann")
+    let parked = deadLetter(1).parkedAt
+    #expect(
+      try await archive.waiting() == [
+        WaitingLetters(stage: .load, reason: "conflict", count: 1, oldest: parked),
+        WaitingLetters(stage: .load, reason: "k3_rejected", count: 2, oldest: 5),
+        WaitingLetters(stage: .transform, reason: "k3_rejected", count: 1, oldest: parked),
+      ])
+  },
   ContractCase("a letter that was parked once more since it was read is left alone") { archive in
     var letters = [deadLetter(1), deadLetter(2)]
     for place in letters.indices { letters[place].identity = "\(place)" }

@@ -23,7 +23,7 @@ PORT_COUNT=12000         # how many there are
 PACKAGES_FOR_BUILDING=(pkg-config librabbitmq-dev libpq-dev libcurl4-openssl-dev zlib1g-dev libpcre2-dev libssl-dev)
 PACKAGES_FOR_SERVERS=(rabbitmq-server postgresql-15)
 PACKAGES_FOR_WATCHING=(prometheus python3 python3-yaml)
-PACKAGES_FOR_TESTS=(mariadb-server)
+PACKAGES_FOR_TESTS=(mariadb-server prometheus)
 PACKAGES_FOR_SCRIPTS=(curl ca-certificates openssl)
 
 RABBITMQ_BIN=/usr/lib/rabbitmq/bin
@@ -68,7 +68,7 @@ package_purpose() {
     libssl-dev) echo 'MD5 and SHA; comes with libpq-dev' ;;
     mariadb-server) echo "checks the expressions' results; a private one is run, not the system service" ;;
     rabbitmq-server) echo 'the broker; a private one is run, not the system service' ;;
-    prometheus) echo 'checks the alerts; a private one is run, not the system service' ;;
+    prometheus) echo 'checks metrics and alerts; a private one is run, not the system service' ;;
     python3 | python3-yaml) echo 'reads the alerts and the dashboard that are checked' ;;
     postgresql-15) echo 'the database; a private one is run, not the system service' ;;
     curl) echo 'asks the servers whether they are ready' ;;
