@@ -120,7 +120,7 @@ struct FrozenPartnerTests {
     try await until { try await ask(admin + "/readyz").status == 200 }
     try await enqueue()
     // The doubt is counted after the worker has noted who is away.
-    try await until { try await ask(admin + "/metrics").body.contains(#"reason="in_doubt""#) }
+    try await until { try await ask(admin + "/metrics").body.contains(#"outcome="later",reason="in_doubt""#) }
     let answer = try await ask(admin + "/readyz")
     #expect(answer.status == 503)
     #expect(answer.body == "load: K/3 WISE is away\n")

@@ -15,7 +15,7 @@ struct HistogramTests {
     let registry = registry()
     registry.describe(["ferry_seconds": "Seconds."])
     let timer = registry.makeTimer(label: "ferry_seconds", dimensions: [("stage", "load")])
-    for nanoseconds in [0, 10_000_000, 10_000_001, 500_000_000, 60_000_000_000, 60_000_000_001] {
+    for nanoseconds in [0, 7_812_500, 15_625_000, 500_000_000, 60_000_000_000, 61_000_000_000] {
       timer.recordNanoseconds(Int64(nanoseconds))
     }
     #expect(
@@ -27,7 +27,7 @@ struct HistogramTests {
         ferry_seconds_bucket{stage="load",le="1"} 4
         ferry_seconds_bucket{stage="load",le="60"} 5
         ferry_seconds_bucket{stage="load",le="+Inf"} 6
-        ferry_seconds_sum{stage="load"} 120.520000002
+        ferry_seconds_sum{stage="load"} 121.5234375
         ferry_seconds_count{stage="load"} 6
 
         """)

@@ -9,17 +9,23 @@ static inline void ferry_pq_drop_notices(PGconn *connection) {
   PQsetNoticeReceiver(connection, ferry_pq_drop_notice, 0);
 }
 
-// The connection's TLS, as a reference of our own, since libpq frees it when a handshake fails; NULL without one.
-static inline void *ferry_pq_tls(PGconn *connection) {
-  SSL *tls = (SSL *)PQsslStruct(connection, "OpenSSL");
-  if (tls) SSL_up_ref(tls);
-  return tls;
+// Why a server's certificate was refused, which libpq does not tell: it frees the TLS of a failed handshake, often within the
+// call in which that fails. So what the check found is noted when OpenSSL frees a session, for the thread that does.
+static _Thread_local long ferry_pq_found = X509_V_OK;
+static void ferry_pq_note(void *tls, void *data, CRYPTO_EX_DATA *all, int index, long number, void *pointer) {
+  (void)data; (void)all; (void)index; (void)number; (void)pointer;
+  ferry_pq_found = SSL_get_verify_result((SSL *)tls);
 }
 
-// Why the server's certificate was refused, which libpq does not tell; NULL when it was not.
-static inline const char *ferry_pq_tls_refusal(void *tls) {
-  long why = SSL_get_verify_result((SSL *)tls);
-  return why == X509_V_OK ? 0 : X509_verify_cert_error_string(why);
+// Done once in a process, before the first connection. False when OpenSSL has no room for it: no reason is told then.
+static inline int ferry_pq_note_refusals(void) {
+  return CRYPTO_get_ex_new_index(CRYPTO_EX_INDEX_SSL, 0, 0, 0, 0, ferry_pq_note) >= 0;
 }
 
-static inline void ferry_pq_tls_free(void *tls) { SSL_free((SSL *)tls); }
+// Before an attempt to connect: nothing is found yet.
+static inline void ferry_pq_forget_refusal(void) { ferry_pq_found = X509_V_OK; }
+
+// What was wrong with the certificate that this thread refused last; NULL when none was.
+static inline const char *ferry_pq_refusal(void) {
+  return ferry_pq_found == X509_V_OK ? 0 : X509_verify_cert_error_string(ferry_pq_found);
+}

@@ -43,6 +43,8 @@ internal import DriverThread
   init(_ target: ConnectionTarget, _ wait: Waiter) throws(PostgresFailure) {
     self.target = target
     self.wait = wait
+    _ = Self.notesRefusals
+    ferry_pq_forget_refusal()
     guard let pointer = unsafe startConnecting(target.parameters) else { throw .unreachable("out of memory") }
     unsafe self.pointer = unsafe pointer
     unsafe ferry_pq_drop_notices(pointer)
@@ -54,22 +56,21 @@ internal import DriverThread
 
   deinit { unsafe PQfinish(pointer) }
 
+  /// Whether it is learnt why certificates are refused; done once in a process.
+  private static let notesRefusals = ferry_pq_note_refusals() == 1
+
   private func connect(by deadline: ContinuousClock.Instant) throws(PostgresFailure) {
     var state = PGRES_POLLING_WRITING
-    var tls: UnsafeMutableRawPointer?
-    // SAFETY: the reference is this function's own.
-    defer { if let tls = unsafe tls { unsafe ferry_pq_tls_free(tls) } }
     // SAFETY: the calls of libpq's documented sequence for connecting without blocking.
     while unsafe PQstatus(pointer) != CONNECTION_BAD, state != PGRES_POLLING_OK {
       guard wait(unsafe PQsocket(pointer), state == PGRES_POLLING_READING ? POLLIN : Int32(POLLOUT), deadline) else {
         throw .unreachable("no answer within \(target.options.connectTimeoutSeconds) s")
       }
       state = unsafe PQconnectPoll(pointer)
-      if unsafe tls == nil { unsafe tls = unsafe ferry_pq_tls(pointer) }
       if state == PGRES_POLLING_FAILED { break }
     }
     guard unsafe PQstatus(pointer) == CONNECTION_OK else {
-      let refusal = unsafe tls.flatMap { unsafe ferry_pq_tls_refusal($0) }.map { unsafe String(cString: $0) }
+      let refusal = unsafe ferry_pq_refusal().map { unsafe String(cString: $0) }
       throw target.failure(connecting: unsafe String(cString: PQerrorMessage(pointer)), refusal: refusal)
     }
     guard unsafe PQsetnonblocking(pointer, 1) == 0, unsafe PQenterPipelineMode(pointer) == 1 else {
