@@ -37,14 +37,20 @@ public struct LedgerRestore: Sendable {
     }
   }
 
+  /// Refuses while somebody polls; asked before anything is removed, and again by `begin`.
+  /// - Throws: `.broken` while a poller leads; any failure else.
+  public func refuseWhilePolled() async throws(LedgerFailure) {
+    let polling = try await database.run(
+      PostgresStatement(Self.pollingSQL, .int(AdvisoryLock.poller), .text(database.schema)))
+    if polling.count > 0 { throw .broken("a poller still works on schema \(database.schema): stop all roles") }
+  }
+
   /// Accepts the ledger as it is: begins to ask K/3 before first Saves, and to publish again what may have been in the queues.
   /// Repeatable. The queues must be empty: revisions are numbered anew, and an older message would pass for a newer one.
   /// - Returns: the backfill that publishes again; nil where nothing had been polled at the backup.
   /// - Throws: `.broken` while a poller leads; any failure else. What was begun stays begun.
   public func begin() async throws(LedgerFailure) -> Sweep? {
-    let polling = try await database.run(
-      PostgresStatement(Self.pollingSQL, .int(AdvisoryLock.poller), .text(database.schema)))
-    if polling.count > 0 { throw .broken("a poller still works on schema \(database.schema): stop all roles") }
+    try await refuseWhilePolled()
     let window = try await window()
     var sweep: Sweep?
     if let window { sweep = try await PostgresPollLedger(database).startRepublishing(window) }
@@ -111,7 +117,8 @@ public struct LedgerRestore: Sendable {
           SELECT FROM order_ledger held
           WHERE held.order_id = seen.order_id AND held.state = 'written' AND held.revision >= seen.number)
         AND NOT EXISTS (
-          SELECT FROM dead_letters letter WHERE letter.order_id = seen.order_id AND letter.revision = seen.number)
+          SELECT FROM dead_letters letter WHERE letter.order_id = seen.order_id AND letter.revision = seen.number
+            AND letter.state <> 'replayed')
     )
     SELECT greatest(least(open.since, mark.at - 86400), mark.at - 30 * 86400),
       greatest(mark.at, (SELECT max(update_time) FROM order_revisions))

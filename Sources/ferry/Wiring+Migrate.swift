@@ -62,6 +62,8 @@ extension Wiring {
           : "No restore was under way"
       ]
     case .begin:
+      // Before the queues are emptied: with a leading poller nothing would be published again.
+      try await restore.refuseWhilePolled()
       let administration = try administration()
       let emptied: Result<Int, QueueFailure>
       do throws(QueueFailure) { emptied = .success(try await administration.empty()) } catch {

@@ -124,9 +124,32 @@ struct RestoreTests {
       let sweep = try #require(try await restore.begin())
       #expect(sweep.window.from.epochSeconds == now - 5 * day)
       #expect(sweep.kind == .backfill && sweep.basis == .update && sweep.state == .running)
+      // Parked, it is found among the letters; replayed, it lies in a queue again.
+      try await schema.run(
+        """
+        INSERT INTO dead_letters
+          (fingerprint, stage, reason, sentence, order_id, revision, parked_at, vendor_answer, properties, body)
+        VALUES ('a', 'load', 'k3_rejected', '', 2, 1, 0, '', '', '')
+        """)
+      #expect(try #require(try await restore.begin()).window.from.epochSeconds == now - day)
+      try await schema.run("UPDATE dead_letters SET state = 'replayed'")
+      #expect(try #require(try await restore.begin()).window.from.epochSeconds == now - 5 * day)
       // Nothing open: a day, for bills beside others.
       try await schema.run("DELETE FROM order_revisions WHERE order_id = 2")
       #expect(try #require(try await restore.begin()).window.from.epochSeconds == now - day)
+    }
+  }
+
+  @Test("a ledger is not accepted while a poller leads")
+  func polled() async throws {
+    try await withSchema { _, one, other in
+      let poller = PostgresPollLedger(other)
+      #expect(try await poller.lead())
+      let restore = LedgerRestore(one)
+      await #expect(throws: LedgerFailure.self) { try await restore.refuseWhilePolled() }
+      await #expect(throws: LedgerFailure.self) { _ = try await restore.begin() }
+      await poller.resign()
+      try await restore.refuseWhilePolled()
     }
   }
 }

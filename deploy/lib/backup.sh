@@ -46,7 +46,7 @@ use_postgres() {
     export PGPASSWORD
   fi
   if [[ $PLACE == *sslmode=verify-* && $PLACE != *sslrootcert=* ]]; then
-    export PGSSLROOTCERT=${FERRY_CA_FILE:-/etc/ssl/certs/ca-certificates.crt}
+    export PGSSLROOTCERT=${PGSSLROOTCERT:-${FERRY_CA_FILE:-/etc/ssl/certs/ca-certificates.crt}}
   fi
   export PGCONNECT_TIMEOUT=10
   SCHEMA=${FERRY_POSTGRES_SCHEMA:-ferry}
