@@ -16,7 +16,7 @@ final class Program: Sendable {
     var output: [UInt8] = []
     var exit: Int32?
     var exitWaiters: [CheckedContinuation<Int32, Never>] = []
-    var outputWaiters: [(text: String, wake: CheckedContinuation<Bool, Never>)] = []
+    var outputWaiters: [(text: String, wake: @Sendable (Bool) -> Void)] = []
   }
 
   /// The process' id, as long as it runs.
@@ -88,7 +88,7 @@ final class Program: Sendable {
   var output: String { String(decoding: shared.state.withLock(\.output), as: UTF8.self) }
 
   private static func append(_ bytes: ArraySlice<UInt8>, _ shared: Shared) {
-    let woken: [CheckedContinuation<Bool, Never>] = shared.state.withLock { state in
+    let woken: [@Sendable (Bool) -> Void] = shared.state.withLock { state in
       state.output += bytes
       if state.outputWaiters.isEmpty { return [] }
       let text = String(decoding: state.output, as: UTF8.self)
@@ -96,7 +96,7 @@ final class Program: Sendable {
       state.outputWaiters.removeAll { text.contains($0.text) }
       return ready
     }
-    for wake in woken { wake.resume(returning: true) }
+    for wake in woken { wake(true) }
   }
 
   private static func ended(_ status: Int32, _ shared: Shared) {
@@ -109,20 +109,26 @@ final class Program: Sendable {
       return (state.exitWaiters, state.outputWaiters.map(\.wake))
     }
     for wake in exits { wake.resume(returning: status) }
-    for wake in outputs { wake.resume(returning: false) }
+    for wake in outputs { wake(false) }
   }
 
   /// Waits until it has printed a text; false when it ended without. A time limit kills it, which ends the wait.
-  func printed(_ text: String) async -> Bool {
+  func printed(_ text: String) async -> Bool { await printed(text) { true } ?? false }
+
+  /// Waits until it has printed a text, and at once asks a question that blocks: on the thread that reads what it prints,
+  /// not on the tests' pool, which hundreds of other tests keep busy for seconds.
+  /// - Returns: the answer; nil when the process ended without having printed that.
+  func printed<Answer: Sendable>(_ text: String, asking: @escaping @Sendable () -> Answer) async -> Answer? {
     await withTaskCancellationHandler {
-      await withCheckedContinuation { wake in
+      await withCheckedContinuation { done in
+        let wake: @Sendable (Bool) -> Void = { done.resume(returning: $0 ? asking() : nil) }
         let ready: Bool? = shared.state.withLock { state in
           if String(decoding: state.output, as: UTF8.self).contains(text) { return true }
           if state.exit != nil { return false }
           state.outputWaiters.append((text, wake))
           return nil
         }
-        if let ready { wake.resume(returning: ready) }
+        if let ready { wake(ready) }
       }
     } onCancel: {
       kill()
