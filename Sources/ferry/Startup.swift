@@ -87,7 +87,7 @@ enum Startup {
   /// Runs roles until SIGTERM or SIGINT; they finish what they hold within the budget, and the process ends with 0.
   static func serve(_ wiring: Wiring, roles: [Role]) async throws {
     try await exiting {
-      let roles = try roles.map { try wiring.roleService($0).needingRights(clock: wiring.clock) }
+      let roles = try roles.map { try wiring.roleService($0) }
       FilePages.giveBack()
       let admin = AdminServer(
         host: wiring.settings.text(.adminHost), port: wiring.settings.whole(.adminPort),
@@ -96,7 +96,11 @@ enum Startup {
         registry: wiring.registry, logger: wiring.logger)
       let budget = ShutdownBudget(seconds: wiring.settings.whole(.shutdownSeconds), logger: wiring.logger)
       let configuration = ServiceGroupConfiguration(
-        services: [.init(service: admin), .init(service: RolesTogether(roles: roles)), .init(service: budget)],
+        services: [
+          .init(service: admin),
+          .init(service: RolesTogether(roles: roles, rights: RightsWatch(over: roles, clock: wiring.clock))),
+          .init(service: budget),
+        ],
         gracefulShutdownSignals: [.sigterm, .sigint], logger: wiring.logger)
       try await ServiceGroup(configuration: configuration).run()
       await wiring.close()
@@ -149,11 +153,14 @@ enum Startup {
 /// Runs all roles of a process, so that they stop together instead of one after the other.
 struct RolesTogether: Service {
   let roles: [RoleService]
+  let rights: RightsWatch
 
   func run() async throws {
     let memory = Task { await Self.keepSmall() }
     defer { memory.cancel() }
     for role in roles { try await role.requirement() }
+    let watching = Task { [rights] in await rights.watch() }
+    defer { watching.cancel() }
     try await withThrowingTaskGroup(of: Void.self) { group in
       for role in roles {
         group.addTask {
