@@ -45,6 +45,25 @@ enum Startup {
     return (wiring(with: settings), problems)
   }
 
+  /// Runs a command that ends by itself and needs these settings alone, whatever is wrong with the others.
+  /// - Throws: exit 78 after what is wrong with these has been printed; whatever ``exiting(_:)`` makes of the command's failure.
+  static func command(
+    for role: Role, needing needed: Set<SettingName>, _ body: (Wiring) async throws -> Void
+  ) async throws {
+    let (wiring, problems) = leniently(for: [role])
+    guard wiring.settings.unusable.isDisjoint(with: needed) else {
+      for problem in problems where needed.contains(where: { problem.contains($0.rawValue) }) { complain(problem) }
+      throw configurationExit
+    }
+    let result: Result<Void, any Error>
+    do {
+      try await exiting { try await body(wiring) }
+      result = .success(())
+    } catch { result = .failure(error) }
+    await wiring.close()
+    try result.get()
+  }
+
   private static func wiring(with settings: Settings) -> Wiring {
     FilePages.giveBack()
     let registry = metricsRegistry()
