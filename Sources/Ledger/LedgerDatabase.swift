@@ -5,7 +5,8 @@ import PostgreSQL
 public struct LedgerOptions: Sendable {
   /// A `postgresql://` address with user, password, database and `sslmode`.
   public var url: String
-  /// PEM bundle of the authorities that the server's certificate is held against, where `sslmode` says so; nil: libpq's own.
+  /// PEM bundle of the authorities that the server's certificate is held against, where `sslmode` says so; nil: the system's
+  /// for `verify-full`, and none for `verify-ca`, which then cannot be used.
   public var certificateAuthorityFile: String?
   /// The schema that holds all tables: a lower-case letter or `_`, then at most 62 of `a-z 0-9 _`.
   public var schema = "ferry"
@@ -21,8 +22,13 @@ public struct LedgerOptions: Sendable {
   /// Options with the defaults above.
   public init(url: String) { self.url = url }
 
-  /// The hosts that the address names, and its `sslmode`; nil where it cannot be read.
-  public var route: (hosts: [String], sslMode: String)? { PostgresOptions(url: url).route }
+  /// The hosts that are connected to by the address, or by libpq's variables, and the `sslmode`; nil where the address cannot
+  /// be used.
+  public var route: (hosts: [String], sslMode: String)? {
+    var options = PostgresOptions(url: url)
+    options.certificateAuthorityFile = certificateAuthorityFile
+    return options.route
+  }
 }
 
 /// The connections to PostgreSQL that the ledger, the poller's memory and the collections share.
@@ -39,7 +45,7 @@ public final class LedgerDatabase: Sendable {
   private static let settings = ["jit": "off", "plan_cache_mode": "force_generic_plan", "enable_seqscan": "off"]
 
   /// Makes the database; connections are opened when they are first needed.
-  /// - Throws: `.broken` when an option is out of its range.
+  /// - Throws: `.broken` when an option is out of its range, or no connection can ever be made by the address.
   public init(_ options: LedgerOptions) throws(LedgerFailure) {
     guard Self.isSchemaName(options.schema) else {
       throw .broken("the schema's name must be 1 to 63 of a-z 0-9 _, not beginning with a digit")
@@ -58,6 +64,7 @@ public final class LedgerDatabase: Sendable {
     postgres.connectTimeoutSeconds = min(5, max(1, options.callTimeoutMilliseconds / 1000))
     postgres.lockTimeoutMilliseconds = min(options.lockTimeoutMilliseconds, options.callTimeoutMilliseconds)
     postgres.settings = Self.settings
+    if let flaw = postgres.flaw { throw .broken("PostgreSQL's address cannot be used: \(flaw)") }
     self.options = postgres
     client = PostgresClient(postgres)
   }

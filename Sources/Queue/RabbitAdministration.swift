@@ -16,8 +16,6 @@ public struct QueueDepth: Sendable, Equatable {
 public final class RabbitAdministration: Sendable {
   /// Above what sites usually give their own policies.
   private static let priority = 100
-  private static let rights =
-    "Give the user of FERRY_RABBITMQ_URL all three permissions on the virtual host (rabbitmqctl set_permissions)."
 
   private let topology: Topology
   private let management: ManagementAPI
@@ -42,12 +40,12 @@ public final class RabbitAdministration: Sendable {
   public func reach() async throws(QueueFailure) -> SetupProblem? {
     if await session.connected() != nil { return nil }
     switch session.lastError {
-    // The driver's words for it: the broker names the virtual host at the end of the login.
-    case .loginRefused(let why)? where why.contains("vhost"):
+    // The broker looks at the virtual host at the end of the login.
+    case .loginRefused(530, let why)?:
       return SetupProblem(
         SetupProblem.ended("RabbitMQ refuses the virtual host of FERRY_RABBITMQ_URL: \(why)"),
-        remedy: "Create it (rabbitmqctl add_vhost) and give the user its permissions, or correct the address.")
-    case .loginRefused(let why)?:
+        remedy: session.lastError?.isOfRights == true ? QueueStanding.rightsRemedy : "Raise that limit, or wait.")
+    case .loginRefused(_, let why)?:
       return SetupProblem(
         SetupProblem.ended("RabbitMQ refuses the login: \(why)"),
         remedy: "Correct user and password in FERRY_RABBITMQ_URL.")
@@ -235,7 +233,7 @@ public final class RabbitAdministration: Sendable {
       await session.drop(live, error)
       // A person waits for each call: no pause before the next one.
       session.worked()
-      throw QueueFailure(error.sentence, remedy: error.isOfRights ? Self.rights : nil)
+      throw QueueFailure(error.sentence, remedy: error.isOfRights ? QueueStanding.rightsRemedy : nil)
     }
   }
 }

@@ -45,8 +45,22 @@ public final class RabbitOutbox: Outbox {
     if let mostBytes { options.maxMessageBytes = mostBytes }
     if let frameMax { options.frameMax = frameMax }
     self.mostBytes = options.maxMessageBytes
-    session = RabbitSession(options, pacing: pacing, onEvent: onEvent)
+    session = RabbitSession(options, pacing: pacing, onEvent: onEvent) { connection throws(AMQPFailure) in
+      try await Self.tryOut(connection, exchange: topology.exchange)
+    }
   }
+
+  /// Sees that the exchange is there and may be written to, by an empty message under a key that no queue is bound to: who may
+  /// not publish learns it before the first order comes.
+  private static func tryOut(_ connection: AMQPConnection, exchange: String) async throws(AMQPFailure) {
+    let message = AMQPMessage(exchange: exchange, routingKey: nowhere, body: [])
+    // Returned as unroutable, or not answered in time, as by a broker that holds publishers back: nothing was denied.
+    _ = await connection.publish([message], timeoutSeconds: trySeconds)
+    if let failure = connection.failure { throw failure }
+  }
+
+  private static let nowhere = "ferry-may-publish"
+  private static let trySeconds = 5
 
   /// Whether it is connected and may publish. A connection that broke while idle is noticed within two heartbeats.
   public var isReady: Bool { standing == .ready }

@@ -201,10 +201,12 @@ extension AMQPFailure {
     if case .channelClosed(404, _) = self { true } else { false }
   }
 
-  /// Whether the user may not do what was asked for.
+  /// Whether the user may not do what was asked for, or not enter the virtual host, or there is none.
   var isOfRights: Bool {
     switch self {
     case .channelClosed(403, _), .connectionClosed(403, _): true
+    // RabbitMQ says the same of a user or a virtual host with as many connections as are allowed, which passes.
+    case .loginRefused(530, let text): !text.contains("limit")
     default: false
     }
   }

@@ -93,8 +93,10 @@ public enum QueueStanding: Sendable, Equatable {
   case blocked
   /// A queue or an exchange is missing; a sentence with the remedy.
   case missing(String)
-  /// The broker refuses login, virtual host or rights; a sentence with its words.
+  /// The broker refuses the login; a sentence with its words.
   case refused(String)
+  /// The broker denies the user the virtual host, or a queue or an exchange in it; a sentence with its words.
+  case denied(String)
   /// There is none.
   case notConnected
 
@@ -103,16 +105,25 @@ public enum QueueStanding: Sendable, Equatable {
     switch self {
     case .ready: nil
     case .blocked: "RabbitMQ holds publishers back (memory or disk alarm)"
-    case .missing(let sentence), .refused(let sentence): sentence
+    case .missing(let sentence), .refused(let sentence), .denied(let sentence): sentence
     case .notConnected: "RabbitMQ is not connected"
     }
   }
 
+  /// Whether a person must give the user rights.
+  public var isDenial: Bool { if case .denied = self { true } else { false } }
+
+  /// What a person can do about a denial.
+  public static let rightsRemedy =
+    "Create the virtual host where it is missing (rabbitmqctl add_vhost) and give the user all three permissions on it "
+    + "(rabbitmqctl set_permissions), or correct FERRY_RABBITMQ_URL."
+
   init(_ failure: AMQPFailure?) {
     switch failure {
     case let failure? where failure.isOfMissing: self = .missing(failure.sentence)
-    case .loginRefused(let why)?: self = .refused("RabbitMQ refuses us: \(why)")
-    case .channelClosed(403, let why)?, .connectionClosed(403, let why)?: self = .refused("RabbitMQ refuses us: \(why)")
+    case .loginRefused(_, let why)?, .channelClosed(403, let why)?, .connectionClosed(403, let why)?:
+      let sentence = "RabbitMQ refuses us: \(why)"
+      self = failure?.isOfRights == true ? .denied(sentence) : .refused(sentence)
     default: self = .notConnected
     }
   }

@@ -58,6 +58,7 @@ public final class MetricsRegistry: MetricsFactory {
   /// - Parameter buckets: by name the upper bounds, 1 to 23 of them, rising; of timers in seconds. A bound counts in its bucket.
   public func divide(_ buckets: [String: [Double]]) {
     for (name, bounds) in buckets {
+      // The bounds are written in this program; a histogram has room for no more, and finds nothing among unsorted ones.
       precondition(
         (1...HistogramCell.mostBounds).contains(bounds.count) && zip(bounds, bounds.dropFirst()).allSatisfy { $0 < $1 },
         "the buckets of \(name) must be 1 to \(HistogramCell.mostBounds) rising bounds")

@@ -13,6 +13,8 @@ struct RoleService: Sendable {
   private(set) var requirement: @Sendable () async throws -> Void = {}
   /// Goes on beside the service, until that ends.
   private(set) var upkeep: @Sendable () async -> Void
+  /// How its connections to the broker stand.
+  let broker: @Sendable () -> [QueueStanding]
   /// Why the role cannot do its work, one sentence each; empty when it can.
   let notReady: @Sendable () -> [String]
   /// False when the process should be started anew.
@@ -32,6 +34,7 @@ struct RoleService: Sendable {
     self.service = service
     self.prepare = prepare
     self.upkeep = upkeep
+    self.broker = broker
     notReady = { Self.sentences(name, broker: broker(), away: away()) }
     for partner in partners {
       registry.observe("ferry_paused", labels: [("stage", name), ("partner", partner.rawValue)]) {

@@ -74,6 +74,11 @@ struct Settings: Sendable {
   /// A text; empty when it is not set and not required.
   func text(_ name: SettingName) -> String { values[name] ?? "" }
 
+  /// Whether it holds something else than what it has when it is not set.
+  func isOwn(_ name: SettingName) -> Bool {
+    SettingRow.table.contains { $0.name == name && $0.standard != values[name] }
+  }
+
   /// A whole number.
   func whole(_ name: SettingName) -> Int { values[name].flatMap { Int($0) } ?? 0 }
 

@@ -45,6 +45,25 @@ enum Startup {
     return (wiring(with: settings), problems)
   }
 
+  /// Runs a command that ends by itself and needs these settings alone, whatever is wrong with the others.
+  /// - Throws: exit 78 after what is wrong with these has been printed; whatever ``exiting(_:)`` makes of the command's failure.
+  static func command(
+    for role: Role, needing needed: Set<SettingName>, _ body: (Wiring) async throws -> Void
+  ) async throws {
+    let (wiring, problems) = leniently(for: [role])
+    guard wiring.settings.unusable.isDisjoint(with: needed) else {
+      for problem in problems where needed.contains(where: { problem.contains($0.rawValue) }) { complain(problem) }
+      throw configurationExit
+    }
+    let result: Result<Void, any Error>
+    do {
+      try await exiting { try await body(wiring) }
+      result = .success(())
+    } catch { result = .failure(error) }
+    await wiring.close()
+    try result.get()
+  }
+
   private static func wiring(with settings: Settings) -> Wiring {
     FilePages.giveBack()
     let registry = metricsRegistry()
@@ -87,7 +106,7 @@ enum Startup {
   /// Runs roles until SIGTERM or SIGINT; they finish what they hold within the budget, and the process ends with 0.
   static func serve(_ wiring: Wiring, roles: [Role]) async throws {
     try await exiting {
-      let roles = try roles.map { try wiring.roleService($0).needingRights(clock: wiring.clock) }
+      let roles = try roles.map { try wiring.roleService($0) }
       FilePages.giveBack()
       let admin = AdminServer(
         host: wiring.settings.text(.adminHost), port: wiring.settings.whole(.adminPort),
@@ -96,7 +115,11 @@ enum Startup {
         registry: wiring.registry, logger: wiring.logger)
       let budget = ShutdownBudget(seconds: wiring.settings.whole(.shutdownSeconds), logger: wiring.logger)
       let configuration = ServiceGroupConfiguration(
-        services: [.init(service: admin), .init(service: RolesTogether(roles: roles)), .init(service: budget)],
+        services: [
+          .init(service: admin),
+          .init(service: RolesTogether(roles: roles, rights: RightsWatch(over: roles, clock: wiring.clock))),
+          .init(service: budget),
+        ],
         gracefulShutdownSignals: [.sigterm, .sigint], logger: wiring.logger)
       try await ServiceGroup(configuration: configuration).run()
       await wiring.close()
@@ -149,11 +172,14 @@ enum Startup {
 /// Runs all roles of a process, so that they stop together instead of one after the other.
 struct RolesTogether: Service {
   let roles: [RoleService]
+  let rights: RightsWatch
 
   func run() async throws {
     let memory = Task { await Self.keepSmall() }
     defer { memory.cancel() }
     for role in roles { try await role.requirement() }
+    let watching = Task { [rights] in await rights.watch() }
+    defer { watching.cancel() }
     try await withThrowingTaskGroup(of: Void.self) { group in
       for role in roles {
         group.addTask {

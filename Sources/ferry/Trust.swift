@@ -37,9 +37,12 @@ enum Trust {
     // A name that begins with / or @ is a socket in a folder.
     let far = route.hosts.filter { !isLoopback($0) && !$0.hasPrefix("/") && !$0.hasPrefix("@") }
     guard !far.isEmpty else { return [] }
+    let risk =
+      route.sslMode == "verify-ca"
+      ? "whoever has a certificate of the same authorities, for whatever name, may answer for it"
+      : "anybody on the way may answer for it, and read along unless it speaks TLS"
     return [
-      "FERRY_POSTGRES_URL goes to \(far.joined(separator: ", ")) with sslmode=\(route.sslMode): anybody on the way may answer "
-        + "for it\(route.sslMode.hasPrefix("verify") ? "" : ", and read along unless it speaks TLS"): add "
+      "FERRY_POSTGRES_URL goes to \(far.joined(separator: ", ")) with sslmode=\(route.sslMode): \(risk): add "
         + "?sslmode=verify-full to the address, and the server's authority to FERRY_CA_FILE"
     ]
   }
@@ -74,6 +77,36 @@ enum Trust {
     return warnings
   }
 
+  /// Whether a secret's file was handed to a container by its engine: below the folder that engines use for it, on a file system
+  /// that nobody in the container can write to. Its mode there says nothing: no other user is in the container, and on the
+  /// machine the file lies elsewhere.
+  static func isHanded(
+    _ path: String, below folder: String = "/run/secrets", isReadOnly: (String) -> Bool = isOnReadOnlyFileSystem
+  ) -> Bool {
+    resolved(path)?.hasPrefix(folder + "/") == true && isReadOnly(path)
+  }
+
+  static func isOnReadOnlyFileSystem(_ path: String) -> Bool {
+    var found = statvfs()
+    return statvfs(path, &found) == 0 && found.f_flag & UInt(ST_RDONLY) != 0
+  }
+
+  /// Of the settings whose files were handed to this container.
+  static func ofHanded(_ names: [String]) -> [String] {
+    if names.isEmpty { return [] }
+    return [
+      "\(names.joined(separator: ", ")) \(names.count == 1 ? "is" : "are") handed in by the container's engine; who else may "
+        + "read them is decided where they come from: on the machine by the folder that they lie in (deploy/README.md, TLS)"
+    ]
+  }
+
+  /// A path without links; nil where there is nothing.
+  private static func resolved(_ path: String) -> String? {
+    guard let resolved = realpath(path, nil) else { return nil }
+    defer { free(resolved) }
+    return String(cString: resolved)
+  }
+
   /// The groups of this process.
   static func ownGroups() -> Set<gid_t> {
     var groups = [gid_t](repeating: 0, count: 1024)
@@ -83,9 +116,7 @@ enum Trust {
 
   /// Whether others may enter every folder on the way.
   private static func othersReach(_ path: String) -> Bool {
-    guard let resolved = realpath(path, nil) else { return true }
-    defer { free(resolved) }
-    var folder = String(cString: resolved)
+    guard var folder = resolved(path) else { return true }
     while let slash = folder.lastIndex(of: "/") {
       folder = String(folder[..<slash])
       var found = stat()

@@ -130,14 +130,20 @@ extension Wiring {
   /// Who may read, change or replace the files that secrets and trust come from; nil where there are none.
   private func checkFiles() -> Finding? {
     var warnings: [String] = []
+    var handed: [String] = []
     for (name, path) in settings.files.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
-      warnings += Trust.ofFile("\(name.rawValue)_FILE", path, isSecret: true)
+      if Trust.isHanded(path) {
+        handed.append("\(name.rawValue)_FILE")
+      } else {
+        warnings += Trust.ofFile("\(name.rawValue)_FILE", path, isSecret: true)
+      }
     }
     if !settings.unusable.contains(.certificateAuthorities) {
       let name = SettingName.certificateAuthorities
       warnings += Trust.ofFile(name.rawValue, settings.text(name), isSecret: false)
     }
-    return settings.files.isEmpty && warnings.isEmpty ? nil : Finding(subject: "files", warnings: warnings)
+    if settings.files.isEmpty && warnings.isEmpty { return nil }
+    return Finding(subject: "files", warnings: warnings, notes: Trust.ofHanded(handed))
   }
 
   private func checkDatabase() async -> Finding {
@@ -176,7 +182,7 @@ extension Wiring {
         if case .unavailable = error {
           "Start PostgreSQL, or correct FERRY_POSTGRES_URL."
         } else if case .broken(let why) = error,
-          ["(28", "(3D", "run `", "run the newer"].contains(where: { why.contains($0) })
+          ["(28", "(3D", "run `", "run the newer", "address cannot be used"].contains(where: { why.contains($0) })
         {
           "Then run ferry check again."
         } else {

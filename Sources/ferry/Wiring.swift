@@ -70,7 +70,10 @@ final class Wiring: Sendable {
   var ledgerOptions: LedgerOptions {
     var options = LedgerOptions(url: settings.text(.postgresURL))
     options.schema = settings.text(.postgresSchema)
-    options.certificateAuthorityFile = settings.text(.certificateAuthorities)
+    // Public authorities, which anybody gets certificates of, are enough only where the name is checked as well.
+    if settings.isOwn(.certificateAuthorities) {
+      options.certificateAuthorityFile = settings.text(.certificateAuthorities)
+    }
     return options
   }
 

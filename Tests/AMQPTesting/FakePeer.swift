@@ -105,6 +105,13 @@ package final class FakePeer: Sendable {
       try until([85, 10])
       try send([85, 11])
     }
+
+    /// Confirms the empty message by which an outbox sees that it may publish. What it publishes then has tags from 2 on.
+    package func letPublish() throws {
+      try selectConfirms()
+      try until([60, 40])
+      try send([60, 80], Bytes().longlong(1).byte(0))
+    }
   }
 
   private let listener: Listener

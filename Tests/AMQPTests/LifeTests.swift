@@ -10,7 +10,7 @@ import Testing
     let failure = await #expect(throws: AMQPFailure.self) {
       try await AMQPConnection.open(AMQPOptions(address: address, connectionName: "AMQPTests"))
     }
-    guard case .loginRefused(let text)? = failure else {
+    guard case .loginRefused(403, let text)? = failure else {
       Issue.record("\(String(describing: failure))")
       return
     }
@@ -25,7 +25,7 @@ import Testing
     let failure = await #expect(throws: AMQPFailure.self) {
       try await AMQPConnection.open(AMQPOptions(address: address, connectionName: "AMQPTests"))
     }
-    guard case .loginRefused? = failure else {
+    guard case .loginRefused(530, _)? = failure else {
       Issue.record("\(String(describing: failure))")
       return
     }

@@ -21,20 +21,13 @@ struct TLSTests {
     "a certificate for another name, of another authority, expired or self-signed ends as not sent",
     arguments: BadTLS.allCases)
   func refused(bad: BadTLS) async throws {
-    let (authority, other) = (try Authority(), try Authority())
-    defer {
-      authority.remove()
-      other.remove()
+    try await bad.isRefused { port, authorities in
+      let client = try tlsClient(authorities)
+      let outcome = await client.perform(HTTPRequest(.post, "https://127.0.0.1:\(port)/?token=canary", body: [1]))
+      await client.shutdown()
+      #expect(outcome.notSent?.kind == .tls)
+      return outcome.notSent?.description
     }
-    let server = try bad.server(authority, other)
-    defer { server.stop() }
-    let client = try tlsClient(authority.certificate)
-    let outcome = await client.perform(HTTPRequest(.post, "https://127.0.0.1:\(server.port)/?token=canary", body: [1]))
-    let failure = try #require(outcome.notSent)
-    #expect(failure.kind == .tls)
-    #expect(bad.isTold(by: failure.description), "\(failure.description)")
-    #expect(!failure.description.contains("canary"))
-    await client.shutdown()
   }
 
   @Test("without a given authority the system's are asked, which do not know the server's")

@@ -40,12 +40,19 @@ struct TrustTests {
     #expect(!Trust.isLoopback("127.0.0.1.example") && !Trust.isLoopback("128.0.0.1") && !Trust.isLoopback("1270.0.0.1"))
   }
 
-  private func ofDatabase(_ url: String) throws -> [String] {
-    let environment = SettingsTests.complete.merging(["FERRY_POSTGRES_URL": url]) { _, new in new }
-    let wiring = Wiring(
+  private func wiring(environment: [String: String]) throws -> Wiring {
+    Wiring(
       settings: try Settings(environment: environment, roles: Role.all), logger: Logger(label: "test"),
       registry: MetricsRegistry())
-    return wiring.databaseWarnings
+  }
+
+  private func wiring(_ changes: [String: String]) throws -> Wiring {
+    try wiring(environment: SettingsTests.complete.merging(changes) { $1 })
+  }
+
+  private func ofDatabase(_ url: String) throws -> [String] {
+    let authorities = try TestServers.address("FERRY_TEST_CA_FILE")
+    return try wiring(["FERRY_POSTGRES_URL": url, "FERRY_CA_FILE": authorities]).databaseWarnings
   }
 
   @Test("PostgreSQL elsewhere is told in every mode but verify-full, also as one host of several")
@@ -59,10 +66,62 @@ struct TrustTests {
       let told = try ofDatabase(url)
       #expect(told.count == 1 && told[0].contains(word) && !told[0].contains("canary"), "\(told)")
     }
+    let address = "postgresql://u:p@127.0.0.1/d?hostaddr=10.0.0.7&sslmode=verify-ca"
+    #expect(try ofDatabase(address).first?.contains("10.0.0.7") == true)
+    #expect(try ofDatabase(address).first?.contains("whoever has a certificate of the same authorities") == true)
     for fine in [
       "postgresql://u:p@pg.example/d?sslmode=verify-full", "postgresql://u:p@127.0.0.1/d",
       "postgresql://u:p@%2Fvar%2Frun%2Fpostgresql/d",
     ] { #expect(try ofDatabase(fine).isEmpty, "\(fine)") }
+  }
+
+  @Test("PostgreSQL's verify-ca without an authority of the site's own is a setting that cannot be used: 78")
+  func publicAuthorities() async throws {
+    let address = "postgresql://u:canary@127.0.0.1:1/d?sslmode=verify-ca"
+    let nobody = [
+      "FERRY_POSTGRES_URL": address, "FERRY_RABBITMQ_URL": "amqp://u:p@127.0.0.1:1/",
+      "FERRY_RABBITMQ_MANAGEMENT_URL": "http://u:p@127.0.0.1:1", "FERRY_OKKI_URL": "http://127.0.0.1:1",
+      "FERRY_K3_URL": "http://127.0.0.1:1",
+    ]
+    let standard = try #require(SettingRow.table.first { $0.name == .certificateAuthorities }?.standard)
+    for changes in [[:], ["FERRY_CA_FILE": standard]] {
+      let wiring = try wiring(nobody.merging(changes) { $1 })
+      let failure = #expect(throws: LedgerFailure.self) { try wiring.database(connections: 1) }
+      let told = Startup.sentence(of: try #require(failure))
+      #expect(told.contains("sslmode=verify-ca") && told.contains("use verify-full"), "\(told)")
+      #expect(!told.contains("canary"))
+      #expect(Startup.exit(for: [try #require(failure)]) == Startup.configurationExit)
+      let lines = await wiring.check().flatMap(CheckCommand.lines(of:))
+      #expect(lines.contains { $0.hasPrefix("PROBLEM  PostgreSQL: ") && $0.contains("verify-ca") }, "\(lines)")
+    }
+    let own = try wiring([
+      "FERRY_POSTGRES_URL": address, "FERRY_CA_FILE": try TestServers.address("FERRY_TEST_CA_FILE"),
+    ])
+    _ = try own.database(connections: 1)
+    await own.close()
+  }
+
+  @Test("secrets that a container's engine hands in are one note; what only lies there is told as any other file")
+  func handed() throws {
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("ferry-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: false)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let (file, link) = (folder.appendingPathComponent("secret").path, folder.path + ".link")
+    try Data("canary".utf8).write(to: URL(fileURLWithPath: file))
+    #expect(symlink(file, link) == 0)
+    defer { unlink(link) }
+    for path in [file, link] {
+      #expect(Trust.isHanded(path, below: folder.path) { _ in true })
+      #expect(!Trust.isHanded(path, below: folder.path) { _ in false })
+      // The test's own folder can be written to.
+      #expect(!Trust.isHanded(path, below: folder.path))
+      #expect(!Trust.isHanded(path) { _ in true })
+    }
+    #expect(!Trust.isHanded(file, below: folder.path + "/secret") { _ in true })
+    #expect(!Trust.isHanded(folder.path + "/nothing", below: folder.path) { _ in true })
+    #expect(Trust.ofHanded([]).isEmpty)
+    let notes = Trust.ofHanded(["FERRY_A_FILE", "FERRY_B_FILE"])
+    #expect(notes.count == 1 && notes[0].hasPrefix("FERRY_A_FILE, FERRY_B_FILE are handed in"))
   }
 
   @Test("a file is told that others can read or change, or that is another user's")
@@ -112,9 +171,7 @@ struct TrustTests {
     environment["FERRY_POSTGRES_URL"] = "postgresql://u:p@0.0.0.0:1/ferry"
     environment["FERRY_OKKI_URL"] = "http://0.0.0.0:1"
     environment["FERRY_K3_URL"] = "http://0.0.0.0:1"
-    let wiring = Wiring(
-      settings: try Settings(environment: environment, roles: Role.all), logger: Logger(label: "test"),
-      registry: MetricsRegistry())
+    let wiring = try wiring(environment: environment)
     let lines = await wiring.check().flatMap(CheckCommand.lines(of:))
     for start in [
       "warning  PostgreSQL: FERRY_POSTGRES_URL goes to 0.0.0.0 with sslmode=",
@@ -133,10 +190,7 @@ struct TrustTests {
       "FERRY_RABBITMQ_MANAGEMENT_URL": try TestServers.address("FERRY_TEST_RABBITMQ_MANAGEMENT_TLS_URL"),
       "FERRY_QUEUE_PREFIX": "tls-\(word).", "FERRY_RETRY_SECONDS": "1", "FERRY_CA_FILE": authorities,
     ]
-    let environment = SettingsTests.complete.merging(changes) { _, new in new }
-    return Wiring(
-      settings: try Settings(environment: environment, roles: Role.all), logger: Logger(label: "test"),
-      registry: MetricsRegistry())
+    return try wiring(changes)
   }
 
   @Test("FERRY_CA_FILE counts for RabbitMQ, its management and PostgreSQL: with it ferry migrate makes all over TLS")

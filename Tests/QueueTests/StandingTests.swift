@@ -16,10 +16,10 @@ struct StandingTests {
   func blocked() async throws {
     let letGo = DispatchSemaphore(value: 0)
     let peer = try FakePeer { session in
-      try session.selectConfirms()
+      try session.letPublish()
       try session.publishes(1)
       try session.send([10, 60], Bytes().text("low on memory"), channel: 0)
-      try session.send([60, 80], Bytes().longlong(1).byte(0))
+      try session.send([60, 80], Bytes().longlong(2).byte(0))
       letGo.wait()
       try session.send([10, 61], channel: 0)
       session.untilEnd()

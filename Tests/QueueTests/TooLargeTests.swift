@@ -35,7 +35,8 @@ struct TooLargeTests {
           return session.untilEnd()
         }
         tag += 1
-        taken.report(size)
+        // The first message of a connection is empty: the outbox sees by it that it may publish.
+        if size > 0 { taken.report(size) }
         try session.send([60, 80], Bytes().longlong(tag).byte(0))
       }
     }

@@ -1,4 +1,5 @@
 import Foundation
+public import Testing
 
 struct ProgramFailed: Error { let text: String }
 
@@ -125,7 +126,7 @@ public enum BadTLS: String, CaseIterable, Sendable {
   /// - Parameters:
   ///   - authority: whom the client trusts.
   ///   - other: whom it does not.
-  public func server(_ authority: Authority, _ other: Authority) throws -> TLSServer {
+  private func server(_ authority: Authority, _ other: Authority) throws -> TLSServer {
     let address = "IP:127.0.0.1"
     func old(_ flag: String) throws -> TLSServer {
       try TLSServer(authority, name: address, flags: [flag, "-cipher", "ALL:@SECLEVEL=0"])
@@ -142,7 +143,7 @@ public enum BadTLS: String, CaseIterable, Sendable {
   }
 
   /// Words of which one must be in what is told of it, in lower case: libraries have words of their own.
-  public var words: [String] {
+  private var words: [String] {
     switch self {
     case .otherName, .otherAddress: ["mismatch", "does not match", "subject name matches"]
     case .otherAuthority: ["unable to get local issuer certificate"]
@@ -153,5 +154,25 @@ public enum BadTLS: String, CaseIterable, Sendable {
   }
 
   /// Whether a text tells of it.
-  public func isTold(by text: String) -> Bool { words.contains { text.lowercased().contains($0) } }
+  private func isTold(by text: String) -> Bool { words.contains { text.lowercased().contains($0) } }
+
+  /// Expects that a client refuses a server that is so, and says why in one line without the word `canary`, which it is to
+  /// hand in as a secret.
+  /// - Parameter client: tries the server on this port of 127.0.0.1 with these authorities, and gives what it says of the
+  ///   refusal, or nil when it did not refuse.
+  public func isRefused(
+    at place: SourceLocation = #_sourceLocation,
+    by client: (_ port: Int, _ authorities: String) async throws -> String?
+  ) async throws {
+    let (authority, other) = (try Authority(), try Authority())
+    defer {
+      authority.remove()
+      other.remove()
+    }
+    let server = try server(authority, other)
+    defer { server.stop() }
+    let told = try #require(try await client(server.port, authority.certificate), sourceLocation: place)
+    #expect(isTold(by: told), "\(told)", sourceLocation: place)
+    #expect(!told.contains("canary") && !told.contains("\n"), "\(told)", sourceLocation: place)
+  }
 }

@@ -46,7 +46,11 @@ use_postgres() {
     export PGPASSWORD
   fi
   if [[ $PLACE == *sslmode=verify-* && $PLACE != *sslrootcert=* ]]; then
-    export PGSSLROOTCERT=${PGSSLROOTCERT:-${FERRY_CA_FILE:-/etc/ssl/certs/ca-certificates.crt}}
+    local public=/etc/ssl/certs/ca-certificates.crt
+    export PGSSLROOTCERT=${PGSSLROOTCERT:-${FERRY_CA_FILE:-$public}}
+    # With public authorities it would believe whoever has any certificate.
+    [[ $PLACE != *sslmode=verify-ca* || $PGSSLROOTCERT != "$public" ]] \
+      || die 'FERRY_POSTGRES_URL: sslmode=verify-ca without an authority of its own: use verify-full, or name one (sslrootcert)'
   fi
   export PGCONNECT_TIMEOUT=10
   SCHEMA=${FERRY_POSTGRES_SCHEMA:-ferry}

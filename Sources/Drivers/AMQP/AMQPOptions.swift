@@ -52,8 +52,8 @@ public struct AMQPOptions: Sendable {
 public enum AMQPFailure: Error, Sendable, Equatable {
   /// No connection came about: name, TCP, TLS.
   case unreachable(String)
-  /// The broker refused user, password or virtual host.
-  case loginRefused(String)
+  /// The broker refused user or password (403), or the virtual host (530).
+  case loginRefused(code: Int, text: String)
   /// The broker closed the channel: 404 no such thing, 406 other arguments, 403 not allowed. A mistake in the topology.
   case channelClosed(code: Int, text: String)
   /// The broker closed the connection: 320 it shuts down, 501 to 505 a protocol error, and so on.
@@ -77,7 +77,7 @@ extension AMQPFailure: CustomStringConvertible {
   public var description: String {
     switch self {
     case .unreachable(let text): "the broker cannot be reached: \(text)"
-    case .loginRefused(let text): "the broker refused the login: \(text)"
+    case .loginRefused(let code, let text): "the broker refused the login: \(code) \(text)"
     case .channelClosed(let code, let text): "the broker closed the channel: \(code) \(text)"
     case .connectionClosed(let code, let text): "the broker closed the connection: \(code) \(text)"
     case .connectionLost(let text): "the connection to the broker is lost: \(text)"

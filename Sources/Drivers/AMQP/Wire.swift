@@ -179,7 +179,7 @@ import CRabbitMQ
         throw .unreachable("the broker broke off at \(step)")
       }
       let close = unsafe decoded.assumingMemoryBound(to: amqp_connection_close_t.self).pointee
-      throw .loginRefused("\(unsafe close.reply_code) \(unsafe Self.string(close.reply_text))")
+      throw .loginRefused(code: Int(unsafe close.reply_code), text: unsafe Self.string(close.reply_text))
     default:
       throw .unreachable("\(step): \(Self.text(of: unsafe reply.library_error))")
     }

@@ -12,9 +12,12 @@ struct ConnectionTarget: Sendable {
   private let password: String?
   /// What the URL says, by libpq's keywords, without the password.
   let fields: [String: String]
+  /// What libpq takes where the URL says nothing.
+  private let environment: @Sendable (String) -> String?
 
-  init(_ options: PostgresOptions) {
+  init(_ options: PostgresOptions, environment: @escaping @Sendable (String) -> String? = Self.environment) {
     self.options = options
+    self.environment = environment
     if let defect = options.defect {
       self.defect = .invalid(defect)
       password = nil
@@ -42,7 +45,14 @@ struct ConnectionTarget: Sendable {
     unsafe PQconninfoFree(list)
     password = fields.removeValue(forKey: "password")
     self.fields = fields
-    defect = nil
+    let mode = fields["sslmode"] ?? environment("PGSSLMODE")
+    let own = options.certificateAuthorityFile ?? fields["sslrootcert"] ?? environment("PGSSLROOTCERT")
+    // With the system's authorities whoever has any public certificate would be believed, under whatever name.
+    defect =
+      mode == "verify-ca" && own == nil
+      ? .invalid(
+        "sslmode=verify-ca believes every certificate of the authorities that it is given, under whatever name, and none are "
+          + "named: use verify-full, or name the server's own authority (sslrootcert)") : nil
   }
 
   /// The parameters for PQconnectStartParams, in order: what stands behind `dbname` wins over the URL.
@@ -57,23 +67,40 @@ struct ConnectionTarget: Sendable {
   }
 
   /// What the URL says of TLS, or the environment as libpq reads it; libpq's own default else.
-  var sslMode: String { fields["sslmode"] ?? Self.environment("PGSSLMODE") ?? "prefer" }
+  var sslMode: String { fields["sslmode"] ?? environment("PGSSLMODE") ?? "prefer" }
+
+  /// The hosts that libpq connects to, one after the other, as far as they are named: an address counts before the name that
+  /// its certificate is held against. Without any it takes a socket of this machine.
+  var hosts: [String] {
+    func list(_ field: String, _ name: String) -> [String] {
+      let text = fields[field] ?? environment(name) ?? ""
+      return text.split(separator: ",", omittingEmptySubsequences: false).map { String($0) }
+    }
+    let (names, addresses) = (list("host", "PGHOST"), list("hostaddr", "PGHOSTADDR"))
+    return (0..<max(names.count, addresses.count)).compactMap { place in
+      let both = [addresses, names].compactMap { $0.indices.contains(place) ? $0[place] : nil }
+      return both.first { !$0.isEmpty }
+    }
+  }
 
   /// No TLS below 1.2, whatever the URL says. The authorities only where they are asked: with a file of them libpq checks the
-  /// certificate in every mode, and in the mode `prefer` it goes on in the clear where it refuses it.
+  /// certificate in every mode, and in the mode `prefer` it goes on in the clear where it refuses it. The system's only where
+  /// the name is checked as well.
   private var trust: [(keyword: String, value: String)] {
     var trust: [(String, String)] = []
-    let least = fields["ssl_min_protocol_version"] ?? Self.environment("PGSSLMINPROTOCOLVERSION")
+    let least = fields["ssl_min_protocol_version"] ?? environment("PGSSLMINPROTOCOLVERSION")
     if least != "TLSv1.3" { trust.append(("ssl_min_protocol_version", "TLSv1.2")) }
-    if let file = options.certificateAuthorityFile, sslMode.hasPrefix("verify-"), fields["sslrootcert"] == nil,
-      Self.environment("PGSSLROOTCERT") == nil
-    {
-      trust.append(("sslrootcert", file))
+    let own = fields["sslrootcert"] ?? environment("PGSSLROOTCERT")
+    if own == nil, sslMode.hasPrefix("verify-") {
+      let file = options.certificateAuthorityFile ?? (sslMode == "verify-full" ? Self.systemAuthorities : nil)
+      if let file { trust.append(("sslrootcert", file)) }
     }
     return trust
   }
 
-  private static func environment(_ name: String) -> String? {
+  private static let systemAuthorities = "/etc/ssl/certs/ca-certificates.crt"
+
+  static func environment(_ name: String) -> String? {
     // SAFETY: nobody changes the environment of this program.
     unsafe getenv(name).map { unsafe String(cString: $0) }
   }

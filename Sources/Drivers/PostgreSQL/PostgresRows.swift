@@ -85,6 +85,7 @@ public struct PostgresRows: Sendable {
 
   /// Gives a value's bytes to a closure; nil for NULL.
   func read<Value>(_ row: Int, _ column: Int, _ body: (UnsafeBufferPointer<UInt8>) -> Value) -> Value? {
+    // The caller's own slip, as with an array.
     precondition(0..<rows ~= row && 0..<columns ~= column, "no row \(row), column \(column) in the result")
     let (row, column) = (Int32(row), Int32(column))
     // SAFETY: row and column are in range; the value has PQgetlength bytes and lives as long as the result.

@@ -89,7 +89,7 @@ public struct PostgresOptions: Sendable {
   /// A `postgresql://` URI as libpq takes it; TLS as its `sslmode` says, 1.2 or newer.
   public var url: String
   /// A PEM bundle of the authorities that `verify-ca` and `verify-full` ask, unless the URL names its own (`sslrootcert`);
-  /// nil: libpq's own file.
+  /// nil: the system's for `verify-full`, and none for `verify-ca`, which then cannot be used.
   public var certificateAuthorityFile: String?
   /// Shown in `pg_stat_activity`.
   public var applicationName = "ferry"
@@ -111,12 +111,16 @@ public struct PostgresOptions: Sendable {
   /// The defaults for a server.
   public init(url: String) { self.url = url }
 
-  /// The hosts that the URL names, and its `sslmode`; nil where it cannot be read.
+  /// The hosts that are connected to by the URL, or by the environment as libpq reads it, and the `sslmode`; nil where the
+  /// options cannot be used.
   public var route: (hosts: [String], sslMode: String)? {
     let target = ConnectionTarget(self)
-    guard target.defect == nil else { return nil }
-    let hosts = target.fields["host"] ?? target.fields["hostaddr"] ?? ""
-    return (hosts.split(separator: ",").map { String($0) }, target.sslMode)
+    return target.defect == nil ? (target.hosts, target.sslMode) : nil
+  }
+
+  /// Why no connection can ever be made with these options, a sentence without the password; nil where one can.
+  public var flaw: String? {
+    if case .invalid(let text)? = ConnectionTarget(self).defect { text } else { nil }
   }
 
   /// Why the options cannot be used, or nil.

@@ -19,29 +19,11 @@ struct BackfillCommand: AsyncParsableCommand {
 
 /// What the commands have in common.
 enum BackfillDesk {
-  /// Runs a command that needs these settings.
-  static func with(
-    _ role: Role, _ needed: Set<SettingName>, _ body: (Wiring) async throws -> Void
-  ) async throws {
-    let (wiring, problems) = Startup.leniently(for: [role])
-    guard wiring.settings.unusable.isDisjoint(with: needed) else {
-      for problem in problems where needed.contains(where: { problem.contains($0.rawValue) }) {
-        Startup.complain(problem)
-      }
-      throw Startup.configurationExit
-    }
-    let result: Result<Void, any Error>
-    do {
-      try await Startup.exiting { try await body(wiring) }
-      result = .success(())
-    } catch { result = .failure(error) }
-    await wiring.close()
-    try result.get()
-  }
-
-  /// The same on the ledger.
+  /// Runs a command on the ledger.
   static func withLedger(_ body: (any SweepLedger) async throws -> Void) async throws {
-    try await with(.migrate, [.postgresURL, .postgresSchema]) { wiring in try await body(wiring.sweepLedger()) }
+    try await Startup.command(for: .migrate, needing: [.postgresURL, .postgresSchema]) { wiring in
+      try await body(wiring.sweepLedger())
+    }
   }
 
   /// Changes a sweep's state.
@@ -139,7 +121,7 @@ struct BackfillStartCommand: AsyncParsableCommand {
       .okkiURL, .okkiClientID, .okkiClientSecret, .okkiRate, .okkiConcurrency, .certificateAuthorities, .postgresURL,
       .postgresSchema,
     ]
-    try await BackfillDesk.with(.poll, needed) { wiring in
+    try await Startup.command(for: .poll, needing: needed) { wiring in
       let count = try await wiring.count(of: basis == .create ? .created(window) : .updated(window))
       let what = basis == .create ? "entered" : "changed last"
       print("\(count) orders that were \(what) from \(window.from) to \(window.to)")

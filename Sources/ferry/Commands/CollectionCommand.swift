@@ -147,16 +147,7 @@ enum CollectionName {
 
 /// Runs something on the collections, for which PostgreSQL's address is enough.
 private func withCollections(_ body: (PostgresCollections) async throws -> Void) async throws {
-  let (wiring, problems) = Startup.leniently(for: [.migrate])
-  guard wiring.settings.unusable.isDisjoint(with: [.postgresURL, .postgresSchema]) else {
-    for problem in problems where problem.contains("FERRY_POSTGRES") { Startup.complain(problem) }
-    throw Startup.configurationExit
+  try await Startup.command(for: .migrate, needing: [.postgresURL, .postgresSchema]) { wiring in
+    try await body(PostgresCollections(try wiring.database(connections: 1)))
   }
-  let result: Result<Void, any Error>
-  do {
-    try await Startup.exiting { try await body(PostgresCollections(try wiring.database(connections: 1))) }
-    result = .success(())
-  } catch { result = .failure(error) }
-  await wiring.close()
-  try result.get()
 }

@@ -46,38 +46,25 @@ enum LetterDesk {
   /// Runs a command after the dead queues have been emptied into the archive.
   /// - Parameter needsBroker: whether the command ends where that fails; else it is said, and the archive alone answers.
   static func with(needsBroker: Bool, _ body: (DeadLetterOffice) async throws -> Void) async throws {
-    let (wiring, problems) = Startup.leniently(for: [.transform])
     let needed: Set<SettingName> = [.postgresURL, .postgresSchema, .rabbitURL, .queuePrefix, .retrySeconds]
-    guard wiring.settings.unusable.isDisjoint(with: needed) else {
-      for problem in problems where needed.contains(where: { problem.contains($0.rawValue) }) {
-        Startup.complain(problem)
-      }
-      throw Startup.configurationExit
-    }
-    let result: Result<Void, any Error>
-    do {
-      try await Startup.exiting {
-        let (office, queues) = try wiring.deadLetters()
-        do {
-          let left = try await collect(office, needsBroker: needsBroker)
-          try await body(office)
-          if left > 0 { throw ExitCode(1) }
-        } catch let failure as DeadLetterOffice.Failure {
-          await queues.close()
-          switch failure {
-          case .ledger(let failure): throw failure
-          case .broker(let failure): throw failure
-          }
-        } catch {
-          await queues.close()
-          throw error
-        }
+    try await Startup.command(for: .transform, needing: needed) { wiring in
+      let (office, queues) = try wiring.deadLetters()
+      do {
+        let left = try await collect(office, needsBroker: needsBroker)
+        try await body(office)
+        if left > 0 { throw ExitCode(1) }
+      } catch let failure as DeadLetterOffice.Failure {
         await queues.close()
+        switch failure {
+        case .ledger(let failure): throw failure
+        case .broker(let failure): throw failure
+        }
+      } catch {
+        await queues.close()
+        throw error
       }
-      result = .success(())
-    } catch { result = .failure(error) }
-    await wiring.close()
-    try result.get()
+      await queues.close()
+    }
   }
 
   /// How many letters stay in their queues; each is told.

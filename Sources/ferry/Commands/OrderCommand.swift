@@ -21,18 +21,9 @@ struct OrderShowCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let (wiring, problems) = Startup.leniently(for: [.migrate])
-    guard wiring.settings.unusable.isDisjoint(with: [.postgresURL, .postgresSchema]) else {
-      for problem in problems where problem.contains("FERRY_POSTGRES") { Startup.complain(problem) }
-      throw Startup.configurationExit
+    try await Startup.command(for: .migrate, needing: [.postgresURL, .postgresSchema]) { wiring in
+      try await show(PostgresLedger(try wiring.database(connections: 1)))
     }
-    let result: Result<Void, any Error>
-    do {
-      try await Startup.exiting { try await show(PostgresLedger(try wiring.database(connections: 1))) }
-      result = .success(())
-    } catch { result = .failure(error) }
-    await wiring.close()
-    try result.get()
   }
 
   private func show(_ ledger: PostgresLedger) async throws {

@@ -73,6 +73,7 @@ final class HTTPLink {
     var sent = 0
     while sent < bytes.count {
       let count = bytes.withUnsafeBytes {
+        // There are bytes left, so there is an address.
         Glibc.send(descriptor, $0.baseAddress! + sent, bytes.count - sent, Int32(MSG_NOSIGNAL))
       }
       guard count > 0 else { throw LinkFailure("\(host) closed the connection while it was being written to") }
