@@ -96,14 +96,17 @@ struct PollerMetricsTests {
   func failures() async throws {
     let ledger = MemoryPollLedger(books)
     let lines = Probe<String>()
+    var plan = PollPlan(since: noon.advanced(bySeconds: -3600))
+    // Its lease is not over by then.
+    plan.intervalSeconds = 1
     let poller = Poller(
-      source: source, ledger: ledger, outbox: outbox, plan: PollPlan(since: noon.advanced(bySeconds: -3600)),
+      source: source, ledger: ledger, outbox: outbox, plan: plan,
       clock: pipelineClock(clock), logger: recording(lines), metrics: PipelineMetrics(factory: registry))
     let running = Task { await poller.run() }
     try await clock.sleepers(atLeast: leaderSleepers)
     #expect(value("ferry_poll_leader") == "1" && value("ferry_poll_cycles_total") == "1")
     ledger.fail(.unavailable("connection refused"))
-    clock.advance(by: .seconds(60))
+    clock.advance(by: .seconds(1))
     try await lines.wait { $0.contains { $0.contains("The poll cycle ended early") } }
     #expect(value("ferry_poll_failures_total") == "1" && value("ferry_poll_leader") == "0" && !poller.isLeading)
     running.cancel()
