@@ -19,7 +19,10 @@ struct K3Answer {
   var refusal: String {
     var texts = [message]
     if let text = data?.string { texts.append(text) }
-    if let data { texts += Self.rows(of: data).compactMap { $0.member("FMessage")?.string } }
+    forEachRow { row in
+      if let text = row.member("FMessage")?.string { texts.append(text) }
+      return true
+    }
     let told = texts.filter { !$0.isEmpty }
     return told.isEmpty ? "StatusCode \(status)" : told.joined(separator: " | ")
   }
@@ -27,30 +30,44 @@ struct K3Answer {
   /// A row of `Data` that says that it failed, possibly one level deeper. K/3 writes `false` as truth value or text; a
   /// number is a bill's state (`FStatus` 0: unaudited), not a failure.
   var hasFailedRow: Bool {
-    guard let data else { return false }
-    return Self.rows(of: data).contains { row in
-      guard let status = row.member("FStatus") else { return false }
-      return status.bool == false || status.string?.lowercased() == "false"
+    var isFailed = false
+    forEachRow { row in
+      let status = row.member("FStatus")
+      isFailed = status?.bool == false || status?.string?.lowercased() == "false"
+      return !isFailed
     }
+    return isFailed
   }
 
-  /// The rows of `Data`: itself or its elements, and the object in their own `Data`.
-  private static func rows(of data: JSONValue) -> [JSONValue] {
-    let outer = data.kind == .array ? data.elements.prefix(100).map { $0 } : [data]
-    return outer.flatMap { row in
-      guard let inner = row.member("Data") else { return [row] }
-      return inner.kind == .array ? [row] + inner.elements.prefix(100) : [row, inner]
+  /// The rows of `Data`: itself or its elements, and the object in their own `Data`. Each is handed out, without a list of them:
+  /// this is asked of each Save.
+  /// - Parameter body: false ends it.
+  private func forEachRow(_ body: (JSONValue) -> Bool) {
+    guard let data else { return }
+    guard data.kind == .array else {
+      _ = Self.forRow(data, body)
+      return
     }
+    for row in data.elements.prefix(100) where !Self.forRow(row, body) { return }
+  }
+
+  private static func forRow(_ row: JSONValue, _ body: (JSONValue) -> Bool) -> Bool {
+    guard body(row) else { return false }
+    guard let inner = row.member("Data") else { return true }
+    guard inner.kind == .array else { return body(inner) }
+    for row in inner.elements.prefix(100) where !body(row) { return false }
+    return true
   }
 
   /// The number and id of a bill just saved: `Data.BillNo`, as an object, an array's element or one level deeper.
   var savedBill: (number: String, internalID: Int64?)? {
-    guard let data else { return nil }
-    for row in Self.rows(of: data) {
-      guard let number = row.member("BillNo")?.text, !number.isEmpty else { continue }
-      return (number, row.member("BillInterID")?.text.flatMap { Int64($0) })
+    var found: (number: String, internalID: Int64?)?
+    forEachRow { row in
+      guard let number = row.member("BillNo")?.text, !number.isEmpty else { return true }
+      found = (number, row.member("BillInterID")?.text.flatMap { Int64($0) })
+      return false
     }
-    return nil
+    return found
   }
 }
 

@@ -112,8 +112,9 @@ final class K3Client: Sendable {
     // Calls of a batch go to one or two paths: each URL is made once.
     var paths: [String: (url: String, kind: Int)] = [:]
     for call in calls {
-      let (url, kind) = paths[call.path] ?? (self.url(call.path, token), K3CallKind(call.path).place)
-      paths[call.path] = (url, kind)
+      let known = paths[call.path]
+      let (url, kind) = known ?? (self.url(call.path, token), K3CallKind(call.path).place)
+      if known == nil { paths[call.path] = (url, kind) }
       let timeout = call.repeatable ? options.readTimeoutMilliseconds : options.saveTimeoutMilliseconds
       requests.append(
         HTTPRequest(

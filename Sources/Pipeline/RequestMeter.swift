@@ -20,6 +20,21 @@ public enum RequestEnding: String, Sendable, CaseIterable {
   case uncertain
   /// Provably nothing left: it waited too long, was cancelled, or cannot be sent as it is.
   case unsent
+
+  /// Its place among all: a switch, since it is asked for each request, and a dictionary hashes the text.
+  var place: Int {
+    switch self {
+    case .ok: 0
+    case .rejected: 1
+    case .throttled: 2
+    case .unauthorized: 3
+    case .absent: 4
+    case .malformed: 5
+    case .outage: 6
+    case .uncertain: 7
+    case .unsent: 8
+    }
+  }
 }
 
 /// Makes the meters of one partner's client.
@@ -54,8 +69,6 @@ public struct RequestMeter: Sendable {
   /// By call, then by ending; nil where that call or client has no such ending.
   private let counters: [[Counter?]]
   private let timers: [WaitMeter]
-  private static let places = Dictionary(
-    uniqueKeysWithValues: zip(RequestEnding.allCases, RequestEnding.allCases.indices))
 
   init(partner: Partner, calls: [String], endings: [RequestEnding], factory: any MetricsFactory) {
     counters = calls.map { call in
@@ -77,8 +90,8 @@ public struct RequestMeter: Sendable {
   /// One request has ended.
   /// - Parameter call: its place among the calls.
   public func count(_ call: Int, _ ending: RequestEnding) {
-    guard counters.indices.contains(call), let place = Self.places[ending] else { return }
-    counters[call][place]?.increment()
+    guard counters.indices.contains(call) else { return }
+    counters[call][ending.place]?.increment()
   }
 
   /// A request that was handed to the network has ended.

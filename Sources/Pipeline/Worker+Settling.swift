@@ -10,7 +10,8 @@ extension Worker {
     var receipts: [Delivery.Receipt] = []
     var parcels: [Parcel] = []
     var outcomeIndex = 0
-    var written: [Int64] = []
+    let now = clock.epochMilliseconds()
+    metrics.count(outcomes, at: stage.name)
     for delivery in batch {
       switch delivery.envelope {
       case .failure(let reason):
@@ -18,13 +19,12 @@ extension Worker {
         var parcel = Parcel(to: .dead(stage.name), .unreadable(delivery.body), burial: Outcome.Burial(reason))
         parcel.properties = delivery.properties
         parcels.append(parcel)
-        metrics.count(.dead(Outcome.Burial(reason)), at: stage.name)
+        metrics.count([.dead(Outcome.Burial(reason))], at: stage.name)
         logger.parked(reason, of: nil, at: stage.name)
       case .success(let envelope):
         let outcome = outcomes[outcomeIndex]
         outcomeIndex += 1
-        metrics.count(outcome, at: stage.name)
-        if outcome.isWritten { written.append(envelope.firstSeen) }
+        if outcome.isWritten { metrics.delivered(envelope.firstSeen, now: now) }
         switch policy.resolve(outcome, of: envelope) {
         case .finish:
           finished.append(delivery.receipt)
@@ -47,7 +47,6 @@ extension Worker {
         receipts.append(delivery.receipt)
       }
     }
-    if !written.isEmpty { metrics.delivered(written, now: clock.epochMilliseconds()) }
     if !finished.isEmpty {
       acknowledge(finished)
       FaultPoint.reached(.acknowledged, at: stage.name)

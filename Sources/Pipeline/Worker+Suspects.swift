@@ -45,7 +45,7 @@ extension Worker {
         parcels.append(parcel)
         logger.parked(reason, of: nil, at: stage.name)
       }
-      metrics.count(.dead(Outcome.Burial(reason)), at: stage.name)
+      metrics.count([.dead(Outcome.Burial(reason))], at: stage.name)
     }
     await publish(parcels, thenAcknowledge: hopeless.map(\.receipt), of: hopeless)
   }

@@ -29,10 +29,10 @@ final class LastLook<Value: Sendable>: Sendable {
 
   /// Looks once.
   func look() async {
-    // From the question on: the answer may be as old.
-    let asked = clock.now()
     guard let value = await ask() else { return }
-    last.withLock { $0 = (value, asked) }
+    // By its coming: before the question a connection may have had to be made, which can take longer than an answer is good for.
+    let answered = clock.now()
+    last.withLock { $0 = (value, answered) }
   }
 
   /// Looks every 15 s until the task is cancelled.

@@ -8,6 +8,8 @@ let metricHelp: [String: String] = [
   "ferry_page_drift_total": "Slices read again because pages moved while they were read.",
   "ferry_customer_drift_total":
     "Cycles in which OKKI's list of customers kept changing while it was read; orders were read all the same.",
+  "ferry_poll_interval_seconds":
+    "FERRY_POLL_INTERVAL_SECONDS: so long a poller that leads rests between two cycles.",
   "ferry_poll_leader": "1 in the process that polls, 0 in those that stand by.",
   "ferry_unreadable_rows_total":
     "Rows of OKKI's lists of orders and customers that could not be read; those of orders are parked.",

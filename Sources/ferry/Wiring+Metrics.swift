@@ -18,6 +18,8 @@ extension Wiring {
   /// What a poller tells, whether it leads or not.
   func observe(_ poller: Poller, _ outbox: RabbitOutbox) {
     observe(role: Role.poll.rawValue, outbox) { poller.lastProgress }
+    let interval = Double(settings.whole(.pollInterval))
+    registry.observe("ferry_poll_interval_seconds") { interval }
   }
 
   /// - Parameter progress: in milliseconds since 1970 UTC.

@@ -18,7 +18,10 @@ struct MetricTextTests {
 
   /// The text of these roles in one process; of a leader, where one polls, that knows what waits.
   static func text(of roles: [Role]) async throws -> String {
-    let change = ["FERRY_STRATEGIES": root.appending(path: "deploy/strategies").path(percentEncoded: false)]
+    let change = [
+      "FERRY_STRATEGIES": root.appending(path: "deploy/strategies").path(percentEncoded: false),
+      "FERRY_POLL_INTERVAL_SECONDS": "75",
+    ]
     let wiring = Wiring(
       settings: try Settings(environment: SettingsTests.complete.merging(change) { _, new in new }, roles: Role.all),
       logger: recording(Probe<String>()), registry: Startup.metricsRegistry())
@@ -156,6 +159,8 @@ struct MetricTextTests {
     #expect(has("ferry_reconnects_total", #"{partner="postgresql"}"#))
     #expect(has("ferry_reconnects_total", #"{partner="rabbitmq"}"#))
     #expect(has("ferry_queue_messages", #"{queue="orders.dead"}"#))
+    // The alerts count in it.
+    #expect(families["ferry_poll_interval_seconds"]?.samples.map(\.value) == ["75"])
     #expect(has("ferry_info", "{role=\"load\",version=\"\(Ferry.version)\"}"))
     let zero = families["ferry_requests_total"]?.samples.allSatisfy { $0.value == "0" }
     #expect(zero == true)

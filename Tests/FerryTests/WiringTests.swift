@@ -50,6 +50,26 @@ struct WiringTests {
     #expect(metrics.contains(#"ferry_outcomes_total{outcome="dead",reason="undecodable",stage="load"} 1"#))
   }
 
+  @Test("connections count as made anew from their second time on; attempts that fail do not")
+  func reconnects() throws {
+    let wiring = try wiring()
+    let events = ["load inbox", "load outbox"].map { wiring.events($0) }
+    func told(_ count: Int) -> Bool {
+      wiring.registry.prometheusText().contains("ferry_reconnects_total{partner=\"rabbitmq\"} \(count)\n")
+    }
+    for tell in events { tell(.connected(1)) }
+    #expect(told(0))
+    for event in [QueueEvent.lost("reset"), .failed("refused"), .pausing(milliseconds: 5), .failed("refused")] {
+      events[0](event)
+    }
+    #expect(told(0))
+    events[0](.connected(2))
+    #expect(told(1))
+    events[1](.connected(2))
+    events[1](.connected(3))
+    #expect(told(3))
+  }
+
   @Test("a broker that begins to hold publishers back is logged with its words, and when it ends")
   func blocked() throws {
     let lines = Probe<String>()

@@ -36,6 +36,7 @@ struct LedgerDatabaseTests {
     try await withSchema { schema, one, _ in
       let ledger = PostgresLedger(one)
       _ = try await ledger.claim([claim(1)], leaseSeconds: 60)
+      #expect(one.reconnects == 0)
       let client = schema.client()
       let ended = try await client.run(
         PostgresStatement(
@@ -53,6 +54,8 @@ struct LedgerDatabaseTests {
         }
       }
       #expect(answers.count == 2)
+      // Those that are needed again.
+      #expect(1...ended.count ~= one.reconnects, "\(one.reconnects) of \(ended.count)")
     }
   }
 
@@ -227,6 +230,41 @@ struct LedgerDatabaseTests {
       #expect(try await ledger.oldestDoubtSeconds() == 0)
       try await settle(.inDoubt(lookUpAfterSeconds: 0))
       #expect(try await ledger.oldestDoubtSeconds() < 3600)
+    }
+  }
+
+  @Test("doubts are counted from their first settlement to their last, and claims whose lease is over are some")
+  func openDoubts() async throws {
+    try await withSchema { schema, one, other in
+      let ledger = PostgresLedger(one)
+      func settle(_ order: Int64, _ result: Settlement.Result) async throws {
+        let token =
+          switch try await ledger.claim([claim(order)], leaseSeconds: 60)[0] {
+          case .new(let claim), .inDoubt(let claim): claim.token
+          default: Int64(0)
+          }
+        let held = try await ledger.settle([
+          Settlement(bill(of: OrderID(rawValue: order)), token: token, result: result)
+        ])
+        #expect(held == [true])
+      }
+      #expect(try await ledger.openDoubts() == 0)
+      for order in 1...3 as ClosedRange<Int64> { try await settle(order, .inDoubt(lookUpAfterSeconds: 0)) }
+      try await settle(4, .written(WrittenBill(number: "SO4", internalID: nil)))
+      // Under way, and no doubt yet.
+      _ = try await ledger.claim([claim(5)], leaseSeconds: 60)
+      #expect(try await ledger.openDoubts() == 3)
+      #expect(try await PostgresLedger(other).openDoubts() == 3)
+      // Looked up, and still not known; found; parked.
+      try await settle(1, .inDoubt(lookUpAfterSeconds: 0, absences: 1))
+      #expect(try await ledger.openDoubts() == 3)
+      try await settle(2, .written(WrittenBill(number: "SO2", internalID: nil)))
+      #expect(try await ledger.openDoubts() == 2)
+      try await settle(3, .parked(.inDoubt))
+      #expect(try await ledger.openDoubts() == 1)
+      // Claimed to be looked up again.
+      _ = try await ledger.claim([claim(1)], leaseSeconds: 60)
+      #expect(try await ledger.openDoubts() == 1)
     }
   }
 
