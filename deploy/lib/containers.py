@@ -1,8 +1,9 @@
-"""What deploy/config-check asks of compose.yaml beyond its form. Needs PyYAML.
+"""What deploy/config-check asks of a deployment's files beyond their form. Needs PyYAML.
 
     containers.py form               rules that hold for this project whatever Docker takes; prints what breaks them
     containers.py readable FOLDER    files and folders of the checkout FOLDER, with its .secrets, that compose.yaml mounts and
                                      that the containers' users cannot read
+    containers.py rules              whether standard input is a PrometheusRule with the rules of deploy/prometheus
 """
 
 import os
@@ -89,6 +90,18 @@ def unreadable(folder, paths):
                 yield f"{os.path.relpath(each, folder)} has mode {stat.S_IMODE(mode):o}"
 
 
+def rules(text):
+    wanted = []
+    for name in ("site", "records", "alerts"):
+        with open(f"deploy/prometheus/rules/{name}.yml", encoding="utf-8") as file:
+            wanted += yaml.safe_load(file)["groups"]
+    found = yaml.safe_load(text)
+    if (found["apiVersion"], found["kind"]) != ("monitoring.coreos.com/v1", "PrometheusRule"):
+        yield f"it is a {found['kind']} of {found['apiVersion']}"
+    if found["spec"] != {"groups": wanted}:
+        yield "its rules are not those of deploy/prometheus/rules"
+
+
 def main():
     with open("compose.yaml", encoding="utf-8") as file:
         compose = yaml.safe_load(file)
@@ -97,6 +110,8 @@ def main():
         wrong = [*builds(services), *scaling(services), *ports(services), *guards(services)]
     elif len(sys.argv) == 3 and sys.argv[1] == "readable":
         wrong = list(unreadable(sys.argv[2], mounted(compose)))
+    elif sys.argv[1:] == ["rules"]:
+        wrong = list(rules(sys.stdin.read()))
     else:
         sys.exit(__doc__)
     for sentence in wrong:
