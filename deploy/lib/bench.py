@@ -530,6 +530,16 @@ def measure_phases(program):
     return out
 
 
+def measure_sustained(program):
+    """The phases with ten times as many orders, of which a start or one stall is a small part."""
+    orders = program.place.a.orders
+    program.place.a.orders = orders * 10
+    try:
+        return {f"sustained {name}": row for name, row in measure_phases(program).items()}
+    finally:
+        program.place.a.orders = orders
+
+
 def check(program, count):
     """Nothing of the benchmark's orders may be refused, parked or doubled."""
     state = program.place.vendors.state(program.place.vendors.k3_url)
@@ -567,13 +577,19 @@ def profile_table(rows):
 
 
 def measure_limit(program):
-    """What the broker lets through for as many messages of the same sizes, without any application around it."""
+    """What the broker lets through of the same bytes without any application around it: an order a message, and 16 of them, as
+    in Ferry's."""
     place = program.place
     program.purge()
-    done = subprocess.run([place.a.limit, place.amqp_url("peers"), str(place.a.orders)], capture_output=True, text=True)
-    if done.returncode != 0:
-        raise Failure(f"the broker's limit: {done.stderr}")
-    return {"limit": json.loads(done.stdout)}
+    out = {}
+    for together in (1, 16):
+        # The sizes are the program's own defaults for one order.
+        count, sizes = max(place.a.orders // together, 1), (2000 * together, 1300 * together)
+        done = subprocess.run([place.a.limit, place.amqp_url("peers"), *map(str, (count, *sizes))], capture_output=True, text=True)
+        if done.returncode != 0:
+            raise Failure(f"the broker's limit: {done.stderr}")
+        out[f"limit {together}"] = {key: told * together for key, told in json.loads(done.stdout).items() if key.endswith("_per_s")}
+    return out
 
 
 def measure_load(latency, per_loader, workers=1):
@@ -684,7 +700,29 @@ def measure_start(program):
                                 "idle_cpu_percent": round((cpu_of(processes[0].pid) - cpu) / 5 * 100, 2)}
         stop(processes)
         place.until([], 0, lambda: -program.consumers(queue), 30)
+    if isinstance(program, Ferry):  # The peers' pollers end when all is polled.
+        out["start poll"] = start_of_poller(program)
     return out
+
+
+def start_of_poller(program):
+    """Until its first request to OKKI, and while it rests after a cycle of one order."""
+    place = program.place
+    place.vendors.with_orders(1)
+    begun = time.monotonic()
+    process = program.start("poll", 1)[0]
+    while not place.vendors.state(place.vendors.okki_url)["calls"]:
+        place.alive([process])
+        time.sleep(.001)
+    ready = time.monotonic() - begun
+    place.until([process], 1, lambda: program.one("select count(*) from order_revisions where published"))
+    time.sleep(3)
+    cpu = cpu_of(process.pid)
+    time.sleep(5)
+    row = {"ready_ms": round(ready * 1000, 1), "idle_mib": memory_of(process.pid, "VmRSS"),
+           "idle_cpu_percent": round((cpu_of(process.pid) - cpu) / 5 * 100, 2)}
+    stop([process])
+    return row
 
 
 # -- a large backlog, and a long run ------------------------------------------------------------------------------------
@@ -834,7 +872,7 @@ def measure_soak(program):
 
 MEASURES = {
     "limit": (measure_limit, 3), "growth": (measure_growth, 1), "soak": (measure_soak, 1), "profile": (measure_profile, 1),
-    "phases": (measure_phases, 5), "load-20": (measure_load(20, 4000), 3), "load-200": (measure_load(200, 480), 3),
+    "phases": (measure_phases, 5), "sustained": (measure_sustained, 3), "load-20": (measure_load(20, 4000), 3), "load-200": (measure_load(200, 480), 3),
     "loaders": (measure_loaders, 1), "together": (measure_together, 5), "latency-200": (measure_latency(200), 5),
     "latency-1000": (measure_latency(1000), 5), "start": (measure_start, 3)}
 
@@ -846,14 +884,14 @@ ALONE = ("limit", "growth", "soak", "profile")
 
 SHOWN = [("per_second", "orders/s", 1), ("of_possible", "of the possible", 1), ("cpu", "client CPU s/1,000", -1),
          ("broker", "broker CPU s/1,000", -1), ("postgres", "PostgreSQL CPU s/1,000", -1), ("peak_mib", "peak RSS MiB", -1),
-         ("p50_ms", "p50 ms", -1), ("p99_ms", "p99 ms", -1), ("ready_ms", "start to consuming ms", -1),
+         ("p50_ms", "p50 ms", -1), ("p99_ms", "p99 ms", -1), ("ready_ms", "start to work ms", -1),
          ("idle_mib", "idle RSS MiB", -1), ("idle_cpu_percent", "idle CPU %", -1)]
 
 
 def processor(row, whose):
-    """Processor seconds per 1,000 orders; None where so few of the kernel's ticks were counted that they say nothing."""
-    ticks = sum(row.get("cpu_per_1000", {}).get(x, 0) for x in ("client", "broker")) * row.get("orders", 0) / 1000 * TICK
-    return row.get("cpu_per_1000", {}).get(whose) if ticks >= 20 else None
+    """Processor seconds per 1,000 orders; None where fewer than 20 of the kernel's ticks were counted, which say nothing."""
+    told = row.get("cpu_per_1000", {}).get(whose)
+    return told if told is not None and told * row.get("orders", 0) / 1000 * TICK >= 20 else None
 
 
 def value(row, key):
@@ -875,12 +913,13 @@ def table(rows, programs):
         for key, title, _ in SHOWN:
             runs = {p: [value(r["rows"][name], key) for r in rows if r["program"] == p and name in r["rows"]]
                     for p in programs}
-            runs = {p: [x for x in xs if x is not None] for p, xs in runs.items()}
-            if not runs[first]:
+            told = {p: [x for x in xs if x is not None] for p, xs in runs.items()}
+            if not told[first]:
                 continue
-            cells = [name, title, *(figure(statistics.median(runs[p])) if runs[p] else "–" for p in programs)]
+            cells = [name, title, *(figure(statistics.median(told[p])) if told[p] else "–" for p in programs)]
             for other in others:
-                ratios = [a / b for a, b in zip(runs[first], runs[other]) if b]
+                # Run with run: where one of a pair says nothing there is no ratio of the others alone.
+                ratios = [a / b for a, b in zip(runs[first], runs[other]) if a is not None and b]
                 cells.append(f"{statistics.median(ratios):.2f} ({min(ratios):.2f}–{max(ratios):.2f})" if len(ratios) == len(runs[first]) else "–")
             lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
@@ -921,11 +960,14 @@ def main():
     shown = [r for r in rows if r["measure"] not in ("profile", "limit")]
     if shown:
         print(table(shown, names), flush=True)
-    limits = [r["rows"]["limit"] for r in rows if r["measure"] == "limit"]
+    limits = [r["rows"] for r in rows if r["measure"] == "limit"]
     if limits:
         keys = ("publish_per_s", "relay_per_s", "consume_per_s")
-        print("| the broker alone | published/s | relayed/s | consumed/s |\n|---|---|---|---|\n| median |",
-              " | ".join(figure(statistics.median(x[key] for x in limits)) for key in keys), "|", flush=True)
+        print("| the broker alone, orders/s | published | relayed | consumed |\n|---|---|---|---|")
+        for name in limits[0]:
+            told = [[x[name][key] for x in limits] for key in keys]
+            print(f"| {name.split()[1]} a message | ",
+                  " | ".join(f"{figure(statistics.median(x))} ({figure(min(x))}–{figure(max(x))})" for x in told), "|", flush=True)
     for row in rows:
         if row["measure"] == "profile":
             print(profile_table(row["rows"]), flush=True)
