@@ -41,6 +41,33 @@ struct StandingTests {
     #expect(outbox.standing == .notConnected)
   }
 
+  @Test("a broker that holds publishers back from the start answers no attempt, and is no one who denies")
+  func blockedAtStart() async throws {
+    let letGo = DispatchSemaphore(value: 0)
+    let peer = try FakePeer { session in
+      try session.selectConfirms()
+      // As RabbitMQ does: the method of the first publish is the last that it reads.
+      try session.until([60, 40])
+      try session.send([10, 60], Bytes().text("low on memory"), channel: 0)
+      letGo.wait()
+      try session.send([10, 61], channel: 0)
+      try session.send([60, 80], Bytes().longlong(1).byte(0))
+      session.untilEnd()
+    }
+    defer { letGo.signal() }
+    let settings = try RabbitSettings(url: "amqp://guest:guest@127.0.0.1:\(peer.port)/")
+    let events = Probe<QueueEvent>()
+    let outbox = RabbitOutbox(settings, topology: try Topology(), onEvent: { events.report($0) })
+    #expect(await !outbox.connect())
+    #expect(outbox.standing == .blocked)
+    #expect(events.events == [.blocked("low on memory"), .connected(1)])
+    letGo.signal()
+    try await events.wait { $0.last == .unblocked }
+    #expect(outbox.standing == .ready)
+    peer.stop()
+    await outbox.close()
+  }
+
   @Test("a broker that has stopped to deliver still tells how many messages are ready, which is trouble after a minute")
   func silentConsumer() async throws {
     let peer = try FakePeer { session in
