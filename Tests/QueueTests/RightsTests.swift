@@ -112,8 +112,7 @@ struct RightsTests {
       try await host.allow(write: ".*", read: "^$")
       let events = Probe<QueueEvent>()
       let clock = ManualClock()
-      let pacing = Pacing(
-        sleep: { try await clock.sleep(until: clock.now.advanced(by: $0), tolerance: nil) }, random: { 0 }, now: { 0 })
+      let pacing = Pacing(on: clock)
       let inbox = RabbitInbox(
         host.settings, topology: host.topology, stage: .load, prefetch: 1, pacing: pacing
       ) { events.report($0) }

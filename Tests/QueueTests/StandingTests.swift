@@ -109,8 +109,7 @@ struct StandingTests {
       let connection = try await AMQPConnection.open(broker.settings.options(for: "test"))
       let events = Probe<QueueEvent>()
       let clock = ManualClock()
-      let pacing = Pacing(
-        sleep: { try await clock.sleep(until: clock.now.advanced(by: $0), tolerance: nil) }, random: { 0 }, now: { 0 })
+      let pacing = Pacing(on: clock)
       let inbox = RabbitInbox(
         broker.settings, topology: broker.topology, stage: .load, prefetch: 1, pacing: pacing,
         onEvent: { events.report($0) })
@@ -141,8 +140,7 @@ struct StandingTests {
     let settings = try RabbitSettings(url: try TestServers.rabbit())
     let events = Probe<QueueEvent>()
     let clock = ManualClock()
-    let pacing = Pacing(
-      sleep: { try await clock.sleep(until: clock.now.advanced(by: $0), tolerance: nil) }, random: { 0.5 }, now: { 0 })
+    let pacing = Pacing(on: clock, chance: 0.5)
     let failures = Mutex(3)
     let session = RabbitSession(settings.options(for: "test"), pacing: pacing, onEvent: { events.report($0) }) {
       _ throws(AMQPFailure) in
