@@ -106,6 +106,20 @@ struct RestoredTests {
     try await site.remove()
   }
 
+  @Test("before it is accepted letters are neither filed nor sent again")
+  func letters() async throws {
+    let site = try await Site()
+    let database = try site.database()
+    try await LedgerRestore(database).begin()
+    await #expect(throws: LedgerFailure.self) { _ = try await site.wiring.deadLetters() }
+    _ = try await LedgerRestore(database).accept()
+    let (office, queues) = try await site.wiring.deadLetters()
+    #expect(try await office.collect() == 0)
+    await queues.close()
+    await database.close()
+    try await site.remove()
+  }
+
   @Test("it is written down before the queues are emptied: cut off between, nobody works until it is run again")
   func cutOff() async throws {
     let site = try await Site()

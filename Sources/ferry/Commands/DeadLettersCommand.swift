@@ -57,7 +57,7 @@ enum LetterDesk {
     let result: Result<Void, any Error>
     do {
       try await Startup.exiting {
-        let (office, queues) = try wiring.deadLetters()
+        let (office, queues) = try await wiring.deadLetters()
         do {
           let left = try await collect(office, needsBroker: needsBroker)
           try await body(office)
