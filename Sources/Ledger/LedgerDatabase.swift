@@ -144,7 +144,7 @@ extension LedgerFailure {
     case .refused(let state, let message):
       if failure.isTransient || state.hasPrefix("53") || state.hasPrefix("57") || state.hasPrefix("58") {
         self = .unavailable("PostgreSQL: \(message) (\(state))")
-      } else if ["42P01", "42703", "3F000"].contains(state) {
+      } else if ["42P01", "42703", "42883", "3F000"].contains(state) {
         self = .broken("the ledger's tables are missing or too old in schema \(schema): run `ferry migrate`")
       } else {
         self = .broken("PostgreSQL refused a statement of the ledger: \(message) (\(state))")

@@ -294,7 +294,7 @@ final class Wiring: Sendable {
   }
 
   /// Nobody waits for a ledger that no waiting makes fit. One that is away, or that `ferry migrate` has not come to yet, is
-  /// waited for by the role itself.
+  /// waited for by the role itself; whether it was restored a poller asks with each election, a loader with its claims.
   private func fitLedger(_ database: LedgerDatabase) -> @Sendable () async throws -> Void {
     return {
       if let refusal = try? await Migrator(database).refusal() { throw refusal }
