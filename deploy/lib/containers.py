@@ -53,6 +53,38 @@ def ports(services):
                 yield f"{name}: {port} is not on loopback alone, or not for .env to say"
 
 
+def demonstration(compose):
+    """What a start without .env has instead of settings: the simulators' secrets, and all of deploy/demo.env."""
+    for name, secret in compose["secrets"].items():
+        if secret["file"] != f"${{SECRETS_FOLDER:-deploy/demo-secrets}}/{name}":
+            yield f"secret {name}: {secret['file']} is not of SECRETS_FOLDER, or without it not of the demonstration"
+    for name, service in compose["services"].items():
+        settings = service.get("environment", {})
+        if not any(str(key).startswith("FERRY_") for key in settings):
+            continue
+        if settings.get("SECRETS_FOLDER", "") is not None or "/demo.env" not in str(service.get("entrypoint")):
+            yield f"{name} does not go by SECRETS_FOLDER"
+        if not any(isinstance(volume, dict) and volume["target"] == "/demo.env" for volume in service["volumes"]):
+            yield f"{name} has no /demo.env"
+        for key, value in settings.items():
+            if "${" in str(value) and not re.fullmatch(r"\$\{[A-Z_]+:-[^}]*\}", str(value)):
+                yield f"{name}: {key} stops every command where it is not set, or is empty"
+
+
+def broker_memory(services):
+    """RabbitMQ's alarm must come before the kernel's end of it."""
+    units = {"m": 1 << 20, "g": 1 << 30}
+    limit = re.fullmatch(r"(\d+)([mg])", services["rabbitmq"]["mem_limit"])
+    with open("deploy/rabbitmq.conf", encoding="utf-8") as file:
+        conf = dict(re.findall(r"^([\w.]+) = (\S+)$", file.read(), re.MULTILINE))
+    alarm = re.fullmatch(r"(\d+)MiB", conf.get("vm_memory_high_watermark.absolute", ""))
+    share = int(alarm[1]) * units["m"] / (int(limit[1]) * units[limit[2]]) if alarm and limit else 0
+    if not 0.4 <= share <= 0.7:
+        yield f"rabbitmq: its memory alarm is at {share:.0%} of mem_limit, not at 40 to 70 %"
+    if "disk_free_limit.absolute" not in conf:
+        yield "rabbitmq has no disk_free_limit.absolute"
+
+
 def guards(services):
     for name, service in services.items():
         for key, wanted in (("read_only", True), ("cap_drop", ["ALL"]), ("security_opt", ["no-new-privileges:true"])):
@@ -64,7 +96,7 @@ def guards(services):
 
 
 def mounted(compose):
-    """What is mounted from the checkout, as it is without settings, and with deploy/demo.env."""
+    """What is mounted from the checkout, for the demonstration and with SECRETS_FOLDER=.secrets."""
     paths = set()
     for service in compose["services"].values():
         for volume in service.get("volumes", ()):
@@ -72,7 +104,7 @@ def mounted(compose):
             paths.update(re.findall(r"\./(deploy/[\w./-]+)", source))
     for secret in compose["secrets"].values():
         for folder in (".secrets", "deploy/demo-secrets"):
-            paths.add(re.sub(r"^\$\{SECRETS_FOLDER:-\.secrets\}", folder, secret["file"]))
+            paths.add(re.sub(r"^\$\{SECRETS_FOLDER:-deploy/demo-secrets\}", folder, secret["file"]))
     return sorted(paths)
 
 
@@ -107,7 +139,7 @@ def main():
         compose = yaml.safe_load(file)
     services = compose["services"]
     if sys.argv[1:] == ["form"]:
-        wrong = [*builds(services), *scaling(services), *ports(services), *guards(services)]
+        wrong = [*builds(services), *scaling(services), *ports(services), *guards(services), *broker_memory(services), *demonstration(compose)]
     elif len(sys.argv) == 3 and sys.argv[1] == "readable":
         wrong = list(unreadable(sys.argv[2], mounted(compose)))
     elif sys.argv[1:] == ["rules"]:
