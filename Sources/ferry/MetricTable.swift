@@ -41,6 +41,8 @@ let metricHelp: [String: String] = [
   "ferry_busy_seconds_total":
     "Seconds in which at least one batch was under way; side by side counts once. By ferry_settled_total it is what one "
     + "order or bill takes of a process. Waiting for a broker that takes nothing is left out.",
+  "ferry_certificate_expiry_epoch_seconds":
+    "When the certificate ends that this partner showed this process last; left out before that, and in the clear.",
   "ferry_confirm_seconds":
     "From handing a round of messages to RabbitMQ to its last confirm, or until it was given up.",
   "ferry_dead_letters_waiting":

@@ -20,6 +20,8 @@ final class Wiring: Sendable {
   private let closers = Mutex<[@Sendable () async -> Void]>([])
   /// All connections to PostgreSQL, for `/metrics`.
   let databases = Mutex<[LedgerDatabase]>([])
+  /// When the certificates end that partners have shown last, in seconds since 1970 UTC.
+  let certificateEnds = Mutex<[Partner: Int64]>([:])
 
   let clock: PipelineClock
 
@@ -59,6 +61,7 @@ final class Wiring: Sendable {
   func rabbit() throws(QueueFailure) -> RabbitSettings {
     var rabbit = try RabbitSettings(url: settings.text(.rabbitURL))
     rabbit.certificateAuthorityFile = settings.text(.certificateAuthorities)
+    rabbit.onCertificate = certificateWatch(.rabbitmq)
     return rabbit
   }
 
@@ -70,6 +73,7 @@ final class Wiring: Sendable {
   var ledgerOptions: LedgerOptions {
     var options = LedgerOptions(url: settings.text(.postgresURL))
     options.schema = settings.text(.postgresSchema)
+    options.onCertificate = certificateWatch(.postgresql)
     // Public authorities, which anybody gets certificates of, are enough only where the name is checked as well.
     if settings.isOwn(.certificateAuthorities) {
       options.certificateAuthorityFile = settings.text(.certificateAuthorities)
@@ -136,6 +140,7 @@ final class Wiring: Sendable {
     options.metrics = PartnerMetrics(.okki, factory: registry)
     options.concurrency = settings.whole(.okkiConcurrency)
     options.certificateAuthorityFile = settings.text(.certificateAuthorities)
+    options.onCertificate = certificateWatch(.okki)
     options.allowsPlainHTTP = isPlain(url)
     let source = try OKKIOrderSource(options)
     onClose { await source.close() }
@@ -154,6 +159,7 @@ final class Wiring: Sendable {
     options.readTimeoutMilliseconds = settings.whole(.k3ReadTimeout) * 1000
     options.saveTimeoutMilliseconds = settings.whole(.k3SaveTimeout) * 1000
     options.certificateAuthorityFile = settings.text(.certificateAuthorities)
+    options.onCertificate = certificateWatch(.k3)
     options.allowsPlainHTTP = isPlain(url)
     let destination = try K3BillDestination(options)
     onClose { await destination.close() }
