@@ -117,9 +117,11 @@ final class Wiring: Sendable {
   /// OKKI within the installation's rate limit, with the installation's token.
   func sharingOrderSource(onProgress: @escaping @Sendable () -> Void = {}) throws -> OKKIOrderSource {
     let shared = try sharedState()
-    return try orderSource(
+    let source = try orderSource(
       rateLedger: PostgresRateLedger(shared),
       tokenStore: try PostgresTokenStore(shared, secret: settings.text(.okkiClientSecret)), onProgress: onProgress)
+    registry.observe("ferry_rate_tokens", labels: [("partner", Partner.okki.rawValue)]) { Double(source.freeRequests) }
+    return source
   }
 
   /// - Parameters:
