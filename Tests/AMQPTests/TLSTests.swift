@@ -110,6 +110,8 @@ struct CertificateTests {
     let file = URL(fileURLWithPath: authority).deletingLastPathComponent().appendingPathComponent("server.pem").path
     let other = try Authority()
     defer { other.remove() }
+    let misnamed = try TLSServer(other, name: "IP:127.0.0.2")
+    defer { misnamed.stop() }
     let told = Probe<[Int64]>([])
     func telling(_ url: String, _ authorities: String) throws -> AMQPOptions {
       var options = try options(url, authorities)
@@ -118,6 +120,7 @@ struct CertificateTests {
     }
     let address = try address("127.0.0.1")
     #expect(await refusal(try telling(address, other.certificate)) != nil)
+    #expect(await refusal(try telling("amqps://u:p@127.0.0.1:\(misnamed.port)/", other.certificate)) != nil)
     #expect(await refusal(try telling(try Broker.variable("FERRY_TEST_RABBITMQ_URL"), authority)) == nil)
     #expect(told.value == [])
     for _ in 0..<2 { #expect(await refusal(try telling(address, authority)) == nil) }
