@@ -151,7 +151,7 @@ let package = Package(
     tests(
       "FerryTests",
       [
-        "ferry", "Console", "DriverThread", "JSON", "Mapping", "Orders", "Pipeline", "PipelineTesting",
+        "ferry", "Console", "DriverThread", "JSON", "Ledger", "Mapping", "Orders", "Pipeline", "PipelineTesting",
         "PostgreSQL", "Queue", "Telemetry", "TestSockets", lifecycle, logging, nio[1],
       ]),
     tests("ArchitectureTests", []),

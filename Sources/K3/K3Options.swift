@@ -27,6 +27,8 @@ public struct K3Options: Sendable, CustomStringConvertible, CustomReflectable {
   public var maxAnswerBytes = 4 << 20
   /// PEM bundle of the trusted authorities; nil: the system's.
   public var certificateAuthorityFile: String?
+  /// Told of each connection with TLS when the server's certificate ends, in seconds since 1970 UTC. Must be quick.
+  public var onCertificate: (@Sendable (_ end: Int64) -> Void)?
   /// Whether a `http://` URL is taken. K/3's own IIS has no TLS by default (A.1).
   public var allowsPlainHTTP = false
 
@@ -70,6 +72,7 @@ public struct K3Options: Sendable, CustomStringConvertible, CustomReflectable {
     curl.maxConnections = concurrency
     curl.maxResponseBytes = maxAnswerBytes
     curl.certificateAuthorityFile = certificateAuthorityFile
+    curl.onCertificate = onCertificate
     curl.allowsPlainHTTP = allowsPlainHTTP
     // K/3 may think longer about a Save than a quiet line would be given; the Save's own timeout decides.
     curl.lowSpeedSeconds = 0

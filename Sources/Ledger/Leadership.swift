@@ -20,14 +20,23 @@ actor Leadership {
   /// election. It stays when the connection is lost: until another one is elected the work under way may be ended.
   private(set) var fence: Int64?
   private var isBusy = false
+  /// Whether the last answer was no because the ledger was restored.
+  private var isRefused = false
 
   init(_ database: LedgerDatabase) { self.database = database }
 
+  /// - Throws: `.broken` where the ledger was restored and nobody has said so: asked anew with each renewal and election.
   func take() async throws(LedgerFailure) -> Bool {
     // An actor lets others in while it waits; a second asker is told what was true last.
     guard !isBusy else { return leads }
     isBusy = true
     defer { isBusy = false }
+    let answer = try await asked()
+    if isRefused { throw LedgerRestore.refusal(of: database.schema) }
+    return answer
+  }
+
+  private func asked() async throws(LedgerFailure) -> Bool {
     if let session {
       do throws(PostgresFailure) { return conclude(try await ask(session)) } catch {
         // The connection is gone, and the lock with it; a new one is asked at once.
@@ -72,6 +81,7 @@ actor Leadership {
   /// Renews the lease, or has this poller elected.
   private func ask(_ session: PostgresSession) async throws(PostgresFailure) -> Bool {
     let isMine = { () -> Bool in self.session === session }
+    isRefused = false
     if !isLocked {
       let lock = PostgresStatement(
         "SELECT pg_try_advisory_lock($1::int, hashtext($2::text))", .int(AdvisoryLock.poller), .text(database.schema))
@@ -98,6 +108,8 @@ actor Leadership {
         "SELECT pg_advisory_unlock($1::int, hashtext($2::text))", .int(AdvisoryLock.poller), .text(database.schema))
       _ = try await session.run(unlock)
     }
+    let isAccepted = try await session.run(PostgresStatement("SELECT \(LedgerRestore.isAccepted)"))
+    isRefused = isMine() && isAccepted.bool(0, 0) != true
     return false
   }
 
@@ -106,7 +118,7 @@ actor Leadership {
   private static func renewal(of fence: Int64, bound: Bool) -> PostgresStatement {
     PostgresStatement(
       "UPDATE poll_lease SET until = clock_timestamp() + make_interval(secs => $2::int), bound = $3::boolean "
-        + "WHERE fence = $1::bigint RETURNING fence",
+        + "WHERE fence = $1::bigint AND \(LedgerRestore.isAccepted) RETURNING fence",
       .int(fence), .int(PollLease.seconds), .bool(bound))
   }
 
@@ -117,8 +129,9 @@ actor Leadership {
         until = clock_timestamp() + make_interval(secs => $1::int),
         holder = (SELECT application_name || ' ' || pid || ' from ' || coalesce(client_addr::text, 'this machine')
           FROM pg_stat_activity WHERE pid = pg_backend_pid())
-      WHERE CASE WHEN $2::boolean THEN leased IS DISTINCT FROM fence OR bound OR until < clock_timestamp()
-        ELSE leased = fence AND until < clock_timestamp() END
+      WHERE \(LedgerRestore.isAccepted)
+        AND CASE WHEN $2::boolean THEN leased IS DISTINCT FROM fence OR bound OR until < clock_timestamp()
+          ELSE leased = fence AND until < clock_timestamp() END
       RETURNING fence
       """, .int(PollLease.seconds), .bool(bound))
   }

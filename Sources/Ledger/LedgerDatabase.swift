@@ -16,6 +16,8 @@ public struct LedgerOptions: Sendable {
   public var lockTimeoutMilliseconds = 10_000
   /// Longest wait for an answer, and for a connection, in milliseconds, 1 or more.
   public var callTimeoutMilliseconds = 40_000
+  /// Told of each connection with TLS when the server's certificate ends, in seconds since 1970 UTC. Must be quick.
+  public var onCertificate: (@Sendable (_ end: Int64) -> Void)?
   /// Shown in `pg_stat_activity`.
   public var applicationName = "ferry"
 
@@ -56,6 +58,7 @@ public final class LedgerDatabase: Sendable {
     schema = options.schema
     var postgres = PostgresOptions(url: options.url)
     postgres.certificateAuthorityFile = options.certificateAuthorityFile
+    postgres.onCertificate = options.onCertificate
     postgres.applicationName = options.applicationName
     postgres.searchPath = options.schema
     postgres.connections = options.connections
@@ -144,7 +147,7 @@ extension LedgerFailure {
     case .refused(let state, let message):
       if failure.isTransient || state.hasPrefix("53") || state.hasPrefix("57") || state.hasPrefix("58") {
         self = .unavailable("PostgreSQL: \(message) (\(state))")
-      } else if ["42P01", "42703", "3F000"].contains(state) {
+      } else if ["42P01", "42703", "42883", "3F000"].contains(state) {
         self = .broken("the ledger's tables are missing or too old in schema \(schema): run `ferry migrate`")
       } else {
         self = .broken("PostgreSQL refused a statement of the ledger: \(message) (\(state))")

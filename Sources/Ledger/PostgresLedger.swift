@@ -11,10 +11,15 @@ public final class PostgresLedger: SyncLedger {
   /// A ledger on a migrated database.
   /// - Parameter keyLimit: longest external key, in UTF-16 units as K/3 counts them, 40...255. At least 40, so that an
   ///   order's id always fits in.
-  public init(_ database: LedgerDatabase, keyLimit: Int = 80) {
+  public convenience init(_ database: LedgerDatabase, keyLimit: Int = 80) {
+    self.init(database, keyLimit: keyLimit, now: { ContinuousClock.now })
+  }
+
+  /// - Parameter now: what it goes by when it asks anew whether the ledger was restored.
+  init(_ database: LedgerDatabase, keyLimit: Int = 80, now: @escaping @Sendable () -> ContinuousClock.Instant) {
     self.database = database
     keys = KeyRule(limit: min(max(keyLimit, 40), 255))
-    restore = RestoreWatch(LedgerRestore(database))
+    restore = RestoreWatch(LedgerRestore(database), now: now)
   }
 
   /// Claims bills, as the port says. Repeating a claim whose answer was lost is harmless: it answers `.busy`. After a restore
@@ -23,7 +28,9 @@ public final class PostgresLedger: SyncLedger {
     _ requests: [ClaimRequest], leaseSeconds: Int
   ) async throws(LedgerFailure) -> [ClaimAnswer] {
     let isRestored = try await restore.isOpen()
-    let answers = try await grant(requests, leaseSeconds: leaseSeconds)
+    let answers = try await restore.watching { () async throws(LedgerFailure) in
+      try await grant(requests, leaseSeconds: leaseSeconds)
+    }
     return isRestored ? await doubting(answers, to: requests, leaseSeconds: leaseSeconds) : answers
   }
 
@@ -100,10 +107,11 @@ public final class PostgresLedger: SyncLedger {
       .intArray(requests.map { Int64($0.parts) }), .textArray(requests.map { $0.beside?.joined(separator: ",") }))
   }
 
-  /// Records removals, as the port says; few enough to go one by one.
+  /// Records removals, as the port says; few enough to go one by one. After a restore some may be unknown.
   public func remove(
     _ requests: [RemovalRequest], leaseSeconds: Int
   ) async throws(LedgerFailure) -> [RemovalAnswer] {
+    let isRestored = try await restore.isOpen()
     var answers: [RemovalAnswer] = []
     for request in requests {
       let order = PostgresValue.int(request.order.rawValue)
@@ -115,9 +123,13 @@ public final class PostgresLedger: SyncLedger {
         statements.append(
           PostgresStatement(Self.cancelSQL, order, .int(request.revision), .int(Int64(max(leaseSeconds, 1)))))
       }
-      let found = try await database.transaction(statements + [PostgresStatement(Self.lookSQL, orders)])
+      let look = [PostgresStatement(Self.lookSQL, orders), PostgresStatement(Self.newerThanBackupSQL, order)]
+      let all = statements + look.prefix(isRestored ? 2 : 1)
+      let found = try await restore.watching { () async throws(LedgerFailure) in try await database.transaction(all) }
       let claimed = request.cancels ? standing(found[2]) : []
-      answers.append(HeldRows(found[statements.count]).removal(request, claimed: claimed))
+      var answer = HeldRows(found[statements.count]).removal(request, claimed: claimed)
+      answer.mayBeUnknown = isRestored && found[statements.count + 1].bool(0, 0) == true
+      answers.append(answer)
     }
     return answers
   }
@@ -166,7 +178,9 @@ public final class PostgresLedger: SyncLedger {
     var flags = Array(repeating: false, count: settlements.count)
     for part in parts(of: settlements, by: \.bill) {
       let batch = part.map { settlements[$0] }
-      let rows = try await database.run(settleWritten(batch) ?? settleStatement(batch))
+      let rows = try await restore.watching { () async throws(LedgerFailure) in
+        try await database.run(settleWritten(batch) ?? settleStatement(batch))
+      }
       let isAll = rows.count == part.count
       let done = isAll ? [] : Set((0..<rows.count).compactMap { rows.bill($0) })
       for position in part { flags[position] = isAll || done.contains(settlements[position].bill) }

@@ -18,17 +18,30 @@ extension PostgresPollLedger {
     return try begun(results[2])
   }
 
+  /// The properties of a letter, where they are JSON. Texts of messages that somebody else made may be anything.
+  static let letterTold = """
+    CASE WHEN letter.properties LIKE '{%' AND position('\\u0000' IN letter.properties) = 0
+      THEN letter.properties::json END
+    """
+  /// Which of its order's bills in its stream a letter is.
+  static let letterPart = """
+    CASE WHEN told -> 'headers' ->> 'ferry-part' ~ '^[0-9]{1,9}$'
+      THEN (told -> 'headers' ->> 'ferry-part')::bigint ELSE 1 END
+    """
+  /// How many those are; 0: the strategy cuts none.
+  static let letterParts = """
+    CASE WHEN told -> 'headers' ->> 'ferry-parts' ~ '^[0-9]{1,9}$'
+      THEN (told -> 'headers' ->> 'ferry-parts')::bigint ELSE 0 END
+    """
+
   // Left out is what somebody has put an end to: each letter of the order's newest revision is discarded, and there is nothing
   // else of that revision that could have been lost. That is so of an order's own letter (`transform`) where no bill of it was
   // claimed, of a deletion's, and of bills' letters where, in each stream that the strategies made a bill of, as many bills as
   // the order was cut into are discarded or written. Streams that are merely followed are none of them, where a bill tells so
   // (`ferry-made`). Of bills that do not tell their streams nobody knows how many there are.
-  // Texts of messages that somebody else made may be anything.
   private static let forgetSQL = """
     WITH ended AS (
-      SELECT letter.order_id, letter.revision, letter.stage,
-        CASE WHEN letter.properties LIKE '{%' AND position('\\u0000' IN letter.properties) = 0
-          THEN letter.properties::json END AS told
+      SELECT letter.order_id, letter.revision, letter.stage, \(letterTold) AS told
       FROM dead_letters letter
       JOIN order_revisions seen ON seen.order_id = letter.order_id AND seen.number = letter.revision AND seen.published
       WHERE letter.state = 'discarded' AND NOT EXISTS (
@@ -38,10 +51,7 @@ extension PostgresPollLedger {
     bills AS (
       SELECT order_id, revision, told -> 'headers' ->> 'ferry-stream' AS stream,
         told -> 'headers' ->> 'ferry-beside' AS beside, told -> 'headers' ->> 'ferry-made' AS made,
-        CASE WHEN told -> 'headers' ->> 'ferry-part' ~ '^[0-9]{1,9}$'
-          THEN (told -> 'headers' ->> 'ferry-part')::bigint ELSE 1 END AS part,
-        CASE WHEN told -> 'headers' ->> 'ferry-parts' ~ '^[0-9]{1,9}$'
-          THEN (told -> 'headers' ->> 'ferry-parts')::bigint ELSE 0 END AS parts
+        \(letterPart) AS part, \(letterParts) AS parts
       FROM ended WHERE stage = 'load' AND told ->> 'type' = 'bill'
     ),
     settled AS (

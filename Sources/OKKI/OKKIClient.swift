@@ -31,6 +31,9 @@ final class OKKIClient: Sendable {
     tokens = OKKITokenKeeper(options, http, limit, meter, time)
   }
 
+  /// Requests that may be sent at once now.
+  var freeRequests: Int { limit.free }
+
   func close() async { await http.shutdown(graceMilliseconds: 2_000) }
 
   /// What became of one question.

@@ -43,6 +43,8 @@ public struct OKKIOptions: Sendable, CustomStringConvertible, CustomReflectable 
   public var maxOrderBytes = 1 << 20
   /// PEM bundle of the trusted authorities; nil: the system's.
   public var certificateAuthorityFile: String?
+  /// Told of each connection with TLS when the server's certificate ends, in seconds since 1970 UTC. Must be quick.
+  public var onCertificate: (@Sendable (_ end: Int64) -> Void)?
   /// Whether a `http://` URL is taken. Credentials and orders are then readable on the wire.
   public var allowsPlainHTTP = false
 
@@ -91,6 +93,7 @@ public struct OKKIOptions: Sendable, CustomStringConvertible, CustomReflectable 
     curl.maxConnections = concurrency
     curl.maxResponseBytes = maxAnswerBytes
     curl.certificateAuthorityFile = certificateAuthorityFile
+    curl.onCertificate = onCertificate
     curl.allowsPlainHTTP = allowsPlainHTTP
     return curl
   }

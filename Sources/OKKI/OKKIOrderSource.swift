@@ -20,6 +20,10 @@ public final class OKKIOrderSource: OrderSource {
     client = try OKKIClient(options, time: time)
   }
 
+  /// Requests that the rate limit lets this process send at once now: with `OKKIOptions.rateLedger` what it has leased and not
+  /// used yet. 0 in a pause.
+  public var freeRequests: Int { client.freeRequests }
+
   /// Ends the connections; calls under way end as `.transient`.
   public func close() async { await client.close() }
 

@@ -80,6 +80,17 @@ final class RateLimit: Sendable {
     state = Mutex(State(tokens: Double(burst), at: time.now()))
   }
 
+  /// Requests that this process may send at once now.
+  var free: Int {
+    let now = time.now()
+    return state.withLock { state in
+      if state.pausedUntil > now { return 0 }
+      if shared != nil, state.lostAt == nil { return now < state.leasedUntil ? state.leased : 0 }
+      refill(&state, now, state.lostAt == nil ? rate : state.lostRate)
+      return max(0, Int(state.tokens))
+    }
+  }
+
   /// Takes tokens, waiting for the first.
   /// - Returns: at least one, at most `most`.
   /// - Throws: `.throttled` when a pause is in force that is longer than the patience; `.transient` when the task was

@@ -57,6 +57,10 @@ extension LoadStage {
     if !answer.held.isEmpty {
       return .dead(Outcome.Burial(held("order \(order)", "K/3 holds its bill, or may hold it")))
     }
+    if answer.mayBeUnknown {
+      let why = "the ledger was restored from a backup, and K/3 may hold bills of the order that it does not know"
+      return .dead(Outcome.Burial(held("order \(order)", why)))
+    }
     return .done(answer.claimed.isEmpty ? .removed : .cancelled)
   }
 

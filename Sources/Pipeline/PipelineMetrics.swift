@@ -9,6 +9,8 @@ public final class PipelineMetrics: Sendable {
   private let loaded: Counter
   private let settled: [StageName: Counter]
   private let delivery: Timer
+  private let duplicates: Counter
+  private let transforming: WaitMeter
   let factory: any MetricsFactory
 
   private struct Key: Hashable {
@@ -33,6 +35,8 @@ public final class PipelineMetrics: Sendable {
     transformed = Counter(label: "ferry_transformed_total", factory: factory)
     loaded = Counter(label: "ferry_loaded_total", factory: factory)
     delivery = Timer(label: "ferry_delivery_seconds", factory: factory)
+    duplicates = Self.dedupHits("delivered", factory)
+    transforming = WaitMeter(Timer(label: "ferry_transform_seconds", factory: factory))
     settled = Dictionary(
       uniqueKeysWithValues: StageName.allCases.map { stage in
         (stage, Counter(label: "ferry_settled_total", dimensions: [("stage", stage.rawValue)], factory: factory))
@@ -48,6 +52,17 @@ public final class PipelineMetrics: Sendable {
     case .load:
       for done in Outcome.Done.allCases { _ = counter(Key(stage: stage, outcome: done.rawValue, reason: nil)) }
     }
+  }
+
+  /// What was there already.
+  /// - Parameter kind: `listed` of the poller, `delivered` of a loader.
+  static func dedupHits(_ kind: String, _ factory: any MetricsFactory) -> Counter {
+    Counter(label: "ferry_dedup_hits_total", dimensions: [("kind", kind)], factory: factory)
+  }
+
+  /// A stage has decided on a batch.
+  func handled(at stage: StageName, took: Duration) {
+    if stage == .transform { transforming.observe(took) }
   }
 
   /// The same of what a poller parks for a stage.
@@ -66,6 +81,7 @@ public final class PipelineMetrics: Sendable {
       counter(key).increment(by: end - begin)
       if case .forward = first { transformed.increment(by: end - begin) }
       if first.isWritten { loaded.increment(by: end - begin) }
+      if case .done(.duplicate) = first { duplicates.increment(by: end - begin) }
       begin = end
     }
   }

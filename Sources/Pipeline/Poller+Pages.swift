@@ -224,6 +224,7 @@ extension Poller {
     result.unreadable = listing.unreadable
     result.isOfPieces = listing.isOfPieces
     if case .removed = slice { return result }
+    if listing.headlines.count > asked.count { alreadyPublished.increment(by: listing.headlines.count - asked.count) }
     if asked.isEmpty { return result }
     let details = await source.details(of: asked.map(\.id))
     result.fetched.reserveCapacity(asked.count)

@@ -121,6 +121,8 @@ public final class Poller: Service {
   let customerScan = Mutex<CustomerScan?>(nil)
   private let leading: Gauge
   private let watermarkGauge: Gauge
+  private let windowLag: Gauge
+  let alreadyPublished: Counter
   let removals: Counter
   let refetched: Counter
   private let removedFailures: Counter
@@ -166,6 +168,8 @@ public final class Poller: Service {
     unreadableCustomers = counter("ferry_unreadable_rows_total", [("list", "customers")])
     leading = Gauge(label: "ferry_poll_leader", factory: factory)
     watermarkGauge = Gauge(label: "ferry_watermark_epoch_seconds", factory: factory)
+    windowLag = Gauge(label: "ferry_poll_window_lag_seconds", factory: factory)
+    alreadyPublished = PipelineMetrics.dedupHits("listed", factory)
     removals = counter("ferry_removals_polled_total")
     refetched = counter("ferry_refetched_total")
     removedFailures = counter("ferry_removed_poll_failures_total")
@@ -315,6 +319,10 @@ public final class Poller: Service {
     var watermark = start.watermark
     let gauge = stream == .removed ? removedWatermarkGauge : watermarkGauge
     if start.isBack, let passed = start.passed { gauge.record(passed.epochSeconds) }
+    func tellLag(after read: BeijingTime) {
+      if stream == .orders { windowLag.record(max(end.time.epochSeconds - read.epochSeconds, 0)) }
+    }
+    tellLag(after: start.passed ?? plan.since)
     guard
       var work = WindowPlan(
         watermark: start.passed, isBack: start.isBack, overlapSeconds: plan.overlapSeconds, since: plan.since,
@@ -336,6 +344,7 @@ public final class Poller: Service {
       if stream == .removed, slice.findings.read > 0 { FaultPoint.reached(.pollRemovalsPassed) }
       watermark = slice.window.to
       gauge.record(slice.window.to.epochSeconds)
+      tellLag(after: slice.window.to)
     }
   }
 

@@ -36,6 +36,7 @@ extension Worker {
           }
           continue
         case .delay(let again, let seconds):
+          retries.count(afterSeconds: seconds)
           var parcel = Parcel(
             to: .retry(stage.name, afterSeconds: seconds), .envelope(again), isSpread: outcome.mayComeEarly)
           parcel.returns = delivery.returns

@@ -44,6 +44,7 @@ public final class Worker: Service {
   let clock: PipelineClock
   let logger: Logger
   let metrics: PipelineMetrics
+  let retries: RetryMeter
   private let pause = OutagePause()
   private let breakers: (any PartnerBreakers)?
   /// This worker among those that may try a partner.
@@ -76,6 +77,7 @@ public final class Worker: Service {
   ) {
     self.metrics = metrics
     metrics.begin(stage.name)
+    retries = RetryMeter(stage.name, ladder: policy.ladder, factory: metrics.factory)
     underWay = Mutex(UnderWay(progress: clock.epochMilliseconds()))
     self.stage = stage
     self.inbox = inbox
@@ -277,7 +279,9 @@ public final class Worker: Service {
       if case .success(let envelope) = delivery.envelope { envelopes.append(envelope) }
     }
     FaultPoint.handed(envelopes, to: stage.name)
+    let handed = clock.now()
     let outcomes = envelopes.isEmpty ? [] : await stage.handle(envelopes)
+    if !envelopes.isEmpty { metrics.handled(at: stage.name, took: handed.duration(to: clock.now())) }
     if outcomes.count != envelopes.count {
       // A stage that breaks its contract must not have messages settled by guess: they are given back at the end.
       logger.log(.critical, "A stage gave the wrong number of outcomes", [.stage: stage.name.rawValue])

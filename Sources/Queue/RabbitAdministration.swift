@@ -185,11 +185,8 @@ public final class RabbitAdministration: Sendable {
     }
     let names = topology.queues.map(\.name)
     let all = names + (retired ?? []).filter { !names.contains($0) }
-    let work = StageName.allCases.map { topology.name(of: $0.queue) }
-    let removed = try await onBroker { [pacing] connection throws(AMQPFailure) -> Int? in
-      for name in work {
-        if try await connection.declareQueue(name: name, passive: true).consumers > 0 { return nil }
-      }
+    try await refuseWhileConsumed()
+    return try await onBroker { [pacing] connection throws(AMQPFailure) -> Int in
       var removed = 0
       // What a delay queue is just giving back is in none of them for a moment.
       for round in 0..<3 {
@@ -198,12 +195,23 @@ public final class RabbitAdministration: Sendable {
       }
       return removed
     }
-    guard let removed else {
+  }
+
+  /// Refuses while anybody takes messages.
+  /// - Throws: when a worker does, with the remedy; when the broker cannot be reached.
+  public func refuseWhileConsumed() async throws(QueueFailure) {
+    let work = StageName.allCases.map { topology.name(of: $0.queue) }
+    let isConsumed = try await onBroker { connection throws(AMQPFailure) -> Bool in
+      for name in work {
+        if try await connection.declareQueue(name: name, passive: true).consumers > 0 { return true }
+      }
+      return false
+    }
+    if isConsumed {
       throw QueueFailure(
         "a worker still takes messages from \(work.joined(separator: " or "))",
         remedy: "Stop all roles, then run it again.")
     }
-    return removed
   }
 
   /// Deletes queues with all that is in them, exchange and policies. For tests and for taking an installation down.

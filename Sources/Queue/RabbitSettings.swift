@@ -21,6 +21,8 @@ public struct RabbitSettings: Sendable {
   public var connectionName = "ferry"
   /// PEM bundle to verify the broker and its management with; nil takes the system's.
   public var certificateAuthorityFile: String?
+  /// Told of each connection with TLS when the broker's certificate ends, in seconds since 1970 UTC. Must be quick.
+  public var onCertificate: (@Sendable (_ end: Int64) -> Void)?
   /// Seconds between heartbeats, 1...3600.
   public var heartbeatSeconds = 30
   /// Seconds that a batch may wait for its confirms, 1...600.
@@ -39,6 +41,7 @@ public struct RabbitSettings: Sendable {
     var options = AMQPOptions(address: address, connectionName: "\(connectionName) \(purpose)")
     options.heartbeatSeconds = heartbeatSeconds
     options.certificateAuthorityFile = certificateAuthorityFile
+    options.onCertificate = onCertificate
     return options
   }
 }

@@ -41,10 +41,15 @@ let metricHelp: [String: String] = [
   "ferry_busy_seconds_total":
     "Seconds in which at least one batch was under way; side by side counts once. By ferry_settled_total it is what one "
     + "order or bill takes of a process. Waiting for a broker that takes nothing is left out.",
+  "ferry_certificate_expiry_epoch_seconds":
+    "When the certificate ends that this partner showed this process last; left out before that, and in the clear.",
   "ferry_confirm_seconds":
     "From handing a round of messages to RabbitMQ to its last confirm, or until it was given up.",
   "ferry_dead_letters_waiting":
     "Letters in the archive that nobody has decided on. Parked messages that are not filed yet are in the dead queues.",
+  "ferry_dedup_hits_total":
+    "What was there already. listed: orders of OKKI's lists that were published before, such as in the overlap of two windows; "
+    + "delivered: bills that were delivered again and that the ledger knew.",
   "ferry_delivery_seconds":
     "From the moment in which the poller read a revision of an order to its bill known as written in K/3.",
   "ferry_in_flight": "Orders or bills in the batches that are under way.",
@@ -56,8 +61,17 @@ let metricHelp: [String: String] = [
   "ferry_oldest_dead_letter_seconds":
     "Age of the oldest letter in the archive that nobody has decided on; 0 when there is none.",
   "ferry_open_doubts": "Bills of which nobody knows whether K/3 has them.",
+  "ferry_poll_window_lag_seconds":
+    "What the poll cycle under way has left to read: the end of its window, by OKKI's clock, less the end of the last part "
+    + "that was read. 0 when it is through.",
   "ferry_polled_pages_total": "Pages of OKKI's lists of orders, deleted orders and customers that were read.",
   "ferry_queue_messages": "Messages ready in a queue. One carries up to 16 orders or 8 bills.",
+  "ferry_rate_tokens":
+    "Requests that this process may send at once now: its share of the installation's rate limit that is not used yet.",
+  "ferry_retries_total":
+    "Orders or bills that are tried again, by the delay queue that they wait in.",
+  "ferry_transform_seconds":
+    "From handing a batch of up to 64 orders to the strategies to its bills, the questions for records included.",
   "ferry_rate_wait_seconds":
     "How long a group of requests waited for the installation's rate limit; one observation a grant.",
   "ferry_reconnects_total": "Connections made anew after one was lost.",
@@ -75,5 +89,6 @@ let metricBuckets: [String: [Double]] = [
     0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3_600, 14_400, 86_400,
   ],
   "ferry_rate_wait_seconds": [0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
+  "ferry_transform_seconds": [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
   "ferry_request_seconds": [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60],
 ]

@@ -68,6 +68,17 @@ struct Settings: Sendable {
       + "FERRY_K3_VISIBLE_SECONDS (\(visible)) together by at least \(margin * 2)"
   }
 
+  /// What happens to a Save when a loader is stopped, a sentence; nil where each may come to its end. Nothing is lost by it.
+  var shutdownNote: String? {
+    guard unusable.isDisjoint(with: [.shutdownSeconds, .k3SaveTimeout]),
+      whole(.shutdownSeconds) <= whole(.k3SaveTimeout)
+    else { return nil }
+    return "a loader that is stopped cuts off a Save that takes longer than FERRY_SHUTDOWN_SECONDS "
+      + "(\(whole(.shutdownSeconds))), though it may take FERRY_K3_SAVE_TIMEOUT_SECONDS (\(whole(.k3SaveTimeout))): its bill is "
+      + "in doubt and looked up later, not lost. Where Saves are slow set FERRY_SHUTDOWN_SECONDS of loaders to "
+      + "\(whole(.k3SaveTimeout) + 5), and whatever stops them to some seconds more"
+  }
+
   /// Seconds kept free at the end of a lease.
   static let leaseMargin = 10
 

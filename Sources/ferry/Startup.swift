@@ -200,6 +200,7 @@ struct RolesTogether: Service {
     var pauses = [30_000, 1_500, 500, 150, 100].map { Duration.milliseconds($0) }
     while let pause = pauses.last, (try? await Task.sleep(for: pause)) != nil {
       FilePages.giveBack()
+      Heaps.giveBack()
       if pauses.count > 1 { pauses.removeLast() }
     }
   }

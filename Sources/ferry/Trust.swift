@@ -95,8 +95,8 @@ enum Trust {
   static func ofHanded(_ names: [String]) -> [String] {
     if names.isEmpty { return [] }
     return [
-      "\(names.joined(separator: ", ")) \(names.count == 1 ? "is" : "are") handed in by the container's engine; who else may "
-        + "read them is decided where they come from: on the machine by the folder that they lie in (deploy/README.md, TLS)"
+      "handed in by the container's engine: \(names.joined(separator: ", ")); who else can read a file of it is decided where "
+        + "it comes from, on the machine by the folder that it lies in (deploy/README.md, TLS)"
     ]
   }
 

@@ -81,7 +81,7 @@ extension Wiring {
         "it refuses no second bill with the same \(others.joined(separator: ", ")), the key of some strategies: there the same "
           + "holds whatever it does about numbers")
     }
-    return notes
+    return notes + [settings.shutdownNote].compactMap { $0 }
   }
 
   private func checkOKKI() async -> Finding {

@@ -34,6 +34,15 @@ extension Wiring {
     }
   }
 
+  /// Adds the series of a partner's certificate, absent before it has shown one.
+  /// - Returns: takes when it ends, in seconds since 1970 UTC.
+  func certificateWatch(_ partner: Partner) -> @Sendable (Int64) -> Void {
+    registry.observe("ferry_certificate_expiry_epoch_seconds", labels: [("partner", partner.rawValue)]) { [self] in
+      certificateEnds.withLock { $0[partner] }.map { Double($0) }
+    }
+    return { [self] end in certificateEnds.withLock { $0[partner] = end } }
+  }
+
   /// Asks how long the oldest doubt has lasted, and adds the series.
   func doubtLook(_ ledger: PostgresLedger) -> LastLook<Int64> {
     let look = LastLook(clock: clock) {

@@ -58,25 +58,35 @@ extension Wiring {
     case .end:
       return [
         try await restore.end()
-          ? "The restore is over: bills are saved without asking K/3 first, within a minute"
+          ? "The restore is over: bills are saved without asking K/3 first, within 10 s"
           : "No restore was under way"
       ]
     case .begin:
-      // Before the queues are emptied: with a leading poller nothing would be published again.
-      try await restore.refuseWhilePolled()
       let administration = try administration()
-      let emptied: Result<Int, QueueFailure>
-      do throws(QueueFailure) { emptied = .success(try await administration.empty()) } catch {
-        emptied = .failure(error)
-      }
+      let result: Result<[String], any Error>
+      do { result = .success(try await accept(restore, with: administration)) } catch { result = .failure(error) }
       await administration.close()
-      var done = ["RabbitMQ: \(try emptied.get()) messages of before the restore were removed"]
-      if let sweep = try await restore.begin() {
-        done.append(
-          "Backfill \(sweep.id) publishes again what was changed from \(sweep.window.from) to \(sweep.window.to); "
-            + "`ferry backfill list` shows how far it is")
-      }
-      return done + ["K/3 is asked for each bill before it is first saved, until `ferry migrate --restore-over`"]
+      return try result.get()
     }
+  }
+
+  /// Nothing is changed while anybody works. Then it is written down that the ledger was restored, before anything is lost:
+  /// whatever comes between, nobody works until all of it is done.
+  /// - Parameter emptying: called when it is written down.
+  func accept(
+    _ restore: LedgerRestore, with administration: RabbitAdministration,
+    emptying: @Sendable () async throws -> Void = {}
+  ) async throws -> [String] {
+    try await restore.refuseWhilePolled()
+    try await administration.refuseWhileConsumed()
+    try await restore.begin()
+    try await emptying()
+    var done = ["RabbitMQ: \(try await administration.empty()) messages of before the restore were removed"]
+    if let sweep = try await restore.accept() {
+      done.append(
+        "Backfill \(sweep.id) publishes again what was changed from \(sweep.window.from) to \(sweep.window.to); "
+          + "`ferry backfill list` shows how far it is")
+    }
+    return done + ["K/3 is asked for each bill before it is first saved, until `ferry migrate --restore-over`"]
   }
 }

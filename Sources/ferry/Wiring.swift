@@ -20,6 +20,8 @@ final class Wiring: Sendable {
   private let closers = Mutex<[@Sendable () async -> Void]>([])
   /// All connections to PostgreSQL, for `/metrics`.
   let databases = Mutex<[LedgerDatabase]>([])
+  /// When the certificates end that partners have shown last, in seconds since 1970 UTC.
+  let certificateEnds = Mutex<[Partner: Int64]>([:])
 
   let clock: PipelineClock
 
@@ -59,6 +61,7 @@ final class Wiring: Sendable {
   func rabbit() throws(QueueFailure) -> RabbitSettings {
     var rabbit = try RabbitSettings(url: settings.text(.rabbitURL))
     rabbit.certificateAuthorityFile = settings.text(.certificateAuthorities)
+    rabbit.onCertificate = certificateWatch(.rabbitmq)
     return rabbit
   }
 
@@ -70,6 +73,7 @@ final class Wiring: Sendable {
   var ledgerOptions: LedgerOptions {
     var options = LedgerOptions(url: settings.text(.postgresURL))
     options.schema = settings.text(.postgresSchema)
+    options.onCertificate = certificateWatch(.postgresql)
     // Public authorities, which anybody gets certificates of, are enough only where the name is checked as well.
     if settings.isOwn(.certificateAuthorities) {
       options.certificateAuthorityFile = settings.text(.certificateAuthorities)
@@ -113,9 +117,11 @@ final class Wiring: Sendable {
   /// OKKI within the installation's rate limit, with the installation's token.
   func sharingOrderSource(onProgress: @escaping @Sendable () -> Void = {}) throws -> OKKIOrderSource {
     let shared = try sharedState()
-    return try orderSource(
+    let source = try orderSource(
       rateLedger: PostgresRateLedger(shared),
       tokenStore: try PostgresTokenStore(shared, secret: settings.text(.okkiClientSecret)), onProgress: onProgress)
+    registry.observe("ferry_rate_tokens", labels: [("partner", Partner.okki.rawValue)]) { Double(source.freeRequests) }
+    return source
   }
 
   /// - Parameters:
@@ -136,6 +142,7 @@ final class Wiring: Sendable {
     options.metrics = PartnerMetrics(.okki, factory: registry)
     options.concurrency = settings.whole(.okkiConcurrency)
     options.certificateAuthorityFile = settings.text(.certificateAuthorities)
+    options.onCertificate = certificateWatch(.okki)
     options.allowsPlainHTTP = isPlain(url)
     let source = try OKKIOrderSource(options)
     onClose { await source.close() }
@@ -154,6 +161,7 @@ final class Wiring: Sendable {
     options.readTimeoutMilliseconds = settings.whole(.k3ReadTimeout) * 1000
     options.saveTimeoutMilliseconds = settings.whole(.k3SaveTimeout) * 1000
     options.certificateAuthorityFile = settings.text(.certificateAuthorities)
+    options.onCertificate = certificateWatch(.k3)
     options.allowsPlainHTTP = isPlain(url)
     let destination = try K3BillDestination(options)
     onClose { await destination.close() }
@@ -294,7 +302,7 @@ final class Wiring: Sendable {
   }
 
   /// Nobody waits for a ledger that no waiting makes fit. One that is away, or that `ferry migrate` has not come to yet, is
-  /// waited for by the role itself.
+  /// waited for by the role itself; whether it was restored a poller asks with each election, a loader with its claims.
   private func fitLedger(_ database: LedgerDatabase) -> @Sendable () async throws -> Void {
     return {
       if let refusal = try? await Migrator(database).refusal() { throw refusal }

@@ -104,6 +104,20 @@ struct CertificateTests {
     await connection.close()
   }
 
+  @Test("the end of RabbitMQ's own certificate is told, not the authority's, and of no connection in the clear")
+  func endOfCertificate() async throws {
+    let authority = try Broker.variable("FERRY_TEST_CA_FILE")
+    let file = URL(fileURLWithPath: authority).deletingLastPathComponent().appendingPathComponent("server.pem").path
+    let told = Probe<[Int64]>([])
+    for url in [try Broker.variable("FERRY_TEST_RABBITMQ_URL"), try address("127.0.0.1")] {
+      var options = try options(url, authority)
+      options.onCertificate = { end in told.change { $0.append(end) } }
+      await (try AMQPConnection.open(options)).close()
+    }
+    #expect(told.value == [try certificateEnd(of: file)])
+    #expect(try certificateEnd(of: file) != certificateEnd(of: authority))
+  }
+
   @Test("RabbitMQ with a certificate of another authority than the given ones, or than the system's, is refused")
   func swapped() async throws {
     let other = try Authority()

@@ -1,5 +1,6 @@
 import Curl
 import Foundation
+import Synchronization
 import TestSockets
 import Testing
 
@@ -15,6 +16,36 @@ struct TLSTests {
     #expect(await client.perform(HTTPRequest(.get, "https://127.0.0.1:\(server.port)/")).response?.status == 200)
     #expect(await client.perform(HTTPRequest(.get, "https://localhost:\(server.port)/")).response?.status == 200)
     await client.shutdown()
+  }
+
+  @Test("the end of the certificate is told of each new connection, of no plain one, and of none that was refused")
+  func certificateEnd() async throws {
+    let authority = try Authority()
+    defer { authority.remove() }
+    let server = try TLSServer(authority, name: "IP:127.0.0.1", days: 40)
+    defer { server.stop() }
+    let swapped = try TLSServer(authority, name: "IP:127.0.0.2", days: 30)
+    defer { swapped.stop() }
+    let plain = RawServer { _ in .ok() }
+    defer { plain.stop() }
+    let told = Mutex<[Int64]>([])
+    var options = CurlOptions()
+    options.certificateAuthorityFile = authority.certificate
+    options.allowsPlainHTTP = true
+    options.onCertificate = { end in told.withLock { $0.append(end) } }
+    let client = try CurlClient(options)
+    #expect(await client.perform(HTTPRequest(.get, "http://127.0.0.1:\(plain.port)/")).response?.status == 200)
+    #expect(await client.perform(HTTPRequest(.get, "https://127.0.0.1:\(swapped.port)/")).notSent?.kind == .tls)
+    #expect(told.withLock { $0 } == [])
+    // openssl's pages end with their connection: the second handshake takes up the first one's session.
+    for _ in 0..<2 {
+      #expect(await client.perform(HTTPRequest(.get, "https://127.0.0.1:\(server.port)/")).response?.status == 200)
+    }
+    await client.shutdown()
+    let ends = told.withLock { $0 }
+    #expect(ends.count == 2)
+    let expected = Int64(Date().timeIntervalSince1970) + 40 * 86_400
+    #expect(ends.allSatisfy { expected - 600...expected ~= $0 }, "\(ends), not \(expected)")
   }
 
   @Test(

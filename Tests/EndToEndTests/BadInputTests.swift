@@ -1,3 +1,4 @@
+import Curl
 import Foundation
 import PipelineTesting
 import PostgreSQL
@@ -110,7 +111,8 @@ struct BadInputTests {
     #expect(await program.stop() == 0, "\(program.output)")
   }
 
-  @Test("without rights on the virtual host migrate ends with 78, a role waits, and both say so in one line")
+  @Test(
+    "in a virtual host that is not there migrate ends with 78 at once, a role after a minute; both say so in one line")
   func rights() async throws {
     var settings = try settings()
     let schema = try #require(settings["FERRY_POSTGRES_SCHEMA"])
@@ -121,10 +123,73 @@ struct BadInputTests {
     #expect(end.lines.count { $0.contains("virtual host") && $0.contains("rabbitmqctl") } == 1, "\(end.lines)")
     let role = try Program("ferry", ["load"], environment: settings)
     defer { role.kill() }
-    #expect(await role.printed("the broker refused the login"), "\(role.output)")
-    #expect(await role.stop() == 0)
-    // Each of its connections says it once: nothing is tried again for 15 s.
+    #expect(await role.exit() == 78)
+    // Each of its connections says it once, however often it tries.
     #expect(role.output.split(separator: "\n").count { $0.contains("refused the login") } <= 2, "\(role.output)")
+    #expect(Self.denials(of: "load", role.output) == 1, "\(role.output)")
     try await sql("drop schema \(schema) cascade")
+  }
+
+  /// How many lines say what to give whom.
+  private static func denials(of role: String, _ output: String) -> Int {
+    output.split(separator: "\n").count {
+      $0.hasPrefix("\(role): RabbitMQ refuses us: ") && $0.contains("rabbitmqctl set_permissions")
+    }
+  }
+
+  /// Gives a user, which is made where there is none, these rights in the tests' virtual host.
+  private func allow(_ user: String, write: String, read: String) async throws {
+    let address = try TestServers.rabbitManagement()
+    let scheme = try #require(address.firstRange(of: "://"))
+    let at = try #require(address.lastIndex(of: "@"))
+    let login = Data(address[scheme.upperBound..<at].utf8).base64EncodedString()
+    var options = CurlOptions()
+    options.allowsPlainHTTP = true
+    let client = try CurlClient(options)
+    for (path, body) in [
+      ("users/\(user)", #"{"password":"canary","tags":""}"#),
+      ("permissions/%2F/\(user)", #"{"configure":"^$","write":"\#(write)","read":"\#(read)"}"#),
+    ] {
+      let outcome = await client.perform(
+        HTTPRequest(
+          .put, "\(address[..<scheme.upperBound])\(address[address.index(after: at)...])/api/\(path)",
+          headers: [HTTPHeader("Authorization", "Basic \(login)"), HTTPHeader("Content-Type", "application/json")],
+          body: Array(body.utf8)))
+      guard case .response(let response) = outcome, 200..<300 ~= response.status else {
+        throw TestSetupError("the management took no rights: \(outcome)")
+      }
+    }
+    await client.shutdown()
+  }
+
+  /// The settings of an installation whose queues are there, for a user with these rights in them.
+  private func denied(write: String, read: String) async throws -> [String: String] {
+    var settings = try settings()
+    #expect(try await run("migrate", with: settings).status == 0)
+    let url = try TestServers.rabbit()
+    let user = "test-\(TestServers.freshWord())"
+    try await allow(user, write: write, read: read)
+    let at = try #require(url.lastIndex(of: "@"))
+    settings["FERRY_RABBITMQ_URL"] = "amqp://\(user):canary@\(url[url.index(after: at)...])"
+    return settings
+  }
+
+  @Test("a poller that may not publish has nothing to publish, and still ends with 78 after a minute, in one line")
+  func unwritable() async throws {
+    let end = try await run("poll", with: try await denied(write: "^$", read: ".*"))
+    #expect(end.status == 78)
+    #expect(Self.denials(of: "poll", end.lines.joined(separator: "\n")) == 1, "\(end.lines)")
+    #expect(end.lines.last?.hasPrefix("poll: ") == true && end.lines.last?.contains("access to exchange") == true)
+  }
+
+  @Test("of all roles in one process one that is denied its queue is told after a minute, and the others go on")
+  func together() async throws {
+    let settings = try await denied(write: ".*", read: "[.]bills$")
+    let process = try Program("ferry", ["run"], environment: settings)
+    defer { process.kill() }
+    #expect(await process.printed("The other roles of this process go on."), "\(process.output)")
+    #expect(Self.denials(of: "transform", process.output) == 1, "\(process.output)")
+    #expect(await process.stop() == 0, "\(process.output)")
+    #expect(!process.output.contains("canary"))
   }
 }

@@ -121,7 +121,7 @@ struct TrustTests {
     #expect(!Trust.isHanded(folder.path + "/nothing", below: folder.path) { _ in true })
     #expect(Trust.ofHanded([]).isEmpty)
     let notes = Trust.ofHanded(["FERRY_A_FILE", "FERRY_B_FILE"])
-    #expect(notes.count == 1 && notes[0].hasPrefix("FERRY_A_FILE, FERRY_B_FILE are handed in"))
+    #expect(notes.count == 1 && notes[0].contains("engine: FERRY_A_FILE, FERRY_B_FILE;"))
   }
 
   @Test("a file is told that others can read or change, or that is another user's")

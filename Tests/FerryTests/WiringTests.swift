@@ -122,12 +122,34 @@ struct WiringTests {
     let findings = await (try wiring(away)).check()
     let lines = try #require(findings.first { $0.subject == "K/3 WISE" }.map(CheckCommand.lines(of:)))
     #expect(lines.filter { $0.hasPrefix("PROBLEM  K/3 WISE: K/3 cannot be reached") }.count == 1)
-    #expect(lines.filter { $0.hasPrefix("note     K/3 WISE: ") }.count == 1, "\(lines)")
-    #expect(lines.last?.contains("a second bill with the same number") == true)
+    let notes = lines.filter { $0.hasPrefix("note     K/3 WISE: ") }
+    try #require(notes.count == 2, "\(lines)")
+    #expect(notes[0].contains("a second bill with the same number"))
+    #expect(notes[1].contains("cuts off a Save") && notes[1].contains("set FERRY_SHUTDOWN_SECONDS of loaders to 65"))
     #expect(findings.filter { $0.subject != "K/3 WISE" }.allSatisfy { $0.notes.isEmpty })
     let fine = Finding(subject: "K/3 WISE", notes: ["n"])
     #expect(CheckCommand.lines(of: fine) == ["ok       K/3 WISE", "note     K/3 WISE: n"])
     #expect(Finding(subject: "K/3 WISE", lacking: [.k3URL]).notes.isEmpty)
+  }
+
+  @Test(
+    "a stop that cuts a Save off is noted, not refused; one that lets each come to its end is not",
+    arguments: [("25", "60", true), ("60", "60", true), ("61", "60", false), ("25", "20", false)])
+  func shutdownNote(shutdown: String, save: String, isNoted: Bool) throws {
+    let wiring = try wiring(["FERRY_SHUTDOWN_SECONDS": shutdown, "FERRY_K3_SAVE_TIMEOUT_SECONDS": save])
+    #expect((wiring.settings.shutdownNote != nil) == isNoted)
+  }
+
+  @Test("the end of a certificate is told by partner, the one that was shown last; none before that")
+  func certificateEnds() throws {
+    let wiring = try wiring()
+    let (old, new) = (wiring.certificateWatch(.k3), wiring.certificateWatch(.k3))
+    #expect(!wiring.registry.prometheusText().contains("ferry_certificate_expiry_epoch_seconds"))
+    old(1_800_000_000)
+    new(1_900_000_000)
+    #expect(
+      wiring.registry.prometheusText().split(separator: "\n").filter { !$0.hasPrefix("#") }
+        == [#"ferry_certificate_expiry_epoch_seconds{partner="k3"} 1900000000"#])
   }
 
   @Test("ferry migrate tells what is wrong with each of its three addresses, as ferry check does")

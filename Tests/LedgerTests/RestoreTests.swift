@@ -2,6 +2,7 @@ import Orders
 import Pipeline
 import PipelineTesting
 import PostgreSQL
+import Synchronization
 import Testing
 
 @testable import Ledger
@@ -14,6 +15,24 @@ extension ClaimAnswer {
     case .new(let claim), .inDoubt(let claim): claim.token
     default: nil
     }
+  }
+}
+
+extension LedgerRestore {
+  /// All that `ferry migrate --restored` does about the ledger.
+  func acceptAll() async throws -> Sweep? {
+    try await begin()
+    return try await accept()
+  }
+}
+
+extension FreshSchema {
+  /// What a dump and its restore do to the tables: they are made anew.
+  func restore() async throws {
+    try await run("ALTER TABLE order_ledger RENAME TO dumped")
+    try await run("CREATE TABLE order_ledger (LIKE dumped INCLUDING ALL)")
+    try await run("INSERT INTO order_ledger SELECT * FROM dumped")
+    try await run("DROP TABLE dumped")
   }
 }
 
@@ -32,26 +51,18 @@ struct RestoreTests {
     return false
   }
 
-  /// What a dump and its restore do to the tables: they are made anew.
-  private func restore(_ schema: FreshSchema) async throws {
-    try await schema.run("ALTER TABLE order_ledger RENAME TO dumped")
-    try await schema.run("CREATE TABLE order_ledger (LIKE dumped INCLUDING ALL)")
-    try await schema.run("INSERT INTO order_ledger SELECT * FROM dumped")
-    try await schema.run("DROP TABLE dumped")
-  }
-
   @Test("nobody works on it before somebody has said so, and then everybody does")
   func refused() async throws {
     try await withSchema { schema, one, other in
       #expect(try await Migrator(one).refusal() == nil)
-      try await restore(schema)
+      try await schema.restore()
       #expect(await isRefused { () throws(LedgerFailure) in try await Migrator(one).check() })
       #expect(
         await isRefused { () throws(LedgerFailure) in
           _ = try await PostgresLedger(one).claim([request(1)], leaseSeconds: 60)
         })
       // Nothing was ever polled.
-      #expect(try await LedgerRestore(other).begin() == nil)
+      #expect(try await LedgerRestore(other).acceptAll() == nil)
       #expect(try await Migrator(one).refusal() == nil)
       #expect(try await PostgresLedger(one).claim([request(1)], leaseSeconds: 60).first?.isInDoubt == true)
     }
@@ -69,8 +80,8 @@ struct RestoreTests {
         Settlement(request(Int64(order)).bill, token: end.0.token ?? 0, result: end.1)
       }
       #expect(try await before.settle(settlements) == [true, true, true])
-      try await restore(schema)
-      _ = try await LedgerRestore(other).begin()
+      try await schema.restore()
+      _ = try await LedgerRestore(other).acceptAll()
       let ledger = PostgresLedger(other)
       let answers = try await ledger.claim((1...5).map { request($0) }, leaseSeconds: 60)
       #expect(answers[0] == .duplicate)
@@ -97,48 +108,146 @@ struct RestoreTests {
     }
   }
 
-  @Test(
-    "what may have been in the queues at the backup is published again, and what was carried to its end is not searched for"
-  )
-  func republished() async throws {
-    try await withSchema { schema, one, _ in
-      let day: Int64 = 86_400
-      let now: Int64 = 1_780_000_000
-      try await schema.run("INSERT INTO poll_watermarks (stream, at) VALUES ('orders', \(now)), ('removed', \(now))")
-      // Written; in a queue for five days; ended 40 days ago without a trace.
-      for (order, at) in [(1, now - 20 * day), (2, now - 5 * day), (3, now - 40 * day)] {
-        try await schema.run(
-          "INSERT INTO order_revisions VALUES (\(order), 1, \(at), 7, true, false)")
+  @Test("what a loader knows of it lasts 10 s, for claims and removals, and no longer than its statements work")
+  func watched() async throws {
+    try await withSchema { schema, one, other in
+      let moment = Mutex(ContinuousClock.now)
+      let ledger = PostgresLedger(one, now: { moment.withLock { $0 } })
+      let later = { moment.withLock { $0 += .seconds(10) } }
+      let claim = { (order: Int64) async throws(LedgerFailure) -> ClaimAnswer? in
+        try await ledger.claim([request(order)], leaseSeconds: 60).first
       }
-      let ledger = PostgresLedger(one)
-      let token = try #require(try await ledger.claim([request(1)], leaseSeconds: 60).first?.token)
-      let written = Settlement(
-        request(1).bill, token: token, result: .written(WrittenBill(number: "S1", internalID: 1)))
-      #expect(try await ledger.settle([written]) == [true])
-      let restore = LedgerRestore(one)
-      let far = try #require(try await restore.begin())
-      #expect(far.window.from.epochSeconds == now - 30 * day)
-      #expect(far.window.to.epochSeconds == now)
-      try await schema.run("DELETE FROM order_revisions WHERE order_id = 3")
-      try await schema.run("UPDATE order_revisions SET published = true")
-      let sweep = try #require(try await restore.begin())
-      #expect(sweep.window.from.epochSeconds == now - 5 * day)
-      #expect(sweep.kind == .backfill && sweep.basis == .update && sweep.state == .running)
-      // Parked, it is found among the letters; replayed, it lies in a queue again.
-      try await schema.run("UPDATE order_revisions SET published = true")
-      try await schema.run(
-        """
-        INSERT INTO dead_letters
-          (fingerprint, stage, reason, sentence, order_id, revision, parked_at, vendor_answer, properties, body)
-        VALUES ('a', 'load', 'k3_rejected', '', 2, 1, 0, '', '', '')
-        """)
-      #expect(try #require(try await restore.begin()).window.from.epochSeconds == now - day)
-      try await schema.run("UPDATE dead_letters SET state = 'replayed'")
-      try await schema.run("UPDATE order_revisions SET published = true")
-      #expect(try #require(try await restore.begin()).window.from.epochSeconds == now - 5 * day)
-      // Nothing open: a day, for bills beside others.
-      try await schema.run("DELETE FROM order_revisions WHERE order_id = 2")
-      #expect(try #require(try await restore.begin()).window.from.epochSeconds == now - day)
+      let refusesAll = { () async -> Bool in
+        let claims = await isRefused { () throws(LedgerFailure) in _ = try await claim(9) }
+        let removals = await isRefused { () throws(LedgerFailure) in
+          let removal = RemovalRequest(OrderID(rawValue: 9), revision: 1, cancels: false)
+          _ = try await ledger.remove([removal], leaseSeconds: 60)
+        }
+        return claims && removals
+      }
+      #expect(try await claim(1)?.isNew == true)
+      try await schema.restore()
+      #expect(try await claim(2)?.isNew == true)
+      later()
+      #expect(await refusesAll())
+      // A no is asked for each time.
+      _ = try await LedgerRestore(other).acceptAll()
+      #expect(try await claim(3)?.isInDoubt == true)
+      #expect(try await LedgerRestore(other).end())
+      #expect(try await claim(4)?.isInDoubt == true)
+      later()
+      #expect(try await claim(5)?.isNew == true)
+      // Amid a restore there is no ledger.
+      try await schema.run("ALTER TABLE order_ledger RENAME TO away")
+      await #expect(throws: LedgerFailure.self) { _ = try await claim(6) }
+      try await schema.run("ALTER TABLE away RENAME TO order_ledger")
+      try await schema.restore()
+      #expect(await refusesAll())
+    }
+  }
+
+  @Test("once a restore is begun nobody works until it is accepted, though the tables keep their numbers")
+  func begun() async throws {
+    try await withSchema { _, one, other in
+      let restore = LedgerRestore(other)
+      await #expect(throws: LedgerFailure.self) { _ = try await restore.accept() }
+      #expect(try await Migrator(one).refusal() == nil)
+      try await restore.begin()
+      #expect(await isRefused { () throws(LedgerFailure) in try await Migrator(one).check() })
+      #expect(
+        await isRefused { () throws(LedgerFailure) in
+          _ = try await PostgresLedger(one).claim([request(1)], leaseSeconds: 60)
+        })
+      // Cut off here, it is begun once more.
+      try await restore.begin()
+      _ = try await restore.accept()
+      #expect(try await PostgresLedger(one).claim([request(1)], leaseSeconds: 60).first?.isInDoubt == true)
+      #expect(try await restore.end())
+      #expect(try await restore.isOpen() == false)
+    }
+  }
+
+  @Test("a table with the same number in another cluster is another ledger; who must not ask goes by the number alone")
+  func cluster() async throws {
+    try await withSchema { schema, one, _ in
+      let role = "r_\(schema.name)"
+      // An ordinary role may ask, and is told the same. All of it is rolled back.
+      let known = try await one.run(PostgresStatement("SELECT cluster FROM ledger_origin WHERE cluster <> 0"))
+      let cluster = try #require(known.int(0, 0))
+      for (act, answer) in [("", cluster), ("REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC;", 0)] {
+        let told = await #expect(throws: PostgresFailure.self) {
+          try await schema.run(
+            """
+            DO $$ BEGIN
+              CREATE ROLE \(role); GRANT USAGE ON SCHEMA \(schema.name) TO \(role); \(act)
+              SET LOCAL ROLE \(role); RAISE 'cluster %', ledger_cluster();
+            END $$
+            """)
+        }
+        #expect("\(try #require(told))".contains("cluster \(answer)"))
+      }
+      try await schema.run("UPDATE ledger_origin SET cluster = cluster + 1")
+      #expect(await isRefused { () throws(LedgerFailure) in try await Migrator(one).check() })
+      try await schema.run("UPDATE ledger_origin SET cluster = 0")
+      #expect(await isRefused { () throws(LedgerFailure) in try await Migrator(one).check() })
+      // As an older program accepts it.
+      try await schema.run("UPDATE ledger_origin SET cluster = NULL")
+      try await Migrator(one).check()
+    }
+  }
+
+  @Test("what else is broken is no sentence of the restore, and no leave to work")
+  func otherwise() async throws {
+    try await withSchema { schema, one, _ in
+      try await schema.run("ALTER TABLE ledger_restores RENAME TO away")
+      await #expect(throws: LedgerFailure.self) { _ = try await LedgerRestore(one).refusal() }
+      await #expect(throws: LedgerFailure.self) { _ = try await Migrator(one).refusal() }
+    }
+  }
+
+  @Test("who leads, and who would, is refused with the next renewal or election, and nothing that it writes counts")
+  func led() async throws {
+    try await withSchema { schema, one, other in
+      let (leader, next) = (PostgresPollLedger(one), PostgresPollLedger(other))
+      #expect(try await leader.lead())
+      #expect(try await next.lead() == false)
+      try await schema.restore()
+      for poller in [leader, next, leader] {
+        #expect(await isRefused { () throws(LedgerFailure) in _ = try await poller.lead() })
+      }
+      #expect(try await leader.advance(.orders, from: nil, to: BeijingTime(epochSeconds: 1)) == false)
+      // Nobody who is refused keeps the lock.
+      _ = try await LedgerRestore(other).acceptAll()
+      #expect(try await next.lead())
+      // Whether it may is not known, which is no yes.
+      try await schema.run("ALTER TABLE ledger_origin RENAME TO away")
+      await #expect(throws: LedgerFailure.self) { _ = try await next.lead() }
+      await #expect(throws: LedgerFailure.self) { _ = try await leader.lead() }
+      await next.resign()
+      await leader.resign()
+    }
+  }
+
+  @Test("a removal that is told after the restore began may be of bills that nobody knows, each time that it comes")
+  func removed() async throws {
+    try await withSchema { schema, one, other in
+      let remove = { (order: Int64, revision: Int64) async throws -> Bool in
+        let request = RemovalRequest(OrderID(rawValue: order), revision: revision, cancels: order == 3)
+        return try await PostgresLedger(one).remove([request], leaseSeconds: 60).first?.mayBeUnknown == true
+      }
+      for order in Int64(1)...2 { #expect(try await remove(order, 2) == false) }
+      try await schema.restore()
+      _ = try await LedgerRestore(other).acceptAll()
+      #expect(try await remove(1, 2) == false)
+      // Back in OKKI, and removed once more.
+      #expect(try await remove(2, 4))
+      for _ in 0..<2 { #expect(try await remove(3, 1)) }
+      // Run again, the command does not forget them.
+      _ = try await LedgerRestore(other).acceptAll()
+      #expect(try await remove(3, 1))
+      #expect(try await LedgerRestore(other).end())
+      #expect(try await remove(3, 1) == false)
+      #expect(try await remove(4, 1) == false)
     }
   }
 
@@ -149,9 +258,12 @@ struct RestoreTests {
       #expect(try await poller.lead())
       let restore = LedgerRestore(one)
       await #expect(throws: LedgerFailure.self) { try await restore.refuseWhilePolled() }
-      await #expect(throws: LedgerFailure.self) { _ = try await restore.begin() }
+      await #expect(throws: LedgerFailure.self) { try await restore.begin() }
+      #expect(try await Migrator(one).refusal() == nil)
       await poller.resign()
-      try await restore.refuseWhilePolled()
+      try await restore.begin()
+      await #expect(throws: LedgerFailure.self) { _ = try await poller.lead() }
+      _ = try await restore.accept()
     }
   }
 }

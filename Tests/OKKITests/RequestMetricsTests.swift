@@ -149,6 +149,21 @@ struct RequestMetricsTests {
     #expect(abs((Double(sum.output.1) ?? 0) - slept) < 1e-6 && slept > 3)
   }
 
+  @Test("free requests are the bucket's, filled with time; none in a pause or while some are reserved")
+  func freeRequests() async throws {
+    let time = VirtualTime()
+    let limit = RateLimit(perSecond: 10, burst: 5, patience: .seconds(30), time: time.keeper)
+    #expect(limit.free == 5)
+    #expect(try await limit.take(upTo: 4) == 4 && limit.free == 1)
+    #expect(try await limit.take(upTo: 1) == 1 && limit.free == 0)
+    // It sleeps a tenth of a second for one.
+    #expect(try await limit.take(upTo: 1) == 1 && limit.free == 0)
+    try await time.keeper.sleep(.milliseconds(300))
+    #expect(limit.free == 3)
+    limit.pause(seconds: 3)
+    #expect(limit.free == 0)
+  }
+
   @Test("who gives up waiting is no grant")
   func refusedWait() async throws {
     let limit = RateLimit(

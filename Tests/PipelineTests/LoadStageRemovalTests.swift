@@ -3,6 +3,27 @@ import Pipeline
 import PipelineTesting
 import Testing
 
+/// A ledger that was restored from a backup older than each removal.
+private struct RestoredLedger: SyncLedger {
+  let inner: MemoryLedger
+
+  func claim(_ requests: [ClaimRequest], leaseSeconds: Int) async throws(LedgerFailure) -> [ClaimAnswer] {
+    try await inner.claim(requests, leaseSeconds: leaseSeconds)
+  }
+
+  func remove(_ requests: [RemovalRequest], leaseSeconds: Int) async throws(LedgerFailure) -> [RemovalAnswer] {
+    try await inner.remove(requests, leaseSeconds: leaseSeconds).map { answer in
+      var answer = answer
+      answer.mayBeUnknown = true
+      return answer
+    }
+  }
+
+  func settle(_ settlements: [Settlement]) async throws(LedgerFailure) -> [Bool] {
+    try await inner.settle(settlements)
+  }
+}
+
 @Suite("Load stage: orders that are removed in OKKI", .timeLimit(.minutes(1)))
 struct LoadStageRemovalTests {
   let clock = ManualClock()
@@ -11,9 +32,9 @@ struct LoadStageRemovalTests {
 
   init() { ledger = MemoryLedger(clock: clock) }
 
-  func stage(_ removed: RemovedOrders) -> LoadStage {
+  func stage(_ removed: RemovedOrders, isRestored: Bool = false) -> LoadStage {
     LoadStage(
-      ledger: ledger, destination: erp,
+      ledger: isRestored ? RestoredLedger(inner: ledger) : ledger, destination: erp,
       times: LoadTimes(leaseSeconds: 160, saveSeconds: 60, marginSeconds: 10, visibleSeconds: 30),
       clock: pipelineClock(clock), removed: removed)
   }
@@ -37,6 +58,24 @@ struct LoadStageRemovalTests {
     #expect(erp.saves.isEmpty && ledger.rows.isEmpty)
     #expect(await stage(.hold).handle([.bill(1, revision: 3)]) == [.done(.written)])
     #expect(await stage(.hold).handle([removal(2)]) == [.done(.stale)])
+  }
+
+  @Test("a ledger that was restored may not know the order's bills: its removal is parked, whatever else is done")
+  func restored() async {
+    for removed in [RemovedOrders.hold, .cancel] {
+      let outcome = await stage(removed, isRestored: true).handle([removal(2)]).first
+      guard case .dead(let burial)? = outcome else {
+        Issue.record("\(String(describing: outcome))")
+        return
+      }
+      #expect(burial.reason.code == .removedAfterWritten && burial.reason.sentence.contains("restored from a backup"))
+    }
+    #expect(erp.lookUps.isEmpty && erp.deletes.isEmpty)
+    // What it knows is deleted all the same.
+    #expect(await stage(.hold).handle([.bill(1, revision: 3)]) == [.done(.written)])
+    #expect(await stage(.cancel, isRestored: true).handle([removal(2)]) == [.done(.stale)])
+    #expect(code(await stage(.cancel, isRestored: true).handle([removal(4)]).first) == .removedAfterWritten)
+    #expect(erp.deletes == ["SO1"] && erp.bodies.isEmpty)
   }
 
   @Test("held, the bill stays, and the removal is parked")

@@ -51,6 +51,8 @@ struct PollerMetricsTests {
     #expect(poller.lastProgress == 1_000_000_000)
     source.fail(.orders(page: 3), with: .transient("503"))
     await #expect(throws: PollInterruption.self) { try await poller.once() }
+    // From an hour ago to OKKI's now less the lag.
+    #expect(value("ferry_poll_window_lag_seconds") == "3595")
     // Those of the customers, who are none. How many orders there are is a question, and no page.
     let customers = source.asked.count { $0 == .customers }
     #expect(value("ferry_polled_pages_total") == "\(customers)" && value("ferry_polled_total") == "0")
@@ -65,7 +67,16 @@ struct PollerMetricsTests {
     #expect(poller.lastProgress == 1_000_005_000)
     #expect(value("ferry_watermark_epoch_seconds") == "\(noon.epochSeconds - 5)")
     #expect(value("ferry_removed_watermark_epoch_seconds") == "\(noon.epochSeconds - 5)")
-    #expect(value("ferry_poll_failures_total") == "0")
+    #expect(value("ferry_poll_failures_total") == "0" && value("ferry_poll_window_lag_seconds") == "0")
+    let listed = #"ferry_dedup_hits_total{kind="listed"}"#
+    #expect(value(listed) == "0")
+    put(1...1)
+    source.put(id: 30, number: "SO30", updated: noon.advanced(bySeconds: -6))
+    try await poller.once()
+    #expect(value("ferry_polled_total") == "26" && value(listed) == "0")
+    // It lies in the overlap of the next window.
+    try await poller.once()
+    #expect(value("ferry_polled_total") == "26" && value(listed) == "1")
   }
 
   @Test("of two pollers one leads at a time, by its metric and by what it says; when it stops the other does")

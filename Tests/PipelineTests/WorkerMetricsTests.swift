@@ -78,6 +78,12 @@ struct WorkerMetricsTests {
         #"{outcome="dead",reason="undecodable",stage="load"} 1"#,
       ])
     #expect(told("ferry_loaded_total") == [" 5"] && told("ferry_transformed_total") == [])
+    #expect(told("ferry_dedup_hits_total") == [#"{kind="delivered"} 1"#])
+    // Three retries of a first attempt, and one that asks for 60 s.
+    #expect(
+      told("ferry_retries_total") == [#"{delay="10s",stage="load"} 3"#, #"{delay="60s",stage="load"} 1"#])
+    #expect(registry.prometheusText().contains(#"ferry_retries_total{delay="3600s",stage="load"} 0"#))
+    #expect(told("ferry_transform_seconds_count") == [])
     #expect(told("ferry_settled_total") == [#"{stage="load"} 15"#])
     #expect(
       told("ferry_dead_letters_total") == [
@@ -95,6 +101,8 @@ struct WorkerMetricsTests {
     await inbox.stop()
     try await ended(running)
     #expect(told("ferry_transformed_total") == [" 2"] && told("ferry_settled_total") == [#"{stage="transform"} 2"#])
+    // Once for the batch.
+    #expect(told("ferry_transform_seconds_count") == [" 1"])
     #expect(told("ferry_outcomes_total") == [#"{outcome="forward",reason="",stage="transform"} 2"#])
   }
 

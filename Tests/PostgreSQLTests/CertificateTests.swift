@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import PostgreSQL
+import Synchronization
 import TestSockets
 import Testing
 
@@ -53,6 +54,20 @@ extension PostgreSQLTests {
     func trusted(host: String) async throws {
       let authority = try variable("FERRY_TEST_CA_FILE")
       #expect(try await encryption(options(try url(host, "sslmode=verify-full"), authority)) == "TLSv1.3")
+    }
+
+    @Test("the end of the server's own certificate is told of each connection, and of none in the clear")
+    func endOfCertificate() async throws {
+      let authority = try variable("FERRY_TEST_CA_FILE")
+      let file = URL(fileURLWithPath: authority).deletingLastPathComponent().appendingPathComponent("server.pem").path
+      let told = Mutex<[Int64]>([])
+      for mode in ["disable", "verify-full"] {
+        var options = options(try url("127.0.0.1", "sslmode=\(mode)"), authority)
+        options.onCertificate = { end in told.withLock { $0.append(end) } }
+        #expect(try await encryption(options) == (mode == "disable" ? nil : "TLSv1.3"))
+      }
+      #expect(told.withLock { $0 } == [try certificateEnd(of: file)])
+      #expect(try certificateEnd(of: file) != certificateEnd(of: authority))
     }
 
     @Test("the URL's own authorities count before the given ones, both ways")

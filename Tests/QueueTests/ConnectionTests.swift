@@ -126,9 +126,7 @@ struct ConnectionTests {
     let settings = try RabbitSettings(url: "amqp://guest:guest@127.0.0.1:1/")
     let events = Probe<QueueEvent>()
     let clock = ManualClock()
-    let pacing = Pacing(
-      sleep: { try await clock.sleep(until: clock.now.advanced(by: $0), tolerance: nil) }, random: { 0.5 },
-      now: { 0 })
+    let pacing = Pacing(on: clock, chance: 0.5)
     let inbox = RabbitInbox(
       settings, topology: try Topology(), stage: .load, prefetch: 1, pacing: pacing, onEvent: { events.report($0) })
     async let waiting = inbox.next(max: 1)
@@ -144,9 +142,7 @@ struct ConnectionTests {
     let settings = try RabbitSettings(url: try TestServers.rabbit())
     let events = Probe<QueueEvent>()
     let clock = ManualClock()
-    let pacing = Pacing(
-      sleep: { try await clock.sleep(until: clock.now.advanced(by: $0), tolerance: nil) }, random: { 0 },
-      now: { 0 })
+    let pacing = Pacing(on: clock)
     let topology = try Topology(prefix: "absent-\(TestServers.freshWord()).")
     let inbox = RabbitInbox(
       settings, topology: topology, stage: .load, prefetch: 1, pacing: pacing, onEvent: { events.report($0) })

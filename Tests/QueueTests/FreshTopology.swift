@@ -69,6 +69,15 @@ struct FreshTopology: Sendable {
   }
 }
 
+extension Pacing {
+  /// One whose waits are over when a test moves its clock.
+  init(on clock: ManualClock, chance: Double = 0) {
+    self.init(
+      sleep: { try await clock.sleep(until: clock.now.advanced(by: $0), tolerance: nil) }, random: { chance },
+      now: { 0 })
+  }
+}
+
 /// Runs a test with queues of its own, applied and verified, and removes them.
 func withTopology(
   limits: Topology.Limits = Topology.Limits(), _ body: (FreshTopology) async throws -> Void

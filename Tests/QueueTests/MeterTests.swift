@@ -37,13 +37,13 @@ struct MeterTests {
     let letGo = DispatchSemaphore(value: 0)
     let arrived = Probe<Int>()
     let peer = try FakePeer { session in
-      try session.selectConfirms()
+      try session.letPublish()
       try session.publishes(3)
       arrived.report(3)
       letGo.wait()
-      try session.send([60, 80], Bytes().longlong(3).byte(1))
+      try session.send([60, 80], Bytes().longlong(4).byte(1))
       try session.publishes(1)
-      try session.send([60, 80], Bytes().longlong(4).byte(0))
+      try session.send([60, 80], Bytes().longlong(5).byte(0))
       session.untilEnd()
     }
     defer { letGo.signal() }
@@ -68,7 +68,7 @@ struct MeterTests {
   @Test("messages whose connection is lost are not unconfirmed for ever; their round counts")
   func lost() async throws {
     let peer = try FakePeer { session in
-      try session.selectConfirms()
+      try session.letPublish()
       try session.publishes(1)
     }
     let outbox = RabbitOutbox(

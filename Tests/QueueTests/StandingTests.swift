@@ -41,6 +41,33 @@ struct StandingTests {
     #expect(outbox.standing == .notConnected)
   }
 
+  @Test("a broker that holds publishers back from the start answers no attempt, and is no one who denies")
+  func blockedAtStart() async throws {
+    let letGo = DispatchSemaphore(value: 0)
+    let peer = try FakePeer { session in
+      try session.selectConfirms()
+      // As RabbitMQ does: the method of the first publish is the last that it reads.
+      try session.until([60, 40])
+      try session.send([10, 60], Bytes().text("low on memory"), channel: 0)
+      letGo.wait()
+      try session.send([10, 61], channel: 0)
+      try session.send([60, 80], Bytes().longlong(1).byte(0))
+      session.untilEnd()
+    }
+    defer { letGo.signal() }
+    let settings = try RabbitSettings(url: "amqp://guest:guest@127.0.0.1:\(peer.port)/")
+    let events = Probe<QueueEvent>()
+    let outbox = RabbitOutbox(settings, topology: try Topology(), onEvent: { events.report($0) })
+    #expect(await !outbox.connect())
+    #expect(outbox.standing == .blocked)
+    #expect(events.events == [.blocked("low on memory"), .connected(1)])
+    letGo.signal()
+    try await events.wait { $0.last == .unblocked }
+    #expect(outbox.standing == .ready)
+    peer.stop()
+    await outbox.close()
+  }
+
   @Test("a broker that has stopped to deliver still tells how many messages are ready, which is trouble after a minute")
   func silentConsumer() async throws {
     let peer = try FakePeer { session in
@@ -82,8 +109,7 @@ struct StandingTests {
       let connection = try await AMQPConnection.open(broker.settings.options(for: "test"))
       let events = Probe<QueueEvent>()
       let clock = ManualClock()
-      let pacing = Pacing(
-        sleep: { try await clock.sleep(until: clock.now.advanced(by: $0), tolerance: nil) }, random: { 0 }, now: { 0 })
+      let pacing = Pacing(on: clock)
       let inbox = RabbitInbox(
         broker.settings, topology: broker.topology, stage: .load, prefetch: 1, pacing: pacing,
         onEvent: { events.report($0) })
@@ -114,8 +140,7 @@ struct StandingTests {
     let settings = try RabbitSettings(url: try TestServers.rabbit())
     let events = Probe<QueueEvent>()
     let clock = ManualClock()
-    let pacing = Pacing(
-      sleep: { try await clock.sleep(until: clock.now.advanced(by: $0), tolerance: nil) }, random: { 0.5 }, now: { 0 })
+    let pacing = Pacing(on: clock, chance: 0.5)
     let failures = Mutex(3)
     let session = RabbitSession(settings.options(for: "test"), pacing: pacing, onEvent: { events.report($0) }) {
       _ throws(AMQPFailure) in

@@ -17,6 +17,22 @@ public func openssl(_ arguments: [String]) throws {
   guard program.terminationStatus == 0 else { throw ProgramFailed(text: String(decoding: text, as: UTF8.self)) }
 }
 
+/// When a certificate in a file ends, in seconds since 1970 UTC, by the openssl program.
+public func certificateEnd(of file: String) throws -> Int64 {
+  let program = Process()
+  let output = Pipe()
+  program.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+  program.arguments = ["openssl", "x509", "-in", file, "-noout", "-enddate", "-dateopt", "iso_8601"]
+  program.standardOutput = output
+  try program.run()
+  let text = String(decoding: try output.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
+  program.waitUntilExit()
+  // notAfter=2026-12-30 08:00:00Z
+  let date = text.dropFirst("notAfter=".count).prefix(20).replacing(" ", with: "T")
+  guard let end = try? Date(String(date), strategy: .iso8601) else { throw ProgramFailed(text: text) }
+  return Int64(end.timeIntervalSince1970)
+}
+
 /// A certificate authority of one test, in a folder of its own.
 public struct Authority {
   let folder: URL

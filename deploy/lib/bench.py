@@ -749,11 +749,11 @@ class Watch:
     def most(self):
         return max(row[2] for row in self.rows)
 
-    def thirds(self, name):
-        """Medians of the first and the last third, without the first minute: memory, then descriptors."""
+    def sixths(self, name):
+        """Medians of each sixth of the time, without the first minute: memory, then descriptors. The last ones tell what levels off."""
         rows = [r for r in self.rows if r[1] == name and (r[0] > 60 or self.rows[-1][0] < 120)]
-        third = max(1, len(rows) // 3)
-        return [[statistics.median(r[i] for r in part) for part in (rows[:third], rows[-third:])] for i in (2, 3)]
+        parts = [rows[len(rows) * i // 6:len(rows) * (i + 1) // 6] for i in range(6)]
+        return [[statistics.median(r[i] for r in part) for part in parts if part] for i in (2, 3)]
 
 
 def tables(program):
@@ -856,7 +856,7 @@ def measure_soak(program):
         seconds = time.monotonic() - begun
         row = meter.row(n, seconds, kills=kills, possible=round(2 * places / latency), load=round(rate * latency / 2 / places, 3))
         for name in steady:
-            (row[f"{name} mib"], row[f"{name} descriptors"]) = watch.thirds(name)
+            (row[f"{name} mib"], row[f"{name} descriptors"]) = watch.sixths(name)
         row["most_mib"] = watch.most()
         place.until(steady.values(), n, program.written)
         stop(list(workers.values()))

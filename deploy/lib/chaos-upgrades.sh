@@ -103,5 +103,10 @@ chaos_restore() {
   settles 90
   known=$(sql "select count(*) from $SCHEMA.ledger_restores where ended is null")
   ((known == 1)) || fail "$known restores are open, not one"
+  # All roles work.
+  if SAID=$(env -i "PATH=$PATH" "HOME=$RUN" LANG=C.UTF-8 "${SETTINGS[@]}" timeout --foreground -k 5 60 \
+    "$CHECKOUT/deploy/restore" "$backup" "$BIN/ferry" 2>&1) || [[ $SAID != *'still connected to the database'* ]]; then
+    fail "deploy/restore while all roles work: ${SAID:0:500}"
+  fi
   REMARK="$waiting messages in bills before the backup and $forgotten bills in K/3 that the restored ledger did not know"
 }

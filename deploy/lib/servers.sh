@@ -358,10 +358,10 @@ make_certificates() {
   mkdir -p "$folder"
   if ! (
     umask 077
-    openssl req -x509 "${key[@]}" -days 2 -subj '/CN=Authority of the private servers' \
+    openssl req -x509 "${key[@]}" -days 31 -subj '/CN=Authority of the private servers' \
       -keyout "$folder/ca.key" -out "$folder/ca.pem"
     openssl req -new "${key[@]}" -subj '/CN=Private server' -keyout "$folder/server.key" -out "$folder/server.csr"
-    openssl x509 -req -in "$folder/server.csr" -days 2 -CA "$folder/ca.pem" -CAkey "$folder/ca.key" -CAcreateserial \
+    openssl x509 -req -in "$folder/server.csr" -days 30 -CA "$folder/ca.pem" -CAkey "$folder/ca.key" -CAcreateserial \
       -extfile <(echo subjectAltName=IP:127.0.0.1,DNS:localhost) -out "$folder/server.pem"
   ) 2>"$RUN/logs/openssl.log"; then
     show_tail "$RUN/logs/openssl.log"

@@ -22,6 +22,9 @@ public struct AMQPOptions: Sendable {
   /// Told why when the broker begins to hold the connection back, and nil when it lets go; not told when the connection
   /// ends meanwhile. Called on the connection's thread, so it must not block.
   public var onBlocked: @Sendable (String?) -> Void = { _ in }
+  /// Told of a connection with TLS when the broker's certificate ends, in seconds since 1970 UTC. Called on the connection's
+  /// thread, so it must be quick.
+  public var onCertificate: (@Sendable (_ end: Int64) -> Void)?
 
   /// Options with all defaults.
   public init(address: AMQPAddress, connectionName: String) {

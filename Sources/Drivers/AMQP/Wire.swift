@@ -121,17 +121,21 @@ import CRabbitMQ
   }
 
   private func openVerified(_ socket: OpaquePointer) throws(AMQPFailure) {
-    // SAFETY: the context points to `why` until it is told to forget it, before that is freed.
-    let why = UnsafeMutablePointer<Int32>.allocate(capacity: 1)
-    unsafe why.initialize(to: 0)
-    defer { unsafe why.deallocate() }
-    guard unsafe ferry_amqp_expect(socket, options.address.host, why) == 0 else {
+    // SAFETY: the context points to `found` until it is told to forget it, before that is freed.
+    let found = UnsafeMutablePointer<ferry_amqp_found>.allocate(capacity: 1)
+    unsafe found.initialize(to: ferry_amqp_found())
+    defer { unsafe found.deallocate() }
+    guard unsafe ferry_amqp_expect(socket, options.address.host, found) == 0 else {
       throw .unreachable("the broker's name cannot be held against a certificate")
     }
     let status = unsafe openSocket(socket)
     unsafe ferry_amqp_forget(socket)
-    if status == 0 { return }
-    if let refusal = unsafe ferry_amqp_refusal(unsafe why.pointee) {
+    if status == 0 {
+      let end = unsafe Int64(found.pointee.end)
+      if end > 0 { options.onCertificate?(end) }
+      return
+    }
+    if let refusal = unsafe ferry_amqp_refusal(unsafe found.pointee.why) {
       throw .unreachable("its certificate is refused: \(unsafe String(cString: refusal))")
     }
     let detail = unsafe ferry_amqp_tls_error().map { unsafe ": \(String(cString: $0))" }

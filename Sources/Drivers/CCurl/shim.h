@@ -2,9 +2,12 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/ssl.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <time.h>
 
 // Swift cannot call variadic C functions. One wrapper for each kind of argument.
 
@@ -26,6 +29,36 @@ static inline CURLcode ferry_curl_get_string(CURL *easy, CURLINFO info, char **v
 static inline CURLMcode ferry_curl_multi_set_long(CURLM *multi, CURLMoption option, long value) {
   return curl_multi_setopt(multi, option, value);
 }
+
+// Where a context of OpenSSL points to what is noted of it; of each thread its own, since making one takes no lock.
+static inline int ferry_curl_place(void) {
+  static _Thread_local int place = -1;
+  if (place < 0) place = SSL_CTX_get_ex_new_index(0, 0, 0, 0, 0);
+  return place;
+}
+static void ferry_curl_note(const SSL *tls, int where, int unused) {
+  (void)unused;
+  if (!(where & SSL_CB_HANDSHAKE_DONE)) return;
+  long long *noted = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(tls), ferry_curl_place());
+  X509 *certificate = SSL_get1_peer_certificate(tls);
+  struct tm end;
+  if (noted && certificate && ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &end) == 1) *noted = timegm(&end);
+  X509_free(certificate);
+}
+static CURLcode ferry_curl_note_in(CURL *unused, void *context, void *noted) {
+  (void)unused;
+  if (SSL_CTX_set_ex_data(context, ferry_curl_place(), noted) == 1) SSL_CTX_set_info_callback(context, ferry_curl_note);
+  return CURLE_OK;
+}
+// From now on each handshake of the handle notes when the server's certificate ends, in seconds since 1970 UTC. `noted` must
+// live as long as the handle's connections. Without effect where libcurl has another library for TLS.
+static inline CURLcode ferry_curl_note_certificates(CURL *easy, long long *noted) {
+  const char *library = curl_version_info(CURLVERSION_NOW)->ssl_version;
+  if (!library || strncmp(library, "OpenSSL/", 8) != 0) return CURLE_OK;
+  CURLcode code = curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, noted);
+  return code != CURLE_OK ? code : curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, ferry_curl_note_in);
+}
+
 // Takes the next finished transfer; 0 when there is none.
 static inline int ferry_curl_multi_next_done(CURLM *multi, CURL **easy, CURLcode *code) {
   int left;

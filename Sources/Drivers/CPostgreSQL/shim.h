@@ -2,6 +2,7 @@
 #include <libpq-fe.h>
 #include <openssl/ssl.h>
 #include <openssl/x509_vfy.h>
+#include <time.h>
 
 // Notices are dropped: they can hold row data.
 static inline void ferry_pq_drop_notice(void *unused, const PGresult *result) { (void)unused; (void)result; }
@@ -28,4 +29,15 @@ static inline void ferry_pq_forget_refusal(void) { ferry_pq_found = X509_V_OK; }
 // What was wrong with the certificate that this thread refused last; NULL when none was.
 static inline const char *ferry_pq_refusal(void) {
   return ferry_pq_found == X509_V_OK ? 0 : X509_verify_cert_error_string(ferry_pq_found);
+}
+
+// The end of validity of the certificate that the server has shown, in seconds since 1970 UTC; 0 in the clear.
+static inline long long ferry_pq_certificate_end(PGconn *connection) {
+  SSL *tls = (SSL *)PQsslStruct(connection, "OpenSSL");
+  X509 *certificate = tls ? SSL_get1_peer_certificate(tls) : 0;
+  struct tm end;
+  long long seconds =
+      certificate && ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &end) == 1 ? (long long)timegm(&end) : 0;
+  X509_free(certificate);
+  return seconds;
 }

@@ -7,6 +7,8 @@ internal import CCurl
 @safe final class CurlDial {
   private let easy: UnsafeMutableRawPointer
   private let errorText: UnsafeMutablePointer<CChar>
+  /// When the certificate of the last handshake ends, in seconds since 1970 UTC; 0: not known.
+  private let noted: UnsafeMutablePointer<Int64>
   /// Keeps names and TLS sessions for all dials.
   private let share: CurlShare
   /// Where it is now; nil: nowhere.
@@ -22,6 +24,8 @@ internal import CCurl
     self.share = share
     unsafe errorText = .allocate(capacity: Int(CURL_ERROR_SIZE))
     unsafe errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
+    unsafe noted = .allocate(capacity: 1)
+    unsafe noted.initialize(to: 0)
     guard setUp(options) else { return nil }
   }
 
@@ -29,7 +33,9 @@ internal import CCurl
     end()
     // SAFETY: the handle is in no multi handle any more; it is cleaned up before what it points to.
     unsafe curl_easy_cleanup(easy)
+    own = nil
     unsafe errorText.deallocate()
+    unsafe noted.deallocate()
   }
 
   /// The dial whose handle this is. It is held by the dialer, so it is alive.
@@ -68,6 +74,7 @@ internal import CCurl
       && ferry_curl_set_pointer(easy, CURLOPT_SHARE, share.handle) == CURLE_OK
       && ferry_curl_set_pointer(easy, CURLOPT_PRIVATE, me) == CURLE_OK
       && ferry_curl_set_pointer(easy, CURLOPT_ERRORBUFFER, errorText) == CURLE_OK
+      && (options.onCertificate == nil || ferry_curl_note_certificates(easy, noted) == CURLE_OK)
     guard ok, let file = options.certificateAuthorityFile else { return ok }
     return set(CURLOPT_CAINFO, file)
   }
@@ -77,6 +84,7 @@ internal import CCurl
   /// Begins to connect.
   func begin(_ origin: String, _ multi: CurlMulti, for exchange: HTTPExchange) -> CURLcode {
     unsafe errorText.pointee = 0
+    unsafe noted.pointee = 0
     guard set(CURLOPT_URL, origin) else { return CURLE_OUT_OF_MEMORY }
     // SAFETY: both handles are alive and belong to this thread; the easy handle is taken out in end().
     guard unsafe curl_multi_add_handle(multi.handle, easy) == CURLM_OK else { return CURLE_FAILED_INIT }
@@ -91,6 +99,10 @@ internal import CCurl
     // SAFETY: the out-parameter outlives the call.
     return unsafe ferry_curl_get_socket(easy, &socket) == CURLE_OK ? socket : -1
   }
+
+  /// When the certificate that was shown over the connection that was made ends, in seconds since 1970 UTC; nil in the clear, and
+  /// where it is not known.
+  var certificateEnd: Int64? { unsafe noted.pointee > 0 ? noted.pointee : nil }
 
   /// Leaves the multi handle; libcurl closes the connection.
   func end() {

@@ -33,6 +33,9 @@ public struct CurlOptions: Sendable {
   /// Told of each request that was handed to the network and has ended: its tag, and how long it took from leaving the queue,
   /// connecting included. Called on the client's thread before its caller hears of it, so it must be quick.
   public var onEnd: (@Sendable (_ tag: Int, _ took: Duration) -> Void)?
+  /// Told of each connection with TLS that was made when the server's certificate ends, in seconds since 1970 UTC. Called on the
+  /// client's thread, so it must be quick.
+  public var onCertificate: (@Sendable (_ end: Int64) -> Void)?
 
   /// The defaults.
   public init() {}

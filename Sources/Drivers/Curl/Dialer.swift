@@ -107,6 +107,7 @@ final class Dialer {
     let socket = dial.socket
     guard socket >= 0 else { return .failure(failure(exchange.request, .connect, "libcurl lost the connection")) }
     watch.forget(socket)
+    if let end = dial.certificateEnd { options.onCertificate?(end) }
     if exchange.isTLS { return .success(HTTPLine(tls: dial, socket, exchange.origin, .now)) }
     // libcurl closes its own descriptor when the handle is taken out; the connection lives on with ours.
     let own = ferry_duplicate(socket)

@@ -73,6 +73,9 @@ internal import DriverThread
       let refusal = unsafe ferry_pq_refusal().map { unsafe String(cString: $0) }
       throw target.failure(connecting: unsafe String(cString: PQerrorMessage(pointer)), refusal: refusal)
     }
+    if let told = target.options.onCertificate, case let end = unsafe ferry_pq_certificate_end(pointer), end > 0 {
+      told(Int64(end))
+    }
     guard unsafe PQsetnonblocking(pointer, 1) == 0, unsafe PQenterPipelineMode(pointer) == 1 else {
       throw .unreachable("libpq could not switch to pipeline mode")
     }

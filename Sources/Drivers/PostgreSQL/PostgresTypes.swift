@@ -107,6 +107,9 @@ public struct PostgresOptions: Sendable {
   public var settings: [String: String] = [:]
   /// Connections, and statements at once; 1 ... 100.
   public var connections = 2
+  /// Told of each connection with TLS when the server's certificate ends, in seconds since 1970 UTC. Called on the connection's
+  /// thread, so it must be quick.
+  public var onCertificate: (@Sendable (_ end: Int64) -> Void)?
 
   /// The defaults for a server.
   public init(url: String) { self.url = url }

@@ -80,6 +80,9 @@ public struct RemovalAnswer: Sendable, Equatable {
   public var held: [BillID] = []
   /// Some bill is being written or found out about, for so many seconds more.
   public var waitSeconds: Int?
+  /// K/3 may hold bills of the order that the ledger does not know: it was restored from a backup, and the order may have been
+  /// loaded and deleted since.
+  public var mayBeUnknown = false
 
   /// Nothing there.
   public init() {}

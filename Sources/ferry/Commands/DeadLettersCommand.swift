@@ -48,7 +48,7 @@ enum LetterDesk {
   static func with(needsBroker: Bool, _ body: (DeadLetterOffice) async throws -> Void) async throws {
     let needed: Set<SettingName> = [.postgresURL, .postgresSchema, .rabbitURL, .queuePrefix, .retrySeconds]
     try await Startup.command(for: .transform, needing: needed) { wiring in
-      let (office, queues) = try wiring.deadLetters()
+      let (office, queues) = try await wiring.deadLetters()
       do {
         let left = try await collect(office, needsBroker: needsBroker)
         try await body(office)
