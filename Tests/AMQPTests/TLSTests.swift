@@ -104,17 +104,27 @@ struct CertificateTests {
     await connection.close()
   }
 
-  @Test("the end of RabbitMQ's own certificate is told, not the authority's, and of no connection in the clear")
+  @Test("the end of RabbitMQ's own certificate is told of each connection, and of none in the clear or refused")
   func endOfCertificate() async throws {
     let authority = try Broker.variable("FERRY_TEST_CA_FILE")
     let file = URL(fileURLWithPath: authority).deletingLastPathComponent().appendingPathComponent("server.pem").path
+    let other = try Authority()
+    defer { other.remove() }
+    let misnamed = try TLSServer(other, name: "IP:127.0.0.2")
+    defer { misnamed.stop() }
     let told = Probe<[Int64]>([])
-    for url in [try Broker.variable("FERRY_TEST_RABBITMQ_URL"), try address("127.0.0.1")] {
-      var options = try options(url, authority)
+    func telling(_ url: String, _ authorities: String) throws -> AMQPOptions {
+      var options = try options(url, authorities)
       options.onCertificate = { end in told.change { $0.append(end) } }
-      await (try AMQPConnection.open(options)).close()
+      return options
     }
-    #expect(told.value == [try certificateEnd(of: file)])
+    let address = try address("127.0.0.1")
+    #expect(await refusal(try telling(address, other.certificate)) != nil)
+    #expect(await refusal(try telling("amqps://u:p@127.0.0.1:\(misnamed.port)/", other.certificate)) != nil)
+    #expect(await refusal(try telling(try Broker.variable("FERRY_TEST_RABBITMQ_URL"), authority)) == nil)
+    #expect(told.value == [])
+    for _ in 0..<2 { #expect(await refusal(try telling(address, authority)) == nil) }
+    #expect(told.value == Array(repeating: try certificateEnd(of: file), count: 2))
     #expect(try certificateEnd(of: file) != certificateEnd(of: authority))
   }
 

@@ -1,5 +1,6 @@
 import Curl
 import Foundation
+import TestSockets
 import Testing
 
 @Suite("limits of an answer", .timeLimit(.minutes(1)))
@@ -70,7 +71,7 @@ struct LimitTests {
 /// So many zero bytes, packed by the gzip program.
 func gzipped(_ count: Int) throws -> [UInt8] {
   let program = Process()
-  let output = Pipe()
+  let output = ownPipe()
   program.executableURL = URL(fileURLWithPath: "/bin/sh")
   program.arguments = ["-c", "head -c \(count) /dev/zero | gzip -9"]
   program.standardOutput = output

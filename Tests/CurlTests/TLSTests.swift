@@ -26,8 +26,11 @@ struct TLSTests {
     defer { server.stop() }
     let swapped = try TLSServer(authority, name: "IP:127.0.0.2", days: 30)
     defer { swapped.stop() }
-    let plain = RawServer { _ in .ok() }
-    defer { plain.stop() }
+    let (plain, plainToo) = (RawServer { _ in .ok() }, RawServer { _ in .ok() })
+    defer {
+      plain.stop()
+      plainToo.stop()
+    }
     let told = Mutex<[Int64]>([])
     var options = CurlOptions()
     options.certificateAuthorityFile = authority.certificate
@@ -41,6 +44,8 @@ struct TLSTests {
     for _ in 0..<2 {
       #expect(await client.perform(HTTPRequest(.get, "https://127.0.0.1:\(server.port)/")).response?.status == 200)
     }
+    // Connected by the handle that made those two.
+    #expect(await client.perform(HTTPRequest(.get, "http://127.0.0.1:\(plainToo.port)/")).response?.status == 200)
     await client.shutdown()
     let ends = told.withLock { $0 }
     #expect(ends.count == 2)

@@ -47,7 +47,7 @@ struct MetricTextTests {
     let tool = Process()
     tool.executableURL = URL(filePath: "/usr/bin/promtool")
     tool.arguments = ["check", "metrics"]
-    let (input, output) = (Pipe(), Pipe())
+    let (input, output) = (ownPipe(), ownPipe())
     tool.standardInput = input
     tool.standardOutput = output
     tool.standardError = output

@@ -164,6 +164,21 @@ struct RequestMetricsTests {
     #expect(limit.free == 0)
   }
 
+  @Test("a source's free requests are those of its limit, of which the token takes one")
+  func freeRequestsOfSource() async throws {
+    let change: (inout OKKIOptions) -> Void = { options in
+      options.ratePerSecond = 10
+      options.burst = 5
+    }
+    try await withOKKI(change: change) { request, _ in
+      .ok(details(request))
+    } test: { source, _ in
+      #expect(source.freeRequests == 5)
+      #expect(await source.details(of: ids(1...2)).allSatisfy { $0.failure == nil })
+      #expect(source.freeRequests == 2)
+    }
+  }
+
   @Test("who gives up waiting is no grant")
   func refusedWait() async throws {
     let limit = RateLimit(

@@ -47,6 +47,28 @@ struct SharedRateLimitTests {
     #expect(ledger.asked == 2)
   }
 
+  @Test(
+    "free requests are what is left of a lease while it is good, none in a pause, and one at most without PostgreSQL")
+  func freeRequests() async throws {
+    let limit = process(perSecond: 1_000)
+    #expect(limit.free == 0)
+    // A tenth of a second's at once.
+    #expect(try await limit.take(upTo: 1) == 1 && limit.free == 99)
+    time.advance(.milliseconds(249))
+    #expect(limit.free == 99)
+    time.advance(.milliseconds(1))
+    #expect(limit.free == 0)
+    #expect(try await limit.take(upTo: 40) == 40 && limit.free == 60)
+    await limit.throttled(seconds: 7)
+    #expect(limit.free == 0)
+    time.advance(.seconds(7))
+    #expect(limit.free == 0)
+    ledger.fail(.unavailable("connection refused"))
+    #expect(try await limit.take(upTo: 1) == 1 && limit.free == 0)
+    time.advance(.seconds(3))
+    #expect(limit.free == 1)
+  }
+
   /// Answers each lease when it is let go.
   private struct HeldLedger: RateLedger {
     let inner: MemoryRateLedger

@@ -71,12 +71,27 @@ struct PollerMetricsTests {
     let listed = #"ferry_dedup_hits_total{kind="listed"}"#
     #expect(value(listed) == "0")
     put(1...1)
-    source.put(id: 30, number: "SO30", updated: noon.advanced(bySeconds: -6))
+    for id in 30...32 { source.put(id: Int64(id), number: "SO\(id)", updated: noon.advanced(bySeconds: -6)) }
     try await poller.once()
-    #expect(value("ferry_polled_total") == "26" && value(listed) == "0")
-    // It lies in the overlap of the next window.
+    #expect(value("ferry_polled_total") == "28" && value(listed) == "0")
+    // They lie in the overlap of the next window, beside a new one.
+    source.put(id: 33, number: "SO33", updated: noon.advanced(bySeconds: -6))
     try await poller.once()
-    #expect(value("ferry_polled_total") == "26" && value(listed) == "1")
+    #expect(value("ferry_polled_total") == "29" && value(listed) == "3")
+  }
+
+  @Test("the window's lag is that of orders alone, and never below 0, where OKKI's clock has gone back")
+  func lag() async throws {
+    put(1...1)
+    source.fail(.removed(page: 1), with: .transient("OKKI answered code 400"))
+    let poller = poller()
+    try await poller.once()
+    // Deleted orders were not read: those lag behind.
+    #expect(source.asked.contains(.removed(page: 1)) && value("ferry_removed_poll_failures_total") == "1")
+    #expect(value("ferry_poll_window_lag_seconds") == "0")
+    source.setNow(noon.advanced(bySeconds: -3))
+    try await poller.once()
+    #expect(value("ferry_poll_window_lag_seconds") == "0" && value("ferry_poll_cycles_total") == "2")
   }
 
   @Test("of two pollers one leads at a time, by its metric and by what it says; when it stops the other does")

@@ -54,7 +54,8 @@ struct WorkerMetricsTests {
     let inbox = WatchedInbox(MemoryInbox(broker, stage: .load))
     // In turn and in runs: what is alike is counted at once.
     let outcomes: [Outcome] = [
-      .done(.written), .done(.written), .done(.duplicate), .done(.written), .retry(Self.away), .retry(Self.away),
+      .done(.written), .done(.written), .done(.duplicate), .done(.duplicate), .done(.duplicate), .done(.written),
+      .retry(Self.away), .retry(Self.away), .later(Self.away, afterSeconds: 61), .later(Self.away, afterSeconds: 5_000),
       .done(.updated), .done(.resolved), .later(Self.away, afterSeconds: 60), .done(.stale), .done(.stale),
       .dead(Outcome.Burial(Reason(.k3Rejected, "no"))), .dead(Outcome.Burial(Reason(.k3Rejected, "no"))),
       .retry(Reason(.inDoubt, "who knows")),
@@ -64,27 +65,30 @@ struct WorkerMetricsTests {
     let stage = ScriptedStage(.load) { outcomes[Int($0.orderID.rawValue)] }
     let worker = worker(stage, inbox)
     #expect(told("ferry_outcomes_total") == [] && told("ferry_settled_total") == [])
+    #expect(registry.prometheusText().contains(#"ferry_retries_total{delay="3600s",stage="load"} 0"#))
     let running = Task { await worker.run() }
-    try await inbox.acknowledged.wait { $0.joined().count == 15 }
+    try await inbox.acknowledged.wait { $0.joined().count == 19 }
     await inbox.stop()
     try await ended(running)
     #expect(
       told("ferry_outcomes_total") == [
-        #"{outcome="written",reason="",stage="load"} 3"#, #"{outcome="duplicate",reason="",stage="load"} 1"#,
+        #"{outcome="written",reason="",stage="load"} 3"#, #"{outcome="duplicate",reason="",stage="load"} 3"#,
         #"{outcome="updated",reason="",stage="load"} 1"#, #"{outcome="resolved",reason="",stage="load"} 1"#,
         #"{outcome="stale",reason="",stage="load"} 2"#, #"{outcome="retry",reason="k3_busy",stage="load"} 2"#,
-        #"{outcome="retry",reason="in_doubt",stage="load"} 1"#, #"{outcome="later",reason="k3_busy",stage="load"} 1"#,
+        #"{outcome="retry",reason="in_doubt",stage="load"} 1"#, #"{outcome="later",reason="k3_busy",stage="load"} 3"#,
         #"{outcome="dead",reason="k3_rejected",stage="load"} 2"#,
         #"{outcome="dead",reason="undecodable",stage="load"} 1"#,
       ])
     #expect(told("ferry_loaded_total") == [" 5"] && told("ferry_transformed_total") == [])
-    #expect(told("ferry_dedup_hits_total") == [#"{kind="delivered"} 1"#])
-    // Three retries of a first attempt, and one that asks for 60 s.
+    #expect(told("ferry_dedup_hits_total") == [#"{kind="delivered"} 3"#])
+    // Three retries of a first attempt, and those that ask for 60 s, for 61 s, and for more than any queue's.
     #expect(
-      told("ferry_retries_total") == [#"{delay="10s",stage="load"} 3"#, #"{delay="60s",stage="load"} 1"#])
-    #expect(registry.prometheusText().contains(#"ferry_retries_total{delay="3600s",stage="load"} 0"#))
+      told("ferry_retries_total") == [
+        #"{delay="10s",stage="load"} 3"#, #"{delay="60s",stage="load"} 1"#, #"{delay="600s",stage="load"} 1"#,
+        #"{delay="3600s",stage="load"} 1"#,
+      ])
     #expect(told("ferry_transform_seconds_count") == [])
-    #expect(told("ferry_settled_total") == [#"{stage="load"} 15"#])
+    #expect(told("ferry_settled_total") == [#"{stage="load"} 19"#])
     #expect(
       told("ferry_dead_letters_total") == [
         #"{reason="k3_rejected",stage="load"} 2"#, #"{reason="undecodable",stage="load"} 1"#,
@@ -95,15 +99,25 @@ struct WorkerMetricsTests {
   func transformed() async throws {
     let inbox = WatchedInbox(MemoryInbox(broker, stage: .transform))
     await enqueue([.order(1), .order(2)], .orders)
-    let stage = ScriptedStage { envelope in .forward((1...3).map { .bill(envelope.orderID.rawValue * 10 + $0) }) }
+    let stage = ScriptedStage { [clock] envelope in
+      clock.advance(by: .seconds(2))
+      return .forward((1...3).map { .bill(envelope.orderID.rawValue * 10 + $0) })
+    }
     let running = Task { await worker(stage, inbox).run() }
     try await inbox.acknowledged.wait { $0.joined().count == 2 }
+    // Nothing to transform.
+    broker.inject(unreadable: [1], Reason(.undecodable, "no"), into: .orders)
+    try await inbox.acknowledged.wait { $0.joined().count == 3 }
     await inbox.stop()
     try await ended(running)
-    #expect(told("ferry_transformed_total") == [" 2"] && told("ferry_settled_total") == [#"{stage="transform"} 2"#])
+    #expect(told("ferry_transformed_total") == [" 2"] && told("ferry_settled_total") == [#"{stage="transform"} 3"#])
     // Once for the batch.
-    #expect(told("ferry_transform_seconds_count") == [" 1"])
-    #expect(told("ferry_outcomes_total") == [#"{outcome="forward",reason="",stage="transform"} 2"#])
+    #expect(told("ferry_transform_seconds_count") == [" 1"] && told("ferry_transform_seconds_sum") == [" 4"])
+    #expect(
+      told("ferry_outcomes_total") == [
+        #"{outcome="forward",reason="",stage="transform"} 2"#,
+        #"{outcome="dead",reason="undecodable",stage="transform"} 1"#,
+      ])
   }
 
   @Test("a delivery lasts from the poller's first look at a revision to its bill in K/3; others have none")

@@ -56,17 +56,23 @@ extension PostgreSQLTests {
       #expect(try await encryption(options(try url(host, "sslmode=verify-full"), authority)) == "TLSv1.3")
     }
 
-    @Test("the end of the server's own certificate is told of each connection, and of none in the clear")
+    @Test("the end of the server's own certificate is told of each connection, and of none in the clear or refused")
     func endOfCertificate() async throws {
       let authority = try variable("FERRY_TEST_CA_FILE")
       let file = URL(fileURLWithPath: authority).deletingLastPathComponent().appendingPathComponent("server.pem").path
+      let other = try Authority()
+      defer { other.remove() }
       let told = Mutex<[Int64]>([])
-      for mode in ["disable", "verify-full"] {
-        var options = options(try url("127.0.0.1", "sslmode=\(mode)"), authority)
+      func telling(_ mode: String, _ authorities: String) throws -> PostgresOptions {
+        var options = options(try url("127.0.0.1", "sslmode=\(mode)"), authorities)
         options.onCertificate = { end in told.withLock { $0.append(end) } }
-        #expect(try await encryption(options) == (mode == "disable" ? nil : "TLSv1.3"))
+        return options
       }
-      #expect(told.withLock { $0 } == [try certificateEnd(of: file)])
+      #expect(await refusal(try telling("verify-full", other.certificate)) != nil)
+      #expect(try await encryption(try telling("disable", authority)) == nil)
+      #expect(told.withLock { $0 } == [])
+      for _ in 0..<2 { #expect(try await encryption(try telling("verify-full", authority)) == "TLSv1.3") }
+      #expect(told.withLock { $0 } == Array(repeating: try certificateEnd(of: file), count: 2))
       #expect(try certificateEnd(of: file) != certificateEnd(of: authority))
     }
 

@@ -6,7 +6,7 @@ struct ProgramFailed: Error { let text: String }
 /// Runs the openssl program to its end.
 public func openssl(_ arguments: [String]) throws {
   let program = Process()
-  let errors = Pipe()
+  let errors = ownPipe()
   program.executableURL = URL(fileURLWithPath: "/usr/bin/env")
   program.arguments = ["openssl"] + arguments
   program.standardOutput = FileHandle.nullDevice
@@ -20,7 +20,7 @@ public func openssl(_ arguments: [String]) throws {
 /// When a certificate in a file ends, in seconds since 1970 UTC, by the openssl program.
 public func certificateEnd(of file: String) throws -> Int64 {
   let program = Process()
-  let output = Pipe()
+  let output = ownPipe()
   program.executableURL = URL(fileURLWithPath: "/usr/bin/env")
   program.arguments = ["openssl", "x509", "-in", file, "-noout", "-enddate", "-dateopt", "iso_8601"]
   program.standardOutput = output
@@ -59,8 +59,8 @@ public final class TLSServer: @unchecked Sendable {
   public let port: Int
   private let program = Process()
   private let folder: URL
-  private let input = Pipe()
-  private let output = Pipe()
+  private let input = ownPipe()
+  private let output = ownPipe()
 
   /// Starts one.
   /// - Parameters:
