@@ -113,6 +113,9 @@ let package = Package(
     .target(name: "TestSockets", dependencies: ["DriverThread"], path: "Tests/TestSockets", swiftSettings: house),
     // A broker on a plain socket, which says what a test wants.
     .target(name: "AMQPTesting", dependencies: ["DriverThread"], path: "Tests/AMQPTesting", swiftSettings: house),
+    // What a page of metrics says.
+    .target(
+      name: "TelemetryTesting", dependencies: ["Telemetry"], path: "Tests/TelemetryTesting", swiftSettings: house),
     // Doubles of the ports and the contracts that doubles and adapters keep.
     .target(
       name: "PipelineTesting", dependencies: ["JSON", "Orders", "Pipeline", "PCRE2", "TestSockets", logging],
@@ -130,16 +133,26 @@ let package = Package(
     tests("MappingTests", ["JSON", "Orders", "Mapping"]),
     tests(
       "PipelineTests",
-      ["Pipeline", "JSON", "Orders", "Mapping", "Telemetry", "PipelineTesting", "TestSockets", logging, lifecycle]),
+      [
+        "Pipeline", "JSON", "Orders", "Mapping", "Telemetry", "TelemetryTesting", "PipelineTesting", "TestSockets",
+        logging, lifecycle,
+      ]),
     tests(
       "OKKITests",
-      ["OKKI", "JSON", "Orders", "Pipeline", "Curl", "Telemetry", "PipelineTesting", "TestSockets", "VendorStage"]),
-    tests("K3Tests", ["K3", "JSON", "Orders", "Pipeline", "Curl", "Telemetry", "PipelineTesting", "VendorStage"]),
+      [
+        "OKKI", "JSON", "Orders", "Pipeline", "Curl", "Telemetry", "TelemetryTesting", "PipelineTesting", "TestSockets",
+        "VendorStage",
+      ]),
+    tests(
+      "K3Tests",
+      [
+        "K3", "JSON", "Orders", "Pipeline", "Curl", "Telemetry", "TelemetryTesting", "PipelineTesting", "VendorStage",
+      ]),
     tests(
       "QueueTests",
       [
-        "Queue", "AMQP", "AMQPTesting", "Curl", "JSON", "Orders", "Pipeline", "Telemetry", "PipelineTesting",
-        "TestSockets",
+        "Queue", "AMQP", "AMQPTesting", "Curl", "JSON", "Orders", "Pipeline", "Telemetry",
+        "TelemetryTesting", "PipelineTesting", "TestSockets",
       ]),
     tests("LedgerTests", ["Ledger", "Digests", "JSON", "Orders", "Pipeline", "PipelineTesting", "PostgreSQL"]),
     tests("WorkbenchTests", ["Workbench", "JSON", "Mapping", "Orders"]),

@@ -2,7 +2,8 @@ public import CoreMetrics
 
 /// How one HTTP request to a partner ended, as metrics tell it.
 public enum RequestEnding: String, Sendable, CaseIterable {
-  /// Answered, and it went well.
+  /// Answered, and the partner says that it went well. A Save of whose answer the loader makes nothing, since it names no bill, is
+  /// one as well: this counts what a partner says, the ledger what is known.
   case ok
   /// Answered: the partner refuses what was asked, for a reason in it.
   case rejected

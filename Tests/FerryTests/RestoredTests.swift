@@ -65,7 +65,16 @@ struct RestoredTests {
       return await again.migrate(.begin).problems.map { Startup.sentence(of: $0) }
     }
 
-    func remove() async throws {
+    /// Runs a test on an installation of its own, and removes it after it.
+    static func with(_ body: (Site, LedgerDatabase) async throws -> Void) async throws {
+      let site = try await Site()
+      let database = try site.database()
+      try await body(site, database)
+      await database.close()
+      try await site.remove()
+    }
+
+    private func remove() async throws {
       try await administration.remove()
       await administration.close()
       let client = PostgresClient(PostgresOptions(url: try TestServers.postgres()))
@@ -76,65 +85,59 @@ struct RestoredTests {
 
   @Test("while a poller leads nothing is removed, and the ledger stays as it is")
   func polled() async throws {
-    let site = try await Site()
-    let database = try site.database()
-    let poller = PostgresPollLedger(database)
-    #expect(try await poller.lead())
-    let problems = try await site.problems()
-    #expect(problems.count == 1 && problems.first?.contains("a poller still works") == true, "\(problems)")
-    #expect(try await site.messages == 1)
-    #expect(try await poller.lead())
-    #expect(try await site.refusal() == "")
-    await poller.resign()
-    #expect(try await site.problems() == [])
-    #expect(try await site.messages == 0)
-    await database.close()
-    try await site.remove()
+    try await Site.with { site, database in
+      let poller = PostgresPollLedger(database)
+      #expect(try await poller.lead())
+      let problems = try await site.problems()
+      #expect(problems.count == 1 && problems.first?.contains("a poller still works") == true, "\(problems)")
+      #expect(try await site.messages == 1)
+      #expect(try await poller.lead())
+      #expect(try await site.refusal() == "")
+      await poller.resign()
+      #expect(try await site.problems() == [])
+      #expect(try await site.messages == 0)
+    }
   }
 
   @Test("while a worker takes messages nothing is removed, and the ledger stays as it is")
   func consumed() async throws {
-    let site = try await Site()
-    let inbox = RabbitInbox(
-      try site.wiring.rabbit(), topology: try site.wiring.topology(), stage: .transform, prefetch: 1)
-    let taken = await inbox.next(max: 1)
-    #expect(taken.count == 1)
-    let problems = try await site.problems()
-    #expect(problems.count == 1 && problems.first?.contains("a worker still takes messages") == true, "\(problems)")
-    #expect(try await site.refusal() == "")
-    await inbox.close()
-    try await site.remove()
+    try await Site.with { site, _ in
+      let inbox = RabbitInbox(
+        try site.wiring.rabbit(), topology: try site.wiring.topology(), stage: .transform, prefetch: 1)
+      let taken = await inbox.next(max: 1)
+      #expect(taken.count == 1)
+      let problems = try await site.problems()
+      #expect(problems.count == 1 && problems.first?.contains("a worker still takes messages") == true, "\(problems)")
+      #expect(try await site.refusal() == "")
+      await inbox.close()
+    }
   }
 
   @Test("before it is accepted letters are neither filed nor sent again")
   func letters() async throws {
-    let site = try await Site()
-    let database = try site.database()
-    try await LedgerRestore(database).begin()
-    await #expect(throws: LedgerFailure.self) { _ = try await site.wiring.deadLetters() }
-    _ = try await LedgerRestore(database).accept()
-    let (office, queues) = try await site.wiring.deadLetters()
-    #expect(try await office.collect() == 0)
-    await queues.close()
-    await database.close()
-    try await site.remove()
+    try await Site.with { site, database in
+      try await LedgerRestore(database).begin()
+      await #expect(throws: LedgerFailure.self) { _ = try await site.wiring.deadLetters() }
+      _ = try await LedgerRestore(database).accept()
+      let (office, queues) = try await site.wiring.deadLetters()
+      #expect(try await office.collect() == 0)
+      await queues.close()
+    }
   }
 
   @Test("it is written down before the queues are emptied: cut off between, nobody works until it is run again")
   func cutOff() async throws {
-    let site = try await Site()
-    let database = try site.database()
-    struct CutOff: Error {}
-    await #expect(throws: CutOff.self) {
-      _ = try await site.wiring.accept(LedgerRestore(database), with: site.administration) { throw CutOff() }
+    try await Site.with { site, database in
+      struct CutOff: Error {}
+      await #expect(throws: CutOff.self) {
+        _ = try await site.wiring.accept(LedgerRestore(database), with: site.administration) { throw CutOff() }
+      }
+      #expect(try await site.messages == 1)
+      #expect(try await site.refusal().contains("ferry migrate --restored"))
+      #expect(try await site.problems() == [])
+      #expect(try await site.messages == 0)
+      #expect(try await site.refusal() == "")
+      #expect(try await LedgerRestore(database).isOpen())
     }
-    #expect(try await site.messages == 1)
-    #expect(try await site.refusal().contains("ferry migrate --restored"))
-    #expect(try await site.problems() == [])
-    #expect(try await site.messages == 0)
-    #expect(try await site.refusal() == "")
-    #expect(try await LedgerRestore(database).isOpen())
-    await database.close()
-    try await site.remove()
   }
 }

@@ -3,6 +3,7 @@ import Pipeline
 import PipelineTesting
 import Synchronization
 import Telemetry
+import TelemetryTesting
 import Testing
 
 @testable import K3
@@ -10,25 +11,9 @@ import Testing
 /// What is told of the requests to K/3: each counted once by how it ended, and timed once where it was sent.
 @Suite("Metrics of the requests to K/3", .timeLimit(.minutes(1)))
 struct RequestMetricsTests {
-  private let registry: MetricsRegistry
-
-  init() {
-    registry = MetricsRegistry()
-    registry.divide(["ferry_request_seconds": [60]])
-  }
+  private let registry = MetricsRegistry(dividing: ["ferry_request_seconds": [60]])
 
   private func asking(_ options: inout K3Options) { options.metrics = PartnerMetrics(.k3, factory: registry) }
-
-  /// Samples of a metric that are not 0, by their labels' values; with `call`, those of that call alone.
-  private func told(_ name: String, _ call: String = "") -> [String: String] {
-    var told: [String: String] = [:]
-    for line in registry.prometheusText().split(separator: "\n") where line.hasPrefix(name + "{") {
-      let values = line.matches(of: #/"([^"]*)"/#).map { String($0.output.1) }.joined(separator: " ")
-      guard let value = line.split(separator: " ").last, value != "0", values.hasPrefix(call) else { continue }
-      told[values] = String(value)
-    }
-    return told
-  }
 
   private static let good = #"{"StatusCode":200,"Message":"Successful","Data":{"BillNo":"SO-1","BillInterID":1456}}"#
 
@@ -62,9 +47,9 @@ struct RequestMetricsTests {
       request.path == savePath ? answer : .ok(#"{"StatusCode":200,"Data":{"ROWCOUNT":0}}"#)
     } test: { destination, _ in
       _ = await destination.save([bill("SO-1")])
-      #expect(told("ferry_requests_total", "save") == ["save \(ending) k3": "1"])
-      #expect(told("ferry_requests_total", "token") == ["token ok k3": "1"])
-      #expect(told("ferry_request_seconds_count", "save") == ["save k3": "1"])
+      #expect(registry.told("ferry_requests_total", "save") == ["save \(ending) k3": "1"])
+      #expect(registry.told("ferry_requests_total", "token") == ["token ok k3": "1"])
+      #expect(registry.told("ferry_request_seconds_count", "save") == ["save k3": "1"])
     }
   }
 
@@ -74,7 +59,7 @@ struct RequestMetricsTests {
       request.path == listPath ? .status(500) : .drop
     } test: { destination, _ in
       _ = await destination.lookUp([bill("SO-1")])
-      let told = told("ferry_requests_total", "look_up")
+      let told = registry.told("ferry_requests_total", "look_up")
       #expect(Set(told.keys) == ["look_up outage k3"], "\(told)")
     }
   }
@@ -90,14 +75,14 @@ struct RequestMetricsTests {
       _ = await destination.save((1...5).map { bill("SO-\($0)") })
       _ = await destination.update([bill("SO-1"), bill("SO-3")])
       _ = await destination.lookUp([bill("SO-1")])
-      let counts = told("ferry_requests_total")
+      let counts = registry.told("ferry_requests_total")
       #expect(counts["save ok k3"] == "4" && counts["save rejected k3"] == "1")
       #expect(counts["update ok k3"] == "1" && counts["update rejected k3"] == "1")
       // As many as K/3 was asked, whatever is asked again to make sure.
       #expect(counts["look_up ok k3"] == "\(server.count(listPath))")
       #expect(counts["detail rejected k3"] == "\(server.count(detailPath))" && server.count(detailPath) > 0)
       #expect(counts.count == 7 && counts["token ok k3"] == "1", "\(counts)")
-      let times = told("ferry_request_seconds_count")
+      let times = registry.told("ferry_request_seconds_count")
       #expect(times["save k3"] == "5" && times["update k3"] == "2")
     }
   }
@@ -110,7 +95,7 @@ struct RequestMetricsTests {
     } test: { destination, server in
       #expect(await destination.save([bill("SO-1"), bill("SO-1")]).allSatisfy { $0.written != nil })
       #expect(
-        told("ferry_requests_total") == ["save unauthorized k3": "2", "save ok k3": "2", "token ok k3": "2"])
+        registry.told("ferry_requests_total") == ["save unauthorized k3": "2", "save ok k3": "2", "token ok k3": "2"])
       #expect(server.count(savePath) == 4)
     }
   }
@@ -123,8 +108,8 @@ struct RequestMetricsTests {
       let late = KeyedBill(
         Bill(object: "SO", number: "SO-1", body: Array(body("SO-1").utf8)), key: "SO-1", notAfter: .now - .seconds(1))
       _ = await destination.save([late])
-      #expect(told("ferry_requests_total") == ["save unsent k3": "1", "token ok k3": "1"])
-      #expect(told("ferry_request_seconds_count") == ["token k3": "1"])
+      #expect(registry.told("ferry_requests_total") == ["save unsent k3": "1", "token ok k3": "1"])
+      #expect(registry.told("ferry_request_seconds_count") == ["token k3": "1"])
       #expect(server.count(savePath) == 0)
     }
   }

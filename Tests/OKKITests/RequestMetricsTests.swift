@@ -3,6 +3,7 @@ import Pipeline
 import PipelineTesting
 import Synchronization
 import Telemetry
+import TelemetryTesting
 import Testing
 
 @testable import OKKI
@@ -10,27 +11,13 @@ import Testing
 /// What is told of the requests to OKKI: each counted once by how it ended, and timed once where it was sent.
 @Suite("Metrics of the requests to OKKI", .timeLimit(.minutes(1)))
 struct RequestMetricsTests {
-  private let registry: MetricsRegistry
-
-  init() {
-    registry = MetricsRegistry()
-    registry.divide(["ferry_request_seconds": [60], "ferry_rate_wait_seconds": [0.05, 0.1, 1]])
-  }
+  private let registry = MetricsRegistry(dividing: [
+    "ferry_request_seconds": [60], "ferry_rate_wait_seconds": [0.05, 0.1, 1],
+  ])
 
   private func asking(_ options: inout OKKIOptions) {
     options.metrics = PartnerMetrics(.okki, factory: registry)
     options.retries = 0
-  }
-
-  /// Samples of a metric that are not 0, by their labels' values.
-  private func told(_ name: String) -> [String: String] {
-    var told: [String: String] = [:]
-    for line in registry.prometheusText().split(separator: "\n") where line.hasPrefix(name + "{") {
-      let values = line.matches(of: #/"([^"]*)"/#).map { String($0.output.1) }.joined(separator: " ")
-      guard let value = line.split(separator: " ").last, value != "0" else { continue }
-      told[values] = String(value)
-    }
-    return told
   }
 
   @Test("all series are there before the first request, each call with each ending that it may have, and no other")
@@ -62,8 +49,11 @@ struct RequestMetricsTests {
     } test: { source, server in
       let results = await source.details(of: ids(1...5))
       #expect(results.map { $0.failure == nil } == [true, false, true, true, true])
-      #expect(told("ferry_requests_total") == ["info ok okki": "4", "info \(ending) okki": "1", "token ok okki": "1"])
-      #expect(told("ferry_request_seconds_count") == ["info okki": "5", "token okki": "1"])
+      #expect(
+        registry.told("ferry_requests_total") == [
+          "info ok okki": "4", "info \(ending) okki": "1", "token ok okki": "1",
+        ])
+      #expect(registry.told("ferry_request_seconds_count") == ["info okki": "5", "token okki": "1"])
       #expect(server.count(infoPath) >= 5)
     }
   }
@@ -75,10 +65,10 @@ struct RequestMetricsTests {
     } test: { source, _ in
       #expect(await source.details(of: ids(1...3)).allSatisfy { $0.failure == nil })
       #expect(
-        told("ferry_requests_total") == [
+        registry.told("ferry_requests_total") == [
           "info unauthorized okki": "3", "info ok okki": "3", "token ok okki": "2",
         ])
-      #expect(told("ferry_request_seconds_count") == ["info okki": "6", "token okki": "2"])
+      #expect(registry.told("ferry_request_seconds_count") == ["info okki": "6", "token okki": "2"])
     }
   }
 
@@ -97,7 +87,7 @@ struct RequestMetricsTests {
       _ = try await source.orders(.removed(window), page: 1, size: 10)
       _ = try await source.customers(updatedIn: window, page: 1, size: 10)
       #expect(
-        told("ferry_requests_total") == [
+        registry.told("ferry_requests_total") == [
           "list outage okki": "2", "list ok okki": "3", "customers ok okki": "1", "token ok okki": "1",
         ])
     }
@@ -109,7 +99,7 @@ struct RequestMetricsTests {
       .drop
     } test: { source, _ in
       #expect(await source.details(of: ids(1...3)).allSatisfy { $0.failure != nil })
-      #expect(told("ferry_requests_total") == ["token unauthorized okki": "1"])
+      #expect(registry.told("ferry_requests_total") == ["token unauthorized okki": "1"])
     }
   }
 
@@ -121,8 +111,9 @@ struct RequestMetricsTests {
       #expect(await source.details(of: ids(1...1))[0].failure == nil)
       await source.close()
       #expect(await source.details(of: ids(2...4)).allSatisfy { $0.failure != nil })
-      #expect(told("ferry_requests_total") == ["info ok okki": "1", "info unsent okki": "3", "token ok okki": "1"])
-      #expect(told("ferry_request_seconds_count") == ["info okki": "1", "token okki": "1"])
+      #expect(
+        registry.told("ferry_requests_total") == ["info ok okki": "1", "info unsent okki": "3", "token ok okki": "1"])
+      #expect(registry.told("ferry_request_seconds_count") == ["info okki": "1", "token okki": "1"])
       #expect(server.count(infoPath) == 1)
     }
   }

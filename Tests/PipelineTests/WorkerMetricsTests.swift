@@ -3,6 +3,7 @@ import Orders
 import PipelineTesting
 import Synchronization
 import Telemetry
+import TelemetryTesting
 import TestSockets
 import Testing
 
@@ -14,15 +15,13 @@ struct WorkerMetricsTests {
   private let clock = ManualClock()
   private let broker: MemoryBroker
   private let outbox: MemoryOutbox
-  private let registry: MetricsRegistry
+  private let registry = MetricsRegistry(dividing: ["ferry_delivery_seconds": [1, 60, 3_600]])
   private let start = ContinuousClock.now
   private static let away = Reason(.k3Busy, "busy")
 
   init() {
     broker = MemoryBroker(clock: clock)
     outbox = MemoryOutbox(broker)
-    registry = MetricsRegistry()
-    registry.divide(["ferry_delivery_seconds": [1, 60, 3_600]])
   }
 
   private func worker(
@@ -35,14 +34,6 @@ struct WorkerMetricsTests {
     return Worker(
       stage: stage, inbox: inbox, outbox: outbox, policy: RetryPolicy(ladder: [10, 60, 600, 3600], maxAttempts: 3),
       shape: shape, clock: time, logger: silent, metrics: PipelineMetrics(factory: registry))
-  }
-
-  /// Lines of a metric that are not 0, without the metric's name.
-  private func told(_ name: String) -> Set<String> {
-    Set(
-      registry.prometheusText().split(separator: "\n")
-        .filter { ($0.hasPrefix(name + "{") || $0.hasPrefix(name + " ")) && !$0.hasSuffix(" 0") }
-        .map { String($0.dropFirst(name.count)) })
   }
 
   private func enqueue(_ envelopes: [Envelope], _ queue: QueueName) async {
@@ -64,14 +55,14 @@ struct WorkerMetricsTests {
     broker.inject(unreadable: [1], Reason(.undecodable, "no"), into: .bills)
     let stage = ScriptedStage(.load) { outcomes[Int($0.orderID.rawValue)] }
     let worker = worker(stage, inbox)
-    #expect(told("ferry_outcomes_total") == [] && told("ferry_settled_total") == [])
+    #expect(registry.lines("ferry_outcomes_total") == [] && registry.lines("ferry_settled_total") == [])
     #expect(registry.prometheusText().contains(#"ferry_retries_total{delay="3600s",stage="load"} 0"#))
     let running = Task { await worker.run() }
     try await inbox.acknowledged.wait { $0.joined().count == 19 }
     await inbox.stop()
     try await ended(running)
     #expect(
-      told("ferry_outcomes_total") == [
+      registry.lines("ferry_outcomes_total") == [
         #"{outcome="written",reason="",stage="load"} 3"#, #"{outcome="duplicate",reason="",stage="load"} 3"#,
         #"{outcome="updated",reason="",stage="load"} 1"#, #"{outcome="resolved",reason="",stage="load"} 1"#,
         #"{outcome="stale",reason="",stage="load"} 2"#, #"{outcome="retry",reason="k3_busy",stage="load"} 2"#,
@@ -79,18 +70,18 @@ struct WorkerMetricsTests {
         #"{outcome="dead",reason="k3_rejected",stage="load"} 2"#,
         #"{outcome="dead",reason="undecodable",stage="load"} 1"#,
       ])
-    #expect(told("ferry_loaded_total") == [" 5"] && told("ferry_transformed_total") == [])
-    #expect(told("ferry_dedup_hits_total") == [#"{kind="delivered"} 3"#])
+    #expect(registry.lines("ferry_loaded_total") == [" 5"] && registry.lines("ferry_transformed_total") == [])
+    #expect(registry.lines("ferry_dedup_hits_total") == [#"{kind="delivered"} 3"#])
     // Three retries of a first attempt, and those that ask for 60 s, for 61 s, and for more than any queue's.
     #expect(
-      told("ferry_retries_total") == [
+      registry.lines("ferry_retries_total") == [
         #"{delay="10s",stage="load"} 3"#, #"{delay="60s",stage="load"} 1"#, #"{delay="600s",stage="load"} 1"#,
         #"{delay="3600s",stage="load"} 1"#,
       ])
-    #expect(told("ferry_transform_seconds_count") == [])
-    #expect(told("ferry_settled_total") == [#"{stage="load"} 19"#])
+    #expect(registry.lines("ferry_transform_seconds_count") == [])
+    #expect(registry.lines("ferry_settled_total") == [#"{stage="load"} 19"#])
     #expect(
-      told("ferry_dead_letters_total") == [
+      registry.lines("ferry_dead_letters_total") == [
         #"{reason="k3_rejected",stage="load"} 2"#, #"{reason="undecodable",stage="load"} 1"#,
       ])
   }
@@ -110,11 +101,15 @@ struct WorkerMetricsTests {
     try await inbox.acknowledged.wait { $0.joined().count == 3 }
     await inbox.stop()
     try await ended(running)
-    #expect(told("ferry_transformed_total") == [" 2"] && told("ferry_settled_total") == [#"{stage="transform"} 3"#])
-    // Once for the batch.
-    #expect(told("ferry_transform_seconds_count") == [" 1"] && told("ferry_transform_seconds_sum") == [" 4"])
     #expect(
-      told("ferry_outcomes_total") == [
+      registry.lines("ferry_transformed_total") == [" 2"]
+        && registry.lines("ferry_settled_total") == [#"{stage="transform"} 3"#])
+    // Once for the batch.
+    #expect(
+      registry.lines("ferry_transform_seconds_count") == [" 1"]
+        && registry.lines("ferry_transform_seconds_sum") == [" 4"])
+    #expect(
+      registry.lines("ferry_outcomes_total") == [
         #"{outcome="forward",reason="",stage="transform"} 2"#,
         #"{outcome="dead",reason="undecodable",stage="transform"} 1"#,
       ])
@@ -142,10 +137,10 @@ struct WorkerMetricsTests {
     await inbox.stop()
     try await ended(running)
     #expect(
-      told("ferry_delivery_seconds_bucket") == [
+      registry.lines("ferry_delivery_seconds_bucket") == [
         #"{le="1"} 2"#, #"{le="60"} 3"#, #"{le="3600"} 4"#, #"{le="+Inf"} 5"#,
       ])
-    #expect(told("ferry_delivery_seconds_sum") == [" 7320"])
+    #expect(registry.lines("ferry_delivery_seconds_sum") == [" 7320"])
   }
 
   @Test("orders of batches side by side are all in flight, and their time counts once; progress is the last settlement")

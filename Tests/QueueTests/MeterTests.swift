@@ -5,6 +5,7 @@ import Orders
 import Pipeline
 import PipelineTesting
 import Telemetry
+import TelemetryTesting
 import Testing
 
 @testable import Queue
@@ -12,16 +13,7 @@ import Testing
 /// What is told of publishing and acknowledging, by messages.
 @Suite("Metrics of the queues", .timeLimit(.minutes(2)))
 struct MeterTests {
-  private let registry: MetricsRegistry
-
-  init() {
-    registry = MetricsRegistry()
-    registry.divide(["ferry_confirm_seconds": [60]])
-  }
-
-  private func has(_ sample: String) -> Bool {
-    registry.prometheusText().split(separator: "\n").contains { $0 == sample }
-  }
+  private let registry = MetricsRegistry(dividing: ["ferry_confirm_seconds": [60]])
 
   private func parcels(_ ids: ClosedRange<Int64>, to queue: QueueName = .orders) -> [Parcel] {
     ids.map { id in
@@ -50,17 +42,22 @@ struct MeterTests {
     let outbox = RabbitOutbox(
       try RabbitSettings(url: "amqp://guest:guest@127.0.0.1:\(peer.port)/"), topology: try Topology(),
       meter: PublishMeter(stage: "poll", factory: registry))
-    #expect(has(#"ferry_unconfirmed{stage="poll"} 0"#) && has(#"ferry_returned_total{stage="poll"} 0"#))
+    #expect(
+      registry.has(#"ferry_unconfirmed{stage="poll"} 0"#) && registry.has(#"ferry_returned_total{stage="poll"} 0"#))
     // 40 orders are messages of 16, 16 and 8.
     let many = parcels(1...40)
     async let results = outbox.publish(many)
     try await arrived.wait { $0.count == 1 }
-    #expect(has(#"ferry_unconfirmed{stage="poll"} 3"#) && has(#"ferry_confirm_seconds_count{stage="poll"} 0"#))
+    #expect(
+      registry.has(#"ferry_unconfirmed{stage="poll"} 3"#)
+        && registry.has(#"ferry_confirm_seconds_count{stage="poll"} 0"#))
     letGo.signal()
     #expect(await results.allSatisfy { $0 == .confirmed })
-    #expect(has(#"ferry_unconfirmed{stage="poll"} 0"#) && has(#"ferry_confirm_seconds_count{stage="poll"} 1"#))
+    #expect(
+      registry.has(#"ferry_unconfirmed{stage="poll"} 0"#)
+        && registry.has(#"ferry_confirm_seconds_count{stage="poll"} 1"#))
     #expect(await outbox.publish(parcels(1...1)) == [.confirmed])
-    #expect(has(#"ferry_confirm_seconds_bucket{stage="poll",le="60"} 2"#))
+    #expect(registry.has(#"ferry_confirm_seconds_bucket{stage="poll",le="60"} 2"#))
     peer.stop()
     await outbox.close()
   }
@@ -78,7 +75,9 @@ struct MeterTests {
       Issue.record("the message is not in doubt")
       return
     }
-    #expect(has(#"ferry_unconfirmed{stage="load"} 0"#) && has(#"ferry_confirm_seconds_count{stage="load"} 1"#))
+    #expect(
+      registry.has(#"ferry_unconfirmed{stage="load"} 0"#)
+        && registry.has(#"ferry_confirm_seconds_count{stage="load"} 1"#))
     peer.stop()
     await outbox.close()
   }
@@ -96,9 +95,9 @@ struct MeterTests {
         let results = await outbox.publish(mixed)
         #expect(results.map { $0 == .confirmed } == [true, false, false, true])
         // Two bills, one message.
-        #expect(has(#"ferry_returned_total{stage="transform"} \#(round)"#))
+        #expect(registry.has(#"ferry_returned_total{stage="transform"} \#(round)"#))
       }
-      #expect(has(#"ferry_unconfirmed{stage="transform"} 0"#))
+      #expect(registry.has(#"ferry_unconfirmed{stage="transform"} 0"#))
       await outbox.close()
     }
   }
@@ -112,7 +111,7 @@ struct MeterTests {
       let inbox = RabbitInbox(
         broker.settings, topology: broker.topology, stage: .transform, prefetch: 100,
         meter: InboxMeter(stage: .transform, factory: registry))
-      #expect(inbox.lentMessages == 0 && has(#"ferry_settled_messages_total{stage="transform"} 0"#))
+      #expect(inbox.lentMessages == 0 && registry.has(#"ferry_settled_messages_total{stage="transform"} 0"#))
       var lent: [Delivery] = []
       while lent.count < 20 { lent += await inbox.next(max: 100) }
       try await turned(inbox)
@@ -120,13 +119,13 @@ struct MeterTests {
       #expect(inbox.lentMessages == 2)
       inbox.acknowledge(lent.prefix(15).map(\.receipt))
       try await turned(inbox)
-      #expect(inbox.lentMessages == 2 && has(#"ferry_settled_messages_total{stage="transform"} 0"#))
+      #expect(inbox.lentMessages == 2 && registry.has(#"ferry_settled_messages_total{stage="transform"} 0"#))
       inbox.acknowledge([lent[15].receipt])
       try await turned(inbox)
-      #expect(inbox.lentMessages == 1 && has(#"ferry_settled_messages_total{stage="transform"} 1"#))
+      #expect(inbox.lentMessages == 1 && registry.has(#"ferry_settled_messages_total{stage="transform"} 1"#))
       inbox.acknowledge(lent.suffix(4).map(\.receipt))
       try await turned(inbox)
-      #expect(inbox.lentMessages == 0 && has(#"ferry_settled_messages_total{stage="transform"} 2"#))
+      #expect(inbox.lentMessages == 0 && registry.has(#"ferry_settled_messages_total{stage="transform"} 2"#))
       await inbox.close()
       #expect(inbox.lentMessages == 0)
     }
