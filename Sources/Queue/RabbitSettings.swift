@@ -12,6 +12,9 @@ public struct QueueFailure: Error, Sendable, Equatable, CustomStringConvertible 
     self.description = description
     self.remedy = remedy
   }
+
+  /// The same as one that may pass by itself.
+  public var passing: QueueFailure { QueueFailure(description) }
 }
 
 /// Where the broker is and how it is talked to.

@@ -200,6 +200,15 @@ extension Wiring {
     /// At the management's, or in the work itself.
     var management: (any Error)?
     var differences: [SetupProblem] = []
+
+    /// The management's error for one that waits for the broker. One that starts opens its management before it has read whom it
+    /// knows, and AMQP after that: until AMQP answers, a refusal of the management's says nothing.
+    var refusal: (any Error)? {
+      guard let away = amqp as? QueueFailure, away.remedy == nil, let told = management as? QueueFailure else {
+        return management
+      }
+      return told.passing
+    }
   }
 
   /// Tries both addresses, whatever is wrong with one of them: neither says anything of the other.

@@ -40,7 +40,7 @@ extension Wiring {
     } catch { problems.append(error) }
     do throws(QueueFailure) {
       let found = try await broker { administration throws(QueueFailure) in try await administration.apply() }
-      let told = [found.amqp, found.management].compactMap { $0 } + found.differences
+      let told = [found.amqp, found.refusal].compactMap { $0 } + found.differences
       problems += told
       if told.isEmpty { done.append("RabbitMQ: queues, bindings and policies are as they should be") }
     } catch { problems.append(error) }

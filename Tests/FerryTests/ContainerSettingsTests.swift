@@ -40,6 +40,17 @@ struct ContainerSettingsTests {
     }
   }
 
+  @Test(".env.example names whatever compose.yaml takes from it, with the same default")
+  func variables() throws {
+    let whole = try String(contentsOf: Self.root.appendingPathComponent("compose.yaml"), encoding: .utf8)
+    let lines = try lines(".env.example")
+    let taken = whole.matches(of: #/\$\{([A-Z_]+):-([^}]*)\}/#).map { (String($0.output.1), String($0.output.2)) }
+    #expect(Set(taken.map(\.0)).count > 10)
+    for (name, standard) in taken where name != "SECRETS_FOLDER" {
+      #expect(lines.contains("#\(name)=\(standard)"), "#\(name)=\(standard)")
+    }
+  }
+
   /// The names that begin with `FERRY_` in a text.
   private func names(in text: String) -> Set<String> {
     var found: Set<String> = []

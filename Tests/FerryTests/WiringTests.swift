@@ -166,4 +166,23 @@ struct WiringTests {
     #expect(told.dropFirst().first?.hasPrefix("the broker cannot be reached") == true)
     #expect(told.last?.hasPrefix("the broker's management cannot be reached") == true)
   }
+
+  @Test("what RabbitMQ's management refuses is final where AMQP answers, and may pass while that is away: it starts")
+  func startingBroker() async throws {
+    try await withScriptedServer { _ in
+      .status(401, #"{"error":"not_authorised","reason":"Login failed"}"#)
+    } test: { server in
+      let management = ["FERRY_RABBITMQ_MANAGEMENT_URL": "http://u:p@127.0.0.1:\(server.port)"]
+      let nobody = [
+        "FERRY_POSTGRES_URL": "postgresql://u:p@127.0.0.1:1/ferry", "FERRY_RABBITMQ_URL": "amqp://u:p@127.0.0.1:1/",
+      ]
+      let starting = await (try wiring(management.merging(nobody) { $1 })).migrate().problems
+      let told = starting.map { Startup.sentence(of: $0) }
+      #expect(told.count == 3 && told[2].contains("refuses user or password"), "\(told)")
+      #expect(Startup.exit(for: starting) != Startup.configurationExit)
+      let there = ["FERRY_POSTGRES_URL": nobody["FERRY_POSTGRES_URL"], "FERRY_RABBITMQ_URL": try TestServers.rabbit()]
+      let refused = await (try wiring(management.merging(there.compactMapValues { $0 }) { $1 })).migrate().problems
+      #expect(Startup.exit(for: refused) == Startup.configurationExit, "\(refused)")
+    }
+  }
 }

@@ -21,7 +21,8 @@ struct VerdictCommand: ParsableCommand {
   var beside: [String] = []
   @Flag(help: "Bills of orders that are deleted in OKKI must be gone.") var cancels = false
   @Flag(help: "One JSON object instead of a table.") var json = false
-  @Option(help: "Judge again until it holds, or a book can be read, at most so many seconds.") var wait = 0
+  @Option(help: "Judge again until it holds, or a book can be read, at most so many seconds, and tell how far it is.")
+  var wait = 0
   @Option(help: "Judge nothing: end as soon as K/3 holds so many bills.") var waitBills: Int?
 
   func validate() throws {
@@ -33,7 +34,14 @@ struct VerdictCommand: ParsableCommand {
   func run() throws {
     let deadline = ContinuousClock.now.advanced(by: .seconds(wait))
     var verdict = try judged(until: deadline)
+    var told = ""
+    var next = ContinuousClock.now
     while !isEnough(verdict), ContinuousClock.now < deadline {
+      if !json, verdict.progress != told, ContinuousClock.now >= next {
+        told = verdict.progress
+        next = .now.advanced(by: .seconds(2))
+        Self.complain("so far \(told)")
+      }
       usleep(200_000)
       verdict = try judged(until: deadline)
     }
@@ -43,6 +51,12 @@ struct VerdictCommand: ParsableCommand {
     }
     print(json ? verdict.json : verdict.table)
     if !verdict.holds { throw ExitCode(1) }
+  }
+
+  /// Prints a line to standard error: the verdict alone goes to standard output.
+  private static func complain(_ line: String) {
+    let bytes = [UInt8]((line + "\n").utf8)
+    write(STDERR_FILENO, bytes, bytes.count)
   }
 
   private func isEnough(_ verdict: Verdict) -> Bool {
@@ -66,8 +80,7 @@ struct VerdictCommand: ParsableCommand {
           usleep(200_000)
           continue
         }
-        let sentence = [UInt8]("cannot judge: \(error)\n".utf8)
-        write(STDERR_FILENO, sentence, sentence.count)
+        Self.complain("cannot judge: \(error)")
         throw ExitCode(2)
       }
     }

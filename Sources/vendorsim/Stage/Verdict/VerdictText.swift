@@ -49,6 +49,11 @@ extension Verdict {
     return text + "VERDICT: \(holds ? "holds" : "broken")"
   }
 
+  /// How far it is, in a line.
+  public var progress: String {
+    "\(right) of \(toLoad) orders are in K/3 as they must be, \(bills) bills in \(saves) Saves"
+  }
+
   /// The verdict as one JSON object.
   public var json: String {
     let bytes = jsonObject(reserving: 1_024) { writer in
