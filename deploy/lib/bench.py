@@ -580,7 +580,7 @@ def measure_limit(program):
     """What the broker lets through of the same bytes without any application around it: an order a message, and 16 of them, as
     in Ferry's."""
     place = program.place
-    program.purge()
+    program.clean()
     out = {}
     for together in (1, 16):
         # The sizes are the program's own defaults for one order.
