@@ -127,7 +127,7 @@ struct RestoredTests {
 
   @Test("it is written down before the queues are emptied: cut off between, nobody works until it is run again")
   func cutOff() async throws {
-    try await Site.with { site, database in
+    try await Site.with { site, database async throws in
       struct CutOff: Error {}
       await #expect(throws: CutOff.self) {
         _ = try await site.wiring.accept(LedgerRestore(database), with: site.administration) { throw CutOff() }

@@ -171,7 +171,7 @@ struct WiringTests {
   func startingBroker() async throws {
     try await withScriptedServer { _ in
       .status(401, #"{"error":"not_authorised","reason":"Login failed"}"#)
-    } test: { server in
+    } _: { server in
       let management = ["FERRY_RABBITMQ_MANAGEMENT_URL": server.url.replacing("//", with: "//u:p@")]
       let nobody = [
         "FERRY_POSTGRES_URL": "postgresql://u:p@127.0.0.1:1/ferry", "FERRY_RABBITMQ_URL": "amqp://u:p@127.0.0.1:1/",

@@ -1,4 +1,4 @@
-import Telemetry
+public import Telemetry
 
 extension MetricsRegistry {
   /// A registry whose histograms have the buckets that a test wants; an observation is then in one of few.
