@@ -16,10 +16,15 @@ decoded() {
   printf '%b' "${text//%/\\x}"
 }
 DATABASE_OWNER=$(decoded "${BASH_REMATCH[2]}")
-DATABASE_OWNER_PASSWORD=$(decoded "${BASH_REMATCH[3]}")
+# For the health check.
+printf '%s' "$DATABASE_OWNER" >/tmp/owner
 # The image wants one.
 POSTGRES_PASSWORD=$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')
-export DATABASE_OWNER DATABASE_OWNER_PASSWORD POSTGRES_PASSWORD
+export POSTGRES_PASSWORD
+if [[ -s $PGDATA/PG_VERSION ]]; then exec docker-entrypoint.sh postgres; fi
+
+DATABASE_OWNER_PASSWORD=$(decoded "${BASH_REMATCH[3]}")
+export DATABASE_OWNER DATABASE_OWNER_PASSWORD
 
 # Written here rather than mounted: the image's user reads it, who may not be let in where root is.
 cat >/docker-entrypoint-initdb.d/owner.sql <<'SQL'

@@ -2,8 +2,8 @@ public import CoreMetrics
 
 /// How one HTTP request to a partner ended, as metrics tell it.
 public enum RequestEnding: String, Sendable, CaseIterable {
-  /// Answered, and the partner says that it went well. A Save of whose answer the loader makes nothing, since it names no bill, is
-  /// one as well: this counts what a partner says, the ledger what is known.
+  /// Answered, and the partner says that it went well. So is a Save whose answer names no bill, though the loader does not take it
+  /// for written: this counts what a partner says, the ledger what is known.
   case ok
   /// Answered: the partner refuses what was asked, for a reason in it.
   case rejected

@@ -13,8 +13,8 @@ public struct QueueFailure: Error, Sendable, Equatable, CustomStringConvertible 
     self.remedy = remedy
   }
 
-  /// The same as one that may pass by itself.
-  public var passing: QueueFailure { QueueFailure(description) }
+  /// The same as one that may pass by itself, with the remedy among its words.
+  public var passing: QueueFailure { QueueFailure(remedy.map { "\(description). \($0)" } ?? description) }
 }
 
 /// Where the broker is and how it is talked to.
@@ -121,8 +121,8 @@ public enum QueueStanding: Sendable, Equatable {
 
   /// What a person can do about a denial.
   public static let rightsRemedy =
-    "Create the virtual host where it is missing (rabbitmqctl add_vhost) and give the user all three permissions on it "
-    + "(rabbitmqctl set_permissions), or correct FERRY_RABBITMQ_URL."
+    "Create the virtual host where it is missing (rabbitmqctl add_vhost) and give the user permission to write and read "
+    + "on it, for ferry migrate also to configure (rabbitmqctl set_permissions), or correct FERRY_RABBITMQ_URL."
 
   init(_ failure: AMQPFailure?) {
     switch failure {

@@ -202,7 +202,7 @@ extension Wiring {
     var differences: [SetupProblem] = []
 
     /// The management's error for one that waits for the broker. One that starts opens its management before it has read whom it
-    /// knows, and AMQP after that: until AMQP answers, a refusal of the management's says nothing.
+    /// knows and what they may, and AMQP after that: until AMQP answers, a refusal of the management's may pass.
     var refusal: (any Error)? {
       guard let away = amqp as? QueueFailure, away.remedy == nil, let told = management as? QueueFailure else {
         return management

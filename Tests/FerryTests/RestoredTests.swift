@@ -69,9 +69,11 @@ struct RestoredTests {
     static func with(_ body: (Site, LedgerDatabase) async throws -> Void) async throws {
       let site = try await Site()
       let database = try site.database()
-      try await body(site, database)
+      let result: Result<Void, any Error>
+      do { result = .success(try await body(site, database)) } catch { result = .failure(error) }
       await database.close()
       try await site.remove()
+      try result.get()
     }
 
     private func remove() async throws {

@@ -45,6 +45,7 @@ struct JudgeTests {
     #expect(verdict.holds)
     #expect(verdict.right == 3 && verdict.absent == 1)
     #expect(verdict.table.hasSuffix("VERDICT: holds"))
+    #expect(verdict.progress == "3 of 3 orders are in K/3 as they must be, 3 bills in \(verdict.saves) Saves")
   }
 
   @Test("a missing bill is found")
